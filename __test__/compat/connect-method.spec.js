@@ -1,0 +1,90 @@
+'use strict'
+
+const { scenario } = require('../oracle')
+
+scenario.server('CONNECT hands over the raw stream', async (run) => {
+  const server = await run.serve({}, () => run.log('server', 'request'))
+  server.on('connect', (req, socket, head) => {
+    run.log('server', 'connect', req.method, req.url, req.upgrade, req.rawHeaders, socket, head, socket.parser)
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
+    socket.write(head)
+    socket.on('data', (chunk) => socket.write(chunk))
+    socket.on('end', () => socket.end())
+  })
+  const peer = run.dial()
+  peer.send('CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\nfirst')
+  await peer.until('first')
+  peer.send('second')
+  await peer.until('second')
+  peer.end()
+  await peer.ended()
+})
+
+scenario.server('CONNECT without a listener closes the connection', async (run) => {
+  const server = await run.serve({}, () => run.log('server', 'request'))
+  run.watch('server', server, ['connection', 'clientError'])
+  const peer = run.dial()
+  peer.send('CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n')
+  run.log('client', 'ended', await peer.ended())
+})
+
+scenario.server('targets of CONNECT that are no authority', async (run) => {
+  const server = await run.serve({}, () => run.log('server', 'request'))
+  server.on('connect', (req, socket) => {
+    run.log('server', 'connect', req.url)
+    socket.end('ok')
+  })
+  server.on('clientError', (error, socket) => {
+    run.log('server', 'clientError', error)
+    socket.destroy()
+  })
+  for (const target of ['/', 'example.org', '*', 'http://x/', '[::1]:443', 'a:b@c:1']) {
+    const peer = run.dial()
+    peer.send(`CONNECT ${target} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await peer.ended()
+  }
+})
+
+scenario('both sides tunnel with CONNECT', async (run) => {
+  const server = await run.serve({}, () => run.log('server', 'request'))
+  server.on('connect', (req, socket, head) => {
+    run.log('server', 'connect', req.url, req.rawHeaders, head)
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\ngreeting ')
+    socket.on('data', (chunk) => socket.end(chunk))
+  })
+  const request = run.request({ method: 'CONNECT', path: 'example.org:443', agent: false })
+  run.watch('client', request, ['connect', 'response', 'close', 'error'])
+  request.end()
+  const [response, socket, head] = await run.once(request, 'connect')
+  run.log('client', 'connected', response.statusCode, response.rawHeaders, request.upgradeOrConnect, socket === request.socket)
+  let text = head.toString()
+  socket.on('data', (chunk) => { text += chunk })
+  socket.write('through the tunnel')
+  await run.once(socket, 'close')
+  run.log('client', 'text', text)
+})
+
+scenario('CONNECT that nobody waits for is a hang up', async (run) => {
+  const server = await run.serve({}, () => {})
+  server.on('connect', (req, socket) => {
+    socket.on('error', () => {})
+    socket.write('HTTP/1.1 200 OK\r\n\r\n')
+    socket.on('end', () => socket.end())
+  })
+  const request = run.request({ method: 'CONNECT', path: 'example.org:443', agent: false })
+  run.watch('client', request, ['response', 'close', 'error'])
+  request.end()
+  await run.closed(request)
+})
+
+scenario('CONNECT that is declined', async (run) => {
+  const server = await run.serve({}, () => {})
+  server.on('connect', (req, socket) => socket.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 4\r\n\r\nauth'))
+  const request = run.request({ method: 'CONNECT', path: 'example.org:443', agent: false })
+  run.watch('client', request, ['response', 'close', 'error'])
+  request.end()
+  const [response, socket, head] = await run.once(request, 'connect')
+  run.log('client', 'connect', response.statusCode, response.headers, head)
+  socket.resume()
+  await run.once(socket, 'close')
+})

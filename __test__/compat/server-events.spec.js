@@ -1,0 +1,183 @@
+'use strict'
+
+const { scenario } = require('../oracle')
+
+const MESSAGE_EVENTS = ['prefinish', 'finish', 'end', 'close', 'aborted', 'error', 'timeout']
+
+function watchBoth ({ watch }, req, res) {
+  watch('server', req, MESSAGE_EVENTS, 'req ')
+  watch('server', res, MESSAGE_EVENTS, 'res ')
+}
+
+scenario('a GET whose body nobody reads goes through its events in order', async (run) => {
+  let closed
+  await run.serve({}, (req, res) => {
+    run.log('server', 'request')
+    watchBoth(run, req, res)
+    closed = run.closed(req, res)
+    res.end('hello')
+  })
+  await run.exchange()
+  await closed
+})
+
+scenario('a POST that is read before the answer goes through its events in order', async (run) => {
+  let closed
+  await run.serve({}, (req, res) => {
+    watchBoth(run, req, res)
+    run.watch('server', req, ['data'], 'req ')
+    closed = run.closed(req, res)
+    req.on('end', () => res.end('thanks'))
+  })
+  await run.exchange({ method: 'POST' }, 'some body')
+  await closed
+})
+
+scenario('a POST that nobody reads ends after the answer', async (run) => {
+  let closed
+  await run.serve({}, (req, res) => {
+    watchBoth(run, req, res)
+    closed = run.closed(req, res)
+    res.end('not interested')
+  })
+  await run.exchange({ method: 'POST' }, 'some body')
+  await closed
+})
+
+scenario('with Connection: close the socket closes after the messages', async (run) => {
+  const closed = []
+  const server = await run.serve({}, (req, res) => {
+    watchBoth(run, req, res)
+    closed.push(run.closed(req, res))
+    res.end('bye')
+  })
+  server.on('connection', (socket) => {
+    run.watch('server', socket, ['end', 'close'], 'socket ')
+    closed.push(run.closed(socket))
+  })
+  await run.exchange({ agent: false })
+  await Promise.all(closed)
+})
+
+scenario('a keep-alive client goes through its events in order', async (run) => {
+  await run.serve({}, (req, res) => res.end('hello'))
+  const request = run.request()
+  run.watch('client', request, ['socket', 'prefinish', 'finish', 'response', 'close', 'error'], 'request ')
+  request.on('response', (response) => run.watch('client', response, ['data', 'end', 'close'], 'response '))
+  request.end()
+  const [response] = await run.once(request, 'response')
+  await run.closed(request, response)
+})
+
+scenario('a client without keep-alive goes through its events in order', async (run) => {
+  await run.serve({}, (req, res) => res.end('hello'))
+  const request = run.request({ agent: false, method: 'POST' })
+  run.watch('client', request, ['socket', 'prefinish', 'finish', 'response', 'close', 'error'], 'request ')
+  request.on('response', (response) => run.watch('client', response, ['data', 'end', 'close'], 'response '))
+  request.end('body')
+  const [response] = await run.once(request, 'response')
+  await run.closed(request, response)
+})
+
+scenario('an early answer comes before the rest of the request body', async (run) => {
+  let closed
+  await run.serve({}, (req, res) => {
+    watchBoth(run, req, res)
+    closed = run.closed(req, res)
+    res.end('early')
+  })
+  const request = run.request({ method: 'POST' })
+  run.watch('client', request, ['response', 'finish', 'close', 'error'], 'request ')
+  request.write('first half')
+  const [response] = await run.once(request, 'response')
+  run.watch('client', response, ['data', 'end', 'close'], 'response ')
+  await run.closed(response)
+  request.end('second half')
+  await run.closed(request)
+  await closed
+})
+
+scenario('the server tells of connections, requests and its own close', async (run) => {
+  const server = run.server.createServer()
+  run.watch('server', server, ['connection', 'request', 'listening', 'close', 'error', 'clientError', 'timeout', 'drop'])
+  server.on('request', (req, res) => {
+    run.log('server', 'listeners', req.listenerCount('end'), res.listenerCount('finish') > 0)
+    res.end()
+  })
+  await run.listen(server)
+  await run.exchange({ agent: false })
+  await run.exchange({ agent: false, path: '/second' })
+  const closed = run.once(server, 'close')
+  server.close((error) => run.log('server', 'close callback', error))
+  await closed
+})
+
+scenario('every request goes through server.emit, looked up at call time', async (run) => {
+  const server = run.server.createServer((req, res) => res.end(`seen ${req.wrapped}`))
+  const { emit } = server
+  await run.listen(server)
+  server.emit = function (name, ...values) {
+    run.log('server', `emit ${name}`, ...values)
+    if (name === 'request') values[0].wrapped = true
+    return emit.call(this, name, ...values)
+  }
+  await run.exchange({ agent: false })
+})
+
+scenario('listeners for requests can be taken away and put back while the server runs', async (run) => {
+  const server = await run.serve({}, (req, res) => res.end('first'))
+  const before = server.listeners('request').slice()
+  server.removeAllListeners('request')
+  server.on('request', (req, res) => {
+    if (req.url === '/own') return res.end('own')
+    for (const listener of before) listener.call(server, req, res)
+  })
+  await run.exchange({ path: '/own' })
+  await run.exchange({ path: '/other' })
+})
+
+scenario('without a listener for requests nothing is answered', async (run) => {
+  const server = run.server.createServer()
+  run.watch('server', server, ['connection'])
+  await run.listen(server)
+  const request = run.request({ agent: false })
+  run.watch('client', request, ['error', 'close', 'response'], 'request ')
+  request.end()
+  const finished = run.once(request, 'finish')
+  const [socket] = await run.once(server, 'connection')
+  await finished
+  setImmediate(() => setImmediate(() => socket.destroy()))
+  await run.closed(request)
+})
+
+scenario('a rejection of an asynchronous handler is answered with 500 if captureRejections is on', async (run) => {
+  const { EventEmitter } = require('node:events')
+  const before = EventEmitter.captureRejections
+  EventEmitter.captureRejections = true
+  const server = run.server.createServer(async (req, res) => {
+    watchBoth(run, req, res)
+    res.setHeader('x-lost', 'yes')
+    if (req.url === '/late') res.write('some')
+    throw new Error('oops')
+  })
+  EventEmitter.captureRejections = before
+  await run.listen(server)
+  await run.exchange({ path: '/early' })
+  await run.exchange({ path: '/late' })
+})
+
+scenario('an exception in a handler is uncaught and does not keep other requests from their answers', async (run) => {
+  await run.serve({}, (req, res) => {
+    if (req.url === '/throw') {
+      res.on('close', () => run.log('server', 'the thrower closed'))
+      setImmediate(() => res.end('late'))
+      throw new Error('from the handler')
+    }
+    res.end('fine')
+  })
+  await Promise.all([
+    run.exchange({ path: '/throw', track: 'first' }),
+    run.exchange({ path: '/one', track: 'second' }),
+    run.exchange({ path: '/two', track: 'third' })
+  ])
+})

@@ -1,0 +1,98 @@
+'use strict'
+
+/**
+ * The oracle: runs the same steps against node:http and against us, in every pairing of server and client,
+ * and demands that both sides saw the same as with node:http alone.
+ *
+ * `scenario(name, steps)` has an http server and an http client; `scenario.server` a raw client, `scenario.client`
+ * a raw server, `scenario.module` no peer at all. The steps get a Run (oracle/run.js).
+ */
+
+const { test } = require('node:test')
+const assert = require('node:assert/strict')
+const { inspect } = require('node:util')
+const { setTimeout: sleep } = require('node:timers/promises')
+const core = require('node:http')
+const { Run } = require('./oracle/run')
+
+/** A run that has not finished by then fails, with its log so far. */
+const DEADLINE = 5000
+
+const ours = require(process.env.OURS ?? '../index.js')
+
+if (process.env.OURS === undefined && ours.Server === core.Server) {
+  throw new Error('index.js handed out node:http: there is nothing to compare (is native/ built?)')
+}
+
+const pairings = {
+  both: {
+    reference: { server: core, client: core },
+    'our server, core\'s client': { server: ours, client: core },
+    'core\'s server, our client': { server: core, client: ours },
+    'our server, our client': { server: ours, client: ours }
+  },
+  server: { reference: { server: core }, 'our server': { server: ours } },
+  client: { reference: { client: core }, 'our client': { client: ours } },
+  module: { reference: { server: core, client: core }, 'our module': { server: ours, client: ours } }
+}
+
+/** The run that an uncaught exception belongs to. */
+let current
+
+process.setUncaughtExceptionCaptureCallback((error) => {
+  if (current === undefined) {
+    console.error('an exception after all scenarios:', error)
+    process.exitCode = 1
+    return
+  }
+  current.fail(error)
+})
+
+async function play (modules, kind, steps, deadline) {
+  const run = new Run(modules, kind === 'both')
+  current = run
+  const timer = new AbortController()
+  const late = sleep(deadline, true, { signal: timer.signal }).catch(() => false)
+  let failure
+  const steady = Promise.resolve().then(() => steps(run))
+  steady.catch(() => {})
+  try {
+    if (await Promise.race([steady, late]) === true) failure = new Error(`not finished after ${deadline} ms`)
+  } catch (error) {
+    failure = error
+  }
+  timer.abort()
+  await run.tearDown()
+  if (failure !== undefined) {
+    throw new Error(`${failure.stack}\nthe log so far: ${inspect(run.report(), { depth: 6, maxArrayLength: 400, maxStringLength: 4000 })}`)
+  }
+  if (run.strays.length > 0) throw run.strays[0]
+  return run.report()
+}
+
+function declare (kind, name, steps, options = {}) {
+  const { deadline = DEADLINE, ...rest } = options
+  test(name, rest, async (t) => {
+    const { reference, ...others } = pairings[kind]
+    const expected = await play(reference, kind, steps, deadline)
+    for (const [pairing, modules] of Object.entries(others)) {
+      await t.test(pairing, async () => {
+        assert.deepEqual(await play(modules, kind, steps, deadline), expected)
+      })
+    }
+  })
+}
+
+/** An http server and an http client, with a relay between them that keeps the bytes. */
+const scenario = (name, steps, options) => declare('both', name, steps, options)
+
+/** An http server; the client writes bytes. */
+scenario.server = (name, steps, options) => declare('server', name, steps, options)
+
+/** An http client; the server answers bytes. */
+scenario.client = (name, steps, options) => declare('client', name, steps, options)
+
+/** The module alone. */
+scenario.module = (name, steps, options) => declare('module', name, steps, options)
+
+module.exports = { scenario, core, ours }

@@ -1,0 +1,66 @@
+'use strict'
+
+/** The measured client, a process of its own: node client.js <implementation> <scenario> <port> <warm-up s> <seconds> */
+
+const implementations = require('./implementations')
+const usage = require('./usage')
+const { find } = require('./scenarios')
+const { percentile } = require('./statistics')
+
+const [implementation, name, port, warmUp, seconds] = process.argv.slice(2)
+const { body, inFlight } = find(name)
+const http = implementations[implementation].http()
+
+const agent = new http.Agent({ keepAlive: true, maxSockets: inFlight })
+const options = { agent, host: '127.0.0.1', port: Number(port), path: '/', method: body ? 'POST' : 'GET' }
+if (body) options.headers = { 'Content-Length': body.length, 'Content-Type': 'application/octet-stream' }
+
+/** Microseconds each, of the requests that ended while measuring. */
+let latencies = []
+let errors = 0
+let running = true
+
+/** One of the requests in flight: when its answer was read, the next. */
+function loop () {
+  if (!running) return
+  const begin = process.hrtime.bigint()
+  const request = http.request(options, (response) => {
+    let length = 0
+    response.on('data', (chunk) => { length += chunk.length })
+    response.on('end', () => {
+      latencies.push(Number(process.hrtime.bigint() - begin) / 1000)
+      if (response.statusCode !== 200 || length !== 11) errors++
+      loop()
+    })
+  })
+  request.on('error', () => {
+    errors++
+    setTimeout(loop, 1)
+  })
+  request.end(body)
+}
+
+for (let i = 0; i < inFlight; i++) loop()
+
+setTimeout(() => {
+  latencies = []
+  errors = 0
+  const before = usage.read(process.pid)
+  const begin = process.hrtime.bigint()
+  setTimeout(() => {
+    running = false
+    const elapsed = Number(process.hrtime.bigint() - begin) / 1e9
+    const spent = usage.between(before, usage.read(process.pid))
+    const requests = latencies.length
+    latencies.sort((a, b) => a - b)
+    process.send({
+      requests,
+      errors,
+      spent,
+      rps: requests / elapsed,
+      p50: percentile(latencies, 0.5),
+      p99: percentile(latencies, 0.99),
+      peak: usage.peak(process.pid)
+    }, () => process.exit(0))
+  }, Number(seconds) * 1000)
+}, Number(warmUp) * 1000)

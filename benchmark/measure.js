@@ -1,0 +1,143 @@
+'use strict'
+
+/** One measurement: a fresh process of one implementation in one scenario, warmed up, then measured. */
+
+const { fork } = require('node:child_process')
+const http = require('node:http')
+const net = require('node:net')
+const path = require('node:path')
+const load = require('./load')
+const usage = require('./usage')
+
+const children = new Set()
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+function start (settings, file, ...args) {
+  const child = fork(path.join(__dirname, file), args.map(String), {
+    execPath: settings.node,
+    execArgv: ['--expose-gc'],
+    env: { ...process.env, NODE_ENV: 'production' },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+  })
+  children.add(child)
+  child.once('exit', () => children.delete(child))
+  return child
+}
+
+/** The child's next message. */
+function message (child) {
+  return new Promise((resolve, reject) => {
+    const gone = (code, signal) => reject(new Error(`${child.spawnargs.slice(2).join(' ')} ended: ${signal ?? code}`))
+    child.once('exit', gone)
+    child.once('message', (value) => {
+      child.off('exit', gone)
+      resolve(value)
+    })
+  })
+}
+
+function stop (child) {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve()
+    child.once('exit', () => resolve())
+    child.kill('SIGKILL')
+  })
+}
+
+/** Asks once, with core's client, whether the server does what is to be measured. */
+function check (port, { bytes, load: { body, headers, method } }) {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ host: '127.0.0.1', port, method, headers, agent: false }, (response) => {
+      let length = 0
+      response.on('data', (chunk) => { length += chunk.length })
+      response.on('end', () => {
+        if (response.statusCode === 200 && length === bytes) resolve()
+        else reject(new Error(`wrong answer: status ${response.statusCode}, ${length} bytes instead of ${bytes}`))
+      })
+    })
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+
+/** Numbers per request. Durations are microseconds, memory is bytes; what is not known is null. */
+function summary ({ requests, rps, p50, p99, errors }, spent, peak) {
+  const each = (nanoseconds) => requests === 0 ? null : nanoseconds / 1000 / requests
+  return {
+    rps,
+    p50,
+    p99,
+    cpu: spent === null ? null : each(spent.all),
+    js: spent === null ? null : each(spent.js),
+    peak,
+    errors
+  }
+}
+
+async function server (settings, implementation, scenario) {
+  const child = start(settings, 'server.js', implementation, scenario.name)
+  try {
+    const { port } = await message(child)
+    const url = `http://127.0.0.1:${port}/`
+    await check(port, scenario)
+    await load.run(url, scenario.load, settings.warmUp)
+    const before = usage.read(child.pid)
+    const result = await load.run(url, scenario.load, settings.seconds)
+    return summary(result, usage.between(before, usage.read(child.pid)), usage.peak(child.pid))
+  } finally {
+    await stop(child)
+  }
+}
+
+async function client (settings, implementation, scenario) {
+  const responder = start(settings, 'responder.js')
+  try {
+    const { port } = await message(responder)
+    const child = start(settings, 'client.js', implementation, scenario.name, port, settings.warmUp, settings.seconds)
+    try {
+      const result = await message(child)
+      return summary(result, result.spent, result.peak)
+    } finally {
+      await stop(child)
+    }
+  } finally {
+    await stop(responder)
+  }
+}
+
+/** A connection that has had one answer. */
+function visit (port) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'))
+    socket.once('error', reject)
+    socket.once('data', () => resolve(socket))
+  })
+}
+
+async function residentMemory (child) {
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  child.send('memory')
+  return (await message(child)).rss
+}
+
+async function idle (settings, implementation, scenario) {
+  const child = start(settings, 'server.js', implementation, scenario.name)
+  const sockets = []
+  try {
+    const { port } = await message(child)
+    for (let i = 0; i < 200; i++) (await visit(port)).destroy()
+    const before = await residentMemory(child)
+    while (sockets.length < scenario.connections) {
+      sockets.push(...await Promise.all(Array.from({ length: 100 }, () => visit(port))))
+    }
+    const after = await residentMemory(child)
+    return { memory: (after - before) / sockets.length, errors: 0 }
+  } finally {
+    await stop(child)
+    for (const socket of sockets) socket.destroy()
+  }
+}
+
+module.exports = { client, idle, server }

@@ -1,0 +1,94 @@
+'use strict'
+
+/** Measurements as a table for a terminal and as one for README.md. */
+
+const columns = [
+  { key: 'rps', title: 'req/s', digits: 0 },
+  { key: 'p50', title: 'p50 µs', digits: 0 },
+  { key: 'p99', title: 'p99 µs', digits: 0 },
+  { key: 'cpu', title: 'CPU µs/req', digits: 1 },
+  { key: 'js', title: 'JS µs/req', digits: 1 },
+  { key: 'peak', title: 'peak MB', digits: 0, unit: 1e6 }
+]
+
+function number (value, digits) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–'
+  return value.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))/g, ' ')
+}
+
+function ratio (value) {
+  return value === null || value === undefined ? '–' : `${value.toFixed(2)}×`
+}
+
+/** Columns as wide as their widest cell; the first to the left, numbers to the right. */
+function layOut (rows) {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)))
+  return rows
+    .map((row) => row.map((cell, i) => i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join('  ').trimEnd())
+    .join('\n')
+}
+
+/** A line for each implementation, and one for each ratio. */
+function terminal (report) {
+  const rows = [['', '', ...columns.map(({ title }) => title)]]
+  const notes = []
+  for (const { name, title, medians, ratios, errors } of report.results) {
+    let label = title
+    for (const [implementation, values] of Object.entries(medians)) {
+      if (values.memory !== undefined) {
+        notes.push(`${title}, ${implementation}: ${number(values.memory / 1024, 1)} KiB`)
+        continue
+      }
+      rows.push([label, implementation, ...columns.map(({ key, digits, unit = 1 }) =>
+        number(values[key] === null ? null : values[key] / unit, digits))])
+      label = ''
+    }
+    for (const [implementation, values] of Object.entries(ratios)) {
+      if (values.memory !== undefined) notes.push(`${title}, ${implementation}/${report.baseline}: ${ratio(values.memory)}`)
+      else rows.push(['', `${implementation}/${report.baseline}`, ...columns.map(({ key }) => ratio(values[key]))])
+    }
+    if (errors > 0) notes.push(`${name}: ${errors} errors, its numbers mean nothing`)
+  }
+  return [...(rows.length > 1 ? [layOut(rows)] : []), ...notes].join('\n')
+}
+
+/** Where and how it was measured, in one sentence. */
+function method ({ machine, node, generator, rounds, seconds, date }) {
+  return `Node ${node}, ${machine}, ${generator} on the same machine; medians of ${rounds} interleaved rounds of ` +
+    `${seconds} s, ${date}.`
+}
+
+/** For README.md: core's number, ours, and the ratio, for what matters most. */
+function markdown (report, implementation = 'native') {
+  const lines = [
+    method(report),
+    '',
+    '| | req/s | p50 | p99 | CPU per request | of that, on the JS thread |',
+    '|---|---|---|---|---|---|'
+  ]
+  const { baseline } = report
+  const memory = []
+  for (const { title, medians, ratios } of report.results) {
+    const [theirs, ours] = [medians[baseline], medians[implementation]]
+    if (theirs === undefined || ours === undefined) continue
+    if (ours.memory !== undefined) {
+      memory.push('', `Memory of an idle keep-alive connection: ${number(theirs.memory / 1024, 1)} KiB in core, ` +
+        `${number(ours.memory / 1024, 1)} KiB here.`)
+      continue
+    }
+    const cell = (key, digits) =>
+      `${number(theirs[key], digits)} → ${number(ours[key], digits)} (${ratio(ratios[implementation][key])})`
+    lines.push(`| ${title} | ${cell('rps', 0)} | ${cell('p50', 0)} µs | ${cell('p99', 0)} µs | ` +
+      `${cell('cpu', 1)} µs | ${cell('js', 1)} µs |`)
+  }
+  return [...lines, ...memory].join('\n')
+}
+
+/** Puts the table between the marks of a document. */
+function insert (document, table) {
+  const marks = /(<!-- bench:start -->\n)[^]*?(<!-- bench:end -->)/
+  if (!marks.test(document)) throw new Error('the document has no <!-- bench:start --> … <!-- bench:end -->')
+  return document.replace(marks, (_, start, end) => `${start}${table}\n${end}`)
+}
+
+module.exports = { insert, markdown, method, terminal }

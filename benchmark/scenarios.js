@@ -1,0 +1,174 @@
+'use strict'
+
+/**
+ * What is measured. Handlers get whichever `http` is measured and nothing else of it.
+ *
+ * kind      server: load on a server, the server is measured
+ *           client: a fixed responder in another process, the client is measured
+ *           idle:   connections that do nothing, their memory is measured
+ * load      connections, requests in flight on each (depth), wrk script, and what to send
+ * handler   http => request listener (kind server and idle)
+ * framework http => listener or server, after the implementation was registered as `http`
+ * bytes     length of the right answer, checked before anything is measured
+ */
+
+const words = ['the', 'quick', 'brown', 'fox', 'jumps', 'over', 'the', 'lazy', 'dog']
+
+/** About 1 KB of JSON, made anew for every request as an API would. */
+function record (id) {
+  return {
+    id,
+    name: 'A. N. Other',
+    active: true,
+    tags: words,
+    scores: Array.from({ length: 40 }, (_, i) => i * 1.5),
+    items: Array.from({ length: 12 }, (_, i) => ({ sku: `A-${i}`, count: i, label: words[i % words.length] })),
+    note: 'x'.repeat(254)
+  }
+}
+
+const fragment = Buffer.alloc(64 * 1024, 'x')
+const large = Buffer.alloc(100 * 1024, 'x')
+const upload = Buffer.alloc(10 * 1024, 'x')
+
+const hello = (req, res) => { res.end('hello world') }
+
+function json (req, res) {
+  const body = JSON.stringify(record(1))
+  res.setHeader('Content-Type', 'application/json')
+  res.setHeader('Content-Length', Buffer.byteLength(body))
+  res.end(body)
+}
+
+/** Twenty fields, as a browser behind a proxy sends them. */
+const twentyHeaders = {
+  Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+  'Accept-Encoding': 'gzip, deflate, br, zstd',
+  'Accept-Language': 'en-GB,en;q=0.7,de;q=0.3',
+  'Cache-Control': 'no-cache',
+  Cookie: 'session=0123456789abcdef0123456789abcdef; theme=dark; consent=all',
+  DNT: '1',
+  Origin: 'https://example.org',
+  Pragma: 'no-cache',
+  Priority: 'u=0, i',
+  Referer: 'https://example.org/a/rather/ordinary/path?with=query',
+  'Sec-Fetch-Dest': 'document',
+  'Sec-Fetch-Mode': 'navigate',
+  'Sec-Fetch-Site': 'same-origin',
+  'Upgrade-Insecure-Requests': '1',
+  'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+  Via: '1.1 proxy.example.org',
+  'X-Forwarded-For': '192.0.2.7, 198.51.100.3',
+  'X-Forwarded-Proto': 'https',
+  'X-Request-Id': '6b1f8a1e-9f0c-4a51-9c9e-0d7a2b5c3d4e'
+} // and Host
+
+function readHeaders (req, res) {
+  let total = 0
+  const { headers } = req
+  for (const name in headers) total += name.length + headers[name].length
+  res.end(total > 900 ? 'all read' : 'missing!')
+}
+
+function readBody (req, res) {
+  let total = 0
+  req.on('data', (chunk) => { total += chunk.length })
+  req.on('end', () => { res.end(`got ${total}`) })
+}
+
+function stream (req, res) {
+  let left = 16
+  const more = () => {
+    while (left > 0) {
+      left--
+      if (!res.write(fragment) && left > 0) {
+        res.once('drain', more)
+        return
+      }
+    }
+    res.end()
+  }
+  more()
+}
+
+const scenarios = [
+  { name: 'hello-1', title: 'hello, 1 connection', handler: hello, bytes: 11, load: { connections: 1 } },
+  { name: 'hello-64', title: 'hello, 64 connections', handler: hello, bytes: 11, load: { connections: 64 } },
+  { name: 'hello-512', title: 'hello, 512 connections', handler: hello, bytes: 11, load: { connections: 512 } },
+  {
+    name: 'json',
+    title: 'JSON, 1 KB',
+    handler: json,
+    bytes: Buffer.byteLength(JSON.stringify(record(1))),
+    load: { connections: 64 }
+  },
+  {
+    name: 'headers',
+    title: '20 headers, all read',
+    handler: readHeaders,
+    bytes: 8,
+    load: { connections: 64, headers: twentyHeaders }
+  },
+  {
+    name: 'post',
+    title: 'POST 10 KB, body read',
+    handler: readBody,
+    bytes: 'got 10240'.length,
+    load: { connections: 64, script: 'post.lua', method: 'POST', body: upload }
+  },
+  {
+    name: 'stream',
+    title: 'stream, 16 × 64 KB',
+    handler: stream,
+    bytes: 16 * fragment.length,
+    load: { connections: 16 }
+  },
+  {
+    name: 'buffer',
+    title: 'Buffer, 100 KB',
+    handler: (req, res) => { res.end(large) },
+    bytes: large.length,
+    load: { connections: 64 }
+  },
+  {
+    name: 'pipeline',
+    title: 'hello, pipelined 16 deep',
+    handler: hello,
+    bytes: 11,
+    load: { connections: 64, depth: 16, script: 'pipeline.lua' }
+  },
+  {
+    name: 'express',
+    title: 'express 5, hello',
+    framework: () => require('express')().get('/', (req, res) => { res.send('hello world') }),
+    bytes: 11,
+    load: { connections: 64 }
+  },
+  {
+    name: 'fastify',
+    title: 'fastify 5, hello',
+    framework: async () => {
+      const app = require('fastify')()
+      app.get('/', async () => 'hello world')
+      await app.ready()
+      return app.server
+    },
+    bytes: 11,
+    load: { connections: 64 }
+  },
+  {
+    name: 'koa',
+    title: 'koa 3, hello',
+    framework: () => {
+      const Koa = require('koa')
+      return new Koa().use((ctx) => { ctx.body = 'hello world' }).callback()
+    },
+    bytes: 11,
+    load: { connections: 64 }
+  },
+  { name: 'client-get', title: 'client: GET, 64 in flight', kind: 'client', inFlight: 64 },
+  { name: 'client-post', title: 'client: POST 10 KB, 64 in flight', kind: 'client', inFlight: 64, body: upload },
+  { name: 'idle', title: 'memory of an idle connection', kind: 'idle', handler: hello, connections: 4000 }
+].map((scenario) => ({ kind: 'server', ...scenario }))
+
+module.exports = { scenarios, find: (name) => scenarios.find((scenario) => scenario.name === name) }

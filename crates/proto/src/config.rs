@@ -1,0 +1,90 @@
+//! Limits and leniencies of one connection.
+
+use std::ops::{BitOr, BitOrAssign};
+
+/// Limits and leniencies of a connection. `Copy`, twelve bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Bytes of request target (or reason phrase), field names and field values, trailing white
+    /// space included, separators not, must stay *below* this: with 16384, 16383 pass. Trailers
+    /// are counted afresh. Default 16384, Node's `--max-http-header-size`.
+    pub max_header_size: u32,
+    /// Fields in a head, and again in its trailers. 0 is unlimited. Default 1000, Node's
+    /// `server.maxHeadersCount`.
+    pub max_headers: u32,
+    /// What happens to the fields beyond [`max_headers`](Self::max_headers): dropped silently
+    /// when true, [`ErrorKind::HeaderOverflow`](crate::ErrorKind::HeaderOverflow) when false.
+    ///
+    /// Node: releases 20 and 25 drop them; the security releases of July 2026 refuse them.
+    pub truncate_headers: bool,
+    /// Departures from the grammar that are let through.
+    pub leniency: Leniency,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_header_size: 16 * 1024,
+            max_headers: 1000,
+            truncate_headers: false,
+            leniency: Leniency::NONE,
+        }
+    }
+}
+
+/// A set of named departures from the grammar of RFC 9112, numbered as Node numbers them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leniency(pub u16);
+
+impl Leniency {
+    /// Strict: the default.
+    pub const NONE: Self = Self(0);
+    /// Control characters in field values, and folded lines (RFC 9112 §5.2).
+    pub const HEADERS: Self = Self(1);
+    /// Content-Length together with Transfer-Encoding (RFC 9112 §6.3).
+    pub const CHUNKED_LENGTH: Self = Self(1 << 1);
+    /// Requests are kept alive whatever their Connection field says.
+    pub const KEEP_ALIVE: Self = Self(1 << 2);
+    /// A Transfer-Encoding of a request that does not end in `chunked`.
+    pub const TRANSFER_ENCODING: Self = Self(1 << 3);
+    /// Any single digits as version.
+    pub const VERSION: Self = Self(1 << 4);
+    /// Bytes behind a message with `Connection: close` are another message.
+    pub const DATA_AFTER_CLOSE: Self = Self(1 << 5);
+    /// A line may end with CR alone.
+    pub const OPTIONAL_LF_AFTER_CR: Self = Self(1 << 6);
+    /// The data of a chunk need not be followed by CRLF.
+    pub const OPTIONAL_CRLF_AFTER_CHUNK: Self = Self(1 << 7);
+    /// A line may end with LF alone.
+    pub const OPTIONAL_CR_BEFORE_LF: Self = Self(1 << 8);
+    /// Spaces behind a chunk size.
+    pub const SPACES_AFTER_CHUNK_SIZE: Self = Self(1 << 9);
+    /// Control characters in field values, and nothing else of [`HEADERS`](Self::HEADERS).
+    pub const HEADER_VALUE_RELAXED: Self = Self(1 << 10);
+
+    /// Is every leniency of `other` in this set?
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Is this the strict grammar?
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl BitOr for Leniency {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Leniency {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}

@@ -1,0 +1,31 @@
+'use strict'
+
+const neostandard = require('neostandard')
+
+/** `native/` is generated, and one file knows it. */
+const native = {
+  name: ['**/native/*', '**/native'],
+  message: 'Only lib/binding.js loads native/.'
+}
+
+/** A file of lib/ that must not be known to the files the rule is given to (ARCHITECTURE.md: arrows go down). */
+function above (...stems) {
+  return {
+    name: stems.flatMap((stem) => [`./${stem}`, `./${stem}.js`]),
+    message: 'Requires go down, never up or across: see ARCHITECTURE.md.'
+  }
+}
+
+function restrict (files, ...restrictions) {
+  return { files, rules: { 'n/no-restricted-require': ['error', [native, ...restrictions]] } }
+}
+
+module.exports = [
+  { ignores: ['native/**', 'target/**', 'benchmark/results/**', '**/fixtures/**'] },
+  ...neostandard(),
+  restrict(['**/*.js']),
+  restrict(['lib/server.js', 'lib/agent.js'], above('client')),
+  restrict(['lib/client.js'], above('server')),
+  restrict(['lib/outgoing.js', 'lib/incoming.js', 'lib/socket.js'], above('server', 'client', 'agent')),
+  { files: ['lib/binding.js'], rules: { 'n/no-restricted-require': 'off' } }
+]

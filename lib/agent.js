@@ -1,0 +1,426 @@
+'use strict'
+
+/**
+ * Agent: keeps connections to origins, shares them out to requests, takes them back. Node's Agent to the
+ * letter, because its methods and its tables are what subclasses (agent-base, agentkeepalive) build on.
+ * Knows nothing of ClientRequest but `onSocket`, `shouldKeepAlive` and the header it asks for.
+ */
+
+const { EventEmitter } = require('node:events')
+const { AsyncResource } = require('node:async_hooks')
+const net = require('node:net')
+const versions = require('./versions')
+const { validateNumber, validateOneOf, validateString } = require('./validators')
+const { canDial, dial, kDialable } = require('./dial')
+
+/** Request -> the merged options it waits with. */
+const kWaitOptions = Symbol('kRequestOptions')
+/** Request -> the async context it waits in. */
+const kWaitContext = Symbol('kRequestAsyncResource')
+/** Agent -> the function that forwards TLS key lines, once somebody listens. */
+const kOnKeylog = Symbol('onkeylog')
+
+/** `defaultPort` and `protocol` can be given as options (22.21, 24.5). */
+const hasProtocolOptions = versions.major > 24 || (versions.major === 24 && versions.minor >= 5) ||
+  (versions.major === 22 && versions.minor >= 21)
+
+/** Milliseconds we let go of an idle connection before the server said that it would. */
+const TIMEOUT_BUFFER = 1000
+
+/**
+ * @param {object} [options] besides the ones below: anything net.connect takes, which then outranks the request's
+ * @param {boolean} [options.keepAlive=false] keep connections for later requests
+ * @param {number} [options.keepAliveMsecs=1000] initial delay of TCP keep-alive probes on idle connections, in ms
+ * @param {number} [options.maxSockets=Infinity] connections per origin
+ * @param {number} [options.maxTotalSockets=Infinity] connections in all; throws ERR_OUT_OF_RANGE below 1
+ * @param {number} [options.maxFreeSockets=256] idle connections per origin
+ * @param {'lifo'|'fifo'} [options.scheduling='lifo'] which idle connection is taken; else ERR_INVALID_ARG_VALUE
+ * @param {number} [options.timeout] idle time of connections in ms
+ */
+function Agent (options) {
+  if (!(this instanceof Agent)) return new Agent(options)
+  EventEmitter.call(this)
+
+  this.options = { __proto__: null, ...options }
+  if (this.options.noDelay === undefined) this.options.noDelay = true
+  // A request's `path` is its target; left in the options, net.connect would take it for a unix socket.
+  this.options.path = null
+
+  this.defaultPort = (hasProtocolOptions && this.options.defaultPort) || 80
+  this.protocol = (hasProtocolOptions && this.options.protocol) || 'http:'
+
+  /** Requests that wait for a connection, by name. */
+  this.requests = { __proto__: null }
+  /** Connections in use, by name. */
+  this.sockets = { __proto__: null }
+  /** Idle connections, by name. */
+  this.freeSockets = { __proto__: null }
+  this.keepAliveMsecs = this.options.keepAliveMsecs || 1000
+  this.keepAlive = this.options.keepAlive || false
+  this.maxSockets = this.options.maxSockets || Agent.defaultMaxSockets
+  this.maxFreeSockets = this.options.maxFreeSockets || 256
+  this.scheduling = this.options.scheduling || 'lifo'
+  this.maxTotalSockets = this.options.maxTotalSockets
+  this.totalSocketCount = 0
+  if (versions.keepAliveTimeoutBuffer) {
+    const buffer = this.options.agentKeepAliveTimeoutBuffer
+    this.agentKeepAliveTimeoutBuffer = Number.isFinite(buffer) && buffer >= 0 ? buffer : TIMEOUT_BUFFER
+  }
+
+  validateOneOf(this.scheduling, 'scheduling', ['fifo', 'lifo'])
+  if (this.maxTotalSockets === undefined) this.maxTotalSockets = Infinity
+  else validateNumber(this.maxTotalSockets, 'maxTotalSockets', 1)
+
+  this.on('free', takeBack)
+  // Key lines are forwarded only once somebody wants them: the listener costs every TLS socket.
+  this.on('newListener', forwardKeylog)
+}
+Object.setPrototypeOf(Agent.prototype, EventEmitter.prototype)
+Object.setPrototypeOf(Agent, EventEmitter)
+
+Agent.defaultMaxSockets = Infinity
+
+function forwardKeylog (event) {
+  if (event !== 'keylog') return
+  this.removeListener('newListener', forwardKeylog)
+  const agent = this
+  agent[kOnKeylog] = function onKeylog (line) {
+    agent.emit('keylog', line, this)
+  }
+  for (const name in agent.sockets) {
+    for (const socket of agent.sockets[name]) socket.on('keylog', agent[kOnKeylog])
+  }
+}
+
+/** 'free' listener of every agent: gives the connection to a waiting request, pools it, or destroys it. */
+function takeBack (socket, options) {
+  const name = this.getName(options)
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+
+  const waiting = this.requests[name]
+  if (waiting !== undefined && waiting.length !== 0) {
+    const request = waiting.shift()
+    if (waiting.length === 0) delete this.requests[name]
+    const context = request[kWaitContext]
+    if (context === undefined || context === null) {
+      hand(this, request, socket)
+    } else {
+      request[kWaitContext] = null
+      context.runInAsyncScope(hand, null, this, request, socket)
+    }
+    return
+  }
+
+  // The last one who used it says whether it may live on.
+  const request = socket._httpMessage
+  if (!request || !request.shouldKeepAlive || !this.keepAlive) {
+    socket.destroy()
+    return
+  }
+  const idle = this.freeSockets[name] || []
+  const busy = this.sockets[name]
+  const count = idle.length + (busy === undefined ? 0 : busy.length)
+  if (this.totalSocketCount > this.maxTotalSockets || count > this.maxSockets ||
+      idle.length >= this.maxFreeSockets || !this.keepSocketAlive(socket)) {
+    socket.destroy()
+    return
+  }
+  this.freeSockets[name] = idle
+  socket._httpMessage = null
+  this.removeSocket(socket, options)
+  socket.once('error', onIdleError)
+  idle.push(socket)
+}
+
+/** An idle connection that fails is nobody's error. */
+function onIdleError () {
+  this.destroy()
+  this.emit('agentRemove')
+}
+
+/**
+ * Makes a connection. Ours when nothing stands between the request and the wire (lib/dial.js), else net.connect's;
+ * takes net.connect's arguments, and is what subclasses override.
+ */
+Agent.prototype.createConnection = function createConnection (...args) {
+  const options = args[0]
+  if (options !== null && typeof options === 'object' && options[kDialable] === true) {
+    return canDial(options) ? dial(options) : net.connect(options)
+  }
+  return net.connect(...args)
+}
+
+/**
+ * The name of the pool that connections with these options belong to:
+ * `host:port:localAddress[:family][:socketPath]`.
+ */
+Agent.prototype.getName = function getName (options = {}) {
+  let name = (options.host || 'localhost') + ':'
+  if (options.port) name += options.port
+  name += ':'
+  if (options.localAddress) name += options.localAddress
+  // The options' family is the wish; what the name resolves to later does not matter here.
+  if (options.family === 4 || options.family === 6) name += ':' + options.family
+  if (options.socketPath) name += ':' + options.socketPath
+  return name
+}
+
+/** The options of a connection for this request: the agent's outrank the request's. */
+function merge (agent, request, options) {
+  const merged = { __proto__: null, ...options, ...agent.options }
+  if (merged.socketPath) merged.path = merged.socketPath
+  if (!merged.servername && merged.servername !== '') merged.servername = serverName(request, merged)
+  return merged
+}
+
+/** The name to ask a TLS server for: what the Host field says, unless that is an address. */
+function serverName (request, options) {
+  let name = options.host
+  const field = request.getHeader('host')
+  if (field) {
+    validateString(field, 'options.headers.host')
+    if (field.charCodeAt(0) === 91) { // [v6]:port
+      const end = field.indexOf(']')
+      name = end === -1 ? field : field.slice(1, end)
+    } else {
+      const colon = field.indexOf(':')
+      name = colon === -1 ? field : field.slice(0, colon)
+    }
+  }
+  return net.isIP(name) ? '' : name
+}
+
+/**
+ * Finds, makes or queues for a connection, and hands it over with `request.onSocket`.
+ * @param {object} request
+ * @param {object|string} options a string is a host; port and localAddress then follow
+ */
+Agent.prototype.addRequest = function addRequest (request, options, port, localAddress) {
+  if (typeof options === 'string') options = { __proto__: null, host: options, port, localAddress }
+  options = merge(this, request, options)
+  const name = this.getName(options)
+  if (this.sockets[name] === undefined) this.sockets[name] = []
+
+  const socket = takeIdle(this, name)
+  if (socket !== undefined) {
+    socket.removeListener('error', onIdleError)
+    this.reuseSocket(socket, request)
+    hand(this, request, socket)
+    this.sockets[name].push(socket)
+    return
+  }
+
+  const idle = this.freeSockets[name]
+  const count = this.sockets[name].length + (idle === undefined ? 0 : idle.length)
+  if (count < this.maxSockets && this.totalSocketCount < this.maxTotalSockets) {
+    this.createSocket(request, options, (error, socket) => {
+      if (error) request.onSocket(socket, error)
+      else hand(this, request, socket)
+    })
+    return
+  }
+  if (this.requests[name] === undefined) this.requests[name] = []
+  request[kWaitOptions] = options
+  // It is served from somebody else's 'free' event; what it does then belongs to its own caller.
+  request[kWaitContext] = new AsyncResource('QueuedRequest')
+  this.requests[name].push(request)
+}
+
+function takeIdle (agent, name) {
+  const idle = agent.freeSockets[name]
+  if (idle === undefined) return undefined
+  while (idle.length !== 0 && idle[0].destroyed) idle.shift()
+  let socket
+  // The last in may have died as well, and not have told us yet.
+  do {
+    socket = agent.scheduling === 'fifo' ? idle.shift() : idle.pop()
+  } while (socket !== undefined && socket.destroyed)
+  if (idle.length === 0) delete agent.freeSockets[name]
+  return socket
+}
+
+/** Gives a connection to a request, with the request's own idle time if it has one. */
+function hand (agent, request, socket) {
+  request.onSocket(socket)
+  const timeout = agent.options.timeout || 0
+  if (request.timeout === undefined || request.timeout === timeout) return
+  socket.setTimeout(request.timeout)
+}
+
+/**
+ * Makes a connection for a request and enters it into the tables.
+ * @param {object} request
+ * @param {object} options
+ * @param {(error: Error|null, socket: import('node:stream').Duplex) => void} callback
+ */
+Agent.prototype.createSocket = function createSocket (request, options, callback) {
+  options = merge(this, request, options)
+  const name = this.getName(options)
+  options._agentKey = name
+  options.encoding = null
+  if (this.keepAlive) {
+    options.keepAlive = this.keepAlive
+    options.keepAliveInitialDelay = this.keepAliveMsecs
+  }
+  // Only our own requests can ride on a connection of ours, and only if no subclass wants to see the socket made.
+  if (request[kDialable] === true && this.createConnection === Agent.prototype.createConnection) {
+    options[kDialable] = true
+  }
+
+  let created = false
+  const onCreated = (error, socket) => {
+    if (created) return
+    created = true
+    if (error) {
+      callback(error)
+      return
+    }
+    if (this.sockets[name] === undefined) this.sockets[name] = []
+    this.sockets[name].push(socket)
+    this.totalSocketCount++
+    watch(this, socket, options)
+    callback(null, socket)
+  }
+  const socket = this.createConnection(options, onCreated)
+  if (socket) onCreated(null, socket)
+}
+
+/** The listeners through which a connection tells its agent what became of it. */
+function watch (agent, socket, options) {
+  function onFree () {
+    agent.emit('free', socket, options)
+  }
+
+  function onClose () {
+    agent.totalSocketCount--
+    agent.removeSocket(socket, options)
+  }
+
+  function onTimeout () {
+    // In use, the time-out is the request's affair.
+    for (const name in agent.freeSockets) {
+      if (agent.freeSockets[name].includes(socket)) {
+        socket.destroy()
+        return
+      }
+    }
+  }
+
+  function onRemove () {
+    agent.totalSocketCount--
+    agent.removeSocket(socket, options)
+    socket.removeListener('close', onClose)
+    socket.removeListener('free', onFree)
+    socket.removeListener('timeout', onTimeout)
+    socket.removeListener('agentRemove', onRemove)
+  }
+
+  socket.on('free', onFree)
+  socket.on('close', onClose)
+  socket.on('timeout', onTimeout)
+  socket.on('agentRemove', onRemove)
+  if (agent[kOnKeylog] !== undefined) socket.on('keylog', agent[kOnKeylog])
+}
+
+function removeFrom (table, name, socket) {
+  const list = table[name]
+  if (list === undefined) return
+  const index = list.indexOf(socket)
+  if (index === -1) return
+  list.splice(index, 1)
+  // Names come from user input: an empty array left behind would be a leak.
+  if (list.length === 0) delete table[name]
+}
+
+/** The first request that waits and may have the place that was just given up. */
+function nextWaiting (agent, name) {
+  const same = agent.requests[name]
+  if (same !== undefined && same.length !== 0) return same[0]
+  // Under maxTotalSockets a place freed by one origin serves another, if that one has no connection to wait for.
+  for (const other in agent.requests) {
+    const busy = agent.sockets[other]
+    return busy !== undefined && busy.length !== 0 ? undefined : agent.requests[other][0]
+  }
+  return undefined
+}
+
+/** Takes a connection out of the tables, and makes another one if somebody waits. */
+Agent.prototype.removeSocket = function removeSocket (socket, options) {
+  const name = this.getName(options)
+  removeFrom(this.sockets, name, socket)
+  if (!socket.writable) removeFrom(this.freeSockets, name, socket)
+
+  const request = nextWaiting(this, name)
+  if (request === undefined) return
+  const waitOptions = request[kWaitOptions]
+  if (!waitOptions) return
+  request[kWaitOptions] = undefined
+  this.createSocket(request, waitOptions, (error, made) => {
+    if (error) request.onSocket(null, error)
+    else made.emit('free')
+  })
+}
+
+/**
+ * Asked when a connection becomes idle; sets its idle time, also by what the server announced.
+ * @returns {boolean} false to have it destroyed
+ */
+Agent.prototype.keepSocketAlive = function keepSocketAlive (socket) {
+  socket.setKeepAlive(true, this.keepAliveMsecs)
+  socket.unref()
+
+  let timeout = this.options.timeout || 0
+  let alive = true
+  const response = socket._httpMessage?.res
+  if (response) {
+    const announced = /^timeout=(\d+)/.exec(keepAliveField(response))
+    if (announced !== null) {
+      // Let go before the server does, or a request may meet its FIN on the way.
+      const buffer = versions.keepAliveTimeoutBuffer ? this.agentKeepAliveTimeoutBuffer : TIMEOUT_BUFFER
+      const hint = Math.max(0, Number(announced[1]) * 1000 - buffer)
+      if (hint === 0) alive = false
+      else if (hint < timeout) timeout = hint
+    }
+  }
+  if (socket.timeout !== timeout) socket.setTimeout(timeout)
+  return alive
+}
+
+function keepAliveField (response) {
+  return response.headers['keep-alive'] ?? ''
+}
+
+/** Asked when an idle connection is given to a request. */
+Agent.prototype.reuseSocket = function reuseSocket (socket, request) {
+  request.reusedSocket = true
+  socket.ref()
+}
+
+/** Destroys all connections, in use or not. */
+Agent.prototype.destroy = function destroy () {
+  for (const table of [this.freeSockets, this.sockets]) {
+    for (const name in table) {
+      for (const socket of table[name].slice()) socket.destroy()
+    }
+  }
+}
+
+let globalAgent = new Agent({
+  keepAlive: true,
+  scheduling: 'lifo',
+  timeout: 5000
+})
+
+module.exports = {
+  Agent,
+  kDialable,
+  get globalAgent () {
+    return globalAgent
+  },
+  set globalAgent (value) {
+    globalAgent = value
+  }
+}

@@ -1,0 +1,285 @@
+'use strict'
+
+/**
+ * The only file that loads `native/`. Hands events to their owners, and what JavaScript said back down;
+ * decides nothing. The tables and the numbers are described in docs/BOUNDARY.md.
+ */
+
+const native = require('../native/binding.js')
+const { kSettle } = require('./symbols')
+
+/** Int32 words per record. */
+const STRIDE = 8
+
+/** Records per dispatch at most; more wait for the next call. Matches `MAX_RECORDS` of src/binding/batch.rs. */
+const MAX_RECORDS = 512
+
+const events = Object.freeze({
+  ACCEPT: 1,
+  REQUEST: 2,
+  RESPONSE: 3,
+  DATA: 4,
+  END: 5,
+  PARSE_ERROR: 6,
+  EOF: 7,
+  CLOSED: 8,
+  DRAIN: 9,
+  TIMEOUT: 10,
+  RAW: 11,
+  CONNECTED: 12,
+  EXPIRED: 13
+})
+
+/** Flags of REQUEST and RESPONSE records. */
+const headFlags = Object.freeze({
+  KEEP_ALIVE: 1,
+  BODY: 2,
+  UPGRADE: 4,
+  HAS_EXPECT: 8,
+  HAS_HOST: 16,
+  FRAMED: 32,
+  INFORMATIONAL: 64,
+  UNTIL_CLOSE: 128
+})
+
+/** Flags of `Connection.send`. */
+const sendFlags = Object.freeze({
+  HEAD: 1,
+  BODY: 2,
+  END: 4,
+  NO_BODY: 0,
+  LENGTH: 8,
+  CHUNKED: 16,
+  UNTIL_CLOSE: 24,
+  LAST: 32,
+  HEAD_UTF8: 64,
+  BODY_UTF8: 128,
+  INFORMATIONAL: 256,
+  REQUEST_HEAD: 512,
+  REQUEST_CONNECT: 1024,
+  TRAILERS: 2048
+})
+
+/** Connections by id; the slot is emptied when the connection's CLOSED record has been handled. */
+const connections = []
+
+/** Listeners by id: objects with `accept(id)`, which returns the Connection for a new id. */
+const listeners = new Map()
+
+/** Messages that finished in this turn. */
+let settling = []
+
+/** A dispatch is on the stack. */
+let dispatching = false
+
+/** `endTurn` is queued with process.nextTick. */
+let turnQueued = false
+
+/** Something was said since the last flush. */
+let dirty = false
+
+// The batch being dispatched. Kept here, not on the stack, so that a handler that throws costs one record only.
+let records = null
+let values = null
+let cursor = 0
+let limit = 0
+let valueCursor = 0
+
+/** Settles what finished; more may finish meanwhile. */
+function settleAll () {
+  for (let i = 0; i < settling.length; i++) settling[i][kSettle]()
+  settling = []
+}
+
+/** Ends a turn that no dispatch began. */
+function endTurn () {
+  turnQueued = false
+  if (settling.length !== 0) settleAll()
+  flush()
+}
+
+function queueTurn () {
+  if (dispatching || turnQueued) return
+  turnQueued = true
+  process.nextTick(endTurn)
+}
+
+/** Promises that `message[kSettle]()` runs when this turn's handler has returned. */
+function settle (message) {
+  settling.push(message)
+  queueTurn()
+}
+
+/** A command was given: it leaves with the flush that ends this turn. */
+function touch () {
+  dirty = true
+  queueTurn()
+}
+
+/** Hands everything said so far to the I/O threads. */
+function flush () {
+  if (!dirty) return
+  dirty = false
+  native.flush()
+}
+
+/**
+ * Called by the binding with the number of records encoded; with -1 to go on behind the record whose
+ * handler threw.
+ */
+function dispatch (count) {
+  if (count >= 0) {
+    cursor = 0
+    limit = count * STRIDE
+    valueCursor = 0
+  }
+  dispatching = true
+  let previous = -1
+  try {
+    while (cursor < limit) {
+      const id = records[cursor + 1]
+      if (previous !== -1 && previous !== id) process._tickCallback()
+      previous = id
+      step()
+      if (settling.length !== 0) settleAll()
+    }
+    process._tickCallback()
+    if (settling.length !== 0) settleAll()
+  } finally {
+    dispatching = false
+    // After a throw the rest of the batch follows in another call, which flushes.
+    if (cursor >= limit) flush()
+  }
+}
+
+/** Handles the record at the cursor. The cursor moves first: a throw must not repeat the record. */
+function step () {
+  const at = cursor
+  cursor = at + STRIDE
+  deliver(records, at, values)
+}
+
+function nextValue (values) {
+  const value = values[valueCursor]
+  values[valueCursor++] = undefined
+  return value
+}
+
+function deliver (records, at, values) {
+  const id = records[at + 1]
+  const kind = records[at]
+  if (kind === events.ACCEPT) {
+    const listener = listeners.get(records[at + 2])
+    if (listener === undefined) {
+      // The listener was closed while the connection was on its way up.
+      native.destroy(id)
+      touch()
+      return
+    }
+    connections[id] = listener.accept(id)
+    return
+  }
+  const connection = connections[id]
+  switch (kind) {
+    case events.REQUEST: {
+      const text = nextValue(values)
+      if (connection === undefined) return
+      connection.onRequest(records[at + 2], records[at + 3], records[at + 4], records[at + 5], records[at + 6], text)
+      return
+    }
+    case events.RESPONSE: {
+      const text = nextValue(values)
+      if (connection === undefined) return
+      connection.onResponse(records[at + 2], records[at + 3], records[at + 4], records[at + 5], records[at + 6], text)
+      return
+    }
+    case events.DATA: {
+      const chunk = nextValue(values)
+      if (connection !== undefined) connection.onData(chunk)
+      return
+    }
+    case events.END: {
+      const text = (records[at + 2] & 1) === 0 ? undefined : nextValue(values)
+      if (connection !== undefined) connection.onEnd(records[at + 3], text)
+      return
+    }
+    case events.PARSE_ERROR: {
+      const packet = records[at + 4] === 0 ? undefined : nextValue(values)
+      if (connection !== undefined) connection.onParseError(records[at + 2], records[at + 3], packet)
+      return
+    }
+    case events.RAW: {
+      const chunk = nextValue(values)
+      if (connection !== undefined) connection.onRaw(chunk)
+      return
+    }
+    case events.EOF:
+      if (connection !== undefined) connection.onEof()
+      return
+    case events.CLOSED:
+      connections[id] = undefined
+      native.release(id)
+      if (connection !== undefined) {
+        connection.id = -1
+        connection.onClosed(records[at + 2], records[at + 3])
+      }
+      return
+    case events.DRAIN:
+      if (connection !== undefined) connection.onDrain()
+      return
+    case events.TIMEOUT:
+      if (connection !== undefined) connection.onTimeout()
+      return
+    case events.CONNECTED:
+      if (connection !== undefined) connection.onConnected()
+      return
+    case events.EXPIRED:
+      if (connection !== undefined) connection.onExpired(records[at + 2])
+  }
+}
+
+/**
+ * Feeds a connection whose bytes belong to a JS stream. Its events are delivered at once, inside this call,
+ * as core's parser does; they may arrive while a batch is being dispatched.
+ * @param {number} id
+ * @param {Uint8Array|null} chunk null when the stream has ended
+ */
+function receive (id, chunk) {
+  const outer = valueCursor
+  const [own, ownValues] = native.receive(id, chunk)
+  let taken = 0
+  for (let at = 0; at < own.length; at += STRIDE) {
+    valueCursor = taken
+    try {
+      deliver(own, at, ownValues)
+    } finally {
+      taken = valueCursor
+      valueCursor = outer
+    }
+    if (settling.length !== 0 && !dispatching) settleAll()
+  }
+}
+
+/** Starts the native side of this environment; the I/O thread itself starts with the first listen or dial. */
+function start () {
+  records = new Int32Array(STRIDE * MAX_RECORDS)
+  values = []
+  native.start(dispatch, records, values)
+  // process.exit() right after res.end(): what was said must still reach the kernel, as it does in core.
+  process.on('exit', () => { native.flushNow() })
+}
+
+start()
+
+module.exports = {
+  native,
+  events,
+  headFlags,
+  sendFlags,
+  connections,
+  listeners,
+  settle,
+  touch,
+  flush,
+  receive
+}

@@ -1,0 +1,160 @@
+'use strict'
+
+/**
+ * One transport between two peers, as JavaScript sees it: commands down, events up (docs/BOUNDARY.md).
+ * Knows nothing of server or client; both extend it and answer the `on…` calls.
+ */
+
+const { native, sendFlags, connections, receive, touch } = require('./binding')
+const { kConnection } = require('./symbols')
+
+/**
+ * @param {number} id of the native connection
+ * @param {import('node:stream').Duplex|null} stream the JS stream that carries it (driver two), null when tokio does
+ */
+function Connection (id, stream) {
+  this.id = id
+  this.stream = stream
+  /** The net.Socket-shaped face; for tokio's sockets made when somebody looks (lib/socket.js). */
+  this.socket = stream
+  /** Why the connection ended, once it has: an errno as libuv has it, 0 for an orderly end. */
+  this.errno = 0
+  connections[id] = this
+  if (stream !== null) stream[kConnection] = this
+}
+
+/**
+ * Sends a message or a part of one; see docs/BOUNDARY.md for the flags.
+ * @returns {number} bytes that the kernel (or the stream) has not taken yet
+ */
+Connection.prototype.send = function send (flags, head, lines, body, length) {
+  if (this.id === -1) return 0
+  const pending = native.send(this.id, flags, head, lines, body, length)
+  if (this.stream !== null) return this.forward((flags & sendFlags.LAST) !== 0 && (flags & sendFlags.END) !== 0)
+  touch()
+  return pending
+}
+
+/** Sends bytes as they are, outside of any message. */
+Connection.prototype.writeRaw = function writeRaw (chunk, utf8) {
+  if (this.id === -1) return 0
+  const pending = native.writeRaw(this.id, chunk, utf8)
+  if (this.stream !== null) return this.forward(false)
+  touch()
+  return pending
+}
+
+/** Driver two: writes what the protocol produced to the stream. */
+Connection.prototype.forward = function forward (last) {
+  const chunk = native.take(this.id)
+  const { stream } = this
+  if (chunk !== undefined && stream.writable !== false) stream.write(chunk)
+  if (last) this.close()
+  return stream.writableLength ?? 0
+}
+
+/** Driver two: feeds bytes of the stream to the protocol; null at its end. Events come before this returns. */
+Connection.prototype.receive = function (chunk) {
+  if (this.id !== -1) receive(this.id, chunk)
+}
+
+/** Bytes that the kernel (or the stream) has not taken yet. */
+Connection.prototype.pending = function pending () {
+  if (this.stream !== null) return this.stream.writableLength ?? 0
+  return this.id === -1 ? 0 : native.pending(this.id)
+}
+
+/** Asks for one `onDrain` when everything sent so far was taken. */
+Connection.prototype.notifyDrain = function notifyDrain () {
+  if (this.id === -1) return
+  if (this.stream !== null) {
+    if (this.stream.writableNeedDrain) this.stream.once('drain', () => this.onDrain())
+    else process.nextTick(() => this.onDrain())
+    return
+  }
+  native.notifyDrain(this.id)
+  touch()
+}
+
+/** Stops reading from the transport. */
+Connection.prototype.pause = function pause () {
+  if (this.id === -1) return
+  if (this.stream !== null) this.stream.pause()
+  else native.pause(this.id)
+}
+
+/** Reads from the transport again. */
+Connection.prototype.resume = function resume () {
+  if (this.id === -1) return
+  if (this.stream !== null) {
+    this.stream.resume()
+    return
+  }
+  native.resume(this.id)
+  touch()
+}
+
+/** Answers a head with the UPGRADE flag: true hands the raw stream over, false goes on with HTTP. */
+Connection.prototype.upgrade = function upgrade (accept) {
+  if (this.id === -1) return
+  native.upgrade(this.id, accept)
+  if (this.stream !== null) receive(this.id, new Uint8Array(0))
+  else touch()
+}
+
+/** Ends our side (FIN) when all output is written. */
+Connection.prototype.shutdown = function shutdown () {
+  if (this.id === -1) return
+  if (this.stream !== null) {
+    this.stream.end()
+    return
+  }
+  native.shutdown(this.id)
+  touch()
+}
+
+/** Closes when all output is written: net.Socket's destroySoon. */
+Connection.prototype.close = function close () {
+  if (this.id === -1) return
+  if (this.stream !== null) {
+    if (typeof this.stream.destroySoon === 'function') this.stream.destroySoon()
+    else this.stream.end()
+    return
+  }
+  native.close(this.id)
+  touch()
+}
+
+/** Closes at once; output not yet written is lost. `onClosed` follows. */
+Connection.prototype.destroy = function destroy (error) {
+  if (this.id === -1) return
+  if (this.stream !== null) {
+    this.stream.destroy(error)
+    return
+  }
+  native.destroy(this.id)
+  touch()
+}
+
+/** Idle time in milliseconds after which `onTimeout` is called, 0 for never. */
+Connection.prototype.setTimeout = function setTimeout (ms) {
+  if (this.id === -1) return
+  if (this.stream !== null) {
+    if (typeof this.stream.setTimeout === 'function') this.stream.setTimeout(ms)
+    return
+  }
+  native.setTimeout(this.id, ms)
+  touch()
+}
+
+/** Driver two: the stream is gone; frees the native side. */
+Connection.prototype.release = function release (errno) {
+  if (this.id === -1) return
+  const { id } = this
+  connections[id] = undefined
+  this.id = -1
+  native.release(id)
+  this.onClosed(errno, 0)
+}
+
+module.exports = { Connection }

@@ -1,0 +1,352 @@
+'use strict'
+
+/**
+ * IncomingMessage: what a request or a response looks like to who reads it. A Readable whose state is made when
+ * somebody first touches it: most requests are answered without a look at their body. Knows nothing of server or
+ * client; the connection calls `kReceive` and `kComplete`.
+ */
+
+const { Readable, finished } = require('node:stream')
+const { fold, foldDistinct, addField, addDistinct } = require('./incoming-headers')
+const versions = require('./versions')
+const {
+  kConnection, kSocket, kText, kFieldsAt, kRawHeaders, kHeaders, kHeadersDistinct, kRawTrailers, kTrailers,
+  kTrailersDistinct, kState, kProgress, kPaused, kAbortController, kReceive, kComplete, kDetachSignal
+} = require('./symbols')
+
+/** Values of kProgress. */
+const READING = 0
+const COMPLETE = 1
+const OVER = 2
+
+/** httpVersion by `major << 8 | minor`. */
+const VERSIONS = new Map([[0x101, '1.1'], [0x100, '1.0'], [0x009, '0.9'], [0x200, '2.0']])
+
+function versionText (version) {
+  return VERSIONS.get(version) ?? `${version >> 8}.${version & 255}`
+}
+
+/**
+ * @param {import('node:net').Socket} socket
+ */
+function IncomingMessage (socket) {
+  Readable.call(this, socket ? { highWaterMark: socket.readableHighWaterMark } : undefined)
+  fill(this)
+  this[kSocket] = socket
+  this[kConnection] = socket?.[kConnection] ?? null
+  this[kRawHeaders] = []
+}
+Object.setPrototypeOf(IncomingMessage.prototype, Readable.prototype)
+Object.setPrototypeOf(IncomingMessage, Readable)
+
+/** The fields of a message that says nothing yet. */
+function fill (message) {
+  message.httpVersionMajor = null
+  message.httpVersionMinor = null
+  message.httpVersion = null
+  message.complete = false
+  message.joinDuplicateHeaders = false
+  message.aborted = false
+  message.upgrade = null
+  message.url = ''
+  message.method = null
+  message.statusCode = null
+  message.statusMessage = null
+  message._consuming = false
+  message._dumped = false
+  message[kText] = ''
+  message[kFieldsAt] = 0
+  message[kRawHeaders] = null
+  message[kHeaders] = null
+  message[kHeadersDistinct] = null
+  message[kRawTrailers] = null
+  message[kTrailers] = null
+  message[kTrailersDistinct] = null
+  message[kProgress] = READING
+  message[kPaused] = false
+  message[kAbortController] = null
+}
+
+/**
+ * A message from a connection, without the Readable that it may never need. Same prototype, so nobody can tell.
+ * All stores in one order: one hidden class for all requests.
+ */
+function Arrival (connection) {
+  this._events = undefined
+  this._eventsCount = 0
+  this._maxListeners = undefined
+  this[kState] = undefined
+  fill(this)
+  this[kSocket] = undefined
+  this[kConnection] = connection
+}
+Arrival.prototype = IncomingMessage.prototype
+
+/**
+ * @param {import('./connection').Connection} connection
+ * @param {Function} [Class=IncomingMessage] another gets the real socket, as in core
+ */
+function newMessage (connection, Class) {
+  if (Class === undefined || Class === IncomingMessage) return new Arrival(connection)
+  const message = new Class(connection.getSocket())
+  if (message[kConnection] === undefined || message[kConnection] === null) message[kConnection] = connection
+  return message
+}
+
+/** Fills in a request head. */
+function readRequest (message, method, version, targetLength, text) {
+  message.httpVersionMajor = version >> 8
+  message.httpVersionMinor = version & 255
+  message.httpVersion = version === 0x101 ? '1.1' : versionText(version)
+  message.method = method
+  message.url = text.slice(0, targetLength)
+  message[kText] = text
+  message[kFieldsAt] = targetLength
+  message[kRawHeaders] = null
+}
+
+/** Fills in a response head. */
+function readResponse (message, status, version, reasonLength, text) {
+  message.httpVersionMajor = version >> 8
+  message.httpVersionMinor = version & 255
+  message.httpVersion = version === 0x101 ? '1.1' : versionText(version)
+  message.statusCode = status
+  message.statusMessage = text.slice(0, reasonLength)
+  message[kText] = text
+  message[kFieldsAt] = reasonLength
+  message[kRawHeaders] = null
+}
+
+/** `name\nvalue\nname\nvalue…` -> [name, value, name, value…]. */
+function splitFields (text) {
+  return text === '' ? [] : text.split('\n')
+}
+
+// ------------------------------------------------------------------------------------------------ properties
+
+function accessor (name, get, set) {
+  Object.defineProperty(IncomingMessage.prototype, name, { __proto__: null, get, set, configurable: true, enumerable: false })
+}
+
+/**
+ * The Readable's state. Core's stream code finds it here; its first look makes it. On objects that are no messages
+ * of a connection (bare prototypes, mocks) there is nothing to make.
+ */
+accessor('_readableState', function () {
+  const state = this[kState]
+  if (state !== undefined) return state
+  if (this[kConnection] === undefined || this[kProgress] === undefined) return undefined
+  return materialise(this)
+}, function (state) { this[kState] = state })
+
+function materialise (message) {
+  Readable.call(message, { highWaterMark: message[kConnection].highWaterMark })
+  const state = message[kState]
+  const progress = message[kProgress]
+  if (progress === COMPLETE) {
+    message.push(null)
+  } else if (progress === OVER) {
+    close(state)
+  }
+  return state
+}
+
+/** Marks a state as read to its end and closed, without an event. */
+function close (state) {
+  state.ended = true
+  state.endEmitted = true
+  state.destroyed = true
+  state.closed = true
+  state.closeEmitted = true
+}
+
+accessor('socket', function () {
+  const socket = this[kSocket]
+  if (socket !== undefined) return socket
+  const connection = this[kConnection]
+  if (connection === undefined || connection === null) return undefined
+  return (this[kSocket] = connection.getSocket())
+}, function (socket) { this[kSocket] = socket })
+
+accessor('connection', function () { return this.socket }, function (socket) { this.socket = socket })
+
+/** Core sets `client` to the socket and never touches it again. */
+const kClient = Symbol('kClient')
+
+accessor('client', function () {
+  return this[kClient] ?? this[kConnection]?.getSocket() ?? this[kSocket]
+}, function (socket) { this[kClient] = socket })
+
+accessor('rawHeaders', function () {
+  const raw = this[kRawHeaders]
+  if (raw !== null && raw !== undefined) return raw
+  const text = this[kText]
+  if (text === undefined) return undefined
+  return (this[kRawHeaders] = splitFields(text.slice(this[kFieldsAt])))
+}, function (raw) { this[kRawHeaders] = raw })
+
+accessor('rawTrailers', function () {
+  return this[kRawTrailers] ?? (this[kRawTrailers] === null ? (this[kRawTrailers] = []) : undefined)
+}, function (raw) { this[kRawTrailers] = raw })
+
+/** Lower-case names -> values, folded by Node's rules. */
+accessor('headers', function () {
+  return this[kHeaders] ?? (this[kHeaders] = fold(this.rawHeaders ?? [], this.joinDuplicateHeaders))
+}, function (headers) { this[kHeaders] = headers })
+
+/** Lower-case names -> arrays with every value. */
+accessor('headersDistinct', function () {
+  return this[kHeadersDistinct] ?? (this[kHeadersDistinct] = foldDistinct(this.rawHeaders ?? []))
+}, function (headers) { this[kHeadersDistinct] = headers })
+
+/** Valid after 'end'. */
+accessor('trailers', function () {
+  return this[kTrailers] ?? (this[kTrailers] = fold(this.rawTrailers ?? [], this.joinDuplicateHeaders))
+}, function (trailers) { this[kTrailers] = trailers })
+
+accessor('trailersDistinct', function () {
+  return this[kTrailersDistinct] ?? (this[kTrailersDistinct] = foldDistinct(this.rawTrailers ?? []))
+}, function (trailers) { this[kTrailersDistinct] = trailers })
+
+if (versions.messageSignal) {
+  /** Aborts when the message is lost before its exchange is over. */
+  accessor('signal', function () {
+    let controller = this[kAbortController]
+    if (controller === null || controller === undefined) {
+      controller = this[kAbortController] = new AbortController()
+      if (this.aborted || this[kSocket]?.destroyed) controller.abort()
+    }
+    return controller.signal
+  }, undefined)
+}
+
+IncomingMessage.prototype[kDetachSignal] = function () {
+  // Whoever holds the signal keeps it; nobody will abort it.
+  if (this[kAbortController] === null) this[kAbortController] = undefined
+  else if (this[kAbortController] !== undefined) this[kAbortController] = { signal: this[kAbortController].signal, abort () {} }
+}
+
+// --------------------------------------------------------------------------------------------------- reading
+
+/** Sets the idle time of the socket in milliseconds; callback on 'timeout'. */
+IncomingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
+  if (callback) this.on('timeout', callback)
+  this.socket.setTimeout(ms)
+  return this
+}
+
+IncomingMessage.prototype._read = function _read (size) {
+  if (!this._consuming) {
+    this._readableState.readingMore = false
+    this._consuming = true
+  }
+  if (this[kPaused]) {
+    this[kPaused] = false
+    this[kConnection].resume()
+  } else if (this[kConnection] === null) {
+    const socket = this[kSocket]
+    if (socket?.readable && !socket._paused) socket.resume?.()
+  }
+}
+
+/** Takes a part of the body; stops the connection when the reader is behind. */
+IncomingMessage.prototype[kReceive] = function (chunk) {
+  if (this._dumped) return
+  if (!this.push(chunk) && !this[kPaused]) {
+    this[kPaused] = true
+    this[kConnection].pause()
+  }
+}
+
+/** The message is complete. @param {string|undefined} trailers raw fields */
+IncomingMessage.prototype[kComplete] = function (trailers) {
+  this.complete = true
+  if (trailers !== undefined) this[kRawTrailers] = splitFields(trailers)
+  if (this[kState] !== undefined) this.push(null)
+  else this[kProgress] = COMPLETE
+}
+
+/** Did somebody look into the message? If not, none of its events can be missed. */
+function isTouched (message) {
+  return message[kState] !== undefined
+}
+
+/** Discards what is left of the body. */
+IncomingMessage.prototype._dump = function _dump () {
+  if (this._dumped) return
+  this._dumped = true
+  if (this[kState] === undefined && this[kProgress] === COMPLETE) {
+    this[kProgress] = OVER
+    return
+  }
+  // What is buffered must not surprise listeners that had given up.
+  this.removeAllListeners('data')
+  this.resume()
+}
+
+if (versions.optimizeEmptyRequests) {
+  IncomingMessage.prototype._dumpAndCloseReadable = function _dumpAndCloseReadable () {
+    this._dumped = true
+    if (this[kState] === undefined) this[kProgress] = OVER
+    else close(this[kState])
+  }
+}
+
+/**
+ * A message that was not read to its end takes its socket along. An 'error' is for those who listen only.
+ */
+IncomingMessage.prototype._destroy = function _destroy (error, callback) {
+  if (!this.readableEnded || !this.complete) {
+    this.aborted = true
+    this.emit('aborted')
+    this[kAbortController]?.abort()
+  }
+  if (this.aborted) {
+    const { socket } = this
+    if (socket && !socket.destroyed) {
+      socket.destroy(error)
+      const forget = finished(socket, (reason) => {
+        if (reason?.code === 'ERR_STREAM_PREMATURE_CLOSE') reason = null
+        forget()
+        process.nextTick(answer, this, reason || error, callback)
+      })
+      return
+    }
+  } else if (versions.destroyCompletesAtOnce && !error) {
+    callback()
+    return
+  }
+  process.nextTick(answer, this, error, callback)
+}
+
+function answer (message, error, callback) {
+  if (message.listenerCount('error') === 0) callback()
+  else callback(error)
+}
+
+// --------------------------------------------------------------------------------- for those who build messages
+
+/** Adds raw fields: headers, or trailers once the message is complete. */
+IncomingMessage.prototype._addHeaderLines = function _addHeaderLines (fields, count) {
+  if (!fields || fields.length === 0) return
+  let into
+  if (this.complete) {
+    this.rawTrailers = fields
+    into = this[kTrailers]
+  } else {
+    this.rawHeaders = fields
+    into = this[kHeaders]
+  }
+  if (!into) return
+  for (let i = 0; i < count; i += 2) this._addHeaderLine(fields[i], fields[i + 1], into)
+}
+
+IncomingMessage.prototype._addHeaderLine = function _addHeaderLine (field, value, dest) {
+  addField(dest, field, value, this.joinDuplicateHeaders)
+}
+
+IncomingMessage.prototype._addHeaderLineDistinct = function _addHeaderLineDistinct (field, value, dest) {
+  addDistinct(dest, field, value)
+}
+
+module.exports = { IncomingMessage, newMessage, readRequest, readResponse, isTouched, splitFields }

@@ -1,0 +1,1034 @@
+'use strict'
+
+/**
+ * OutgoingMessage: the header store, write() and end() of requests and responses alike. Knows nothing of server or
+ * client. A message is carried by one of
+ *  - a Connection (`this[kConnection]`): proto frames the body, one `send` per call of the user;
+ *  - a foreign stream (`assignSocket(fake)`): framed here, in the calls core would make, since such streams look at them;
+ *  - nothing yet: parts wait in `outputData` until `_flush()`.
+ *
+ * Subclasses may set `kHeadFlags` and `kLastFlags` (sendFlags to add to HEAD and to a closing END) and override
+ * `kFinished`, called when the last byte was handed over, just before 'finish'.
+ */
+
+const { AsyncResource } = require('node:async_hooks')
+const { EventEmitter, captureRejectionSymbol } = require('node:events')
+const stream = require('node:stream')
+const { isUint8Array } = require('node:util/types')
+const { deprecate } = require('node:util')
+const { sendFlags, settle } = require('./binding')
+const { storeHead, countLines, checkValue, isRelaxed } = require('./outgoing-head')
+const { lowerToken, isUnusual, hasInvalidChar } = require('./common')
+const { codes } = require('./errors')
+const { validateString } = require('./validators')
+const versions = require('./versions')
+const {
+  kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
+  kRejectNonStandardBodyWrites, kChunkedBuffer, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
+  kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kDrained, kFinished, kCallbacks
+} = require('./symbols')
+
+const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8, INFORMATIONAL } = sendFlags
+
+/** Queue entries only: bytes for the transport, outside of any framing. */
+const RAW = 1 << 30
+
+/**
+ * When no more than this waits for the kernel, a message counts as handed over at once, as a small write does in
+ * core; beyond, 'finish' and the callbacks of writes come when the kernel took all.
+ */
+const PENDING_MAX = 64 * 1024
+
+const { Stream } = stream
+const baseEmit = EventEmitter.prototype.emit
+
+function nothing () {}
+
+/**
+ * @param {object} [options]
+ * @param {number} [options.highWaterMark] bytes; default stream.getDefaultHighWaterMark()
+ * @param {boolean} [options.rejectNonStandardBodyWrites=false]
+ */
+function OutgoingMessage (options) {
+  // What EventEmitter's own constructor sets, without the object for listeners that most messages never have.
+  this._events = undefined
+  this._eventsCount = 0
+  this._maxListeners = undefined
+
+  this.outputData = []
+  this.outputSize = 0
+  this.writable = true
+  this.destroyed = false
+  this._last = false
+  this.chunkedEncoding = false
+  this.shouldKeepAlive = true
+  this.maxRequestsOnConnectionReached = false
+  this._defaultKeepAlive = true
+  this.useChunkedEncodingByDefault = true
+  this.sendDate = false
+  this._removedConnection = false
+  this._removedContLen = false
+  this._removedTE = false
+  this.strictContentLength = false
+  this._contentLength = null
+  this._hasBody = true
+  this._trailer = ''
+  this.finished = false
+  this._headerSent = false
+  this._closed = false
+  this._header = null
+  this._keepAliveTimeout = 0
+  this._onPendingData = nothing
+
+  this[kBytesWritten] = 0
+  this[kNeedDrain] = false
+  this[kCorked] = 0
+  this[kChunkedBuffer] = null
+  this[kChunkedLength] = 0
+  this[kSocket] = null
+  this[kOutHeaders] = null
+  this[kErrored] = null
+  this[kWritableFinished] = false
+  this[kEndCallbacks] = null
+  this[kHighWaterMark] = options?.highWaterMark ?? stream.getDefaultHighWaterMark(false)
+  this[kRejectNonStandardBodyWrites] = options?.rejectNonStandardBodyWrites ?? false
+  this[kConnection] = null
+  this[kHead] = null
+  this[kLines] = 0
+  this[kFraming] = UNTIL_CLOSE
+  this[kUnusual] = false
+  this[kCallbacks] = null
+}
+Object.setPrototypeOf(OutgoingMessage.prototype, Stream.prototype)
+Object.setPrototypeOf(OutgoingMessage, Stream)
+
+OutgoingMessage.prototype[kHeadFlags] = 0
+OutgoingMessage.prototype[kLastFlags] = 0
+OutgoingMessage.prototype[kFinished] = nothing
+OutgoingMessage.prototype[kUniqueHeaders] = null
+
+// ---------------------------------------------------------------------------------------------------- state
+
+function getter (name, get, extra) {
+  Object.defineProperty(OutgoingMessage.prototype, name, { __proto__: null, get, configurable: true, enumerable: false, ...extra })
+}
+
+getter('errored', function () { return this[kErrored] })
+
+getter('closed', function () { return this._closed })
+
+getter('writableFinished', function () {
+  if (versions.endCallbackGetsError) return this[kWritableFinished]
+  return this.finished && this.outputSize === 0 && pendingBytes(this) === 0
+})
+
+getter('writableObjectMode', function () { return false })
+
+getter('writableLength', function () { return this.outputSize + this[kChunkedLength] + pendingBytes(this) })
+
+getter('writableHighWaterMark', function () {
+  const socket = this[kSocket]
+  return socket ? socket.writableHighWaterMark : this[kHighWaterMark]
+})
+
+getter('writableCorked', function () {
+  const socket = this[kSocket]
+  if (!versions.largeHighWaterMark && socket && !this[kConnection]) return socket.writableCorked
+  return this[kCorked]
+})
+
+getter('headersSent', function () { return !!this._header }, { enumerable: true })
+
+getter('writableEnded', function () { return this.finished })
+
+getter('writableNeedDrain', function () { return !this.destroyed && !this.finished && this[kNeedDrain] })
+
+/**
+ * The net.Socket (or what was assigned) that carries the message; made when somebody looks.
+ * Assignable: stream.pipeline sets `socket = null`.
+ */
+getter('socket', function () {
+  const socket = this[kSocket]
+  if (socket !== undefined) return socket
+  const connection = this[kConnection]
+  if (connection === undefined || connection === null) return undefined
+  return (this[kSocket] = connection.getSocket())
+}, {
+  set (socket) {
+    this[kSocket] = socket
+    this[kConnection] = socket?.[kConnection] ?? null
+    for (let i = 0; i < this[kCorked]; i++) socket?.cork?.()
+  }
+})
+
+getter('connection', function () { return this.socket }, { set (socket) { this.socket = socket } })
+
+if (versions.legacyHeaders) {
+  getter('_headers', deprecate(function () { return this.getHeaders() },
+    'OutgoingMessage.prototype._headers is deprecated', 'DEP0066'), {
+    set: deprecate(function (headers) {
+      this[kOutHeaders] = null
+      if (headers == null) return
+      for (const name of Object.keys(headers)) putHeader(this, name.toLowerCase(), name, headers[name])
+    }, 'OutgoingMessage.prototype._headers is deprecated', 'DEP0066')
+  })
+  getter('_headerNames', deprecate(function () {
+    const names = { __proto__: null }
+    for (const lower in this[kOutHeaders]) names[lower] = this[kOutHeaders][lower][0]
+    return names
+  }, 'OutgoingMessage.prototype._headerNames is deprecated', 'DEP0066'), {
+    set: deprecate(function (names) {
+      for (const lower in this[kOutHeaders]) if (names?.[lower]) this[kOutHeaders][lower][0] = names[lower]
+    }, 'OutgoingMessage.prototype._headerNames is deprecated', 'DEP0066')
+  })
+}
+
+/** Bytes that were sent and that the transport still holds. */
+function pendingBytes (message) {
+  const connection = message[kConnection]
+  if (connection) return connection.pending()
+  return message[kSocket]?.writableLength ?? 0
+}
+
+/** Nobody can tell whether an event was emitted. */
+function isQuiet (message) {
+  return message._events === undefined && message.emit === baseEmit
+}
+
+// -------------------------------------------------------------------------------------------------- headers
+
+/** The header store. Null prototype, as core's; a constructor, because objects made by one keep fast properties. */
+function HeaderStore () {}
+HeaderStore.prototype = Object.create(null)
+
+function putHeader (message, lower, name, value) {
+  let headers = message[kOutHeaders]
+  if (headers === null || headers === undefined) message[kOutHeaders] = headers = new HeaderStore()
+  headers[lower] = [name, value]
+}
+
+/** @throws ERR_INVALID_HTTP_TOKEN */
+function checkedLower (name) {
+  const lower = lowerToken(name)
+  if (lower === undefined) throw new codes.ERR_INVALID_HTTP_TOKEN('Header name', name)
+  return lower
+}
+
+/**
+ * Sets a field; replaces one of the same name.
+ * @param {string} name
+ * @param {string|number|string[]} value kept as given
+ * @throws ERR_HTTP_HEADERS_SENT, ERR_INVALID_HTTP_TOKEN, ERR_HTTP_INVALID_HEADER_VALUE, ERR_INVALID_CHAR
+ */
+OutgoingMessage.prototype.setHeader = function setHeader (name, value) {
+  if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('set')
+  const lower = checkedLower(name)
+  checkValue(this, name, value)
+  putHeader(this, lower, name, value)
+  return this
+}
+
+/** Sets all of a Headers or a Map; several set-cookie of a Headers become one array. */
+OutgoingMessage.prototype.setHeaders = function setHeaders (headers) {
+  if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('set')
+  if (!headers || Array.isArray(headers) || typeof headers.keys !== 'function' || typeof headers.get !== 'function') {
+    throw new codes.ERR_INVALID_ARG_TYPE('headers', ['Headers', 'Map'], headers)
+  }
+  const cookies = []
+  for (const [name, value] of headers) {
+    if (name === 'set-cookie') {
+      if (Array.isArray(value)) cookies.push(...value)
+      else cookies.push(value)
+    } else {
+      this.setHeader(name, value)
+    }
+  }
+  if (cookies.length !== 0) this.setHeader('set-cookie', cookies)
+  return this
+}
+
+/** Adds a value to a field, which becomes an array. */
+OutgoingMessage.prototype.appendHeader = function appendHeader (name, value) {
+  if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('append')
+  const lower = checkedLower(name)
+  checkValue(this, name, value)
+  const entry = this[kOutHeaders]?.[lower]
+  if (entry === undefined) {
+    putHeader(this, lower, name, value)
+    return this
+  }
+  const values = Array.isArray(entry[1]) ? entry[1] : (entry[1] = [entry[1]])
+  if (Array.isArray(value)) values.push(...value)
+  else values.push(value)
+  return this
+}
+
+/** The value as it was set, or undefined. */
+OutgoingMessage.prototype.getHeader = function getHeader (name) {
+  validateString(name, 'name')
+  const headers = this[kOutHeaders]
+  if (headers === null || headers === undefined) return undefined
+  return headers[lowerToken(name) ?? name.toLowerCase()]?.[1]
+}
+
+/** Lower-case names, in the order they were set. */
+OutgoingMessage.prototype.getHeaderNames = function getHeaderNames () {
+  const headers = this[kOutHeaders]
+  return headers ? Object.keys(headers) : []
+}
+
+/** Names as they were given. */
+OutgoingMessage.prototype.getRawHeaderNames = function getRawHeaderNames () {
+  const headers = this[kOutHeaders]
+  return headers ? Object.values(headers).map((entry) => entry[0]) : []
+}
+
+/** A shallow copy: lower-case name -> value. */
+OutgoingMessage.prototype.getHeaders = function getHeaders () {
+  const copy = { __proto__: null }
+  const headers = this[kOutHeaders]
+  for (const lower in headers) copy[lower] = headers[lower][1]
+  return copy
+}
+
+OutgoingMessage.prototype.hasHeader = function hasHeader (name) {
+  validateString(name, 'name')
+  const headers = this[kOutHeaders]
+  return headers !== null && headers !== undefined && headers[lowerToken(name) ?? name.toLowerCase()] !== undefined
+}
+
+/** Removes a field. Of the automatic ones also what would have been added (RFC 9112 framing included). */
+OutgoingMessage.prototype.removeHeader = function removeHeader (name) {
+  validateString(name, 'name')
+  if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('remove')
+  const lower = name.toLowerCase()
+  switch (lower) {
+    case 'connection':
+      this._removedConnection = true
+      break
+    case 'content-length':
+      this._removedContLen = true
+      break
+    case 'transfer-encoding':
+      this._removedTE = true
+      break
+    case 'date':
+      this.sendDate = false
+  }
+  const headers = this[kOutHeaders]
+  if (headers !== null && headers !== undefined) delete headers[lower]
+}
+
+/** The fields with their own spelling of the names; deprecated, but called. */
+OutgoingMessage.prototype._renderHeaders = function _renderHeaders () {
+  if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('render')
+  const rendered = {}
+  const headers = this[kOutHeaders]
+  for (const lower in headers) rendered[headers[lower][0]] = headers[lower][1]
+  return rendered
+}
+
+OutgoingMessage.prototype._implicitHeader = function _implicitHeader () {
+  throw new codes.ERR_METHOD_NOT_IMPLEMENTED('_implicitHeader()')
+}
+
+OutgoingMessage.prototype._storeHeader = function _storeHeader (firstLine, headers) {
+  if (storeHead(this, firstLine, headers)) this._send('')
+}
+
+/**
+ * Fields that follow a chunked body. Array values give one line each, unless listed in uniqueHeaders.
+ * @param {object|Array<[string, string]>} headers
+ */
+OutgoingMessage.prototype.addTrailers = function addTrailers (headers) {
+  let text = ''
+  const isList = Array.isArray(headers)
+  const keys = Object.keys(headers)
+  for (const key of keys) {
+    const name = isList ? headers[key][0] : key
+    const value = isList ? headers[key][1] : headers[key]
+    const lower = lowerToken(name)
+    if (lower === undefined) throw new codes.ERR_INVALID_HTTP_TOKEN('Trailer name', name)
+    if (Array.isArray(value) && value.length > 1 && !this[kUniqueHeaders]?.has(lower)) {
+      for (const one of value) text += trailerLine(this, name, one)
+    } else {
+      text += trailerLine(this, name, Array.isArray(value) ? value.join('; ') : value)
+    }
+  }
+  this._trailer = text
+}
+
+function trailerLine (message, name, value) {
+  if (isUnusual(value) && hasInvalidChar(value, isRelaxed(message))) throw new codes.ERR_INVALID_CHAR('trailer content', name)
+  return `${name}: ${value}\r\n`
+}
+
+/** Renders and sends the head now. */
+OutgoingMessage.prototype.flushHeaders = function flushHeaders () {
+  if (!this._header) this._implicitHeader()
+  this._send('')
+}
+
+// -------------------------------------------------------------------------------------------------- sending
+
+/** CRLFs in the head; counted anew if somebody replaced it. */
+function headLines (message, head) {
+  return message[kHead] === head ? message[kLines] : countLines(head)
+}
+
+/** How the body that follows the head is framed. `chunkedEncoding` is public and decides to the last. */
+function framingOf (message) {
+  if (message.chunkedEncoding) return message._hasBody ? CHUNKED : NO_BODY
+  const framing = message[kFraming]
+  return framing === CHUNKED ? UNTIL_CLOSE : framing
+}
+
+function isUtf8 (encoding) {
+  return !encoding || encoding === 'utf8' || encoding === 'utf-8'
+}
+
+function isLatin1 (encoding) {
+  return encoding === 'latin1' || encoding === 'binary'
+}
+
+/** Bytes of any other encoding. Unknown ones count as UTF-8, as core wrote them until it began to throw. */
+function encode (text, encoding) {
+  if (Buffer.isEncoding(encoding)) return Buffer.from(text, encoding)
+  if (versions.unknownEncodingThrows) throw new codes.ERR_UNKNOWN_ENCODING(encoding)
+  return Buffer.from(text)
+}
+
+function sizeOf (chunk, encoding) {
+  if (typeof chunk !== 'string') return chunk.byteLength
+  return Buffer.byteLength(chunk, Buffer.isEncoding(encoding) ? encoding : 'utf8')
+}
+
+/**
+ * Gives a part of the message to its transport.
+ * @param {number} flags HEAD, BODY, END, INFORMATIONAL; framing, encodings and the rest are added here
+ * @param {string} head rendered block for HEAD and INFORMATIONAL
+ * @param {string|Uint8Array|undefined} body
+ * @param {string|null|undefined} encoding of a string body
+ * @param {number} size bytes of the body, -1 if not known
+ * @param {Function|null} callback for the body or the end
+ * @returns {number} bytes the transport has not taken
+ */
+function transmit (message, flags, head, body, encoding, size, callback) {
+  const connection = message[kConnection]
+  if (connection === null || connection === undefined) return transmitForeign(message, flags, head, body, encoding, callback)
+
+  let lines = 0
+  let length = 0
+  const isHead = (flags & HEAD) !== 0
+  if (isHead) {
+    lines = headLines(message, head)
+    const framing = framingOf(message)
+    flags |= message[kHeadFlags] | framing
+    length = message._contentLength ?? 0
+  } else if (head !== '') {
+    lines = countLines(head)
+  }
+  if ((flags & BODY) !== 0) {
+    if (typeof body === 'string') {
+      if (isUtf8(encoding)) {
+        if (size === -1 ? Buffer.byteLength(body) !== body.length : size !== body.length) flags |= BODY_UTF8
+        // Core writes a head that is glued to a string body in the body's encoding.
+        if (isHead && message[kUnusual] && (flags & UNTIL_CLOSE) !== CHUNKED) flags |= HEAD_UTF8
+      } else if (!isLatin1(encoding)) {
+        body = encode(body, encoding)
+      }
+    }
+  } else {
+    body = undefined
+  }
+  if ((flags & END) === 0) return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback)
+
+  if (message._last) flags |= message[kLastFlags]
+  if (message._trailer === '' || framingOf(message) !== CHUNKED) {
+    return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback)
+  }
+  if ((flags & (HEAD | BODY)) !== 0) {
+    connection.send(flags & ~(END | message[kLastFlags]), head, lines, body, length)
+    flags &= END | message[kLastFlags]
+  }
+  const { _trailer: trailer } = message
+  return afterSend(message, connection, connection.send(flags | TRAILERS, trailer, countLines(trailer), undefined, 0), callback)
+}
+
+/** Keeps the promise of a write's callback. */
+function afterSend (message, connection, pending, callback) {
+  if (callback !== null) {
+    if (pending < PENDING_MAX) {
+      process.nextTick(callback)
+    } else {
+      if (message[kCallbacks] === null) message[kCallbacks] = []
+      message[kCallbacks].push(AsyncResource.bind(callback))
+      connection.notifyDrain()
+    }
+  }
+  return pending
+}
+
+/** The same to a stream that is no connection of ours, in the writes that core would make. */
+function transmitForeign (message, flags, head, body, encoding, callback) {
+  const socket = message[kSocket]
+  const isHead = (flags & (HEAD | INFORMATIONAL)) !== 0
+  const isEnd = (flags & END) !== 0
+  let isBody = (flags & BODY) !== 0
+  const done = callback === null ? nothing : callback
+  socket.cork?.()
+  if (message.chunkedEncoding && message._hasBody && (flags & INFORMATIONAL) === 0) {
+    let before = isHead ? head : ''
+    if (isBody) {
+      before += sizeOf(body, encoding).toString(16) + '\r\n'
+      socket.write(before, 'latin1', nothing)
+      socket.write(body, encoding, isEnd ? nothing : done)
+      before = '\r\n'
+    }
+    if (isEnd) socket.write(before + '0\r\n' + message._trailer + '\r\n', 'latin1', done)
+    else if (isBody) socket.write(before, 'latin1', nothing)
+    else socket.write(before, 'latin1', done)
+  } else {
+    if (isHead) {
+      if (isBody && typeof body === 'string' && (isUtf8(encoding) || isLatin1(encoding))) {
+        body = head + body
+      } else {
+        socket.write(head, 'latin1', isBody ? nothing : done)
+        if (!isBody) isBody = null
+      }
+    }
+    if (isBody === true) socket.write(body, encoding, done)
+    else if (isBody === false) {
+      if (isEnd) socket.write('', 'latin1', done)
+      else process.nextTick(done)
+    }
+  }
+  socket.uncork?.()
+  return socket.writableLength ?? 0
+}
+
+/** Can parts leave now? */
+function isCarried (message) {
+  const connection = message[kConnection]
+  if (connection !== null && connection !== undefined) return true
+  const socket = message[kSocket]
+  return socket !== null && socket !== undefined && socket._httpMessage === message && socket.writable === true
+}
+
+/** Keeps a part until the message has a transport. `data`, `encoding` and `callback` are what core shows. */
+function enqueue (message, flags, data, encoding, callback) {
+  const size = data === undefined ? 0 : data.length
+  message.outputData.push({ data, encoding, callback, flags })
+  message.outputSize += size
+  message._onPendingData(size)
+  return message.outputSize
+}
+
+/** Sends a part, or queues it. Takes transmit's arguments. */
+function deliver (message, flags, head, body, encoding, size, callback) {
+  if (message.outputData.length === 0 && isCarried(message)) {
+    return transmit(message, flags, head, body, encoding, size, callback)
+  }
+  if ((flags & (HEAD | INFORMATIONAL)) !== 0) {
+    const alone = (flags & (BODY | END)) === 0
+    enqueue(message, flags & (HEAD | INFORMATIONAL), head, 'latin1', alone ? callback : null)
+    if (alone) return message.outputSize
+  }
+  const data = (flags & BODY) !== 0 ? body : ''
+  return enqueue(message, flags & (BODY | END), data, encoding, callback)
+}
+
+/** HEAD, once. */
+function takeHeadFlag (message) {
+  if (message._headerSent) return 0
+  message._headerSent = true
+  return HEAD
+}
+
+/** Raw output beside the message's framing; kept for those who call it. Sends the head first if need be. */
+OutgoingMessage.prototype._send = function _send (data, encoding, callback, byteLength) {
+  let pending = 0
+  if (!this._headerSent) {
+    const bare = data === '' || data === undefined
+    pending = deliver(this, takeHeadFlag(this), this._header, undefined, null, -1, bare && callback ? callback : null)
+    if (bare) return noteBackpressure(this, pending)
+  }
+  return this._writeRaw(data, encoding, callback, byteLength)
+}
+
+OutgoingMessage.prototype._writeRaw = function _writeRaw (data, encoding, callback, size) {
+  if (typeof encoding === 'function') {
+    callback = encoding
+    encoding = null
+  }
+  if (this[kSocket]?.destroyed) return false
+  if (this.outputData.length === 0 && isCarried(this)) return writeRaw(this, data, encoding, callback ?? null)
+  return enqueue(this, RAW, data, encoding, callback ?? null) < this[kHighWaterMark]
+}
+
+function writeRaw (message, data, encoding, callback) {
+  const connection = message[kConnection]
+  if (connection === null || connection === undefined) return message[kSocket].write(data, encoding, callback ?? nothing)
+  if (data.length === 0) {
+    if (callback !== null) process.nextTick(callback)
+    return true
+  }
+  if (typeof data === 'string' && !isUtf8(encoding) && !isLatin1(encoding)) data = encode(data, encoding)
+  const pending = connection.writeRaw(data, typeof data === 'string' && isUtf8(encoding))
+  return afterSend(message, connection, pending, callback) < message[kHighWaterMark]
+}
+
+/** The answer of write(), and the promise of 'drain' that false makes. */
+function noteBackpressure (message, pending) {
+  if (pending < message[kHighWaterMark]) return true
+  message[kNeedDrain] = true
+  const connection = message[kConnection]
+  if (connection !== null && connection !== undefined) connection.notifyDrain()
+  return false
+}
+
+// ------------------------------------------------------------------------------------------- write() and end()
+
+function checkChunk (chunk) {
+  if (chunk === null) throw new codes.ERR_STREAM_NULL_VALUES()
+  if (typeof chunk !== 'string' && !isUint8Array(chunk)) {
+    throw new codes.ERR_INVALID_ARG_TYPE('chunk', ['string', 'Buffer', 'Uint8Array'], chunk)
+  }
+}
+
+/** A mistake that is reported, not thrown: to the callback, then as 'error'. */
+function report (message, error, callback) {
+  process.nextTick(emitError, message, error, callback)
+}
+
+function emitError (message, error, callback) {
+  callback(error)
+  if (typeof message.emit === 'function' && !message.destroyed) message.emit('error', error)
+}
+
+/** Does strictContentLength hold this message to its word? */
+function isStrict (message) {
+  return message.strictContentLength && message._contentLength !== null && message._hasBody &&
+    !message._removedContLen && !message.chunkedEncoding && !message.hasHeader('transfer-encoding')
+}
+
+/**
+ * Sends a part of the body. Without a head so far it sends the implicit one.
+ * @param {string|Uint8Array} chunk
+ * @param {string} [encoding='utf8'] of a string
+ * @param {Function} [callback] when the part was handed over
+ * @returns {boolean} false: more than the high water mark waits; 'drain' follows
+ */
+OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
+  if (typeof encoding === 'function') {
+    callback = encoding
+    encoding = null
+  }
+  checkChunk(chunk)
+  const hasCallback = typeof callback === 'function'
+
+  if (this.finished) {
+    report(this, new codes.ERR_STREAM_WRITE_AFTER_END(), hasCallback ? callback : nothing)
+    return false
+  }
+  if (this.destroyed) {
+    process.nextTick(hasCallback ? callback : nothing, new codes.ERR_STREAM_DESTROYED('write'))
+    return false
+  }
+
+  const size = sizeOf(chunk, encoding)
+  if (this.strictContentLength) countStrictly(this, size, false)
+  if (!this._header) this._implicitHeader()
+  if (!this._hasBody) {
+    if (this[kRejectNonStandardBodyWrites]) throw new codes.ERR_HTTP_BODY_NOT_ALLOWED()
+    if (hasCallback) process.nextTick(callback)
+    return true
+  }
+  if (holdsBack(this)) return hold(this, chunk, encoding, size, hasCallback ? callback : null)
+
+  let flags = takeHeadFlag(this)
+  if (size !== 0) flags |= BODY
+  if (flags === 0) {
+    if (hasCallback) process.nextTick(callback)
+    return !this[kNeedDrain]
+  }
+  return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, hasCallback ? callback : null))
+}
+
+function countStrictly (message, size, isEnd) {
+  if (message._header && isStrict(message)) {
+    const total = message[kBytesWritten] + size
+    if (isEnd ? total !== message._contentLength : total > message._contentLength) {
+      throw new codes.ERR_HTTP_CONTENT_LENGTH_MISMATCH(total, message._contentLength)
+    }
+  }
+  message[kBytesWritten] += size
+}
+
+/** Does cork(), or the rest of this tick, keep body parts in the message? */
+function holdsBack (message) {
+  if (versions.tickMergesChunks) return message.chunkedEncoding || message[kCorked] !== 0
+  return message[kCorked] !== 0 && message._headerSent && message[kConnection] !== null
+}
+
+function hold (message, chunk, encoding, size, callback) {
+  if (message[kChunkedBuffer] === null) {
+    message[kChunkedBuffer] = []
+    if (message[kCorked] === 0) process.nextTick(endOfTick, message)
+  }
+  message[kChunkedBuffer].push({ data: chunk, encoding, callback, size })
+  message[kChunkedLength] += size
+  if (message[kChunkedLength] < message[kHighWaterMark]) return !message[kNeedDrain]
+  return releaseHeld(message)
+}
+
+function endOfTick (message) {
+  if (message[kCorked] === 0) releaseHeld(message)
+}
+
+/** Takes all parts held back, as one where chunks are merged. Returns undefined if there are none. */
+function takeHeld (message) {
+  const parts = message[kChunkedBuffer]
+  if (parts === null || parts.length === 0) return undefined
+  message[kChunkedBuffer] = null
+  message[kChunkedLength] = 0
+  if (!versions.corkMergesChunks || !message.chunkedEncoding || parts.length === 1) return parts
+  const callbacks = parts.filter((part) => part.callback !== null)
+  const data = Buffer.concat(parts.map(({ data, encoding }) => (typeof data === 'string' ? encode(data, encoding || 'utf8') : data)))
+  return [{
+    data,
+    encoding: null,
+    size: data.length,
+    callback: callbacks.length === 0 ? null : (...args) => { for (const part of callbacks) part.callback(...args) }
+  }]
+}
+
+function releaseHeld (message) {
+  const parts = takeHeld(message)
+  if (parts === undefined) return !message[kNeedDrain]
+  let pending = 0
+  for (const part of parts) {
+    let flags = takeHeadFlag(message)
+    if (part.size !== 0) flags |= BODY
+    if (flags !== 0) {
+      pending = deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
+    } else if (part.callback !== null) process.nextTick(part.callback)
+  }
+  return noteBackpressure(message, pending)
+}
+
+/** Keeps what is written until uncork(); nests. */
+OutgoingMessage.prototype.cork = function cork () {
+  this[kCorked]++
+  if (!this[kConnection]) this[kSocket]?.cork?.()
+}
+
+OutgoingMessage.prototype.uncork = function uncork () {
+  if (this[kCorked] !== 0) this[kCorked]--
+  if (!this[kConnection]) this[kSocket]?.uncork?.()
+  if (this[kCorked] === 0 && this[kChunkedBuffer] !== null) releaseHeld(this)
+}
+
+/**
+ * Ends the message, with a last part if given.
+ * @param {string|Uint8Array} [chunk]
+ * @param {string} [encoding='utf8']
+ * @param {Function} [callback] when everything was handed over
+ * @returns {this}
+ */
+OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
+  if (typeof chunk === 'function') {
+    callback = chunk
+    chunk = undefined
+    encoding = null
+  } else if (typeof encoding === 'function') {
+    callback = encoding
+    encoding = null
+  }
+  if (this.finished) return endAgain(this, chunk, callback)
+
+  let flags = END
+  let size = 0
+  if (chunk) {
+    if (typeof chunk !== 'string') checkChunk(chunk)
+    if (this.destroyed) return endDestroyed(this, callback)
+    size = sizeOf(chunk, encoding)
+    if (size !== 0) flags |= BODY
+  }
+  if (this.strictContentLength) countStrictly(this, size, true)
+  if (!this._header) {
+    this._contentLength = size
+    this._implicitHeader()
+    // What the implicit head declared is known to be right, unless another's writeHead set the length.
+    if (this.strictContentLength && this[kBytesWritten] !== this._contentLength && isStrict(this)) countStrictly(this, 0, true)
+  }
+  if (!this._hasBody) {
+    if (size !== 0 && this[kRejectNonStandardBodyWrites]) throw new codes.ERR_HTTP_BODY_NOT_ALLOWED()
+    flags = END
+  }
+  if (this[kChunkedBuffer] !== null) {
+    if (size !== 0 && versions.corkMergesChunks) {
+      this[kChunkedBuffer].push({ data: chunk, encoding, callback: null, size })
+      flags &= ~BODY
+    }
+    endHeld(this)
+  }
+  flags |= takeHeadFlag(this)
+  if (typeof callback === 'function') addEndCallback(this, callback)
+
+  const carried = this.outputData.length === 0 && isCarried(this)
+  const { [kConnection]: connection } = this
+  if (carried && (connection === null || connection === undefined)) {
+    deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, () => finish(this))
+    this.finished = true
+    this._finish()
+  } else {
+    const pending = deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null)
+    this.finished = true
+    if (carried) {
+      this._finish()
+      finishLater(this, connection, pending)
+    }
+  }
+  this[kCorked] = 0
+  return this
+}
+
+/** The parts held back leave before the end does. */
+function endHeld (message) {
+  const parts = takeHeld(message)
+  if (parts === undefined) return
+  for (const part of parts) {
+    const flags = takeHeadFlag(message) | (part.size === 0 ? 0 : BODY)
+    if (flags !== 0) deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
+    else if (part.callback !== null) process.nextTick(part.callback)
+  }
+}
+
+/** end() of a message that was ended before. */
+function endAgain (message, chunk, callback) {
+  const hasCallback = typeof callback === 'function'
+  if (chunk) {
+    checkChunk(chunk)
+    report(message, new codes.ERR_STREAM_WRITE_AFTER_END(), hasCallback ? callback : nothing)
+  } else if (hasCallback) {
+    if (!message.writableFinished) addEndCallback(message, callback)
+    else if (versions.endCallbackGetsError) process.nextTick(callback, new codes.ERR_STREAM_ALREADY_FINISHED('end'))
+    else callback(new codes.ERR_STREAM_ALREADY_FINISHED('end'))
+  }
+  return message
+}
+
+/** end(chunk) of a message whose transport is gone. */
+function endDestroyed (message, callback) {
+  const error = new codes.ERR_STREAM_DESTROYED('write')
+  message.finished = true
+  if (typeof callback === 'function' && versions.endCallbackGetsError) process.nextTick(callback, error)
+  return message
+}
+
+function addEndCallback (message, callback) {
+  if (!versions.endCallbackGetsError) {
+    message.once('finish', callback)
+    return
+  }
+  if (message.destroyed && !message[kWritableFinished]) {
+    process.nextTick(callback, message[kErrored] ?? new codes.ERR_STREAM_DESTROYED('end'))
+    return
+  }
+  if (message[kEndCallbacks] === null) message[kEndCallbacks] = []
+  message[kEndCallbacks].push(callback)
+}
+
+/** Everything was sent: lets the world know when the transport took it. */
+function finishLater (message, connection, pending) {
+  if (pending >= PENDING_MAX) {
+    if (!isQuiet(message) || message[kEndCallbacks] !== null) {
+      if (message[kCallbacks] === null) message[kCallbacks] = []
+      message[kCallbacks].push(AsyncResource.bind(() => finish(message)))
+    }
+    connection.notifyDrain()
+  } else if (message[kEndCallbacks] === null && isQuiet(message)) {
+    settle(message)
+  } else {
+    process.nextTick(finish, message)
+  }
+}
+
+/** The turn that ended the message is over. Nobody listened then; maybe somebody does now. */
+OutgoingMessage.prototype[kSettle] = function () {
+  if (this[kEndCallbacks] === null && isQuiet(this)) finish(this)
+  else process.nextTick(finish, this)
+}
+
+/** The transport took all: callbacks of writes, then 'finish' or 'drain'. */
+OutgoingMessage.prototype[kDrained] = function () {
+  const callbacks = this[kCallbacks]
+  if (callbacks !== null) {
+    this[kCallbacks] = null
+    for (const callback of callbacks) callback()
+  }
+  if (this.finished) {
+    if (!this[kWritableFinished] && this.outputData.length === 0) finish(this)
+  } else if (this[kNeedDrain]) {
+    this[kNeedDrain] = false
+    this.emit('drain')
+  }
+}
+
+function finish (message) {
+  if (message[kWritableFinished] || message._closed) return
+  message[kWritableFinished] = true
+  const callbacks = message[kEndCallbacks]
+  if (callbacks !== null) {
+    message[kEndCallbacks] = null
+    for (const callback of callbacks) callback(null)
+  }
+  message[kFinished]()
+  if (message._events !== undefined || message.emit !== baseEmit) message.emit('finish')
+}
+
+/** Tells those who wait for the end that it will not come. Called by subclasses when the transport is lost. */
+function failEndCallbacks (message, error) {
+  const callbacks = message[kEndCallbacks]
+  if (callbacks === null || callbacks === undefined) return
+  message[kEndCallbacks] = null
+  for (const callback of callbacks) callback(error)
+}
+
+/** Everything is with the transport; 'finish' follows when it took it. */
+OutgoingMessage.prototype._finish = function _finish () {
+  if (this._events !== undefined || this.emit !== baseEmit) this.emit('prefinish')
+}
+
+/** The message has got a transport: what waited leaves. */
+OutgoingMessage.prototype._flush = function _flush () {
+  if (!isCarried(this)) return
+  const ended = this.finished
+  const ret = this._flushOutput(this[kSocket])
+  if (ended) {
+    this._finish()
+    const connection = this[kConnection]
+    if (connection !== null && connection !== undefined) finishLater(this, connection, connection.pending())
+  } else if (ret && this[kNeedDrain]) {
+    this[kNeedDrain] = false
+    this.emit('drain')
+  }
+}
+
+OutgoingMessage.prototype._flushOutput = function _flushOutput (socket) {
+  const entries = this.outputData
+  if (entries.length === 0) return true
+  const size = this.outputSize
+  this.outputData = []
+  this.outputSize = 0
+  let pending = 0
+  let head = ''
+  let headFlag = 0
+  for (let i = 0; i < entries.length; i++) {
+    const { data, encoding, callback, flags } = entries[i]
+    const next = entries[i + 1]
+    if ((flags & HEAD) !== 0 && next !== undefined && (next.flags & (BODY | END)) !== 0) {
+      // Leaves with what follows, in one piece.
+      head = data
+      headFlag = HEAD
+      continue
+    }
+    if (flags === undefined || (flags & RAW) !== 0) {
+      writeRaw(this, data, encoding, callback ?? null)
+    } else if ((flags & (HEAD | INFORMATIONAL)) !== 0) {
+      pending = transmit(this, flags, data, undefined, null, -1, callback)
+    } else {
+      const isEnd = (flags & END) !== 0
+      const foreign = isEnd && !this[kConnection]
+      const all = flags | headFlag | (data === '' ? 0 : BODY)
+      pending = transmit(this, all, head, data, encoding, -1, foreign ? () => finish(this) : callback)
+      head = ''
+      headFlag = 0
+    }
+  }
+  this._onPendingData(-size)
+  return pending < this[kHighWaterMark]
+}
+
+// ---------------------------------------------------------------------------------------------------- the rest
+
+/** Sets the socket's idle time (now, or once there is a socket) and listens for 'timeout'. @param {number} ms */
+OutgoingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
+  if (callback) this.on('timeout', callback)
+  const { socket } = this
+  if (!socket) this.once('socket', (socket) => socket.setTimeout(ms))
+  else socket.setTimeout(ms)
+  return this
+}
+
+/** Destroys the message and its socket. */
+OutgoingMessage.prototype.destroy = function destroy (error) {
+  if (this.destroyed) return this
+  this.destroyed = true
+  this[kErrored] = error
+  const connection = this[kConnection]
+  if (this[kSocket] === undefined && connection && !error) {
+    connection.destroy()
+    return this
+  }
+  const { socket } = this
+  if (socket) {
+    socket.destroy(error)
+  } else if (versions.destroyClosesWithoutSocket) {
+    process.nextTick(closeUnsent, this, error)
+    this.once('socket', (socket) => socket.destroy(error))
+  } else {
+    this.once('socket', (socket) => socket.destroy(error))
+  }
+  return this
+}
+
+/** A message that was destroyed before it had a socket. ClientRequest reports by itself. */
+function closeUnsent (message, error) {
+  if (message._closed || message[kHeadFlags] !== 0) return
+  message._closed = true
+  failEndCallbacks(message, error ?? new codes.ERR_STREAM_DESTROYED('end'))
+  if (error) message.emit('error', error)
+  message.emit('close')
+}
+
+OutgoingMessage.prototype.pipe = function pipe () {
+  this.emit('error', new codes.ERR_STREAM_CANNOT_PIPE())
+}
+
+OutgoingMessage.prototype[captureRejectionSymbol] = function (error, event) {
+  this.destroy(error)
+}
+
+if (versions.httpValidation) {
+  /** Do field values go out under `httpValidation: 'relaxed'`? */
+  OutgoingMessage.prototype._isLenientHeaderValidation = function () {
+    return this.httpValidation === 'relaxed' || this.httpValidation === 'insecure'
+  }
+}
+
+/**
+ * The `uniqueHeaders` option as a set.
+ * @param {unknown} names
+ * @returns {Set<string>|null} null unless an array
+ */
+function parseUniqueHeadersOption (names) {
+  if (!Array.isArray(names)) return null
+  return new Set(names.map((name) => name.toLowerCase()))
+}
+
+/** Sends a 1xx block, or queues it until it is this message's turn. @returns {boolean} as write() */
+function sendInformational (message, block, callback) {
+  return deliver(message, INFORMATIONAL, block, undefined, null, -1, callback ?? null) < message[kHighWaterMark]
+}
+
+module.exports = {
+  OutgoingMessage,
+  parseUniqueHeadersOption,
+  sendInformational,
+  failEndCallbacks,
+  isQuiet,
+  baseEmit,
+  PENDING_MAX
+}

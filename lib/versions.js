@@ -1,0 +1,78 @@
+'use strict'
+
+/**
+ * Where Node's releases behave differently, decided once. Every flag names a behaviour, not a release, so that
+ * the code that asks says what it wants to know. The thresholds are the builds on which the behaviour was measured.
+ */
+
+const [major, minor] = process.versions.node.split('.', 2).map(Number)
+
+/**
+ * Was a change in this Node, given the minor with which it reached each older line?
+ * @param {number} first the first major that always had it
+ * @param {Object<number, number>} [backports] major -> minor
+ */
+function has (first, backports = {}) {
+  const from = backports[major]
+  return from === undefined ? major >= first : minor >= from
+}
+
+module.exports = Object.freeze({
+  major,
+  minor,
+  /** Streams buffer 64 KiB instead of 16 by default. */
+  largeHighWaterMark: has(22),
+  /** Too many fields end the connection with 431; before, the surplus was dropped. */
+  headerOverflowRejects: has(26, { 22: 23, 24: 21, 25: Infinity }),
+  /** writeHead(flat array) after setHeader keeps duplicates. */
+  writeHeadKeepsDuplicates: has(22),
+  /** end(callback) is called before 'finish' with null, and with an error when the message cannot be flushed. */
+  endCallbackGetsError: has(26, { 24: 21, 25: Infinity }),
+  /** cork() gathers body parts in the message and sends them as one chunk. */
+  corkMergesChunks: has(22),
+  /** All that is written in one tick becomes one chunk. */
+  tickMergesChunks: has(26),
+  /** After a response the request ends before the response closes. */
+  requestEndsFirst: has(26),
+  /** A lost connection closes every response in the queue, not only the current one. */
+  closesQueuedResponses: has(26, { 24: 21, 25: Infinity }),
+  /** closeIdleConnections() also closes connections that never sent a byte. */
+  closesVirginConnections: has(26),
+  /** The body of an upgrade request is parsed; the stream is handed over behind it. */
+  upgradeParsesBody: has(26),
+  /** server.shouldUpgradeCallback; before, only listenerCount('upgrade') decided. */
+  shouldUpgradeCallback: has(25, { 22: 21, 24: 9 }),
+  /** writeEarlyHints checks names and values. */
+  validatesHints: has(24),
+  /** A chunked write with an unknown encoding throws. */
+  unknownEncodingThrows: has(26),
+  /** ClientRequest.path is an accessor that checks. */
+  pathIsChecked: has(24),
+  /** Bytes that nobody asked for destroy a free socket of the agent. */
+  unsolicitedDataDestroys: has(26, { 22: 0, 24: 0, 25: Infinity }),
+  /** headersDistinct is a plain object. */
+  distinctHasPrototype: major === 25,
+  /** perf_hooks' HttpClient entries name the port. */
+  perfUrlHasPort: has(26, { 24: 21, 25: Infinity }),
+  /** server.keepAliveTimeoutBuffer and agentKeepAliveTimeoutBuffer are options. */
+  keepAliveTimeoutBuffer: has(22),
+  /** setDefaultHeaders, proxies, and the "created" diagnostics channels. */
+  createdChannels: has(22),
+  /** The httpValidation option. */
+  httpValidation: has(26, { 24: 21, 25: Infinity }),
+  /** IncomingMessage.signal. */
+  messageSignal: has(26, { 24: 21, 25: Infinity }),
+  /** ServerResponse.writeInformation, on which the other 1xx methods then rest. */
+  writeInformation: has(26, { 24: 21, 25: Infinity }),
+  /** The optimizeEmptyRequests option. */
+  optimizeEmptyRequests: has(25, { 24: 12 }),
+  /** ServerResponse.writeHeader: plain, then deprecated, then gone. */
+  writeHeader: major < 26,
+  writeHeaderWarns: major === 25,
+  /** OutgoingMessage._headers and _headerNames, deprecated. */
+  legacyHeaders: major < 24,
+  /** destroy() of a message without a socket closes it at once. */
+  destroyClosesWithoutSocket: has(26, { 24: 21, 25: Infinity }),
+  /** Destroying a complete message needs no extra tick. */
+  destroyCompletesAtOnce: has(26)
+})

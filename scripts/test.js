@@ -1,0 +1,51 @@
+'use strict'
+
+/**
+ * `npm test`: builds what is missing, then runs the Rust tests and all of __test__/.
+ *
+ *     npm test                              everything
+ *     npm test -- server/keep               only the spec files whose path contains "server/keep"
+ *     npm test -- --test-name-pattern=drain options go to `node --test`
+ *
+ * With arguments the Rust tests are left out.
+ */
+
+const { spawnSync } = require('node:child_process')
+const fs = require('node:fs')
+const path = require('node:path')
+const { prepare, root, run } = require('./prepare')
+
+/** Node 20 takes files, not patterns. */
+function specFiles (folder) {
+  return fs.readdirSync(folder, { withFileTypes: true })
+    .flatMap((entry) => {
+      const where = path.join(folder, entry.name)
+      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : specFiles(where)
+      return entry.name.endsWith('.spec.js') ? [where] : []
+    })
+    .sort()
+}
+
+const args = process.argv.slice(2)
+const options = args.filter((arg) => arg.startsWith('-'))
+const parts = args.filter((arg) => !arg.startsWith('-')).map((part) => path.normalize(part))
+
+prepare()
+
+const files = specFiles(path.join(root, '__test__'))
+  .map((file) => path.relative(root, file))
+  .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
+if (files.length === 0) {
+  console.error(`No spec file in __test__/ matches: ${parts.join(' ')}`)
+  process.exit(1)
+}
+
+if (args.length === 0) run('cargo', ['test', '--workspace'])
+
+// Two files at a time: many of them measure time, and CI machines have two cores.
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major > 20 || minor >= 10) options.unshift('--test-concurrency=2')
+if (!options.some((option) => option.startsWith('--test-reporter'))) options.unshift('--test-reporter=spec')
+
+const { signal, status } = spawnSync(process.execPath, ['--test', ...options, ...files], { cwd: root, stdio: 'inherit' })
+process.exitCode = signal !== null ? 130 : status

@@ -1,0 +1,312 @@
+//! The hot commands: raw functions on a connection id. `docs/BOUNDARY.md` has the table.
+
+use std::ffi::CStr;
+use std::time::Duration;
+
+use super::environment::{Dispatch, Environment};
+use super::value::{Failure, Function, Records, Scope, Value};
+use crate::net::connection::{Block, Body, Connection, Head, Message};
+use crate::net::event::Batch;
+use crate::net::listener::set_keep_alive;
+use crate::net::output::SEGMENT;
+use http_native_proto::OutFraming;
+
+type Outcome = Result<Option<Value>, Failure>;
+
+/// Flags of `send`, as in lib/binding.js.
+mod flags {
+    pub(super) const HEAD: i32 = 1;
+    pub(super) const BODY: i32 = 2;
+    pub(super) const END: i32 = 4;
+    pub(super) const FRAMING: i32 = 24;
+    pub(super) const LENGTH: i32 = 8;
+    pub(super) const CHUNKED: i32 = 16;
+    pub(super) const UNTIL_CLOSE: i32 = 24;
+    pub(super) const LAST: i32 = 32;
+    pub(super) const HEAD_UTF8: i32 = 64;
+    pub(super) const BODY_UTF8: i32 = 128;
+    pub(super) const INFORMATIONAL: i32 = 256;
+    pub(super) const REQUEST_HEAD: i32 = 512;
+    pub(super) const REQUEST_CONNECT: i32 = 1024;
+    pub(super) const TRAILERS: i32 = 2048;
+}
+
+/// The raw functions by name.
+pub(super) const EXPORTS: [(&CStr, Function); 28] = [
+    (c"start", start),
+    (c"send", send),
+    (c"writeRaw", write_raw),
+    (c"flush", |environment, _, _| {
+        environment.flush();
+        Ok(None)
+    }),
+    (c"flushNow", |environment, _, _| {
+        environment.flush_now();
+        Ok(None)
+    }),
+    (c"pending", |environment, scope, arguments| {
+        let pending = environment.with(id(scope, arguments)?, |connection| connection.pending())?;
+        Ok(Some(scope.number(pending as f64)?))
+    }),
+    (c"notifyDrain", |environment, scope, arguments| {
+        say(environment, scope, arguments, Connection::notify_drain)
+    }),
+    (c"pause", |environment, scope, arguments| {
+        environment.with(id(scope, arguments)?, |connection| connection.pause())?;
+        Ok(None)
+    }),
+    (c"resume", |environment, scope, arguments| {
+        say(environment, scope, arguments, Connection::resume)
+    }),
+    (c"upgrade", |environment, scope, arguments| {
+        let accept = scope.bool(arguments[1])?;
+        say(environment, scope, arguments, |connection| {
+            connection.upgrade(accept)
+        })
+    }),
+    (c"takeHead", |environment, scope, arguments| {
+        let head = environment.with(id(scope, arguments)?, |connection| connection.take_head())?;
+        Ok(Some(scope.buffer(&head)?))
+    }),
+    (c"shutdown", |environment, scope, arguments| {
+        say(environment, scope, arguments, Connection::shutdown)
+    }),
+    (c"close", |environment, scope, arguments| {
+        say(environment, scope, arguments, Connection::close)
+    }),
+    (c"destroy", |environment, scope, arguments| {
+        say(environment, scope, arguments, Connection::destroy)
+    }),
+    (c"reset", |environment, scope, arguments| {
+        say(environment, scope, arguments, Connection::reset)
+    }),
+    (c"setTimeout", |environment, scope, arguments| {
+        let idle = milliseconds(scope.f64(arguments[1])?);
+        say(environment, scope, arguments, |connection| {
+            connection.set_timeout(idle)
+        })
+    }),
+    (c"setNoDelay", |environment, scope, arguments| {
+        let on = scope.bool(arguments[1])?;
+        option(environment, scope, arguments, |socket| {
+            socket.set_tcp_nodelay(on)
+        })
+    }),
+    (c"setKeepAlive", |environment, scope, arguments| {
+        let (on, delay) = (
+            scope.bool(arguments[1])?,
+            milliseconds(scope.f64(arguments[2])?),
+        );
+        option(environment, scope, arguments, |socket| {
+            set_keep_alive(socket, on, delay)
+        })
+    }),
+    (c"ref", |environment, scope, arguments| {
+        environment.hold_connection(scope, id(scope, arguments)?, true);
+        Ok(None)
+    }),
+    (c"unref", |environment, scope, arguments| {
+        environment.hold_connection(scope, id(scope, arguments)?, false);
+        Ok(None)
+    }),
+    (c"isIdle", |environment, scope, arguments| {
+        let idleness =
+            environment.with(id(scope, arguments)?, |connection| connection.idleness())?;
+        Ok(Some(scope.integer(idleness)?))
+    }),
+    (c"bytesRead", |environment, scope, arguments| {
+        let read = environment.with(id(scope, arguments)?, |connection| connection.bytes_read())?;
+        Ok(Some(scope.number(read as f64)?))
+    }),
+    (c"bytesWritten", |environment, scope, arguments| {
+        let written = environment.with(id(scope, arguments)?, |connection| {
+            connection.bytes_written()
+        })?;
+        Ok(Some(scope.number(written as f64)?))
+    }),
+    (c"release", |environment, scope, arguments| {
+        environment.forget(scope, id(scope, arguments)?);
+        Ok(None)
+    }),
+    (c"receive", receive),
+    (c"take", take),
+    (c"refListener", |environment, scope, arguments| {
+        environment.hold_listener(scope, id(scope, arguments)?, true);
+        Ok(None)
+    }),
+    (c"unrefListener", |environment, scope, arguments| {
+        environment.hold_listener(scope, id(scope, arguments)?, false);
+        Ok(None)
+    }),
+];
+
+fn id(scope: Scope, arguments: &[Value; 6]) -> Result<u32, Failure> {
+    Ok(scope.i32(arguments[0])? as u32)
+}
+
+/// A JS number of milliseconds; what is no time is none.
+pub(super) fn milliseconds(ms: f64) -> Duration {
+    // 2^31: setTimeout's limit is below, and no Instant overflows.
+    Duration::from_millis(ms.clamp(0.0, 2_147_483_648.0) as u64)
+}
+
+/// Runs a command and marks its connection.
+fn say(
+    environment: &Environment,
+    scope: Scope,
+    arguments: &[Value; 6],
+    command: impl FnOnce(&Connection),
+) -> Outcome {
+    let id = id(scope, arguments)?;
+    environment.with(id, |connection| command(connection))?;
+    environment.mark(id);
+    Ok(None)
+}
+
+/// Sets a socket option. Gives 0 or a negative errno, as libuv's handles do.
+fn option(
+    environment: &Environment,
+    scope: Scope,
+    arguments: &[Value; 6],
+    set: impl FnOnce(&socket2::Socket) -> std::io::Result<()>,
+) -> Outcome {
+    let socket = environment.with(id(scope, arguments)?, |connection| connection.socket())?;
+    let status = socket.map_or(Ok(()), |socket| set(socket.get_ref()));
+    let errno = status.map_or_else(|error| crate::net::connection::errno(&error), |()| 0);
+    Ok(Some(scope.integer(errno)?))
+}
+
+fn start(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
+    let [function, records, values, ..] = *arguments;
+    *environment.dispatch.borrow_mut() = Some(Dispatch {
+        function: scope.reference(function)?,
+        values: scope.reference(values)?,
+        records: Records::new(scope, records)?,
+    });
+    Ok(None)
+}
+
+/// The body of `send` and `writeRaw`: a string goes through `scratch`, a large array is kept, not copied.
+fn body<'a>(
+    environment: &Environment,
+    scope: Scope,
+    value: Value,
+    utf8: bool,
+    scratch: &'a mut Vec<u8>,
+) -> Result<Body<'a>, Failure> {
+    if scope.is_string(value) {
+        scope.string(value, utf8, scratch)?;
+        return Ok(if scratch.len() < SEGMENT {
+            Body::Copied(scratch)
+        } else {
+            Body::Kept(std::mem::take(scratch).into())
+        });
+    }
+    let bytes = scope.bytes(value)?;
+    if bytes.len() < SEGMENT {
+        scratch.clear();
+        scratch.extend_from_slice(bytes);
+        return Ok(Body::Copied(scratch));
+    }
+    Ok(Body::Kept(scope.kept(value, &environment.releases)?))
+}
+
+fn send(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
+    let id = id(scope, arguments)?;
+    let flags = scope.i32(arguments[1])?;
+    let (block, text) = &mut *environment.scratch.borrow_mut();
+    block.clear();
+    let mut lines = 0;
+    if flags & (flags::HEAD | flags::INFORMATIONAL | flags::TRAILERS) != 0 {
+        scope.string(arguments[2], flags & flags::HEAD_UTF8 != 0, block)?;
+        lines = scope.i32(arguments[3])? as u32;
+    }
+    let block = || Block {
+        bytes: block.as_slice(),
+        lines,
+    };
+    let head = if flags & flags::INFORMATIONAL != 0 {
+        Head::Informational(block())
+    } else if flags & flags::HEAD != 0 {
+        let framing = match flags & flags::FRAMING {
+            flags::LENGTH => OutFraming::Length(scope.f64(arguments[5])? as u64),
+            flags::CHUNKED => OutFraming::Chunked,
+            flags::UNTIL_CLOSE => OutFraming::UntilClose,
+            _ => OutFraming::None,
+        };
+        Head::Final(block(), framing)
+    } else {
+        Head::None
+    };
+    let end = (flags & flags::END != 0).then(|| {
+        if flags & flags::TRAILERS != 0 {
+            block()
+        } else {
+            Block {
+                bytes: b"",
+                lines: 0,
+            }
+        }
+    });
+    let message = Message {
+        head,
+        request_head: flags & flags::REQUEST_HEAD != 0,
+        request_connect: flags & flags::REQUEST_CONNECT != 0,
+        body: if flags & flags::BODY == 0 {
+            Body::None
+        } else {
+            body(
+                environment,
+                scope,
+                arguments[4],
+                flags & flags::BODY_UTF8 != 0,
+                text,
+            )?
+        },
+        end,
+        last: flags & flags::LAST != 0,
+    };
+    let pending = environment.with(id, |connection| connection.send(message))?;
+    let pending = pending
+        .map_err(|_| Failure::Throw("ERR_INVALID_CHAR", "Invalid character in header content"))?;
+    environment.mark(id);
+    Ok(Some(scope.number(pending as f64)?))
+}
+
+fn write_raw(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
+    let id = id(scope, arguments)?;
+    let (_, text) = &mut *environment.scratch.borrow_mut();
+    let utf8 = scope.bool(arguments[2]).unwrap_or(false);
+    let body = body(environment, scope, arguments[1], utf8, text)?;
+    let pending = environment.with(id, |connection| connection.write_raw(body))?;
+    environment.mark(id);
+    Ok(Some(scope.number(pending as f64)?))
+}
+
+/// Driver two: parses a chunk (null: the end) and gives `[records, values]`.
+fn receive(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
+    let connection = environment.connection(id(scope, arguments)?)?;
+    let mut batch = Batch::default();
+    match scope.bytes(arguments[1]) {
+        Ok(chunk) => connection.receive(Some(chunk), &mut batch),
+        Err(_) => connection.receive(None, &mut batch),
+    }
+    let (numbers, values) = environment.encode_now(scope, batch)?;
+    let records = scope.array()?;
+    for (index, number) in numbers.into_iter().enumerate() {
+        scope.set(records, index, scope.integer(number)?)?;
+    }
+    let result = scope.array()?;
+    scope.set(result, 0, records)?;
+    scope.set(result, 1, values)?;
+    Ok(Some(result))
+}
+
+/// Driver two: what must be written to the stream; undefined for nothing.
+fn take(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
+    let output = environment.with(id(scope, arguments)?, |connection| connection.take_output())?;
+    if output.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(scope.buffer(&output)?))
+}

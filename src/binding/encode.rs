@@ -1,0 +1,158 @@
+//! Events to records: the numbers and values of `docs/BOUNDARY.md`.
+
+use super::environment::Environment;
+use super::value::{Failure, Scope, Value};
+use crate::net::event::{Batch, Event, EventQueue, Payload};
+
+/// Int32 words per record; `STRIDE` of lib/binding.js.
+pub(super) const STRIDE: usize = 8;
+
+const ACCEPT: i32 = 1;
+const REQUEST: i32 = 2;
+const RESPONSE: i32 = 3;
+const DATA: i32 = 4;
+const END: i32 = 5;
+const PARSE_ERROR: i32 = 6;
+const EOF: i32 = 7;
+const CLOSED: i32 = 8;
+const DRAIN: i32 = 9;
+const TIMEOUT: i32 = 10;
+const RAW: i32 = 11;
+const CONNECTED: i32 = 12;
+const EXPIRED: i32 = 13;
+
+/// A batch on its way to JavaScript, a dispatch at a time.
+#[derive(Default)]
+pub(super) struct Encoder {
+    batch: Batch,
+    position: usize,
+}
+
+impl From<Batch> for Encoder {
+    fn from(batch: Batch) -> Self {
+        Self { batch, position: 0 }
+    }
+}
+
+impl Encoder {
+    /// Takes the next batch when this one is done. False if there is nothing.
+    pub(super) fn refill(&mut self, queue: &EventQueue) -> bool {
+        if self.is_empty() {
+            self.batch.clear();
+            self.position = 0;
+            queue.take(&mut self.batch);
+        }
+        !self.is_empty()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.remaining() == 0
+    }
+
+    pub(super) fn remaining(&self) -> usize {
+        self.batch.events.len() - self.position
+    }
+
+    /// Encodes as many events as `records` holds; returns their number.
+    pub(super) fn encode(
+        &mut self,
+        environment: &Environment,
+        scope: Scope,
+        records: &mut [i32],
+        values: Value,
+    ) -> Result<i32, Failure> {
+        let mut count = 0;
+        let mut next_value = 0;
+        for record in records.chunks_exact_mut(STRIDE) {
+            let Some(event) = self.batch.events.get_mut(self.position) else {
+                break;
+            };
+            self.position += 1;
+            let event = std::mem::replace(event, Event::Release);
+            let mut value = |value: Value| {
+                next_value += 1;
+                scope.set(values, next_value - 1, value)
+            };
+            let bytes = &self.batch.bytes;
+            let (kind, id, numbers) = match event {
+                Event::Release => (0, 0, [0; 5]),
+                Event::Accept {
+                    connection,
+                    listener,
+                } => {
+                    let id = connection.id;
+                    environment.know(scope, connection, true);
+                    (ACCEPT, id, [listener as i32, 0, 0, 0, 0])
+                }
+                Event::Head {
+                    id,
+                    response,
+                    numbers,
+                    text,
+                } => {
+                    value(scope.latin1(slice(bytes, &text))?)?;
+                    (if response { RESPONSE } else { REQUEST }, id, numbers)
+                }
+                Event::Data { id, payload } => {
+                    let piece = slice(bytes, &payload);
+                    value(scope.buffer(piece)?)?;
+                    environment.delivered(id, piece.len());
+                    (DATA, id, [0; 5])
+                }
+                Event::Raw { id, payload } => {
+                    let piece = slice(bytes, &payload);
+                    value(scope.buffer(piece)?)?;
+                    environment.delivered(id, piece.len());
+                    (RAW, id, [0; 5])
+                }
+                Event::End {
+                    id,
+                    field_count,
+                    trailers,
+                } => {
+                    if let Some(trailers) = &trailers {
+                        value(scope.latin1(slice(bytes, trailers))?)?;
+                    }
+                    let flags = i32::from(trailers.is_some());
+                    (END, id, [flags, field_count as i32, 0, 0, 0])
+                }
+                Event::ParseError {
+                    id,
+                    kind,
+                    bytes_parsed,
+                    packet,
+                } => {
+                    if let Some(packet) = &packet {
+                        value(scope.buffer(slice(bytes, packet))?)?;
+                    }
+                    let raw = i32::from(packet.is_some());
+                    (
+                        PARSE_ERROR,
+                        id,
+                        [i32::from(kind), bytes_parsed as i32, raw, 0, 0],
+                    )
+                }
+                Event::Eof { id } => (EOF, id, [0; 5]),
+                Event::Closed { id, errno, syscall } => {
+                    (CLOSED, id, [errno, syscall as i32, 0, 0, 0])
+                }
+                Event::Drain { id } => (DRAIN, id, [0; 5]),
+                Event::Timeout { id } => (TIMEOUT, id, [0; 5]),
+                Event::Connected { id } => (CONNECTED, id, [0; 5]),
+                Event::Expired { id, deadline } => (EXPIRED, id, [deadline as i32, 0, 0, 0, 0]),
+            };
+            record[0] = kind;
+            record[1] = id as i32;
+            record[2..7].copy_from_slice(&numbers);
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+fn slice<'a>(bytes: &'a [u8], payload: &'a Payload) -> &'a [u8] {
+    match payload {
+        Payload::Batch { start, len } => &bytes[*start..start + len],
+        Payload::Owned(bytes) => bytes,
+    }
+}

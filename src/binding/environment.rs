@@ -1,0 +1,415 @@
+//! What one Node environment (the main thread or a worker) has of the addon: its I/O threads, its connections,
+//! its listeners and the queue between them and JavaScript. Lives on the JS thread only.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use super::encode::Encoder;
+use super::value::{Failure, Records, Reference, Releases, Scope, Signal, Value};
+use crate::net::connection::Connection;
+use crate::net::event::EventQueue;
+use crate::net::io_thread::{Ids, IoThread};
+use crate::net::listener::Listener;
+use crate::net::mailbox::Command;
+
+/// Buffers that were written and wait for the JS thread to let go of them; at so many it is woken for it.
+const RELEASES: usize = 16;
+
+/// A connection as the JS thread knows it.
+struct Known {
+    connection: Arc<Connection>,
+    /// Something was said on it since the last flush.
+    marked: bool,
+    /// It keeps the process alive.
+    held: bool,
+}
+
+/// A listener as the JS thread knows it.
+pub(super) struct Bound {
+    pub(super) listener: Arc<Listener>,
+    pub(super) address: Option<std::net::SocketAddr>,
+    pub(super) path: Option<PathBuf>,
+    held: bool,
+}
+
+/// Where batches go.
+pub(super) struct Dispatch {
+    pub(super) function: Reference,
+    pub(super) values: Reference,
+    pub(super) records: Records,
+}
+
+pub(super) struct Environment {
+    pub(super) queue: Arc<EventQueue>,
+    pub(super) ids: Arc<Ids>,
+    pub(super) releases: Arc<Releases>,
+    signal: Cell<Option<Signal>>,
+    threads: RefCell<Vec<IoThread>>,
+    known: RefCell<Vec<Option<Known>>>,
+    marked: RefCell<Vec<u32>>,
+    listeners: RefCell<HashMap<u32, Bound>>,
+    next_listener: Cell<u32>,
+    holds: Cell<u32>,
+    pub(super) dispatch: RefCell<Option<Dispatch>>,
+    encoder: RefCell<Encoder>,
+    /// Strings on their way from JavaScript to the output.
+    pub(super) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
+    slot: Arc<OnceLock<Signal>>,
+}
+
+impl Environment {
+    pub(super) fn new() -> Self {
+        let slot = Arc::new(OnceLock::<Signal>::new());
+        let wake = Arc::clone(&slot);
+        Self {
+            queue: Arc::new(EventQueue::new(Box::new(move || {
+                if let Some(signal) = wake.get() {
+                    signal.give();
+                }
+            }))),
+            ids: Arc::default(),
+            releases: Arc::default(),
+            signal: Cell::new(None),
+            threads: RefCell::default(),
+            known: RefCell::default(),
+            marked: RefCell::default(),
+            listeners: RefCell::default(),
+            next_listener: Cell::new(0),
+            holds: Cell::new(0),
+            dispatch: RefCell::new(None),
+            encoder: RefCell::default(),
+            scratch: RefCell::default(),
+            slot,
+        }
+    }
+
+    pub(super) fn set_signal(&self, signal: Signal) {
+        self.signal.set(Some(signal));
+        // A second start of the same environment keeps the first signal.
+        let _ = self.slot.set(signal);
+    }
+
+    /// The I/O threads, started at the first use.
+    pub(super) fn threads(&self) -> io::Result<Vec<Arc<crate::net::io_thread::Shared>>> {
+        let mut threads = self.threads.borrow_mut();
+        if threads.is_empty() {
+            for index in 0..wanted_threads() {
+                threads.push(IoThread::start(
+                    index,
+                    Arc::clone(&self.queue),
+                    Arc::clone(&self.ids),
+                )?);
+            }
+        }
+        Ok(threads
+            .iter()
+            .map(|thread| Arc::clone(&thread.shared))
+            .collect())
+    }
+
+    // Connections.
+
+    /// Makes a connection known under its id.
+    pub(super) fn know(&self, scope: Scope, connection: Arc<Connection>, held: bool) {
+        let mut known = self.known.borrow_mut();
+        let index = connection.id as usize;
+        if known.len() <= index {
+            known.resize_with(index + 1, || None);
+        }
+        known[index] = Some(Known {
+            connection,
+            marked: false,
+            held,
+        });
+        drop(known);
+        if held {
+            self.hold(scope, true);
+        }
+    }
+
+    /// The connection with this id.
+    pub(super) fn connection(&self, id: u32) -> Result<Arc<Connection>, Failure> {
+        self.with(id, |connection| Arc::clone(connection))
+    }
+
+    /// Runs `body` on the connection with this id, without counting a reference.
+    pub(super) fn with<T>(
+        &self,
+        id: u32,
+        body: impl FnOnce(&Arc<Connection>) -> T,
+    ) -> Result<T, Failure> {
+        match self.known.borrow().get(id as usize) {
+            Some(Some(known)) => Ok(body(&known.connection)),
+            _ => Err(Failure::Throw(
+                "ERR_INVALID_ARG_VALUE",
+                "no such connection",
+            )),
+        }
+    }
+
+    /// The next flush is to take this connection along.
+    pub(super) fn mark(&self, id: u32) {
+        if let Some(Some(known)) = self.known.borrow_mut().get_mut(id as usize)
+            && !known.marked
+        {
+            known.marked = true;
+            self.marked.borrow_mut().push(id);
+        }
+    }
+
+    /// Body bytes of a connection reached JavaScript.
+    pub(super) fn delivered(&self, id: u32, len: usize) {
+        if self
+            .with(id, |connection| connection.delivered(len))
+            .unwrap_or(false)
+        {
+            self.mark(id);
+        }
+    }
+
+    pub(super) fn hold_connection(&self, scope: Scope, id: u32, hold: bool) {
+        if let Some(Some(known)) = self.known.borrow_mut().get_mut(id as usize)
+            && known.held != hold
+        {
+            known.held = hold;
+            self.hold(scope, hold);
+        }
+    }
+
+    /// Forgets a connection; its id may be used again.
+    pub(super) fn forget(&self, scope: Scope, id: u32) {
+        let known = self
+            .known
+            .borrow_mut()
+            .get_mut(id as usize)
+            .and_then(Option::take);
+        if let Some(known) = known {
+            self.ids.give_back(id);
+            if known.held {
+                self.hold(scope, false);
+            }
+        }
+    }
+
+    /// Counts what keeps the process alive.
+    fn hold(&self, scope: Scope, hold: bool) {
+        let before = self.holds.get();
+        let after = if hold {
+            before + 1
+        } else {
+            before.saturating_sub(1)
+        };
+        self.holds.set(after);
+        if let Some(signal) = self.signal.get()
+            && (before == 0) != (after == 0)
+        {
+            signal.hold(scope, after != 0);
+        }
+    }
+
+    // Listeners.
+
+    pub(super) fn next_listener(&self) -> u32 {
+        let id = self.next_listener.get();
+        self.next_listener.set(id + 1);
+        id
+    }
+
+    pub(super) fn add_listener(&self, scope: Scope, bound: Bound) {
+        self.listeners.borrow_mut().insert(bound.listener.id, bound);
+        self.hold(scope, true);
+    }
+
+    pub(super) fn with_listener<T>(&self, id: u32, body: impl FnOnce(&Bound) -> T) -> Option<T> {
+        self.listeners.borrow().get(&id).map(body)
+    }
+
+    pub(super) fn hold_listener(&self, scope: Scope, id: u32, hold: bool) {
+        let mut listeners = self.listeners.borrow_mut();
+        if let Some(bound) = listeners.get_mut(&id)
+            && bound.held != hold
+        {
+            bound.held = hold;
+            self.hold(scope, hold);
+        }
+    }
+
+    /// Stops listening at once. Connections live on.
+    pub(super) fn close_listener(&self, scope: Scope, id: u32) {
+        let Some(bound) = self.listeners.borrow_mut().remove(&id) else {
+            return;
+        };
+        bound.listener.close();
+        if let Some(path) = &bound.path {
+            // As libuv does; somebody else may have removed it already.
+            let _ = std::fs::remove_file(path);
+        }
+        if bound.held {
+            self.hold(scope, false);
+        }
+    }
+
+    // The two ways.
+
+    /// Hands everything marked to the I/O threads, with at most one wake each.
+    pub(super) fn flush(&self) {
+        let marked = std::mem::take(&mut *self.marked.borrow_mut());
+        if let [id] = marked[..] {
+            if let Some(connection) = self.unmark(id) {
+                match connection.thread() {
+                    // Waking the thread would cost as much as writing, and reach the peer later.
+                    Some(thread) if thread.mailbox.is_asleep() => connection.flush_from_js(),
+                    Some(thread) => thread
+                        .mailbox
+                        .deliver([Command::Attend(Arc::clone(&connection))]),
+                    None => {}
+                }
+            }
+        } else {
+            for thread in self.threads.borrow().iter() {
+                let commands = marked.iter().filter_map(|id| {
+                    let known = self.known.borrow();
+                    let connection = &known.get(*id as usize)?.as_ref()?.connection;
+                    let owner = connection.thread()?;
+                    Arc::ptr_eq(owner, &thread.shared)
+                        .then(|| Command::Attend(Arc::clone(connection)))
+                });
+                thread.shared.mailbox.deliver(commands.collect::<Vec<_>>());
+            }
+            for id in &marked {
+                self.unmark(*id);
+            }
+        }
+        // Keeps its memory for the next turn, unless JavaScript marked more meanwhile, which it cannot.
+        let mut empty = marked;
+        empty.clear();
+        *self.marked.borrow_mut() = empty;
+    }
+
+    fn unmark(&self, id: u32) -> Option<Arc<Connection>> {
+        let mut known = self.known.borrow_mut();
+        let known = known.get_mut(id as usize)?.as_mut()?;
+        known.marked = false;
+        Some(Arc::clone(&known.connection))
+    }
+
+    /// Writes all that waits, as far as the kernel takes it: the process is about to exit.
+    pub(super) fn flush_now(&self) {
+        for known in self.known.borrow().iter().flatten() {
+            if known.connection.pending() > 0 {
+                known.connection.flush_from_js();
+            }
+        }
+    }
+
+    /// Gives JavaScript what happened. Called on the JS thread by the signal.
+    pub(super) fn drain(&self, scope: Scope) {
+        self.releases.release(scope);
+        // A refusal means that the environment is going away: there is nobody left to tell.
+        let _ = self.drain_queue(scope);
+        if self.releases.len() >= RELEASES {
+            self.releases.release(scope);
+        }
+    }
+
+    fn drain_queue(&self, scope: Scope) -> Result<(), Failure> {
+        // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
+        for _ in 0..2 {
+            if !self.encoder.borrow_mut().refill(&self.queue) {
+                return Ok(());
+            }
+            loop {
+                let more = scope.nested(|| self.dispatch_some(scope))?;
+                if !self.marked.borrow().is_empty() {
+                    self.flush();
+                }
+                if !more {
+                    break;
+                }
+            }
+        }
+        self.queue.publish();
+        Ok(())
+    }
+
+    /// Encodes and dispatches as many events as the records hold. False when none are left.
+    fn dispatch_some(&self, scope: Scope) -> Result<bool, Failure> {
+        let (function, count) = {
+            let mut dispatch = self.dispatch.borrow_mut();
+            let Some(dispatch) = &mut *dispatch else {
+                return Ok(false);
+            };
+            let values = scope.dereference(&dispatch.values)?;
+            let count = self.encoder.borrow_mut().encode(
+                self,
+                scope,
+                dispatch.records.numbers(),
+                values,
+            )?;
+            (scope.dereference(&dispatch.function)?, count)
+        };
+        if count == 0 {
+            return Ok(false);
+        }
+        let mut argument = scope.integer(count)?;
+        // Each call that throws has taken at least one record along.
+        for _ in 0..=count {
+            if scope.call(function, argument)? {
+                break;
+            }
+            argument = scope.integer(-1)?;
+        }
+        Ok(!self.encoder.borrow().is_empty())
+    }
+
+    /// Encodes the events of one connection that were not queued (driver two) into fresh arrays.
+    pub(super) fn encode_now(
+        &self,
+        scope: Scope,
+        batch: crate::net::event::Batch,
+    ) -> Result<(Vec<i32>, Value), Failure> {
+        let values = scope.array()?;
+        let mut encoder = Encoder::from(batch);
+        let mut numbers = vec![0; encoder.remaining() * super::encode::STRIDE];
+        encoder.encode(self, scope, &mut numbers, values)?;
+        Ok((numbers, values))
+    }
+
+    /// Ends the I/O threads: the environment is being torn down.
+    pub(super) fn close(&self) {
+        self.flush_now();
+        // Joined here, so that nobody signals afterwards.
+        self.threads.borrow_mut().clear();
+        self.listeners.borrow_mut().clear();
+        self.known.borrow_mut().clear();
+        if let Some(signal) = self.signal.take() {
+            signal.release();
+        }
+    }
+}
+
+impl Bound {
+    pub(super) fn new(
+        listener: Arc<Listener>,
+        address: Option<std::net::SocketAddr>,
+        path: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            listener,
+            address,
+            path,
+            held: true,
+        }
+    }
+}
+
+/// I/O threads an environment has: `HTTP_NATIVE_IO_THREADS`, 1 to 64; one if unset or not a number.
+fn wanted_threads() -> usize {
+    std::env::var("HTTP_NATIVE_IO_THREADS")
+        .ok()
+        .and_then(|wanted| wanted.parse::<usize>().ok())
+        .map_or(1, |wanted| wanted.clamp(1, 64))
+}

@@ -1,0 +1,354 @@
+//! Exports, and the calls that are made once a listener or a connection.
+#![allow(unreachable_pub, reason = "#[napi] exports what is pub")]
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http_native_proto::{Config, Leniency, METHODS, Role};
+use napi::bindgen_prelude::{Env, Object, Result};
+use napi::{Error, Status};
+use napi_derive::napi;
+use socket2::Socket;
+
+use super::commands::{EXPORTS, milliseconds};
+use super::environment::{Bound, Environment};
+use super::value::{self, Scope, Signal};
+use crate::net::connection::{Connection, errno};
+use crate::net::dial::Target;
+use crate::net::listener::{self, Accepted, Listener};
+use crate::net::mailbox::Command;
+
+/// Limits and leniencies of the messages of a connection.
+#[napi(object)]
+pub struct HttpConfig {
+    /// Bytes; the head must stay below.
+    pub max_header_size: u32,
+    /// Fields of a head or of trailers; 0 for no limit.
+    pub max_headers: u32,
+    /// Drop the fields beyond instead of refusing the message.
+    pub truncate_headers: bool,
+    /// llhttp's lenient bits.
+    pub leniency: u32,
+}
+
+impl From<HttpConfig> for Config {
+    fn from(config: HttpConfig) -> Self {
+        Self {
+            max_header_size: config.max_header_size,
+            max_headers: config.max_headers,
+            truncate_headers: config.truncate_headers,
+            leniency: Leniency(config.leniency as u16),
+        }
+    }
+}
+
+/// Where to listen: one of `fd`, `path`, `address` with `port`.
+#[napi(object)]
+pub struct ListenOptions {
+    pub address: Option<String>,
+    pub port: Option<u32>,
+    pub path: Option<String>,
+    pub fd: Option<i32>,
+    pub backlog: Option<i32>,
+    pub ipv6_only: Option<bool>,
+    pub reuse_port: Option<bool>,
+    /// Options of the accepted sockets.
+    pub no_delay: Option<bool>,
+    pub keep_alive: Option<bool>,
+    /// Milliseconds.
+    pub keep_alive_initial_delay: Option<f64>,
+}
+
+/// Where to connect to: `path`, or `address` (an IP literal) with `port`.
+#[napi(object)]
+pub struct DialOptions {
+    pub address: Option<String>,
+    pub port: Option<u32>,
+    pub path: Option<String>,
+    pub local_address: Option<String>,
+    pub local_port: Option<u32>,
+    pub no_delay: Option<bool>,
+    pub keep_alive: Option<bool>,
+    /// Milliseconds.
+    pub keep_alive_initial_delay: Option<f64>,
+}
+
+/// An end of a connection, as `socket.address()` gives it.
+#[napi(object)]
+pub struct SocketAddress {
+    pub address: Option<String>,
+    pub family: Option<String>,
+    pub port: Option<u32>,
+    /// Unix sockets.
+    pub path: Option<String>,
+}
+
+impl SocketAddress {
+    fn new(address: SocketAddr, scope_id: Option<u32>) -> Self {
+        let text = match scope_id {
+            Some(scope) => format!("{}%{scope}", address.ip()),
+            None => address.ip().to_string(),
+        };
+        Self {
+            address: Some(text),
+            family: Some(if address.is_ipv4() { "IPv4" } else { "IPv6" }.into()),
+            port: Some(address.port().into()),
+            path: None,
+        }
+    }
+}
+
+/// Adds the raw functions and sets the environment up.
+#[napi(module_exports)]
+pub fn init(mut exports: Object, env: Env) -> Result<()> {
+    use napi::JsValue;
+    let environment = Rc::new(Environment::new());
+    let address = Rc::as_ptr(&environment);
+    let signal = Signal::new(env.raw(), address).map_err(|_| {
+        Error::new(
+            Status::GenericFailure,
+            "http-native: no thread-safe function",
+        )
+    })?;
+    environment.set_signal(signal);
+    for (name, function) in EXPORTS {
+        value::export(env.raw(), exports.raw(), address, name, function)?;
+    }
+    exports.set("METHODS", METHODS.to_vec())?;
+    value::on_cleanup(env.raw(), &environment)?;
+    env.set_instance_data(environment, (), |_| {})
+}
+
+fn environment(env: Env) -> Result<Rc<Environment>> {
+    env.get_instance_data::<Rc<Environment>>()?
+        .map(|environment| Rc::clone(environment))
+        .ok_or_else(|| {
+            Error::new(
+                Status::GenericFailure,
+                "http-native: the environment is gone",
+            )
+        })
+}
+
+fn parse_ip(address: &str) -> io::Result<IpAddr> {
+    // EINVAL, as libuv says for what is no address.
+    address
+        .parse()
+        .map_err(|_| io::Error::from_raw_os_error(22))
+}
+
+fn keep_alive(on: Option<bool>, delay: Option<f64>) -> Option<std::time::Duration> {
+    on.unwrap_or(false)
+        .then(|| milliseconds(delay.unwrap_or(0.0)))
+}
+
+fn bind(options: &ListenOptions) -> io::Result<Socket> {
+    let backlog = options.backlog.unwrap_or(511);
+    if let Some(fd) = options.fd {
+        let socket = value::adopt_fd(fd)?;
+        socket.listen(backlog)?;
+        return Ok(socket);
+    }
+    if let Some(path) = &options.path {
+        return listener::bind_unix(path.as_ref(), backlog);
+    }
+    listener::bind_tcp(
+        parse_ip(options.address.as_deref().unwrap_or("::"))?,
+        options.port.unwrap_or(0) as u16,
+        backlog,
+        options.ipv6_only.unwrap_or(false),
+        options.reuse_port.unwrap_or(false),
+    )
+}
+
+/// Binds and listens. Gives the listener's id, or a negative errno.
+#[napi(catch_unwind)]
+pub fn listen(env: Env, options: ListenOptions, config: HttpConfig) -> Result<i32> {
+    let environment = environment(env)?;
+    let bound = bind(&options).and_then(|socket| {
+        let threads = environment.threads()?;
+        Ok((socket, threads))
+    });
+    let (socket, threads) = match bound {
+        Ok(bound) => bound,
+        Err(error) => return Ok(errno(&error)),
+    };
+    let address = socket
+        .local_addr()
+        .ok()
+        .and_then(|address| address.as_socket());
+    let owner = Arc::clone(&threads[0]);
+    let listener = Arc::new(Listener::new(
+        environment.next_listener(),
+        config.into(),
+        Accepted {
+            no_delay: options.no_delay.unwrap_or(false) && address.is_some(),
+            keep_alive: keep_alive(options.keep_alive, options.keep_alive_initial_delay),
+        },
+        threads,
+    ));
+    let id = listener.id;
+    environment.add_listener(
+        Scope::of(&env),
+        Bound::new(
+            Arc::clone(&listener),
+            address,
+            options.path.map(PathBuf::from),
+        ),
+    );
+    owner
+        .mailbox
+        .deliver([Command::Listen { socket, listener }]);
+    Ok(id as i32)
+}
+
+/// Stops listening; the address is free when this returns.
+#[napi(catch_unwind)]
+pub fn close_listener(env: Env, id: u32) -> Result<()> {
+    environment(env)?.close_listener(Scope::of(&env), id);
+    Ok(())
+}
+
+/// Where the listener is bound.
+#[napi(catch_unwind)]
+pub fn listener_address(env: Env, id: u32) -> Result<Option<SocketAddress>> {
+    let address =
+        environment(env)?.with_listener(id, |bound| match (&bound.address, &bound.path) {
+            (Some(address), _) => Some(SocketAddress::new(*address, None)),
+            (None, Some(path)) => Some(SocketAddress {
+                address: None,
+                family: None,
+                port: None,
+                path: Some(path.to_string_lossy().into_owned()),
+            }),
+            (None, None) => None,
+        });
+    Ok(address.flatten())
+}
+
+/// Idle times in milliseconds: between exchanges, and otherwise; 0 for no limit.
+#[napi(catch_unwind)]
+pub fn configure_listener(env: Env, id: u32, keep_alive: f64, idle: f64) -> Result<()> {
+    environment(env)?.with_listener(id, |bound| {
+        bound.listener.configure(
+            milliseconds(keep_alive).as_millis() as u64,
+            milliseconds(idle).as_millis() as u64,
+        );
+    });
+    Ok(())
+}
+
+/// Reports the listener's connections whose head or message takes longer (milliseconds; 0 for no limit).
+#[napi(catch_unwind)]
+pub fn expire(env: Env, id: u32, headers: f64, request: f64) -> Result<()> {
+    environment(env)?.with_listener(id, |bound| {
+        for thread in bound.listener.threads() {
+            thread.mailbox.deliver([Command::Expire {
+                listener: id,
+                headers: milliseconds(headers),
+                request: milliseconds(request),
+            }]);
+        }
+    });
+    Ok(())
+}
+
+fn target(options: DialOptions) -> io::Result<Target> {
+    if let Some(path) = options.path {
+        return Ok(Target::Unix(path.into()));
+    }
+    let ip = parse_ip(options.address.as_deref().unwrap_or("127.0.0.1"))?;
+    let local = match (&options.local_address, options.local_port) {
+        (None, None) => None,
+        (address, port) => {
+            let any = if ip.is_ipv4() { "0.0.0.0" } else { "::" };
+            let ip = parse_ip(address.as_deref().unwrap_or(any))?;
+            Some(SocketAddr::new(ip, port.unwrap_or(0) as u16))
+        }
+    };
+    Ok(Target::Tcp {
+        remote: SocketAddr::new(ip, options.port.unwrap_or(80) as u16),
+        local,
+        no_delay: options.no_delay.unwrap_or(false),
+        keep_alive: keep_alive(options.keep_alive, options.keep_alive_initial_delay),
+    })
+}
+
+/// Begins to connect. Gives the connection's id, or a negative errno; CONNECTED or CLOSED follows.
+#[napi(catch_unwind)]
+pub fn dial(env: Env, options: DialOptions, config: HttpConfig) -> Result<i32> {
+    let environment = environment(env)?;
+    let prepared = target(options).and_then(|target| Ok((target, environment.threads()?)));
+    let (target, threads) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return Ok(errno(&error)),
+    };
+    let id = environment.ids.take();
+    let thread = Arc::clone(&threads[id as usize % threads.len()]);
+    let connection = Arc::new(Connection::new(
+        id,
+        Role::Client,
+        config.into(),
+        Some(Arc::clone(&thread)),
+        None,
+        None,
+    ));
+    environment.know(Scope::of(&env), Arc::clone(&connection), true);
+    thread
+        .mailbox
+        .deliver([Command::Dial { connection, target }]);
+    Ok(id as i32)
+}
+
+/// Driver two: a connection whose bytes belong to a JS stream. `role` 0 is the server's side, 1 the client's.
+#[napi(catch_unwind)]
+pub fn open(env: Env, role: u32, config: HttpConfig) -> Result<u32> {
+    let environment = environment(env)?;
+    let id = environment.ids.take();
+    let role = if role == 0 {
+        Role::Server
+    } else {
+        Role::Client
+    };
+    let connection = Connection::new(id, role, config.into(), None, None, None);
+    environment.know(Scope::of(&env), Arc::new(connection), false);
+    Ok(id)
+}
+
+/// Limits for the messages to come on this connection.
+#[napi(catch_unwind)]
+pub fn configure(env: Env, id: u32, config: HttpConfig) -> Result<()> {
+    // A connection that has just closed needs no limits.
+    let _ = environment(env)?.with(id, |connection| connection.configure(config.into()));
+    Ok(())
+}
+
+/// Our end of a connection, or the peer's; nothing once it is closed.
+#[napi(catch_unwind)]
+pub fn address(env: Env, id: u32, peer: bool) -> Result<Option<SocketAddress>> {
+    let socket = environment(env)?
+        .with(id, |connection| connection.socket())
+        .ok()
+        .flatten();
+    let Some(socket) = socket else {
+        return Ok(None);
+    };
+    let address = if peer {
+        socket.get_ref().peer_addr()
+    } else {
+        socket.get_ref().local_addr()
+    };
+    Ok(address
+        .ok()
+        .and_then(|address| address.as_socket())
+        .map(|address| {
+            let scope_id = match address {
+                SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id()),
+                _ => None,
+            };
+            SocketAddress::new(address, scope_id)
+        }))
+}

@@ -1,0 +1,14 @@
+//! The addon of http-native: Node's `http` on tokio.
+//!
+//! - [`net`]: sockets, timers and threads; knows `http-native-proto` and tokio, never Node-API.
+//! - [`binding`]: Node-API; events up in batches, commands down. Decides nothing about the protocol, and holds
+//!   the only `unsafe` of the project.
+//!
+//! `docs/BOUNDARY.md` describes what crosses, `ARCHITECTURE.md` the whole.
+#![deny(unsafe_code)]
+
+// Windows has no AsyncFd: there the addon is empty, and index.js hands out core's http.
+#[cfg(unix)]
+mod binding;
+#[cfg(unix)]
+mod net;

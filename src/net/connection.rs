@@ -1,0 +1,581 @@
+//! One connection, as its two threads share it: the I/O thread that owns the socket and the JS thread that
+//! speaks on it.
+//!
+//! Both change the [`State`] under the connection's lock, which is never held across a system call that can
+//! wait or a call into JavaScript. Commands of the JS thread take effect here at once (a response is framed
+//! straight into the output); [`Connection::flush`] then writes, on whichever thread it is called.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_native_proto as proto;
+use socket2::Socket;
+use tokio::io::unix::AsyncFd;
+
+use super::event::{Batch, Event, EventQueue, Syscall};
+use super::io_thread::Shared;
+use super::listener::Listener;
+use super::mailbox::Command;
+use super::output::{Output, SEGMENT};
+use super::timing::Timing;
+
+/// Bytes of bodies that may wait for the JS thread, a connection; reading stops above. Four reads.
+pub(crate) const WINDOW: usize = 256 * 1024;
+
+/// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
+/// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.
+pub(super) const READ_AHEAD: u32 = 1024;
+
+/// How the connection is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(super) enum Ending {
+    None,
+    /// When all output is written: net.Socket's destroySoon.
+    AfterOutput,
+    /// At once, with FIN.
+    Now,
+    /// At once, with RST.
+    Reset,
+}
+
+/// The body argument of [`Message`].
+pub(crate) enum Body<'a> {
+    None,
+    /// To be copied behind the head.
+    Copied(&'a [u8]),
+    /// Memory that stays until written.
+    Kept(Bytes),
+}
+
+impl Body<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Copied(bytes) => bytes.len(),
+            Self::Kept(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// A head as JavaScript rendered it, or trailer lines.
+pub(crate) struct Block<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// CRLFs that the renderer counted.
+    pub(crate) lines: u32,
+}
+
+/// What the first part of a [`Message`] is.
+pub(crate) enum Head<'a> {
+    None,
+    Informational(Block<'a>),
+    Final(Block<'a>, proto::OutFraming),
+}
+
+/// A message, or a part of one, that JavaScript says in one call.
+pub(crate) struct Message<'a> {
+    pub(crate) head: Head<'a>,
+    /// Client: the method is HEAD, or CONNECT, which decides how the answer is framed.
+    pub(crate) request_head: bool,
+    pub(crate) request_connect: bool,
+    pub(crate) body: Body<'a>,
+    /// The message ends here; the block holds the trailers.
+    pub(crate) end: Option<Block<'a>>,
+    /// With `end`: the connection closes when all is written.
+    pub(crate) last: bool,
+}
+
+pub(super) struct State {
+    pub(super) proto: proto::Connection,
+    pub(super) socket: Option<Arc<AsyncFd<Socket>>>,
+    pub(super) output: Output,
+    /// A thread is writing with the lock released.
+    writing: bool,
+    /// The kernel took no more: the driver waits for write readiness.
+    pub(super) blocked: bool,
+    /// Input that could not be parsed yet.
+    pub(super) carry: Vec<u8>,
+    /// A head asks to leave HTTP: parsing waits for the answer.
+    pub(super) held: bool,
+    /// HTTP is over here: bytes go up as they come.
+    pub(super) raw: bool,
+    /// Parsing failed: what comes is read and dropped until JavaScript closes.
+    pub(super) broken: bool,
+    /// JavaScript wants no more bytes for now.
+    pub(super) paused: bool,
+    /// The peer has ended its side.
+    pub(super) eof: bool,
+    /// FIN is to follow the output, and whether it was sent.
+    pub(super) fin: bool,
+    pub(super) fin_sent: bool,
+    pub(super) ending: Ending,
+    pub(super) closed: bool,
+    pub(super) failure: Option<(i32, Syscall)>,
+    /// DRAIN is wanted once.
+    notify_drain: bool,
+    /// The driver has something to do besides writing.
+    pub(super) attention: bool,
+    pub(super) task: Option<Waker>,
+    pub(super) timing: Timing,
+    /// Any byte ever came.
+    pub(super) virgin: bool,
+    pub(super) bytes_read: u64,
+    pub(super) bytes_written: u64,
+}
+
+impl State {
+    pub(super) fn may_parse(&self) -> bool {
+        !self.held && self.proto.outstanding() < READ_AHEAD
+    }
+
+    /// Ends the connection for whoever comes later; gives the socket to be dropped without the lock.
+    pub(super) fn close(&mut self) -> Option<Arc<AsyncFd<Socket>>> {
+        self.closed = true;
+        self.output = Output::default();
+        self.carry = Vec::new();
+        self.task = None;
+        self.socket.take()
+    }
+}
+
+pub(crate) struct Connection {
+    pub(crate) id: u32,
+    role: proto::Role,
+    /// The I/O thread that owns the socket; none for driver two.
+    thread: Option<Arc<Shared>>,
+    pub(super) listener: Option<Arc<Listener>>,
+    /// Body bytes in the event queue.
+    unread: AtomicUsize,
+    state: Mutex<State>,
+}
+
+/// What is left to do after [`Connection::flush`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flushed {
+    Done,
+    /// The driver must run.
+    Driver,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        id: u32,
+        role: proto::Role,
+        config: proto::Config,
+        thread: Option<Arc<Shared>>,
+        listener: Option<Arc<Listener>>,
+        socket: Option<Arc<AsyncFd<Socket>>>,
+    ) -> Self {
+        let idle = listener
+            .as_ref()
+            .map_or(Duration::ZERO, |listener| listener.idle());
+        Self {
+            id,
+            role,
+            thread,
+            listener,
+            unread: AtomicUsize::new(0),
+            state: Mutex::new(State {
+                proto: proto::Connection::new(role, config),
+                socket,
+                output: Output::default(),
+                writing: false,
+                blocked: false,
+                carry: Vec::new(),
+                held: false,
+                raw: false,
+                broken: false,
+                paused: false,
+                eof: false,
+                fin: false,
+                fin_sent: false,
+                ending: Ending::None,
+                closed: false,
+                failure: None,
+                notify_drain: false,
+                attention: false,
+                task: None,
+                timing: Timing::new(Instant::now(), idle),
+                virgin: true,
+                bytes_read: 0,
+                bytes_written: 0,
+            }),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // After a panic under the lock the state may be half changed; the driver of this connection closes it
+        // (see `io_thread::guarded`), so going on with what is there harms nobody else.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn thread(&self) -> Option<&Arc<Shared>> {
+        self.thread.as_ref()
+    }
+
+    // What JavaScript says.
+
+    /// Frames a message into the output. Returns the bytes that wait to be written.
+    ///
+    /// # Errors
+    /// The head or the trailers do not have the lines that the renderer counted.
+    pub(crate) fn send(&self, message: Message<'_>) -> Result<usize, proto::SendError> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if state.closed {
+            return Ok(0);
+        }
+        match message.head {
+            Head::None => {}
+            Head::Informational(block) => {
+                state
+                    .proto
+                    .send_informational(block.bytes, block.lines, state.output.tail())?;
+            }
+            Head::Final(block, framing) => {
+                if self.role == proto::Role::Client {
+                    state
+                        .proto
+                        .expect_response(message.request_head, message.request_connect);
+                }
+                state
+                    .proto
+                    .send_head(block.bytes, block.lines, framing, state.output.tail())?;
+            }
+        }
+        let len = message.body.len();
+        if len > 0 && state.proto.begin_data(len, state.output.tail()) {
+            match message.body {
+                Body::None => {}
+                Body::Copied(bytes) if bytes.len() < SEGMENT => {
+                    state.output.tail().extend_from_slice(bytes);
+                }
+                Body::Copied(bytes) => state.output.push(Bytes::copy_from_slice(bytes)),
+                Body::Kept(bytes) => state.output.push(bytes),
+            }
+            state.proto.finish_data(state.output.tail());
+        }
+        if let Some(trailers) = message.end {
+            state.proto.send_end(
+                trailers.bytes,
+                trailers.lines,
+                message.last,
+                state.output.tail(),
+            )?;
+            if message.last && self.role == proto::Role::Server {
+                state.ending = state.ending.max_with(Ending::AfterOutput);
+                state.attention = true;
+            } else {
+                self.response_ended(state);
+            }
+        }
+        Ok(state.output.len())
+    }
+
+    /// Between exchanges the keep-alive timeout counts.
+    fn response_ended(&self, state: &mut State) {
+        if !state.carry.is_empty() {
+            state.attention = true;
+        }
+        if self.role == proto::Role::Server
+            && state.proto.outstanding() == 0
+            && let Some(listener) = &self.listener
+        {
+            let keep_alive = listener.keep_alive();
+            if !keep_alive.is_zero() {
+                state.timing.idle = keep_alive;
+                state.timing.keep_alive_set = true;
+                state.timing.active(Instant::now());
+            }
+        }
+    }
+
+    /// Appends bytes outside of any message. Returns the bytes that wait to be written.
+    pub(crate) fn write_raw(&self, body: Body<'_>) -> usize {
+        let mut state = self.lock();
+        if state.closed {
+            return 0;
+        }
+        match body {
+            Body::None => {}
+            Body::Copied(bytes) => state.output.tail().extend_from_slice(bytes),
+            Body::Kept(bytes) => state.output.push(bytes),
+        }
+        state.output.len()
+    }
+
+    /// Bytes not yet taken by the kernel.
+    pub(crate) fn pending(&self) -> usize {
+        self.lock().output.len()
+    }
+
+    /// Limits for the messages to come.
+    pub(crate) fn configure(&self, config: proto::Config) {
+        self.lock().proto.configure(config);
+    }
+
+    pub(crate) fn notify_drain(&self) {
+        let mut state = self.lock();
+        state.notify_drain = true;
+        state.attention = true;
+    }
+
+    pub(crate) fn pause(&self) {
+        self.lock().paused = true;
+    }
+
+    pub(crate) fn resume(&self) {
+        let mut state = self.lock();
+        state.attention |= state.paused;
+        state.paused = false;
+    }
+
+    /// Answers a head that asks to leave HTTP.
+    pub(crate) fn upgrade(&self, accept: bool) {
+        let mut state = self.lock();
+        state.held = false;
+        if accept {
+            state.raw = true;
+            state.proto.accept_switch();
+            state.timing.message_complete();
+        } else {
+            state.proto.decline_switch();
+        }
+        state.attention = true;
+    }
+
+    /// The bytes received behind the head that switched protocols.
+    pub(crate) fn take_head(&self) -> Vec<u8> {
+        std::mem::take(&mut self.lock().carry)
+    }
+
+    pub(crate) fn shutdown(&self) {
+        let mut state = self.lock();
+        state.fin = true;
+        state.attention = true;
+    }
+
+    pub(crate) fn close(&self) {
+        self.end(Ending::AfterOutput);
+    }
+
+    pub(crate) fn destroy(&self) {
+        self.end(Ending::Now);
+    }
+
+    pub(crate) fn reset(&self) {
+        self.end(Ending::Reset);
+    }
+
+    fn end(&self, ending: Ending) {
+        let mut state = self.lock();
+        state.ending = state.ending.max_with(ending);
+        state.attention = true;
+    }
+
+    /// Reports TIMEOUT after this idle time; zero for never.
+    pub(crate) fn set_timeout(&self, idle: Duration) {
+        let mut state = self.lock();
+        state.timing.idle = idle;
+        state.timing.keep_alive_set = false;
+        state.timing.active(Instant::now());
+        state.attention = true;
+    }
+
+    /// 0 busy, 1 between messages, 2 no byte ever came.
+    pub(crate) fn idleness(&self) -> i32 {
+        let state = self.lock();
+        if state.virgin {
+            2
+        } else {
+            i32::from(state.proto.is_idle() && state.carry.is_empty() && !state.raw)
+        }
+    }
+
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.lock().bytes_read
+    }
+
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.lock().bytes_written
+    }
+
+    /// The socket, while there is one.
+    pub(crate) fn socket(&self) -> Option<Arc<AsyncFd<Socket>>> {
+        self.lock().socket.clone()
+    }
+
+    // Driver two.
+
+    /// Parses what the JS stream brought; `None` at its end. Without a socket nothing is held back.
+    pub(crate) fn receive(&self, packet: Option<&[u8]>, batch: &mut Batch) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        match packet {
+            Some(packet) => {
+                let carry = std::mem::take(&mut state.carry);
+                if !carry.is_empty() {
+                    self.receive_packet(&mut state, &carry, batch, now);
+                }
+                if !packet.is_empty() {
+                    self.receive_packet(&mut state, packet, batch, now);
+                }
+            }
+            None => self.receive_eof(&mut state, batch),
+        }
+    }
+
+    /// What must be written to the JS stream.
+    pub(crate) fn take_output(&self) -> Vec<u8> {
+        self.lock().output.take_all()
+    }
+
+    // The event queue.
+
+    /// `len` body bytes go into the event queue.
+    pub(super) fn queued(&self, len: usize) {
+        self.unread.fetch_add(len, Ordering::Relaxed);
+    }
+
+    /// `len` body bytes reached JavaScript. True if reading had stopped for them and may go on.
+    pub(crate) fn delivered(&self, len: usize) -> bool {
+        let before = self.unread.fetch_sub(len, Ordering::Relaxed);
+        if before < WINDOW || before - len >= WINDOW {
+            return false;
+        }
+        self.lock().attention = true;
+        true
+    }
+
+    pub(super) fn window_is_open(&self) -> bool {
+        self.unread.load(Ordering::Relaxed) < WINDOW
+    }
+
+    // Writing.
+
+    /// On the I/O thread: acts on what the JS thread said.
+    pub(super) fn attend(&self) {
+        if self.flush() == Flushed::Driver {
+            let task = self.lock().task.clone();
+            if let Some(task) = task {
+                task.wake();
+            }
+        }
+    }
+
+    /// On the JS thread, while the I/O thread sleeps: writes at once, and wakes it only for what is left.
+    pub(crate) fn flush_from_js(self: &Arc<Self>) {
+        let Some(thread) = &self.thread else { return };
+        if self.flush() == Flushed::Driver {
+            thread.mailbox.deliver([Command::Attend(Arc::clone(self))]);
+        }
+        thread.queue.publish();
+    }
+
+    /// Writes until the output is empty or the kernel takes no more.
+    fn flush(&self) -> Flushed {
+        let mut state = self.lock();
+        if state.writing || state.closed {
+            // Whoever writes, or closes, is on the I/O thread and looks again.
+            return Flushed::Driver;
+        }
+        let Some(socket) = state.socket.clone() else {
+            return Flushed::Driver;
+        };
+        while !state.output.is_empty() && !state.blocked && state.failure.is_none() {
+            let mut output = std::mem::take(&mut state.output);
+            state.writing = true;
+            drop(state);
+            let result = output.write_to(socket.get_ref());
+            state = self.lock();
+            state.writing = false;
+            let later = std::mem::replace(&mut state.output, output);
+            state.output.append(later);
+            match result {
+                Ok(taken) => {
+                    state.bytes_written += taken as u64;
+                    if !state.timing.idle.is_zero() {
+                        state.timing.active(Instant::now());
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.blocked = true,
+                Err(error) => {
+                    state.failure = Some((errno(&error), Syscall::Write));
+                    state.output = Output::default();
+                }
+            }
+        }
+        if state.output.is_empty()
+            && std::mem::take(&mut state.notify_drain)
+            && let Some(thread) = &self.thread
+        {
+            thread.queue.push(Event::Drain { id: self.id });
+        }
+        if state.attention || state.blocked || state.failure.is_some() {
+            Flushed::Driver
+        } else {
+            Flushed::Done
+        }
+    }
+
+    /// On the I/O thread, from the driver: writes what is there.
+    pub(super) fn attend_output(&self) {
+        self.flush();
+    }
+
+    // The life of the socket.
+
+    /// The dialled socket.
+    pub(super) fn opened(&self, socket: Arc<AsyncFd<Socket>>) {
+        self.lock().socket = Some(socket);
+    }
+
+    /// There is no socket, and there will be none.
+    pub(super) fn failed(&self) {
+        drop(self.lock().close());
+    }
+
+    /// Reports a message that takes too long.
+    pub(super) fn expire(
+        &self,
+        now: Instant,
+        headers: Duration,
+        request: Duration,
+        queue: &EventQueue,
+    ) {
+        let mut state = self.lock();
+        if let Some(deadline) = state.timing.expire(now, headers, request) {
+            queue.push(Event::Expired {
+                id: self.id,
+                deadline,
+            });
+        }
+    }
+
+    /// On the I/O thread: the kernel can take more.
+    pub(super) fn unblock(&self) -> bool {
+        self.lock().blocked = false;
+        self.flush();
+        !self.lock().blocked
+    }
+
+    pub(super) fn is_writing(state: &State) -> bool {
+        state.writing
+    }
+}
+
+impl Ending {
+    fn max_with(self, other: Self) -> Self {
+        if other > self { other } else { self }
+    }
+}
+
+/// An I/O error as libuv numbers it: negative errno.
+pub(crate) fn errno(error: &io::Error) -> i32 {
+    // EIO for the few errors that std makes up without an errno.
+    -error.raw_os_error().unwrap_or(5)
+}

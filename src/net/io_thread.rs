@@ -1,0 +1,269 @@
+//! The threads that own the sockets: each runs one current-thread tokio runtime and shares nothing with the
+//! others but the event queue.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use http_native_proto::Role;
+use socket2::Socket;
+use tokio::io::unix::AsyncFd;
+
+use super::connection::{Connection, errno};
+use super::dial::Target;
+use super::driver::Driver;
+use super::event::{Event, EventQueue, Syscall};
+use super::listener::{self, Listener};
+use super::mailbox::{Command, Mailbox};
+use super::reactor;
+
+/// Connection ids of one environment, reused after release.
+#[derive(Default)]
+pub(crate) struct Ids(Mutex<(Vec<u32>, u32)>);
+
+impl Ids {
+    fn lock(&self) -> MutexGuard<'_, (Vec<u32>, u32)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn take(&self) -> u32 {
+        let (free, next) = &mut *self.lock();
+        free.pop().unwrap_or_else(|| {
+            let id = *next;
+            *next += 1;
+            id
+        })
+    }
+
+    pub(crate) fn give_back(&self, id: u32) {
+        self.lock().0.push(id);
+    }
+}
+
+/// What an I/O thread shares with the JS thread.
+pub(crate) struct Shared {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) queue: Arc<EventQueue>,
+    ids: Arc<Ids>,
+    connections: Mutex<HashMap<u32, Arc<Connection>>>,
+    stopped: AtomicBool,
+    root: Mutex<Option<Waker>>,
+}
+
+impl Shared {
+    fn connections(&self) -> MutexGuard<'_, HashMap<u32, Arc<Connection>>> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection has ended: its last event.
+    pub(super) fn closed(&self, id: u32, errno: i32, syscall: Syscall) {
+        self.connections().remove(&id);
+        self.queue.push(Event::Closed { id, errno, syscall });
+    }
+
+    fn execute(self: &Arc<Self>, command: Command) {
+        match command {
+            Command::Adopt { socket, listener } => listener::adopt(socket, &listener, self),
+            Command::Attend(connection) => connection.attend(),
+            Command::Dial { connection, target } => self.dial(connection, &target),
+            Command::Expire {
+                listener,
+                headers,
+                request,
+            } => {
+                let now = Instant::now();
+                for connection in self.connections().values() {
+                    if connection
+                        .listener
+                        .as_ref()
+                        .is_some_and(|own| own.id == listener)
+                    {
+                        connection.expire(now, headers, request, &self.queue);
+                    }
+                }
+            }
+            Command::Listen { socket, listener } => {
+                tokio::spawn(guarded(
+                    listener::accept(socket, listener, Arc::clone(self)),
+                    || {},
+                ));
+            }
+            Command::Stop => {
+                self.stopped.store(true, Ordering::SeqCst);
+                let root = self
+                    .root
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take();
+                if let Some(root) = root {
+                    root.wake();
+                }
+            }
+        }
+    }
+
+    fn dial(self: &Arc<Self>, connection: Arc<Connection>, target: &Target) {
+        match target.connect().and_then(reactor::register) {
+            Ok(socket) => {
+                let socket = Arc::new(socket);
+                connection.opened(Arc::clone(&socket));
+                self.drive(connection, socket, true);
+            }
+            Err(error) => {
+                connection.failed();
+                self.closed(connection.id, errno(&error), Syscall::Connect);
+            }
+        }
+    }
+
+    fn drive(
+        self: &Arc<Self>,
+        connection: Arc<Connection>,
+        socket: Arc<AsyncFd<Socket>>,
+        connecting: bool,
+    ) {
+        self.connections()
+            .insert(connection.id, Arc::clone(&connection));
+        let shared = Arc::clone(self);
+        let id = connection.id;
+        let bug = Arc::clone(&connection);
+        let driver = Driver::new(connection, Arc::clone(self), socket, connecting);
+        tokio::spawn(guarded(driver, move || {
+            // A bug of ours costs this connection, never the process. EIO is what JavaScript sees.
+            bug.failed();
+            shared.closed(id, -5, Syscall::Read);
+        }));
+    }
+
+    /// Takes commands as they come, until the thread is stopped.
+    async fn work(self: Arc<Self>) {
+        let mut commands = Vec::new();
+        poll_fn(move |cx| {
+            loop {
+                self.mailbox.take(cx, &mut commands);
+                if commands.is_empty() {
+                    return Poll::<()>::Pending;
+                }
+                for command in commands.drain(..) {
+                    self.execute(command);
+                }
+            }
+        })
+        .await;
+    }
+}
+
+/// A new connection on an accepted socket.
+pub(super) fn serve(socket: Arc<AsyncFd<Socket>>, listener: &Arc<Listener>, shared: &Arc<Shared>) {
+    let connection = Arc::new(Connection::new(
+        shared.ids.take(),
+        Role::Server,
+        listener.config,
+        Some(Arc::clone(shared)),
+        Some(Arc::clone(listener)),
+        Some(Arc::clone(&socket)),
+    ));
+    shared.queue.push(Event::Accept {
+        connection: Arc::clone(&connection),
+        listener: listener.id,
+    });
+    shared.drive(connection, socket, false);
+}
+
+/// Runs a future to its end or its first panic, after which `bug` is called.
+fn guarded<F, B>(future: F, bug: B) -> impl Future<Output = ()> + use<F, B>
+where
+    F: Future<Output = ()>,
+    B: FnOnce(),
+{
+    let mut future = Box::pin(future);
+    let mut bug = Some(bug);
+    poll_fn(move |cx| {
+        let poll = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::as_mut(&mut future).poll(cx)));
+        poll.unwrap_or_else(|_| {
+            if let Some(bug) = bug.take() {
+                bug();
+            }
+            Poll::Ready(())
+        })
+    })
+}
+
+/// An I/O thread. Dropping it ends the thread and closes its sockets.
+pub(crate) struct IoThread {
+    pub(crate) shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl IoThread {
+    /// Starts a thread.
+    ///
+    /// # Errors
+    /// The system gives no thread or no reactor.
+    pub(crate) fn start(index: usize, queue: Arc<EventQueue>, ids: Arc<Ids>) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            mailbox: Mailbox::default(),
+            queue,
+            ids,
+            connections: Mutex::default(),
+            stopped: AtomicBool::new(false),
+            root: Mutex::default(),
+        });
+        let (parking, waking, working) = (
+            Arc::clone(&shared),
+            Arc::clone(&shared),
+            Arc::clone(&shared),
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .on_thread_park(move || {
+                parking.queue.publish();
+                parking.mailbox.fall_asleep();
+            })
+            .on_thread_unpark(move || waking.mailbox.wake_up())
+            .build()?;
+        let thread = std::thread::Builder::new()
+            .name(format!("http-native-{index}"))
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::spawn(Arc::clone(&working).work());
+                    poll_fn(|cx| Self::poll_stopped(&working, cx)).await;
+                });
+                // Drops the tasks; the sockets close with the last holder of each.
+                working.connections().clear();
+            })?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    fn poll_stopped(shared: &Shared, cx: &Context<'_>) -> Poll<()> {
+        *shared.root.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        if shared.stopped.load(Ordering::SeqCst) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl Drop for IoThread {
+    fn drop(&mut self) {
+        self.shared.mailbox.deliver([Command::Stop]);
+        if let Some(thread) = self.thread.take() {
+            // The thread never waits for JavaScript, so it ends; a panic of its own has ended it already.
+            let _ = thread.join();
+        }
+    }
+}

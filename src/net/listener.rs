@@ -1,0 +1,218 @@
+//! Listening sockets: bind on the JS thread (its errors are the caller's), accept on an I/O thread.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use http_native_proto as proto;
+use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+use tokio::io::unix::AsyncFd;
+
+use super::io_thread::{self, Shared};
+use super::mailbox::Command;
+use super::reactor;
+
+/// How long accepting rests when the process or the system is out of file descriptors or memory.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// What accepted sockets get.
+pub(crate) struct Accepted {
+    pub(crate) no_delay: bool,
+    /// TCP keep-alive and its initial delay.
+    pub(crate) keep_alive: Option<Duration>,
+}
+
+/// One listening socket and what its connections share.
+pub(crate) struct Listener {
+    pub(crate) id: u32,
+    pub(crate) config: proto::Config,
+    accepted: Accepted,
+    /// Milliseconds; see [`Listener::configure`].
+    keep_alive: AtomicU64,
+    idle: AtomicU64,
+    socket: Mutex<Option<AsyncFd<Socket>>>,
+    task: Mutex<Option<Waker>>,
+    closed: AtomicBool,
+    /// The I/O threads that connections are dealt to, in turn.
+    threads: Vec<Arc<Shared>>,
+    next: AtomicUsize,
+}
+
+impl Listener {
+    pub(crate) fn new(
+        id: u32,
+        config: proto::Config,
+        accepted: Accepted,
+        threads: Vec<Arc<Shared>>,
+    ) -> Self {
+        Self {
+            id,
+            config,
+            accepted,
+            keep_alive: AtomicU64::new(0),
+            idle: AtomicU64::new(0),
+            socket: Mutex::default(),
+            task: Mutex::default(),
+            closed: AtomicBool::new(false),
+            threads,
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// Idle time between exchanges and during them, in milliseconds; zero for no limit.
+    pub(crate) fn configure(&self, keep_alive: u64, idle: u64) {
+        self.keep_alive.store(keep_alive, Ordering::Relaxed);
+        self.idle.store(idle, Ordering::Relaxed);
+    }
+
+    pub(crate) fn keep_alive(&self) -> Duration {
+        Duration::from_millis(self.keep_alive.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle.load(Ordering::Relaxed))
+    }
+
+    /// The I/O threads that may own connections of this listener.
+    pub(crate) fn threads(&self) -> &[Arc<Shared>] {
+        &self.threads
+    }
+
+    /// Closes the listening socket at once: its address can be bound again when this returns.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        drop(self.slot().take());
+        let task = self
+            .task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<AsyncFd<Socket>>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Socket>>> {
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        let slot = self.slot();
+        let Some(socket) = &*slot else {
+            return Poll::Ready(Ok(None));
+        };
+        loop {
+            let mut guard = ready!(socket.poll_read_ready(cx))?;
+            match socket.get_ref().accept() {
+                Ok((accepted, _)) => return Poll::Ready(Ok(Some(accepted))),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => guard.clear_ready(),
+                    // The peer gave up while it was queued.
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ => return Poll::Ready(Err(error)),
+                },
+            }
+        }
+    }
+
+    /// Options of an accepted socket. Their failure leaves a slower or longer-lived connection, as in libuv.
+    fn prepare(&self, socket: &Socket) -> io::Result<()> {
+        socket.set_nonblocking(true)?;
+        if self.accepted.no_delay {
+            let _ = socket.set_tcp_nodelay(true);
+        }
+        if let Some(delay) = self.accepted.keep_alive {
+            let _ = set_keep_alive(socket, true, delay);
+        }
+        Ok(())
+    }
+}
+
+/// SO_KEEPALIVE with its initial delay; a zero delay leaves the system's.
+pub(crate) fn set_keep_alive(socket: &Socket, on: bool, delay: Duration) -> io::Result<()> {
+    socket.set_keepalive(on)?;
+    if on && !delay.is_zero() {
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(delay))?;
+    }
+    Ok(())
+}
+
+/// Binds and listens on a TCP address.
+pub(crate) fn bind_tcp(
+    address: IpAddr,
+    port: u16,
+    backlog: i32,
+    ipv6_only: bool,
+    reuse_port: bool,
+) -> io::Result<Socket> {
+    let address = SocketAddr::new(address, port);
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    if address.is_ipv6() {
+        socket.set_only_v6(ipv6_only)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket)
+}
+
+/// Binds and listens on a Unix socket path.
+pub(crate) fn bind_unix(path: &Path, backlog: i32) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(backlog)?;
+    Ok(socket)
+}
+
+/// Accepts until the listener is closed.
+pub(super) async fn accept(socket: Socket, listener: Arc<Listener>, shared: Arc<Shared>) {
+    let registered = socket
+        .set_nonblocking(true)
+        .and_then(|()| reactor::register(socket));
+    let Ok(registered) = registered else { return };
+    *listener.slot() = Some(registered);
+    if listener.closed.load(Ordering::SeqCst) {
+        // Closed before this task began.
+        listener.close();
+        return;
+    }
+    loop {
+        match poll_fn(|cx| listener.poll_accept(cx)).await {
+            Ok(Some(socket)) => {
+                let turn = listener.next.fetch_add(1, Ordering::Relaxed) % listener.threads.len();
+                let owner = &listener.threads[turn];
+                if Arc::ptr_eq(owner, &shared) {
+                    adopt(socket, &listener, &shared);
+                } else {
+                    owner.mailbox.deliver([Command::Adopt {
+                        socket,
+                        listener: Arc::clone(&listener),
+                    }]);
+                }
+            }
+            Ok(None) => return,
+            Err(_) => tokio::time::sleep(EXHAUSTED).await,
+        }
+    }
+}
+
+/// Makes an accepted socket a connection of this I/O thread.
+pub(super) fn adopt(socket: Socket, listener: &Arc<Listener>, shared: &Arc<Shared>) {
+    // A socket that cannot be registered is dropped, which closes it: the peer sees a reset.
+    if listener.prepare(&socket).is_err() {
+        return;
+    }
+    let Ok(socket) = reactor::register(socket) else {
+        return;
+    };
+    io_thread::serve(Arc::new(socket), listener, shared);
+}

@@ -1,0 +1,102 @@
+//! The one way down: commands for an I/O thread, and the wake that is spared while it is awake.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use socket2::Socket;
+
+use super::connection::Connection;
+use super::dial::Target;
+use super::listener::Listener;
+
+/// What the JS thread may ask an I/O thread to do.
+pub(crate) enum Command {
+    /// A socket accepted by another I/O thread of this environment.
+    Adopt {
+        socket: Socket,
+        listener: Arc<Listener>,
+    },
+    /// The connection's state was changed by the JS thread: act on it.
+    Attend(Arc<Connection>),
+    Dial {
+        connection: Arc<Connection>,
+        target: Target,
+    },
+    /// Report connections of the listener whose head or message took longer than this; zero: no limit.
+    Expire {
+        listener: u32,
+        headers: Duration,
+        request: Duration,
+    },
+    Listen {
+        socket: Socket,
+        listener: Arc<Listener>,
+    },
+    /// End the thread.
+    Stop,
+}
+
+/// The commands for one I/O thread.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    commands: Mutex<Vec<Command>>,
+    asleep: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Mailbox {
+    fn commands(&self) -> MutexGuard<'_, Vec<Command>> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread is parked, or about to be.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::SeqCst)
+    }
+
+    /// Delivers commands, waking the thread only if it sleeps.
+    pub(crate) fn deliver(&self, commands: impl IntoIterator<Item = Command>) {
+        self.commands().extend(commands);
+        // Whoever clears the flag wakes: one wake however many deliveries.
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        let waker = self
+            .waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The I/O thread is going to park. Commands that came meanwhile keep it awake.
+    pub(crate) fn fall_asleep(&self) {
+        self.asleep.store(true, Ordering::SeqCst);
+        if !self.commands().is_empty() && self.asleep.swap(false, Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn wake_up(&self) {
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+
+    /// Takes the commands into `taken`, which is empty, and registers for the next ones.
+    pub(crate) fn take(&self, context: &Context<'_>, taken: &mut Vec<Command>) {
+        {
+            let mut waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                None => *waker = Some(context.waker().clone()),
+            }
+        }
+        std::mem::swap(&mut *self.commands(), taken);
+    }
+}

@@ -1,0 +1,16 @@
+//! Sockets on tokio: listen, accept, dial, one driver per connection, timers.
+//!
+//! Knows `proto` and tokio; never Node-API. What happens is appended to the [`event::EventQueue`]; what
+//! JavaScript says arrives through [`connection::Connection`] and the [`mailbox::Mailbox`] of the I/O thread.
+
+pub(crate) mod connection;
+pub(crate) mod dial;
+mod driver;
+pub(crate) mod event;
+pub(crate) mod io_thread;
+pub(crate) mod listener;
+pub(crate) mod mailbox;
+pub(crate) mod output;
+mod reactor;
+mod receive;
+mod timing;

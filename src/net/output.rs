@@ -1,0 +1,183 @@
+//! Bytes on their way out: a queue of segments that leaves in vectored writes.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use bytes::Bytes;
+use socket2::Socket;
+
+/// Bodies from this size on keep their own segment instead of being copied behind the head. 16 KiB is about
+/// where a copy starts to cost more than one more I/O vector.
+pub(crate) const SEGMENT: usize = 16 * 1024;
+
+/// I/O vectors per system call. Linux takes 1024; past a few dozen the gain is gone.
+const VECTORS: usize = 64;
+
+/// A tail buffer up to this size is kept when it is empty, so that the next response need not allocate.
+const KEPT: usize = 2 * 1024;
+
+/// What has been said but not yet taken by the kernel, in order.
+#[derive(Default)]
+pub(crate) struct Output {
+    segments: VecDeque<Bytes>,
+    tail: Vec<u8>,
+    /// Bytes of `tail` that were written already.
+    written: usize,
+    sealed: usize,
+}
+
+impl Output {
+    /// Bytes waiting.
+    pub(crate) fn len(&self) -> usize {
+        self.sealed + self.tail.len() - self.written
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The buffer to append small pieces to.
+    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
+    }
+
+    /// Appends bytes that keep their own memory.
+    pub(crate) fn push(&mut self, bytes: Bytes) {
+        self.seal();
+        self.sealed += bytes.len();
+        self.segments.push_back(bytes);
+    }
+
+    /// Appends everything of `later`.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        if later.is_empty() {
+            return;
+        }
+        later.seal();
+        self.seal();
+        self.sealed += later.sealed;
+        self.segments.append(&mut later.segments);
+    }
+
+    /// Empties into one buffer: what driver two gives to the JS stream.
+    pub(crate) fn take_all(&mut self) -> Vec<u8> {
+        if self.segments.is_empty() && self.written == 0 {
+            return std::mem::take(&mut self.tail);
+        }
+        self.seal();
+        let mut all = Vec::with_capacity(self.sealed);
+        for segment in self.segments.drain(..) {
+            all.extend_from_slice(&segment);
+        }
+        self.sealed = 0;
+        all
+    }
+
+    /// One vectored write. Returns the number of bytes taken by the kernel; they are gone from here.
+    pub(crate) fn write_to(&mut self, socket: &Socket) -> io::Result<usize> {
+        let taken = if self.segments.is_empty() {
+            socket.send(&self.tail[self.written..])?
+        } else {
+            let rest = &self.tail[self.written..];
+            let mut vectors = Vec::with_capacity(VECTORS.min(self.segments.len() + 1));
+            vectors.extend(
+                self.segments
+                    .iter()
+                    .take(VECTORS - 1)
+                    .map(|segment| IoSlice::new(segment)),
+            );
+            if self.segments.len() < VECTORS && !rest.is_empty() {
+                vectors.push(IoSlice::new(rest));
+            }
+            socket.send_vectored(&vectors)?
+        };
+        self.advance(taken);
+        Ok(taken)
+    }
+
+    fn advance(&mut self, mut taken: usize) {
+        while let Some(front) = self.segments.front_mut() {
+            if taken < front.len() {
+                let _ = front.split_to(taken);
+                self.sealed -= taken;
+                return;
+            }
+            taken -= front.len();
+            self.sealed -= front.len();
+            self.segments.pop_front();
+        }
+        self.written += taken;
+        if self.written == self.tail.len() {
+            self.written = 0;
+            if self.tail.capacity() > KEPT {
+                self.tail = Vec::new();
+            } else {
+                self.tail.clear();
+            }
+        }
+    }
+
+    fn seal(&mut self) {
+        let mut tail = Bytes::from(std::mem::take(&mut self.tail));
+        let _ = tail.split_to(std::mem::take(&mut self.written));
+        if !tail.is_empty() {
+            self.sealed += tail.len();
+            self.segments.push_back(tail);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (Socket, Socket) {
+        Socket::pair(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap()
+    }
+
+    fn read(socket: &Socket, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        io::Read::read_exact(&mut &*socket, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn small_pieces_and_segments_leave_in_order() {
+        let (near, far) = pair();
+        let mut output = Output::default();
+        output.tail().extend_from_slice(b"head ");
+        output.push(Bytes::from_static(b"segment "));
+        output.tail().extend_from_slice(b"tail");
+        assert_eq!(output.len(), 17);
+        while !output.is_empty() {
+            output.write_to(&near).unwrap();
+        }
+        assert_eq!(read(&far, 17), b"head segment tail");
+    }
+
+    #[test]
+    fn a_partial_write_leaves_the_rest() {
+        let mut output = Output::default();
+        output.push(Bytes::from_static(b"abc"));
+        output.tail().extend_from_slice(b"defg");
+        output.advance(2);
+        assert_eq!(output.len(), 5);
+        output.advance(3);
+        assert_eq!(output.len(), 2);
+        output.tail().extend_from_slice(b"hi");
+        assert_eq!(output.take_all(), b"fghi");
+    }
+
+    #[test]
+    fn what_was_said_later_goes_behind() {
+        let mut first = Output::default();
+        first.tail().extend_from_slice(b"ab");
+        first.advance(1);
+        let mut later = Output::default();
+        later.tail().extend_from_slice(b"c");
+        later.push(Bytes::from_static(b"d"));
+        first.append(later);
+        assert_eq!(first.len(), 3);
+        assert_eq!(first.take_all(), b"bcd");
+    }
+}

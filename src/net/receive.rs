@@ -1,0 +1,220 @@
+//! Bytes to events: what proto makes of a packet, appended to the batch.
+
+use std::time::Instant;
+
+use http_native_proto as proto;
+use proto::{BodyFraming, Event as Said};
+
+use super::connection::{Connection, State};
+use super::event::{Batch, Event, Payload};
+
+// Flags of REQUEST and RESPONSE records, docs/BOUNDARY.md.
+const KEEP_ALIVE: i32 = 1;
+const BODY: i32 = 2;
+const UPGRADE: i32 = 4;
+const HAS_EXPECT: i32 = 8;
+const HAS_HOST: i32 = 16;
+const FRAMED: i32 = 32;
+const INFORMATIONAL: i32 = 64;
+const UNTIL_CLOSE: i32 = 128;
+
+fn flag(condition: bool, bit: i32) -> i32 {
+    if condition { bit } else { 0 }
+}
+
+fn has_body(framing: BodyFraming) -> bool {
+    !matches!(framing, BodyFraming::None | BodyFraming::Length(0))
+}
+
+fn version((major, minor): (u8, u8)) -> i32 {
+    i32::from(major) << 8 | i32::from(minor)
+}
+
+/// The first line's free text followed by the fields, as JavaScript gets them.
+fn pack(batch: &mut Batch, text: &[u8], fields: &proto::Fields<'_>) -> Payload {
+    let start = batch.bytes.len();
+    batch.bytes.extend_from_slice(text);
+    fields.pack_into(&mut batch.bytes);
+    Payload::Batch {
+        start,
+        len: batch.bytes.len() - start,
+    }
+}
+
+fn request(id: u32, head: &proto::RequestHead<'_>, batch: &mut Batch) -> Event {
+    let flags = flag(head.keep_alive, KEEP_ALIVE)
+        | flag(has_body(head.body), BODY)
+        | flag(head.switch, UPGRADE)
+        | flag(head.has_expect, HAS_EXPECT)
+        | flag(head.has_host, HAS_HOST)
+        | flag(head.framed, FRAMED);
+    let text = pack(batch, head.target, &head.fields);
+    Event::Head {
+        id,
+        response: false,
+        numbers: [
+            flags,
+            i32::from(head.method.number()),
+            version(head.version),
+            head.target.len() as i32,
+            head.fields.len() as i32,
+        ],
+        text,
+    }
+}
+
+fn response(id: u32, head: &proto::ResponseHead<'_>, batch: &mut Batch) -> Event {
+    let flags = flag(head.keep_alive, KEEP_ALIVE)
+        | flag(has_body(head.body), BODY)
+        | flag(head.switch, UPGRADE)
+        | flag(head.framed, FRAMED)
+        | flag(head.informational, INFORMATIONAL)
+        | flag(head.body == BodyFraming::UntilClose, UNTIL_CLOSE);
+    let text = pack(batch, head.reason, &head.fields);
+    Event::Head {
+        id,
+        response: true,
+        numbers: [
+            flags,
+            i32::from(head.status),
+            version(head.version),
+            head.reason.len() as i32,
+            head.fields.len() as i32,
+        ],
+        text,
+    }
+}
+
+fn end(id: u32, trailers: &proto::Fields<'_>, batch: &mut Batch) -> Event {
+    let field_count = trailers.len() as u32;
+    Event::End {
+        id,
+        field_count,
+        trailers: (field_count > 0).then(|| pack(batch, b"", trailers)),
+    }
+}
+
+impl Connection {
+    /// Parses one packet as far as it may be parsed now; the rest is carried.
+    pub(super) fn receive_packet(
+        &self,
+        state: &mut State,
+        packet: &[u8],
+        batch: &mut Batch,
+        now: Instant,
+    ) {
+        state.virgin = false;
+        if state.broken {
+            return;
+        }
+        if state.raw {
+            self.raw(packet, batch);
+            return;
+        }
+        let id = self.id;
+        let mut input = packet;
+        state.proto.begin_packet();
+        loop {
+            if !state.may_parse() && self.thread().is_some() {
+                state.carry.extend_from_slice(input);
+                break;
+            }
+            match state.proto.next_event(&mut input) {
+                Ok(Said::NeedData) => break,
+                Ok(Said::Held) => {
+                    state.held = true;
+                    state.carry.extend_from_slice(input);
+                    break;
+                }
+                Ok(Said::Request(head)) => {
+                    let event = request(id, &head, batch);
+                    let has_body = has_body(head.body);
+                    batch.events.push(event);
+                    if state.timing.keep_alive_set {
+                        state.timing.keep_alive_set = false;
+                        state.timing.idle = self
+                            .listener
+                            .as_ref()
+                            .map_or(std::time::Duration::ZERO, |listener| listener.idle());
+                    }
+                    if has_body {
+                        state.timing.head_complete(now);
+                    } else {
+                        state.timing.message_complete();
+                    }
+                }
+                Ok(Said::Response(head)) => {
+                    let event = response(id, &head, batch);
+                    batch.events.push(event);
+                }
+                Ok(Said::Data(piece)) => {
+                    let payload = batch.payload(piece);
+                    self.queued(piece.len());
+                    batch.events.push(Event::Data { id, payload });
+                }
+                Ok(Said::End(trailers)) => {
+                    let event = end(id, &trailers, batch);
+                    batch.events.push(event);
+                    state.timing.message_complete();
+                }
+                Ok(Said::Raw(rest)) => {
+                    state.raw = true;
+                    self.raw(rest, batch);
+                    break;
+                }
+                Err(error) => {
+                    state.broken = true;
+                    let packet = Some(batch.payload(packet));
+                    batch.events.push(Event::ParseError {
+                        id,
+                        kind: error.kind as u8,
+                        bytes_parsed: error.offset,
+                        packet,
+                    });
+                    break;
+                }
+            }
+        }
+        if state.proto.receiving() {
+            state.timing.message_continues(now);
+        } else {
+            state.timing.message_complete();
+        }
+    }
+
+    /// The peer ended its side.
+    pub(super) fn receive_eof(&self, state: &mut State, batch: &mut Batch) {
+        let id = self.id;
+        if !state.broken && !state.raw {
+            match state.proto.end_of_input() {
+                Ok(Said::End(trailers)) => {
+                    let event = end(id, &trailers, batch);
+                    batch.events.push(event);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    state.broken = true;
+                    batch.events.push(Event::ParseError {
+                        id,
+                        kind: error.kind as u8,
+                        bytes_parsed: error.offset,
+                        packet: None,
+                    });
+                }
+            }
+        }
+        batch.events.push(Event::Eof { id });
+    }
+
+    fn raw(&self, bytes: &[u8], batch: &mut Batch) {
+        if bytes.is_empty() {
+            return;
+        }
+        let payload = batch.payload(bytes);
+        self.queued(bytes.len());
+        batch.events.push(Event::Raw {
+            id: self.id,
+            payload,
+        });
+    }
+}

@@ -1,0 +1,146 @@
+//! The clocks of one connection. Deadlines are compared with the time of the last activity, so that activity
+//! costs a store and never touches a timer.
+
+use std::time::{Duration, Instant};
+
+use super::event::Deadline;
+
+pub(super) struct Timing {
+    /// Idle time after which TIMEOUT is reported; zero for never.
+    pub(super) idle: Duration,
+    /// `idle` is the keep-alive timeout; the next head puts the ordinary one back, as in core.
+    pub(super) keep_alive_set: bool,
+    /// TIMEOUT was reported; activity arms it again.
+    pub(super) timed_out: bool,
+    pub(super) last_activity: Instant,
+    /// First byte of the message being received, or the start of a connection that has sent none.
+    message_began: Option<Instant>,
+    head_complete: bool,
+    /// An EXPIRED was reported for this message.
+    expired: bool,
+}
+
+impl Timing {
+    pub(super) fn new(now: Instant, idle: Duration) -> Self {
+        Self {
+            idle,
+            keep_alive_set: false,
+            timed_out: false,
+            last_activity: now,
+            // Core counts headersTimeout from the connection on, even if no byte ever comes.
+            message_began: Some(now),
+            head_complete: false,
+            expired: false,
+        }
+    }
+
+    pub(super) fn active(&mut self, now: Instant) {
+        self.last_activity = now;
+        self.timed_out = false;
+    }
+
+    /// When TIMEOUT is due.
+    pub(super) fn idle_deadline(&self) -> Option<Instant> {
+        if self.idle.is_zero() || self.timed_out {
+            return None;
+        }
+        self.last_activity.checked_add(self.idle)
+    }
+
+    /// Bytes of a message have come that is not complete.
+    pub(super) fn message_continues(&mut self, now: Instant) {
+        if self.message_began.is_none() {
+            self.message_began = Some(now);
+            self.expired = false;
+        }
+    }
+
+    /// The head of the message has come.
+    pub(super) fn head_complete(&mut self, now: Instant) {
+        self.message_continues(now);
+        self.head_complete = true;
+    }
+
+    /// The connection is between messages.
+    pub(super) fn message_complete(&mut self) {
+        self.message_began = None;
+        self.head_complete = false;
+    }
+
+    /// Which of core's two deadlines has passed, reported once a message; zero durations are no limit.
+    pub(super) fn expire(
+        &mut self,
+        now: Instant,
+        headers: Duration,
+        request: Duration,
+    ) -> Option<Deadline> {
+        let began = self.message_began?;
+        if self.expired {
+            return None;
+        }
+        let elapsed = now.saturating_duration_since(began);
+        let deadline = if !headers.is_zero() && !self.head_complete && elapsed >= headers {
+            Deadline::Headers
+        } else if !request.is_zero() && elapsed >= request {
+            Deadline::Request
+        } else {
+            return None;
+        };
+        self.expired = true;
+        Some(deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn idle_time_counts_from_the_last_activity_and_is_reported_once() {
+        let start = Instant::now();
+        let mut timing = Timing::new(start, 5 * SECOND);
+        assert_eq!(timing.idle_deadline(), Some(start + 5 * SECOND));
+        timing.active(start + 2 * SECOND);
+        assert_eq!(timing.idle_deadline(), Some(start + 7 * SECOND));
+        timing.timed_out = true;
+        assert_eq!(timing.idle_deadline(), None);
+        timing.active(start + 8 * SECOND);
+        assert_eq!(timing.idle_deadline(), Some(start + 13 * SECOND));
+        timing.idle = Duration::ZERO;
+        assert_eq!(timing.idle_deadline(), None);
+    }
+
+    #[test]
+    fn a_head_and_a_body_have_their_own_deadlines_and_idle_time_has_none() {
+        let start = Instant::now();
+        let mut timing = Timing::new(start, Duration::ZERO);
+        assert_eq!(timing.expire(start, SECOND, 3 * SECOND), None);
+        assert_eq!(
+            timing.expire(start + SECOND, SECOND, 3 * SECOND),
+            Some(Deadline::Headers)
+        );
+        assert_eq!(
+            timing.expire(start + SECOND, SECOND, 3 * SECOND),
+            None,
+            "reported once"
+        );
+        timing.message_complete();
+        assert_eq!(
+            timing.expire(start + 60 * SECOND, SECOND, 3 * SECOND),
+            None,
+            "between messages"
+        );
+        timing.head_complete(start + 70 * SECOND);
+        assert_eq!(
+            timing.expire(start + 72 * SECOND, SECOND, 3 * SECOND),
+            None,
+            "the head is complete"
+        );
+        assert_eq!(
+            timing.expire(start + 73 * SECOND, SECOND, 3 * SECOND),
+            Some(Deadline::Request)
+        );
+    }
+}
