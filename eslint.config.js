@@ -23,6 +23,8 @@ function restrict (files, ...restrictions) {
 module.exports = [
   { ignores: ['native/**', 'target/**', 'benchmark/results/**', '**/fixtures/**'] },
   ...neostandard(),
+  // Tables of cases keep their keys alike: many are sentences.
+  { files: ['__test__/**'], rules: { '@stylistic/quote-props': 'off' } },
   restrict(['**/*.js']),
   restrict(['lib/server.js', 'lib/agent.js'], above('client')),
   restrict(['lib/client.js'], above('server')),

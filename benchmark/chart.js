@@ -51,7 +51,9 @@ function draw (report, implementation = 'native') {
   const height = bottom + 26 + notes.length * 16
 
   const grid = []
-  for (let value = 0, step = stepFor(most); value <= most; value += step) {
+  const step = stepFor(most)
+  const marks = Array.from({ length: Math.floor(most / step) + 1 }, (_, i) => i * step)
+  for (const value of new Set([...marks, 1])) {
     const at = x(value).toFixed(1)
     grid.push(`<line class="${value === 1 ? 'one' : 'grid'}" x1="${at}" x2="${at}" y1="${top - 6}" y2="${bottom}"/>`,
       `<text class="axis" x="${at}" y="${top - 11}">${value}×</text>`)

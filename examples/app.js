@@ -117,18 +117,19 @@ const server = http.createServer((req, res) => {
   else route(req, res, new URLSearchParams(search))
 })
 
-/** Answers what is in flight, then goes; asked twice, or after the grace, it goes at once. */
-let stopping = false
+/** Answers what is in flight, then goes; after the grace, or when asked again, it goes at once. */
+let stopping = 0
 function stop () {
-  if (stopping) {
+  if (stopping === 0) {
+    stopping = Date.now()
+    console.log('\nstopping')
+    server.close(() => process.exit(0))
+    http.globalAgent.destroy()
+    setTimeout(() => server.closeAllConnections(), GRACE).unref()
+  } else if (Date.now() - stopping > 300) {
+    // Sooner it is the same Ctrl-C: the terminal sends it to us and to npm, and npm passes it on.
     server.closeAllConnections()
-    return
   }
-  stopping = true
-  console.log('\nstopping')
-  server.close(() => process.exit(0))
-  http.globalAgent.destroy()
-  setTimeout(() => server.closeAllConnections(), GRACE).unref()
 }
 
 process.on('SIGINT', stop)

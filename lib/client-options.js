@@ -105,7 +105,7 @@ function checkParserOptions (options) {
     validateOneOf(options.httpValidation, 'options.httpValidation', ['strict', 'relaxed', 'insecure'])
     if (options.insecureHTTPParser !== undefined) {
       throw new codes.ERR_INVALID_ARG_VALUE('options.httpValidation', options.httpValidation,
-        'cannot be used together with insecureHTTPParser')
+        'cannot be used together with options.insecureHTTPParser')
     }
   }
   if (options.joinDuplicateHeaders !== undefined) {

@@ -19,7 +19,13 @@ function Connection (id, stream) {
   this.socket = stream
   /** Why the connection ended, once it has: an errno as libuv has it, 0 for an orderly end. */
   this.errno = 0
-  connections[id] = this
+  /** The message that the connection is sending or has in its care: `socket._httpMessage`. */
+  this.current = null
+  /** The bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
+  this.detached = false
+  /** What the socket's handle wants to hear when the connection is closed. */
+  this.closeCallback = null
+  if (id !== -1) connections[id] = this
   if (stream !== null) stream[kConnection] = this
 }
 
@@ -133,6 +139,17 @@ Connection.prototype.destroy = function destroy (error) {
     return
   }
   native.destroy(this.id)
+  touch()
+}
+
+/** Closes at once with RST. `onClosed` follows. */
+Connection.prototype.reset = function reset () {
+  if (this.id === -1) return
+  if (this.stream !== null) {
+    this.stream.destroy()
+    return
+  }
+  native.reset(this.id)
   touch()
 }
 

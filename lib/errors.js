@@ -5,7 +5,8 @@
  * a message. Knows nothing of HTTP beyond the wording.
  */
 
-const { inspect } = require('node:util')
+const { inspect, getSystemErrorName } = require('node:util')
+const parseErrors = require('./parse-errors')
 
 /** Prototypes that make `String(error)` and the stack name the code, one per built-in class. */
 const shapes = new Map()
@@ -170,4 +171,45 @@ function connectionReset (message) {
   return error
 }
 
-module.exports = { codes, coded, connectionReset }
+/**
+ * What the peer sent is not HTTP.
+ * @param {number} kind index into parse-errors.js
+ * @param {number} bytesParsed offset in the packet
+ * @param {Buffer} [rawPacket]
+ */
+function parseError (kind, bytesParsed, rawPacket) {
+  const [code, reason] = parseErrors[kind]
+  // At the end of the stream there is no packet, and core has nothing more to say.
+  const atEnd = code === 'HPE_INVALID_EOF_STATE'
+  const error = new Error(atEnd ? 'Parse Error' : `Parse Error: ${reason}`)
+  Error.captureStackTrace(error, parseError)
+  error.bytesParsed = bytesParsed
+  error.code = code
+  if (!atEnd) error.reason = reason
+  error.rawPacket = rawPacket
+  return error
+}
+
+const SYSCALLS = ['', 'read', 'write', 'connect']
+
+/**
+ * What the operating system said.
+ * @param {number} errno negative, as libuv has it
+ * @param {number} syscall as in docs/BOUNDARY.md
+ */
+function systemError (errno, syscall) {
+  let code
+  try {
+    code = getSystemErrorName(errno)
+  } catch {
+    code = 'UNKNOWN'
+  }
+  const error = new Error(`${SYSCALLS[syscall] || 'read'} ${code}`)
+  Error.captureStackTrace(error, systemError)
+  error.errno = errno
+  error.code = code
+  error.syscall = SYSCALLS[syscall] || 'read'
+  return error
+}
+
+module.exports = { codes, coded, connectionReset, parseError, systemError }

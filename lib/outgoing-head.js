@@ -243,7 +243,7 @@ function addFraming (message, seen) {
     message.chunkedEncoding = false
     return NO_BODY
   }
-  if if (!message.useChunkedEncodingByDefault) {
+  if (!message.useChunkedEncodingByDefault) {
     message._last = true
   } else if ((seen & TRAILER) === 0 && !message._removedContLen && typeof message._contentLength === 'number') {
     state.text += 'Content-Length: ' + message._contentLength + '\r\n'

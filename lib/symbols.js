@@ -62,6 +62,20 @@ module.exports = {
   /** Callbacks of writes that the transport has not taken yet. */
   kCallbacks: Symbol('kCallbacks'),
 
+  // Server.
+  /** Class of requests and of responses. */
+  kIncomingMessage: Symbol('IncomingMessage'),
+  kServerResponse: Symbol('ServerResponse'),
+  kOptimizeEmptyRequests: Symbol('OptimizeEmptyRequestsOption'),
+  /** The connections that speak HTTP. */
+  kConnections: Symbol('http.server.connections'),
+  /** The timer that looks for requests that take too long. */
+  kSweep: Symbol('http.server.connectionsCheckingInterval'),
+
+  // NativeSocket.
+  /** Callbacks that wait until the kernel took all output. */
+  kWaiting: Symbol('kWaiting'),
+
   // IncomingMessage, ours.
   /** The head as it crossed the boundary; see docs/BOUNDARY.md. '' once rawHeaders exist. */
   kText: Symbol('kText'),

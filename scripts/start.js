@@ -1,6 +1,9 @@
 'use strict'
 
-/** `npm start`: builds what is missing and serves examples/app.js in this very process, so that Ctrl-C reaches it. */
+/**
+ * `npm start`: builds what is missing and serves examples/app.js, in this very process. package.json says `exec` for
+ * the same reason: with a shell in between, npm's signals end the shell, and its status is the one that counts.
+ */
 
 require('./prepare').prepare()
 require('../examples/app.js')

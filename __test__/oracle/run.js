@@ -239,12 +239,14 @@ class Run {
     if (leaks.length > 0) this.strays.push(...leaks)
   }
 
+  /** The bytes of each connection; one that carried none may or may not have come into being. */
   record () {
-    const crossings = this.relays.flatMap((relay) => relay.crossings)
+    const crossings = this.relays.flatMap((relay) => relay.crossings).filter(({ toServer, toClient }) => toServer.length + toClient.length > 0)
+    const peers = this.peers.filter(({ sent, chunks }) => sent.length + chunks.length > 0)
     const text = (chunks) => lines(chunks, (text) => this.masked(text))
     return [
       ...crossings.map((crossing) => ({ toServer: text(crossing.toServer), toClient: text(crossing.toClient) })),
-      ...this.peers.map((peer) => ({ sent: text(peer.sent), received: text(peer.chunks) }))
+      ...peers.map((peer) => ({ sent: text(peer.sent), received: text(peer.chunks) }))
     ]
   }
 

@@ -170,8 +170,8 @@ fn option(
     arguments: &[Value; 6],
     set: impl FnOnce(&socket2::Socket) -> std::io::Result<()>,
 ) -> Outcome {
-    let socket = environment.with(id(scope, arguments)?, |connection| connection.socket())?;
-    let status = socket.map_or(Ok(()), |socket| set(socket.get_ref()));
+    let transport = environment.with(id(scope, arguments)?, |connection| connection.transport())?;
+    let status = transport.socket().map_or(Ok(()), set);
     let errno = status.map_or_else(|error| crate::net::connection::errno(&error), |()| 0);
     Ok(Some(scope.integer(errno)?))
 }

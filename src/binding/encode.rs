@@ -76,6 +76,10 @@ impl Encoder {
             let bytes = &self.batch.bytes;
             let (kind, id, numbers) = match event {
                 Event::Release => (0, 0, [0; 5]),
+                Event::Lent { id } => {
+                    environment.begin_loan(scope, id);
+                    (0, 0, [0; 5])
+                }
                 Event::Accept {
                     connection,
                     listener,
@@ -91,6 +95,7 @@ impl Encoder {
                     text,
                 } => {
                     value(scope.latin1(slice(bytes, &text))?)?;
+                    environment.saw_head(id);
                     (if response { RESPONSE } else { REQUEST }, id, numbers)
                 }
                 Event::Data { id, payload } => {

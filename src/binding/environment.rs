@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::encode::Encoder;
-use super::value::{Failure, Records, Reference, Releases, Scope, Signal, Value};
+use super::loan::{Load, Loan};
+use super::value::{Exported, Failure, Records, Reference, Releases, Scope, Signal, Value};
 use crate::net::connection::Connection;
 use crate::net::event::EventQueue;
 use crate::net::io_thread::{Ids, IoThread};
@@ -58,6 +59,11 @@ pub(super) struct Environment {
     /// Strings on their way from JavaScript to the output.
     pub(super) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     slot: Arc<OnceLock<Signal>>,
+    pub(super) load: Load,
+    pub(super) loan: RefCell<Option<Loan>>,
+    pub(super) lent_scratch: RefCell<Vec<u8>>,
+    /// What the raw functions point to; boxed, so that it stays where it is.
+    pub(super) exported: RefCell<Vec<Box<Exported>>>,
 }
 
 impl Environment {
@@ -83,6 +89,10 @@ impl Environment {
             encoder: RefCell::default(),
             scratch: RefCell::default(),
             slot,
+            load: Load::default(),
+            loan: RefCell::new(None),
+            lent_scratch: RefCell::default(),
+            exported: RefCell::default(),
         }
     }
 
@@ -188,6 +198,7 @@ impl Environment {
             .and_then(Option::take);
         if let Some(known) = known {
             self.ids.give_back(id);
+            self.forget_loan(id);
             if known.held {
                 self.hold(scope, false);
             }
@@ -259,34 +270,65 @@ impl Environment {
         let marked = std::mem::take(&mut *self.marked.borrow_mut());
         if let [id] = marked[..] {
             if let Some(connection) = self.unmark(id) {
-                match connection.thread() {
-                    // Waking the thread would cost as much as writing, and reach the peer later.
-                    Some(thread) if thread.mailbox.is_asleep() => connection.flush_from_js(),
-                    Some(thread) => thread
-                        .mailbox
-                        .deliver([Command::Attend(Arc::clone(&connection))]),
-                    None => {}
-                }
+                self.flush_one(&connection);
             }
         } else {
-            for thread in self.threads.borrow().iter() {
-                let commands = marked.iter().filter_map(|id| {
-                    let known = self.known.borrow();
-                    let connection = &known.get(*id as usize)?.as_ref()?.connection;
-                    let owner = connection.thread()?;
-                    Arc::ptr_eq(owner, &thread.shared)
-                        .then(|| Command::Attend(Arc::clone(connection)))
-                });
-                thread.shared.mailbox.deliver(commands.collect::<Vec<_>>());
-            }
-            for id in &marked {
-                self.unmark(*id);
-            }
+            self.flush_many(&marked);
         }
         // Keeps its memory for the next turn, unless JavaScript marked more meanwhile, which it cannot.
         let mut empty = marked;
         empty.clear();
         *self.marked.borrow_mut() = empty;
+    }
+
+    fn flush_one(&self, connection: &Arc<Connection>) {
+        let Some(thread) = connection.thread() else {
+            return;
+        };
+        let lent = self.is_lent(connection.id);
+        // Waking a sleeping thread would cost as much as writing, and reach the peer later.
+        if !lent && !thread.mailbox.is_asleep() {
+            thread
+                .mailbox
+                .deliver([Command::Attend(Arc::clone(connection))]);
+            return;
+        }
+        let done = connection.flush_from_js();
+        if lent && !done {
+            self.end_loan();
+        } else if !done {
+            thread
+                .mailbox
+                .deliver([Command::Attend(Arc::clone(connection))]);
+        } else {
+            self.consider_loan(connection);
+        }
+    }
+
+    fn flush_many(&self, marked: &[u32]) {
+        for id in marked {
+            if self.is_lent(*id)
+                && let Some(connection) = self.unmark(*id)
+            {
+                self.flush_one(&connection);
+            }
+        }
+        for thread in self.threads.borrow().iter() {
+            let commands = marked.iter().filter_map(|id| {
+                let known = self.known.borrow();
+                let known = known.get(*id as usize)?.as_ref()?;
+                let owner = known.connection.thread()?;
+                let ours = known.marked && Arc::ptr_eq(owner, &thread.shared);
+                ours.then(|| Command::Attend(Arc::clone(&known.connection)))
+            });
+            let commands: Vec<_> = commands.collect();
+            if !commands.is_empty() {
+                thread.shared.mailbox.deliver(commands);
+            }
+        }
+        for id in marked {
+            self.unmark(*id);
+        }
     }
 
     fn unmark(&self, id: u32) -> Option<Arc<Connection>> {
@@ -300,7 +342,8 @@ impl Environment {
     pub(super) fn flush_now(&self) {
         for known in self.known.borrow().iter().flatten() {
             if known.connection.pending() > 0 {
-                known.connection.flush_from_js();
+                // What the kernel does not take now is lost, as in core.
+                let _ = known.connection.flush_from_js();
             }
         }
     }
@@ -316,6 +359,7 @@ impl Environment {
     }
 
     fn drain_queue(&self, scope: Scope) -> Result<(), Failure> {
+        self.reconsider_loan();
         // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
         for _ in 0..2 {
             if !self.encoder.borrow_mut().refill(&self.queue) {
@@ -343,6 +387,7 @@ impl Environment {
                 return Ok(false);
             };
             let values = scope.dereference(&dispatch.values)?;
+            self.load.begin_batch();
             let count = self.encoder.borrow_mut().encode(
                 self,
                 scope,
@@ -380,6 +425,7 @@ impl Environment {
 
     /// Ends the I/O threads: the environment is being torn down.
     pub(super) fn close(&self) {
+        self.end_loan();
         self.flush_now();
         // Joined here, so that nobody signals afterwards.
         self.threads.borrow_mut().clear();

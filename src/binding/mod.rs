@@ -1,10 +1,12 @@
 //! Node-API: encodes events for JavaScript and turns its calls into commands.
 //!
 //! The hot calls use `napi_sys` directly (a `#[napi]` call costs five times as much, docs/BOUNDARY.md); all
-//! `unsafe` is in [`value`], which gives the rest safe wrappers.
+//! `unsafe` is in [`value`] and [`uv`], which give the rest safe wrappers.
 
 mod commands;
 mod encode;
 mod environment;
+mod loan;
 mod setup;
+mod uv;
 mod value;

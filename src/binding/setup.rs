@@ -16,7 +16,7 @@ use socket2::Socket;
 use super::commands::{EXPORTS, milliseconds};
 use super::environment::{Bound, Environment};
 use super::value::{self, Scope, Signal};
-use crate::net::connection::{Connection, errno};
+use crate::net::connection::{Connection, Transport, errno};
 use crate::net::dial::Target;
 use crate::net::listener::{self, Accepted, Listener};
 use crate::net::mailbox::Command;
@@ -106,8 +106,7 @@ impl SocketAddress {
 pub fn init(mut exports: Object, env: Env) -> Result<()> {
     use napi::JsValue;
     let environment = Rc::new(Environment::new());
-    let address = Rc::as_ptr(&environment);
-    let signal = Signal::new(env.raw(), address).map_err(|_| {
+    let signal = Signal::new(env.raw(), Rc::as_ptr(&environment)).map_err(|_| {
         Error::new(
             Status::GenericFailure,
             "http-native: no thread-safe function",
@@ -115,7 +114,7 @@ pub fn init(mut exports: Object, env: Env) -> Result<()> {
     })?;
     environment.set_signal(signal);
     for (name, function) in EXPORTS {
-        value::export(env.raw(), exports.raw(), address, name, function)?;
+        value::export(env.raw(), exports.raw(), &environment, name, function)?;
     }
     exports.set("METHODS", METHODS.to_vec())?;
     value::on_cleanup(env.raw(), &environment)?;
@@ -183,6 +182,7 @@ pub fn listen(env: Env, options: ListenOptions, config: HttpConfig) -> Result<i3
     let owner = Arc::clone(&threads[0]);
     let listener = Arc::new(Listener::new(
         environment.next_listener(),
+        socket,
         config.into(),
         Accepted {
             no_delay: options.no_delay.unwrap_or(false) && address.is_some(),
@@ -199,9 +199,7 @@ pub fn listen(env: Env, options: ListenOptions, config: HttpConfig) -> Result<i3
             options.path.map(PathBuf::from),
         ),
     );
-    owner
-        .mailbox
-        .deliver([Command::Listen { socket, listener }]);
+    owner.mailbox.deliver([Command::Listen(listener)]);
     Ok(id as i32)
 }
 
@@ -294,7 +292,7 @@ pub fn dial(env: Env, options: DialOptions, config: HttpConfig) -> Result<i32> {
         config.into(),
         Some(Arc::clone(&thread)),
         None,
-        None,
+        Transport::None,
     ));
     environment.know(Scope::of(&env), Arc::clone(&connection), true);
     thread
@@ -313,7 +311,7 @@ pub fn open(env: Env, role: u32, config: HttpConfig) -> Result<u32> {
     } else {
         Role::Client
     };
-    let connection = Connection::new(id, role, config.into(), None, None, None);
+    let connection = Connection::new(id, role, config.into(), None, None, Transport::None);
     environment.know(Scope::of(&env), Arc::new(connection), false);
     Ok(id)
 }
@@ -329,17 +327,17 @@ pub fn configure(env: Env, id: u32, config: HttpConfig) -> Result<()> {
 /// Our end of a connection, or the peer's; nothing once it is closed.
 #[napi(catch_unwind)]
 pub fn address(env: Env, id: u32, peer: bool) -> Result<Option<SocketAddress>> {
-    let socket = environment(env)?
-        .with(id, |connection| connection.socket())
-        .ok()
-        .flatten();
-    let Some(socket) = socket else {
+    let transport = environment(env)?.with(id, |connection| connection.transport());
+    let Ok(transport) = transport else {
+        return Ok(None);
+    };
+    let Some(socket) = transport.socket() else {
         return Ok(None);
     };
     let address = if peer {
-        socket.get_ref().peer_addr()
+        socket.peer_addr()
     } else {
-        socket.get_ref().local_addr()
+        socket.local_addr()
     };
     Ok(address
         .ok()

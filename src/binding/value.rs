@@ -1,4 +1,4 @@
-//! The fence: every `unsafe` of the project is here.
+//! The fence: all `unsafe` around Node-API is here (and [`super::uv`] has libuv's).
 //!
 //! The wrappers are sound under one rule, which Node-API keeps for us: a [`Scope`] and the [`Value`]s read
 //! through it live no longer than the callback that they were given to, on the JS thread of their environment.
@@ -47,12 +47,30 @@ fn check(status: sys::napi_status) -> Outcome<()> {
 #[derive(Clone, Copy)]
 pub(super) struct Scope {
     env: sys::napi_env,
+    /// No JavaScript is below on the stack, so ticks and microtasks must run when a call returns. Node does
+    /// that itself for a thread-safe function.
+    outermost: bool,
 }
 
 impl Scope {
     /// The scope of a `#[napi]` function.
     pub(super) fn of(env: &napi::Env) -> Self {
-        Self { env: env.raw() }
+        Self {
+            env: env.raw(),
+            outermost: false,
+        }
+    }
+
+    /// The scope of a callback that Node does not know of (libuv's).
+    pub(super) fn outside(env: sys::napi_env) -> Self {
+        Self {
+            env,
+            outermost: true,
+        }
+    }
+
+    pub(super) fn env(self) -> sys::napi_env {
+        self.env
     }
 
     pub(super) fn i32(self, value: Value) -> Outcome<i32> {
@@ -165,10 +183,10 @@ impl Scope {
         }))
     }
 
-    pub(super) fn undefined(self) -> Outcome<Value> {
+    fn global(self) -> Outcome<Value> {
         let mut value = ptr::null_mut();
         // SAFETY: as in `i32`.
-        check(unsafe { sys::napi_get_undefined(self.env, &mut value) })?;
+        check(unsafe { sys::napi_get_global(self.env, &mut value) })?;
         Ok(Value(value))
     }
 
@@ -255,17 +273,24 @@ impl Scope {
 
     /// Calls a function with one argument. `Ok(false)`: it threw, and the exception was reported as uncaught.
     pub(super) fn call(self, function: Value, argument: Value) -> Outcome<bool> {
-        let this = self.undefined()?;
-        // SAFETY: handles of this scope; one argument at the address given.
+        let this = self.global()?;
+        // SAFETY: handles of this scope; one argument at the address given. Without an async context
+        // `napi_make_callback` takes the root one, which requests leave by AsyncResource.
         let status = unsafe {
-            sys::napi_call_function(
-                self.env,
-                this.0,
-                function.0,
-                1,
-                &argument.0,
-                ptr::null_mut(),
-            )
+            let (argc, argv, result) = (1, &raw const argument.0, ptr::null_mut());
+            if self.outermost {
+                sys::napi_make_callback(
+                    self.env,
+                    ptr::null_mut(),
+                    this.0,
+                    function.0,
+                    argc,
+                    argv,
+                    result,
+                )
+            } else {
+                sys::napi_call_function(self.env, this.0, function.0, argc, argv, result)
+            }
         };
         if status == sys::Status::napi_ok {
             return Ok(true);
@@ -484,7 +509,10 @@ unsafe extern "C" fn drain(
     }
     // SAFETY: `Signal::new` was given a pointer that is valid while its environment is.
     let environment = unsafe { &*environment.cast::<Environment>() };
-    let scope = Scope { env };
+    let scope = Scope {
+        env,
+        outermost: false,
+    };
     if std::panic::catch_unwind(AssertUnwindSafe(|| environment.drain(scope))).is_err() {
         scope.throw(&PANIC);
     }
@@ -495,7 +523,8 @@ const PANIC: Failure = Failure::Throw("ERR_HTTP_NATIVE", "http-native: internal 
 /// A function that JavaScript calls, with its arguments; missing ones are undefined.
 pub(super) type Function = fn(&Environment, Scope, &[Value; ARGUMENTS]) -> Outcome<Option<Value>>;
 
-struct Exported {
+/// What a raw function is called with.
+pub(super) struct Exported {
     environment: *const Environment,
     function: Function,
 }
@@ -504,17 +533,19 @@ struct Exported {
 pub(super) fn export(
     env: sys::napi_env,
     exports: sys::napi_value,
-    environment: *const Environment,
+    environment: &Rc<Environment>,
     name: &CStr,
     function: Function,
 ) -> napi::Result<()> {
-    // Lives as long as the function can be called; freed with the process.
-    let data = Box::into_raw(Box::new(Exported {
-        environment,
+    let exported = Box::new(Exported {
+        environment: Rc::as_ptr(environment),
         function,
-    }));
+    });
+    let data = ptr::from_ref(&*exported).cast_mut();
+    environment.exported.borrow_mut().push(exported);
     let mut value = ptr::null_mut();
-    // SAFETY: strings and out pointers outlive the calls; `data` is never freed.
+    // SAFETY: strings and out pointers outlive the calls; `data` lives in the environment, which is freed when
+    // no JavaScript of it can run any more.
     unsafe {
         napi::check_status!(sys::napi_create_function(
             env,
@@ -536,7 +567,10 @@ pub(super) fn export(
 unsafe extern "C" fn call(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     let mut arguments = [Value(ptr::null_mut()); ARGUMENTS];
     let (mut count, mut data) = (ARGUMENTS, ptr::null_mut());
-    let scope = Scope { env };
+    let scope = Scope {
+        env,
+        outermost: false,
+    };
     // SAFETY: `Value` is a transparent handle; at most ARGUMENTS are written, the missing ones as undefined.
     let status = unsafe {
         sys::napi_get_cb_info(
@@ -590,8 +624,6 @@ unsafe extern "C" fn cleanup(environment: *mut c_void) {
     let environment = unsafe { Rc::from_raw(environment.cast::<Environment>()) };
     // A panic here has nowhere to go; the threads it would leave behind end with the process.
     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| environment.close()));
-    // Node may still hold functions that point to it.
-    std::mem::forget(environment);
 }
 
 /// Takes over a file descriptor that JavaScript was given (`listen({ fd })`).

@@ -61,5 +61,5 @@ impl Target {
 fn is_in_progress(error: &io::Error) -> bool {
     // EINPROGRESS has no stable ErrorKind: 115 on Linux, 36 on macOS and the BSDs.
     const EINPROGRESS: i32 = if cfg!(target_os = "linux") { 115 } else { 36 };
-    error.raw_os_error() == Some(EINPROGRESS) || error.kind() == io::ErrorKind::WouldBlock
+    error.raw_os_error() == Some(EINPROGRESS)
 }

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,10 @@ use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Sleep;
 
-use super::connection::{Connection, Ending, State, errno};
+use super::connection::{Connection, Ending, Lending, State, Transport, errno};
 use super::event::{Event, Syscall};
 use super::io_thread::Shared;
+use super::reactor;
 
 /// Bytes a read takes at most, as libuv's.
 const READ: usize = 64 * 1024;
@@ -32,7 +33,8 @@ thread_local! {
 pub(super) struct Driver {
     connection: Arc<Connection>,
     shared: Arc<Shared>,
-    socket: Arc<AsyncFd<Socket>>,
+    /// None while the socket is lent.
+    socket: Option<Arc<AsyncFd<Socket>>>,
     /// The dial has not been answered yet.
     connecting: bool,
     timer: Option<Pin<Box<Sleep>>>,
@@ -52,32 +54,34 @@ impl Driver {
         Self {
             connection,
             shared,
-            socket,
+            socket: Some(socket),
             connecting,
             timer: None,
             timer_at: Instant::now(),
         }
     }
 
-    fn finish(
-        &self,
-        mut state: std::sync::MutexGuard<'_, State>,
-        errno: i32,
-        syscall: Syscall,
-    ) -> Finished {
-        if state.ending == Ending::Reset {
-            // RST instead of FIN; a failure leaves the orderly close, which is all there is to do.
-            let _ = self.socket.get_ref().set_linger(Some(Duration::ZERO));
-        }
-        drop(state.close());
+    fn finish(&self, mut state: MutexGuard<'_, State>, errno: i32, syscall: Syscall) -> Finished {
+        let reset = state.ending == Ending::Reset;
+        let transport = state.close();
         drop(state);
+        if let Some(socket) = transport.socket()
+            && reset
+        {
+            // RST instead of FIN; a failure leaves the orderly close, which is all there is to do.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+        }
         self.shared.closed(self.connection.id, errno, syscall);
         Finished
     }
 
-    fn poll_connect(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Finished>> {
-        let result = match ready!(self.socket.poll_write_ready(cx)) {
-            Ok(_) => self.socket.get_ref().take_error(),
+    fn poll_connect(
+        &mut self,
+        socket: &AsyncFd<Socket>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Finished>> {
+        let result = match ready!(socket.poll_write_ready(cx)) {
+            Ok(_) => socket.get_ref().take_error(),
             Err(error) => Err(error),
         };
         self.connecting = false;
@@ -99,9 +103,13 @@ impl Driver {
     }
 
     /// What JavaScript wants besides writing. Ready when the connection is over.
-    fn act(&self) -> Result<(), Finished> {
-        let mut state = self.connection.lock();
+    fn act(&mut self) -> Result<(), Finished> {
+        let connection = Arc::clone(&self.connection);
+        let mut state = connection.lock();
         state.attention = false;
+        if state.lending == Lending::Returned {
+            self.take_back(&mut state);
+        }
         if state.ending >= Ending::Now {
             return Err(self.finish(state, 0, Syscall::None));
         }
@@ -123,13 +131,66 @@ impl Driver {
             }
             if state.fin && !state.fin_sent {
                 state.fin_sent = true;
+                let transport = state.transport.clone();
                 drop(state);
-                // ENOTCONN: the peer is gone already, which reading will tell.
-                let _ = self.socket.get_ref().shutdown(Shutdown::Write);
+                if let Some(socket) = transport.socket() {
+                    // ENOTCONN: the peer is gone already, which reading will tell.
+                    let _ = socket.shutdown(Shutdown::Write);
+                }
                 return self.act();
+            }
+            if state.lending == Lending::Asked {
+                self.lend(&mut state);
             }
         }
         Ok(())
+    }
+
+    /// Lends the socket to the JS thread, unless there is anything left to do here; LENT tells either.
+    fn lend(&mut self, state: &mut State) {
+        state.lending = Lending::None;
+        let busy = state.paused
+            || state.eof
+            || state.broken
+            || state.raw
+            || state.fin
+            || !state.may_parse();
+        // A descriptor of its own: dropping ours takes the socket off the reactor. What arrives in between
+        // stays readable for the event loop.
+        if !busy
+            && state.carry.is_empty()
+            && let Some(socket) = self.socket.take()
+        {
+            match socket.get_ref().try_clone() {
+                Ok(lent) => {
+                    state.transport = Transport::Lent(Arc::new(lent));
+                    state.lending = Lending::Lent;
+                }
+                Err(_) => self.socket = Some(socket),
+            }
+        }
+        self.shared.queue.push(Event::Lent {
+            id: self.connection.id,
+        });
+    }
+
+    fn take_back(&mut self, state: &mut State) {
+        state.lending = Lending::None;
+        if self.socket.is_some() {
+            // Returned before it was lent.
+            return;
+        }
+        let Some(socket) = state.transport.socket() else {
+            return;
+        };
+        match socket.try_clone().and_then(reactor::register) {
+            Ok(socket) => {
+                let socket = Arc::new(socket);
+                state.transport = Transport::Reactor(Arc::clone(&socket));
+                self.socket = Some(socket);
+            }
+            Err(error) => state.failure = Some((errno(&error), Syscall::Read)),
+        }
     }
 
     fn wants_read(&self, state: &State) -> bool {
@@ -141,12 +202,16 @@ impl Driver {
     }
 
     /// Reads until there is no more, nobody wants more, or others should have their turn.
-    fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Result<(), Finished>> {
+    fn poll_read(
+        &self,
+        socket: &AsyncFd<Socket>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Finished>> {
         for _ in 0..READS_PER_TURN {
             if !self.wants_read(&self.connection.lock()) {
                 return Poll::Pending;
             }
-            let mut guard = match ready!(self.socket.poll_read_ready(cx)) {
+            let mut guard = match ready!(socket.poll_read_ready(cx)) {
                 Ok(guard) => guard,
                 Err(error) => {
                     let state = self.connection.lock();
@@ -154,7 +219,7 @@ impl Driver {
                 }
             };
             let result = SCRATCH.with_borrow_mut(|scratch| {
-                let len = self.socket.get_ref().read(scratch)?;
+                let len = socket.get_ref().read(scratch)?;
                 if len < scratch.len() {
                     // The kernel has no more: spare the read that would say so. An end of stream stays ready.
                     guard.clear_ready();
@@ -234,19 +299,9 @@ impl Driver {
         Some(idle.map_or(possible, |idle| idle.min(possible)))
     }
 
-    fn poll_driver(&mut self, cx: &mut Context<'_>) -> Poll<Finished> {
-        {
-            let mut state = self.connection.lock();
-            match &mut state.task {
-                Some(task) => task.clone_from(cx.waker()),
-                None => state.task = Some(cx.waker().clone()),
-            }
-        }
-        if let Err(finished) = self.act() {
-            return Poll::Ready(finished);
-        }
+    fn poll_socket(&mut self, socket: &AsyncFd<Socket>, cx: &mut Context<'_>) -> Poll<Finished> {
         if self.connecting {
-            if let Err(finished) = ready!(self.poll_connect(cx)) {
+            if let Err(finished) = ready!(self.poll_connect(socket, cx)) {
                 return Poll::Ready(finished);
             }
             self.connection.attend();
@@ -254,7 +309,7 @@ impl Driver {
         loop {
             // Writing first: an answer goes out before more questions come in.
             if self.connection.lock().blocked {
-                match self.socket.poll_write_ready(cx) {
+                match socket.poll_write_ready(cx) {
                     Poll::Ready(Ok(mut guard)) => {
                         if !self.connection.unblock() {
                             guard.clear_ready();
@@ -272,15 +327,38 @@ impl Driver {
             if let Err(finished) = self.act() {
                 return Poll::Ready(finished);
             }
-            match self.poll_read(cx) {
+            if self.socket.is_none() {
+                return Poll::Pending;
+            }
+            match self.poll_read(socket, cx) {
                 // End of stream: see whether that ends the connection.
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(finished)) => return Poll::Ready(finished),
-                Poll::Pending => break,
+                Poll::Pending => return Poll::Pending,
             }
+        }
+    }
+
+    fn poll_driver(&mut self, cx: &mut Context<'_>) -> Poll<Finished> {
+        {
+            let mut state = self.connection.lock();
+            match &mut state.task {
+                Some(task) => task.clone_from(cx.waker()),
+                None => state.task = Some(cx.waker().clone()),
+            }
+        }
+        if let Err(finished) = self.act() {
+            return Poll::Ready(finished);
+        }
+        // None: the socket is lent, and only the timer counts.
+        if let Some(socket) = self.socket.clone()
+            && let Poll::Ready(finished) = self.poll_socket(&socket, cx)
+        {
+            return Poll::Ready(finished);
         }
         self.poll_timer(cx);
         self.shared.queue.publish_if_many();
+        self.shared.mailbox.look();
         Poll::Pending
     }
 }

@@ -62,6 +62,10 @@ pub(crate) enum Event {
         id: u32,
         deadline: Deadline,
     },
+    /// The I/O thread lends the socket, or refuses to; nothing for JavaScript.
+    Lent {
+        id: u32,
+    },
     ParseError {
         id: u32,
         kind: u8,

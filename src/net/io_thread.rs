@@ -16,7 +16,7 @@ use http_native_proto::Role;
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 
-use super::connection::{Connection, errno};
+use super::connection::{Connection, Transport, errno};
 use super::dial::Target;
 use super::driver::Driver;
 use super::event::{Event, EventQueue, Syscall};
@@ -91,11 +91,8 @@ impl Shared {
                     }
                 }
             }
-            Command::Listen { socket, listener } => {
-                tokio::spawn(guarded(
-                    listener::accept(socket, listener, Arc::clone(self)),
-                    || {},
-                ));
+            Command::Listen(listener) => {
+                tokio::spawn(guarded(listener::accept(listener, Arc::clone(self)), || {}));
             }
             Command::Stop => {
                 self.stopped.store(true, Ordering::SeqCst);
@@ -170,7 +167,7 @@ pub(super) fn serve(socket: Arc<AsyncFd<Socket>>, listener: &Arc<Listener>, shar
         listener.config,
         Some(Arc::clone(shared)),
         Some(Arc::clone(listener)),
-        Some(Arc::clone(&socket)),
+        Transport::Reactor(Arc::clone(&socket)),
     ));
     shared.queue.push(Event::Accept {
         connection: Arc::clone(&connection),

@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -27,6 +27,14 @@ pub(crate) struct Accepted {
     pub(crate) keep_alive: Option<Duration>,
 }
 
+/// The listening socket's life.
+enum Slot {
+    /// Listening; the I/O thread has not come to it yet.
+    Bound(Socket),
+    Accepting(AsyncFd<Socket>),
+    Closed,
+}
+
 /// One listening socket and what its connections share.
 pub(crate) struct Listener {
     pub(crate) id: u32,
@@ -35,9 +43,8 @@ pub(crate) struct Listener {
     /// Milliseconds; see [`Listener::configure`].
     keep_alive: AtomicU64,
     idle: AtomicU64,
-    socket: Mutex<Option<AsyncFd<Socket>>>,
+    slot: Mutex<Slot>,
     task: Mutex<Option<Waker>>,
-    closed: AtomicBool,
     /// The I/O threads that connections are dealt to, in turn.
     threads: Vec<Arc<Shared>>,
     next: AtomicUsize,
@@ -46,6 +53,7 @@ pub(crate) struct Listener {
 impl Listener {
     pub(crate) fn new(
         id: u32,
+        socket: Socket,
         config: proto::Config,
         accepted: Accepted,
         threads: Vec<Arc<Shared>>,
@@ -56,9 +64,8 @@ impl Listener {
             accepted,
             keep_alive: AtomicU64::new(0),
             idle: AtomicU64::new(0),
-            socket: Mutex::default(),
+            slot: Mutex::new(Slot::Bound(socket)),
             task: Mutex::default(),
-            closed: AtomicBool::new(false),
             threads,
             next: AtomicUsize::new(0),
         }
@@ -85,8 +92,7 @@ impl Listener {
 
     /// Closes the listening socket at once: its address can be bound again when this returns.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        drop(self.slot().take());
+        *self.slot() = Slot::Closed;
         let task = self
             .task
             .lock()
@@ -97,14 +103,29 @@ impl Listener {
         }
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<AsyncFd<Socket>>> {
-        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the socket on the reactor of the running I/O thread. False when it was closed before, or can't be.
+    fn register(&self) -> bool {
+        let mut slot = self.slot();
+        let Slot::Bound(socket) = std::mem::replace(&mut *slot, Slot::Closed) else {
+            return false;
+        };
+        let registered = socket
+            .set_nonblocking(true)
+            .and_then(|()| reactor::register(socket));
+        registered.is_ok_and(|socket| {
+            *slot = Slot::Accepting(socket);
+            true
+        })
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Socket>>> {
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
         let slot = self.slot();
-        let Some(socket) = &*slot else {
+        let Slot::Accepting(socket) = &*slot else {
             return Poll::Ready(Ok(None));
         };
         loop {
@@ -174,15 +195,8 @@ pub(crate) fn bind_unix(path: &Path, backlog: i32) -> io::Result<Socket> {
 }
 
 /// Accepts until the listener is closed.
-pub(super) async fn accept(socket: Socket, listener: Arc<Listener>, shared: Arc<Shared>) {
-    let registered = socket
-        .set_nonblocking(true)
-        .and_then(|()| reactor::register(socket));
-    let Ok(registered) = registered else { return };
-    *listener.slot() = Some(registered);
-    if listener.closed.load(Ordering::SeqCst) {
-        // Closed before this task began.
-        listener.close();
+pub(super) async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
+    if !listener.register() {
         return;
     }
     loop {

@@ -30,10 +30,8 @@ pub(crate) enum Command {
         headers: Duration,
         request: Duration,
     },
-    Listen {
-        socket: Socket,
-        listener: Arc<Listener>,
-    },
+    /// Begin to accept.
+    Listen(Arc<Listener>),
     /// End the thread.
     Stop,
 }
@@ -42,6 +40,8 @@ pub(crate) enum Command {
 #[derive(Default)]
 pub(crate) struct Mailbox {
     commands: Mutex<Vec<Command>>,
+    /// `commands` is not empty.
+    mail: AtomicBool,
     asleep: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
@@ -58,7 +58,11 @@ impl Mailbox {
 
     /// Delivers commands, waking the thread only if it sleeps.
     pub(crate) fn deliver(&self, commands: impl IntoIterator<Item = Command>) {
-        self.commands().extend(commands);
+        {
+            let mut waiting = self.commands();
+            waiting.extend(commands);
+            self.mail.store(!waiting.is_empty(), Ordering::SeqCst);
+        }
         // Whoever clears the flag wakes: one wake however many deliveries.
         if self.asleep.swap(false, Ordering::SeqCst) {
             self.wake();
@@ -79,7 +83,14 @@ impl Mailbox {
     /// The I/O thread is going to park. Commands that came meanwhile keep it awake.
     pub(crate) fn fall_asleep(&self) {
         self.asleep.store(true, Ordering::SeqCst);
-        if !self.commands().is_empty() && self.asleep.swap(false, Ordering::SeqCst) {
+        if self.mail.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
+    /// On the I/O thread, while it has much to do and does not park: sees to the commands that came meanwhile.
+    pub(crate) fn look(&self) {
+        if self.mail.load(Ordering::Relaxed) {
             self.wake();
         }
     }
@@ -97,6 +108,8 @@ impl Mailbox {
                 None => *waker = Some(context.waker().clone()),
             }
         }
-        std::mem::swap(&mut *self.commands(), taken);
+        let mut waiting = self.commands();
+        self.mail.store(false, Ordering::SeqCst);
+        std::mem::swap(&mut *waiting, taken);
     }
 }

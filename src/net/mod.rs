@@ -13,4 +13,6 @@ pub(crate) mod mailbox;
 pub(crate) mod output;
 mod reactor;
 mod receive;
+#[cfg(test)]
+mod tests;
 mod timing;

@@ -15,7 +15,8 @@ pub struct Config {
     /// What happens to the fields beyond [`max_headers`](Self::max_headers): dropped silently
     /// when true, [`ErrorKind::HeaderOverflow`](crate::ErrorKind::HeaderOverflow) when false.
     ///
-    /// Node: releases 20 and 25 drop them; the security releases of July 2026 refuse them.
+    /// Node: releases 20 and 25 drop them; the security releases of July 2026 refuse them. A
+    /// client drops them always.
     pub truncate_headers: bool,
     /// Departures from the grammar that are let through.
     pub leniency: Leniency,
@@ -41,15 +42,16 @@ impl Leniency {
     pub const NONE: Self = Self(0);
     /// Control characters in field values, and folded lines (RFC 9112 §5.2).
     pub const HEADERS: Self = Self(1);
-    /// Content-Length together with Transfer-Encoding (RFC 9112 §6.3).
+    /// Content-Length together with Transfer-Encoding (RFC 9112 §6.3), and what
+    /// [`TRANSFER_ENCODING`](Self::TRANSFER_ENCODING) allows at the end of a head.
     pub const CHUNKED_LENGTH: Self = Self(1 << 1);
-    /// Requests are kept alive whatever their Connection field says.
+    /// Another message may follow whatever the Connection field says.
     pub const KEEP_ALIVE: Self = Self(1 << 2);
     /// A Transfer-Encoding of a request that does not end in `chunked`.
     pub const TRANSFER_ENCODING: Self = Self(1 << 3);
     /// Any single digits as version.
     pub const VERSION: Self = Self(1 << 4);
-    /// Bytes behind a message with `Connection: close` are another message.
+    /// Bytes behind a message with `Connection: close` are overlooked.
     pub const DATA_AFTER_CLOSE: Self = Self(1 << 5);
     /// A line may end with CR alone.
     pub const OPTIONAL_LF_AFTER_CR: Self = Self(1 << 6);

@@ -2,12 +2,19 @@
 #![warn(missing_docs)]
 //! HTTP/1.x as machines over bytes.
 
+mod body;
+mod client;
 mod config;
 mod connection;
 mod error;
 mod event;
+mod head;
 mod headers;
 mod method;
+mod send;
+mod server;
+mod state;
+mod token;
 
 pub use config::{Config, Leniency};
 pub use connection::{Connection, OutFraming, Role};

@@ -1,0 +1,49 @@
+'use strict'
+
+/** The same conversation with an app under register and without: they must not differ. */
+
+const { test } = require('node:test')
+const assert = require('node:assert/strict')
+const path = require('node:path')
+const http = require('node:http')
+const { Child, root } = require('../child')
+
+const register = path.join(root, 'register.js')
+
+const REQUESTS = [['GET', '/'], ['HEAD', '/'], ['GET', '/json?a=b&c=d'], ['POST', '/echo', '{"some":"json"}'], ['POST', '/echo', '{broken'], ['GET', '/cookie'],
+  ['GET', '/file'], ['GET', '/throw'], ['GET', '/nowhere'], ['OPTIONS', '/'], ['GET', '/']]
+
+function send (port, agent, [method, path, body]) {
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }
+    const request = http.request({ host: '127.0.0.1', port, agent, method, path, headers }, async (response) => {
+      const text = (await response.toArray()).join('')
+      const fields = response.rawHeaders.map((value, index, all) => /^(date|last-modified|etag)$/i.test(all[index - 1]) ? '<varies>' : value)
+      resolve({ asked: `${method} ${path}`, status: response.statusCode, fields, text: text.replaceAll(/\(node:\d+\)/g, '') })
+    })
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+
+async function converse (script, execArgv, requests) {
+  const child = new Child(script, { execArgv })
+  const port = await child.port()
+  const agent = new http.Agent({ keepAlive: true })
+  const answers = []
+  for (const request of requests) answers.push(await send(port, agent, request))
+  agent.destroy()
+  child.kill()
+  return answers
+}
+
+/** Declares the test of one app of fixtures/ecosystem/. */
+function sameUnderRegister (name, script, requests = REQUESTS) {
+  test(`${name} answers under register as it does without`, async () => {
+    const expected = await converse(script, [], requests)
+    assert.equal(expected[0].status, 200)
+    assert.deepEqual(await converse(script, ['--require', register], requests), expected)
+  })
+}
+
+module.exports = { sameUnderRegister, register }

@@ -1,0 +1,5 @@
+'use strict'
+
+const { sameUnderRegister } = require('./frameworks')
+
+sameUnderRegister('koa', 'ecosystem/koa.js')

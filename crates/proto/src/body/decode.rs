@@ -1,0 +1,257 @@
+//! The chunked coding, as it comes in (RFC 9112 §7.1), up to the trailers.
+//!
+//! ```text
+//!    ┌────────────────────────────────────────────────────────────────┐
+//!  First ─ Digits ─┬──────────────────────────┬─ SizeLf ─ Data ─ DataCr ─ DataLf
+//!                  └─ Extension ─ Name ─ Value ┘    └─ (size 0) the trailers begin
+//!                           └───── Quoted … ───┘
+//! ```
+//!
+//! Sizes are 64 bits wide. Extensions are checked and forgotten; they may take 16 KiB per chunk.
+
+use crate::config::Leniency;
+use crate::error::ErrorKind;
+use crate::head::machine::{Fail, Rules, fail};
+use crate::token::{is_token, is_value};
+
+/// Bytes of extension names and values a chunk may have.
+///
+/// Node: per chunk, not per message; separators do not count.
+const MAX_EXTENSIONS: usize = 16 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    First,
+    Digits,
+    /// Leniently: spaces behind the size.
+    Spaces,
+    /// Behind a semicolon.
+    Extension,
+    ExtensionName,
+    ExtensionValue,
+    Quoted,
+    QuotedPair,
+    QuotedEnd,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+}
+
+/// Where in a chunked body the next byte stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decoder {
+    state: State,
+    /// Bytes of the chunk still to come.
+    size: u64,
+    /// Bytes of extensions seen in this chunk.
+    extensions: u32,
+    /// Those of them not yet counted.
+    pending: u32,
+}
+
+/// What the decoder found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found {
+    /// The input ended first.
+    NeedData,
+    /// Data of a chunk: so many bytes.
+    Data(usize),
+    /// The last chunk's size line has ended.
+    Trailers,
+}
+
+impl Decoder {
+    /// Before the first chunk.
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::First,
+            size: 0,
+            extensions: 0,
+            pending: 0,
+        }
+    }
+
+    /// Moves `at` forward to behind what it finds.
+    pub(crate) fn next(
+        &mut self,
+        input: &[u8],
+        at: &mut usize,
+        rules: &Rules,
+    ) -> Result<Found, Fail> {
+        loop {
+            let rest = &input[*at..];
+            let Some(&byte) = rest.first() else {
+                self.count(*at)?;
+                return Ok(Found::NeedData);
+            };
+            match self.state {
+                State::Data => {
+                    let len = usize::try_from(self.size).map_or(rest.len(), |n| n.min(rest.len()));
+                    self.size -= len as u64;
+                    *at += len;
+                    if self.size == 0 {
+                        self.state = State::DataCr;
+                    }
+                    return Ok(Found::Data(len));
+                }
+                State::First | State::Digits | State::Spaces => self.size(byte, at, rules)?,
+                State::SizeLf => {
+                    if byte == b'\n' {
+                        *at += 1;
+                    } else if !rules.lenient(Leniency::OPTIONAL_LF_AFTER_CR) {
+                        return fail(ErrorKind::ExpectedLfAfterChunkSize, *at);
+                    }
+                    if self.size == 0 {
+                        return Ok(Found::Trailers);
+                    }
+                    self.state = State::Data;
+                }
+                State::DataCr | State::DataLf => self.data_end(byte, at, rules)?,
+                _ => self.extension(byte, at, rules)?,
+            }
+        }
+    }
+
+    fn size(&mut self, byte: u8, at: &mut usize, rules: &Rules) -> Result<(), Fail> {
+        let digit = match (self.state, (byte as char).to_digit(16)) {
+            (State::Spaces, _) => None,
+            (_, digit) => digit,
+        };
+        match (digit, byte) {
+            (Some(digit), _) => {
+                if self.size >> 60 != 0 {
+                    return fail(ErrorKind::ChunkSizeOverflow, *at + 1);
+                }
+                self.size = self.size << 4 | u64::from(digit);
+                self.state = State::Digits;
+            }
+            _ if self.state == State::First => return fail(ErrorKind::InvalidChunkSize, *at),
+            (_, b'\r') => self.state = State::SizeLf,
+            // Node: leniently, an LF here stands for the CR, and its own LF must follow.
+            (_, b'\n') if rules.lenient(Leniency::OPTIONAL_CR_BEFORE_LF) => {
+                self.state = State::SizeLf;
+            }
+            (_, b'\n') => return fail(ErrorKind::ExpectedCrAfterChunkSize, *at + 1),
+            (_, b';') => self.state = State::Extension,
+            (_, b' ' | b'\t') if rules.lenient(Leniency::SPACES_AFTER_CHUNK_SIZE) => {
+                self.state = State::Spaces;
+            }
+            (_, b' ' | b'\t') => return fail(ErrorKind::InvalidChunkSize, *at + 1),
+            _ => return fail(ErrorKind::InvalidChunkSize, *at),
+        }
+        *at += 1;
+        Ok(())
+    }
+
+    /// RFC 9112 §7.1.1. Node: names and values may be empty, white space is refused.
+    fn extension(&mut self, byte: u8, at: &mut usize, rules: &Rules) -> Result<(), Fail> {
+        let is_line_end = byte == b'\n';
+        if is_line_end && !matches!(self.state, State::Quoted | State::QuotedPair) {
+            let kind = match self.state {
+                State::Extension | State::ExtensionName => {
+                    ErrorKind::ExpectedCrAfterChunkExtensionName
+                }
+                _ => ErrorKind::ExpectedCrAfterChunkExtensionValue,
+            };
+            self.count(*at)?;
+            if !rules.lenient(Leniency::OPTIONAL_CR_BEFORE_LF) {
+                return fail(kind, *at);
+            }
+            self.state = State::SizeLf;
+            *at += 1;
+            return Ok(());
+        }
+        match (self.state, byte) {
+            (State::Extension, b'\r' | b' ') => {
+                return fail(ErrorKind::InvalidChunkExtension, *at + 1);
+            }
+            (State::Extension | State::ExtensionName, b'=') => {
+                self.count(*at + 1)?;
+                self.state = State::ExtensionValue;
+            }
+            (State::Extension | State::ExtensionName | State::ExtensionValue, b';') => {
+                self.count(*at + 1)?;
+                self.state = State::Extension;
+            }
+            (State::ExtensionName | State::ExtensionValue, b'\r') => {
+                self.count(*at + 1)?;
+                self.state = State::SizeLf;
+            }
+            (State::Extension | State::ExtensionName, _) => {
+                if !is_token(byte) {
+                    self.count(*at + 1)?;
+                    return fail(ErrorKind::InvalidChunkExtensionName, *at + 1);
+                }
+                self.pending += 1;
+                self.state = State::ExtensionName;
+            }
+            (State::ExtensionValue, b'"') => {
+                self.pending += 1;
+                self.state = State::Quoted;
+            }
+            (State::ExtensionValue, _) => {
+                if !is_token(byte) {
+                    self.count(*at + 1)?;
+                    return fail(ErrorKind::InvalidChunkExtensionValue, *at + 1);
+                }
+                self.pending += 1;
+            }
+            (State::Quoted, b'"') => {
+                self.pending += 1;
+                self.count(*at + 1)?;
+                self.state = State::QuotedEnd;
+            }
+            (State::Quoted, b'\\') => {
+                self.pending += 1;
+                self.state = State::QuotedPair;
+            }
+            (State::Quoted | State::QuotedPair, _) => {
+                if !is_value(byte) {
+                    self.count(*at + 1)?;
+                    let kind = if self.state == State::Quoted {
+                        ErrorKind::InvalidChunkExtensionQuoted
+                    } else {
+                        ErrorKind::InvalidChunkExtensionQuotedPair
+                    };
+                    return fail(kind, *at + 1);
+                }
+                self.pending += 1;
+                self.state = State::Quoted;
+            }
+            // QuotedEnd
+            (_, b';') => self.state = State::Extension,
+            (_, b'\r') => self.state = State::SizeLf,
+            _ => return fail(ErrorKind::InvalidChunkExtensionQuote, *at),
+        }
+        *at += 1;
+        Ok(())
+    }
+
+    fn data_end(&mut self, byte: u8, at: &mut usize, rules: &Rules) -> Result<(), Fail> {
+        match (self.state, byte) {
+            (State::DataCr, b'\r') => {
+                self.state = State::DataLf;
+                *at += 1;
+                return Ok(());
+            }
+            (State::DataLf, b'\n') => *at += 1,
+            (State::DataCr, b'\n') if rules.lenient(Leniency::OPTIONAL_CR_BEFORE_LF) => *at += 1,
+            (State::DataCr, b'\n') => return fail(ErrorKind::ExpectedCrAfterChunkData, *at + 1),
+            _ if rules.lenient(Leniency::OPTIONAL_CRLF_AFTER_CHUNK) => {}
+            _ => return fail(ErrorKind::ExpectedLfAfterChunkData, *at),
+        }
+        *self = Self::new();
+        Ok(())
+    }
+
+    /// Counts extension bytes. `at` is where an overflow is found.
+    fn count(&mut self, at: usize) -> Result<(), Fail> {
+        self.extensions += self.pending;
+        self.pending = 0;
+        if self.extensions as usize > MAX_EXTENSIONS {
+            return fail(ErrorKind::ChunkExtensionsOverflow, at);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! The fast path: heads that lie whole in the input and hold nothing out of the ordinary.
+//!
+//! httparse splits the head into tokens. It takes more than Node's parser does (bare LF as line
+//! end, any token as method, `^` anywhere in a target …), so a strict layer looks at each
+//! difference; what it cannot vouch for is no error but goes to the [reference
+//! machine](super::machine), from its first byte. `None` therefore only ever means "not here".
+
+use std::mem::MaybeUninit;
+
+use httparse::{Header, Status};
+
+use crate::head::facts::{
+    CHUNKED, CONTENT_LENGTH, EXPECT, Facts, HOST, TRANSFER_ENCODING, UPGRADE,
+};
+use crate::head::machine::Rules;
+use crate::headers::{Fields, INLINE, Span};
+use crate::method::Method;
+use crate::token::{self, Matcher, is_target, trim_end};
+
+/// A head found whole.
+pub(crate) struct Found<'i> {
+    /// Bytes of input it takes, empty lines before it included.
+    pub(crate) len: usize,
+    pub(crate) facts: Facts,
+    /// Target or reason.
+    pub(crate) start: &'i [u8],
+    pub(crate) fields: Fields<'i>,
+}
+
+/// Offset of `part` in `whole`, which it is a slice of.
+#[inline]
+fn offset(whole: &[u8], part: &[u8]) -> usize {
+    part.as_ptr() as usize - whole.as_ptr() as usize
+}
+
+/// Is this the HTTP method table's name for a method that HTTP/1.x requests may use?
+#[inline]
+fn method(name: &[u8]) -> Option<Method> {
+    match name {
+        b"GET" => Some(Method::GET),
+        b"POST" => Some(Method::POST),
+        b"HEAD" => Some(Method::HEAD),
+        b"OPTIONS" => Some(Method::OPTIONS),
+        b"PUT" => Method::from_number(4),
+        b"DELETE" => Method::from_number(0),
+        b"PATCH" => Method::from_number(28),
+        _ => None,
+    }
+}
+
+/// A request whose head lies whole in `input`.
+pub(crate) fn request<'i>(input: &'i [u8], rules: &Rules) -> Option<Found<'i>> {
+    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; INLINE];
+    let mut head = httparse::Request::new(&mut []);
+    let len = match head.parse_with_uninit_headers(input, &mut headers) {
+        Ok(Status::Complete(len)) => len,
+        _ => return None,
+    };
+    let target = head.path?.as_bytes();
+    // `/path` and `*` only; the authorities of other forms are the machine's business.
+    if !matches!(target[0], b'/' | b'*') || !target.iter().all(|&byte| is_target(byte)) {
+        return None;
+    }
+    let facts = Facts {
+        code: u16::from(method(head.method?.as_bytes())?.number()),
+        version: (1, head.version?),
+        ..Facts::default()
+    };
+    fields(input, len, target, facts, head.headers, rules)
+}
+
+/// A response whose head lies whole in `input`.
+pub(crate) fn response<'i>(input: &'i [u8], rules: &Rules) -> Option<Found<'i>> {
+    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; INLINE];
+    let mut head = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    let len = match config.parse_response_with_uninit_headers(&mut head, input, &mut headers) {
+        Ok(Status::Complete(len)) => len,
+        _ => return None,
+    };
+    let reason = head.reason?.as_bytes();
+    // An empty reason may be one httparse did not like, and points nowhere.
+    if reason.is_empty() {
+        return None;
+    }
+    let facts = Facts {
+        code: head.code?,
+        version: (1, head.version?),
+        ..Facts::default()
+    };
+    fields(input, len, reason, facts, head.headers, rules)
+}
+
+/// The strict layer over the fields, and over the line ends of the whole head.
+fn fields<'i>(
+    input: &'i [u8],
+    len: usize,
+    start: &'i [u8],
+    mut facts: Facts,
+    headers: &[Header<'i>],
+    rules: &Rules,
+) -> Option<Found<'i>> {
+    let limit = rules.config.max_headers as usize;
+    if len > usize::from(u16::MAX) || (limit != 0 && headers.len() > limit) {
+        return None;
+    }
+    let head = &input[..len];
+    let mut size = start.len();
+    let mut spans = [Span::default(); INLINE];
+    // Fields are looked at from the last to the first: where a line begins is where the one before
+    // it ends.
+    let mut line_end = len.checked_sub(2)?;
+    if &head[line_end..] != b"\r\n" {
+        return None;
+    }
+    for (header, span) in headers.iter().zip(&mut spans).rev() {
+        let name = header.name.as_bytes();
+        let name_at = offset(input, name);
+        // Every line ends with CRLF: httparse takes LF alone.
+        if head[line_end - 2] != b'\r' {
+            return None;
+        }
+        let raw_end = line_end - 2;
+        line_end = name_at;
+        let value_at = if header.value.is_empty() {
+            // Points nowhere in particular.
+            raw_end
+        } else {
+            offset(input, header.value)
+        };
+        // Node: white space behind a value counts against the limit, white space before it not.
+        let raw = &head[value_at..raw_end];
+        size += name.len() + raw.len();
+        if !note(&mut facts, name, raw) {
+            return None;
+        }
+        *span = Span {
+            name: name_at as u16,
+            name_end: (name_at + name.len()) as u16,
+            value: value_at as u16,
+            value_end: (value_at + trim_end(raw).len()) as u16,
+        };
+    }
+    // The start line, too, ends with CRLF.
+    if head[line_end - 2] != b'\r' || size >= rules.config.max_header_size as usize {
+        return None;
+    }
+    Some(Found {
+        len,
+        facts,
+        start,
+        fields: Fields::spans(head, headers.len() as u32, spans),
+    })
+}
+
+/// Notes what a field says about its message. False if it says it in a way that needs a closer
+/// look.
+#[inline]
+fn note(facts: &mut Facts, name: &[u8], value: &[u8]) -> bool {
+    match name.len() {
+        4 if name.eq_ignore_ascii_case(b"host") => facts.set(HOST),
+        6 if name.eq_ignore_ascii_case(b"expect") => facts.set(EXPECT),
+        // Node: an empty one does not count.
+        7 if name.eq_ignore_ascii_case(b"upgrade") && !value.is_empty() => facts.set(UPGRADE),
+        10 if name.eq_ignore_ascii_case(b"connection") => note_connection(facts, value),
+        14 if name.eq_ignore_ascii_case(b"content-length") => return note_length(facts, value),
+        16 if name.eq_ignore_ascii_case(b"proxy-connection") => note_connection(facts, value),
+        17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+            let is_ordinary = !facts.has_any(CONTENT_LENGTH | TRANSFER_ENCODING)
+                && value.eq_ignore_ascii_case(b"chunked");
+            facts.set(TRANSFER_ENCODING | CHUNKED);
+            return is_ordinary;
+        }
+        _ => {}
+    }
+    true
+}
+
+fn note_connection(facts: &mut Facts, value: &[u8]) {
+    let mut matcher = Matcher::default();
+    for &byte in value {
+        if let Some(word) = matcher.push(token::CONNECTION, true, byte) {
+            facts.set_connection(word);
+        }
+    }
+    if let Some(word) = matcher.end() {
+        facts.set_connection(word);
+    }
+}
+
+/// Nineteen digits cannot overflow; anything else is for the machine.
+fn note_length(facts: &mut Facts, value: &[u8]) -> bool {
+    let is_ordinary = !facts.has_any(CONTENT_LENGTH | TRANSFER_ENCODING)
+        && (1..=19).contains(&value.len())
+        && value.iter().all(u8::is_ascii_digit);
+    if is_ordinary {
+        facts.content_length = value
+            .iter()
+            .fold(0, |length, digit| length * 10 + u64::from(digit - b'0'));
+        facts.set(CONTENT_LENGTH);
+    }
+    is_ordinary
+}

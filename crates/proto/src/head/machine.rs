@@ -1,0 +1,283 @@
+//! The reference machine: a head or the trailers, byte by byte.
+//!
+//! ```text
+//! request   Start ─ Method ─ UrlStart ─ Url… ─ ProtocolFirst ─ Protocol ─ Major … VersionEnd ─┐
+//!                                         └──────────── (no version: HTTP/0.9) ───────────────┤
+//! response  Start ─ Protocol ─ Major … VersionEnd ─ Status ─ StatusEnd ─ Reason ──────────────┤
+//! trailers  ───────────────────────────────────────────────────────────────────── FieldStart ─┤
+//!                       ┌─────────────────────────────────────────────────────────────────────┘
+//!                   FieldFirst ─ Name ─ ValueStart ─ Value ─ ValueLf ─ ValueFold ─ FieldStart …
+//!                       └─ HeadersLf ─ Done
+//! ```
+//!
+//! It stores what it gives (target or reason, then the fields in packed form) and nothing else, so
+//! white space between fields costs no memory, and never looks at a byte twice.
+
+use crate::config::{Config, Leniency};
+use crate::connection::Role;
+use crate::error::ErrorKind;
+use crate::head::facts::{Facts, TRAILING};
+use crate::headers::Fields;
+use crate::token::{Matcher, trim_end};
+
+/// What a machine goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) role: Role,
+    pub(crate) config: Config,
+}
+
+impl Rules {
+    #[inline]
+    pub(crate) fn lenient(&self, leniency: Leniency) -> bool {
+        self.config.leniency.contains(leniency)
+    }
+}
+
+/// Where and why it ended badly: the offset is into the input of the call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fail {
+    pub(crate) kind: ErrorKind,
+    pub(crate) at: usize,
+}
+
+/// Shorthand for an error.
+#[inline]
+pub(crate) fn fail<T>(kind: ErrorKind, at: usize) -> Result<T, Fail> {
+    Err(Fail { kind, at })
+}
+
+/// Where in the head the next byte stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Start,
+    Method,
+    UrlStart,
+    UrlSchema,
+    UrlSlash,
+    UrlSlashSlash,
+    UrlServer,
+    UrlServerAt,
+    UrlPath,
+    UrlQuery,
+    UrlFragment,
+    UrlLf,
+    /// Behind the one space that ended the target.
+    ProtocolFirst,
+    ProtocolSpaces,
+    Protocol,
+    ProtocolSlash,
+    Major,
+    Dot,
+    Minor,
+    VersionEnd,
+    VersionLf,
+    Preface,
+    Status,
+    StatusEnd,
+    Reason,
+    ReasonLf,
+    /// Before the first field of a head without version.
+    FieldFirst09,
+    FieldFirst,
+    FieldStart,
+    Name,
+    /// Leniently: spaces behind a name that means something.
+    NameSpaces,
+    ValueStart,
+    ValueStartLf,
+    ValueStartFold,
+    Value,
+    LengthSpaces,
+    ValueLf,
+    ValueFold,
+    HeadersLf,
+    Done,
+}
+
+/// Fields whose value means something to the parser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    None,
+    Connection,
+    ContentLength,
+    TransferEncoding,
+    Upgrade,
+}
+
+/// The protocols a start line can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http,
+    Ice,
+    Rtsp,
+}
+
+/// A head or trailers being read.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(super) state: State,
+    pub(super) known: Known,
+    pub(super) protocol: Protocol,
+    /// Bytes seen of a method, a protocol name, the preface or a status code.
+    pub(super) progress: u8,
+    /// The methods that fit what was seen, as a range of the sorted table.
+    pub(super) methods: (u8, u8),
+    pub(super) matcher: Matcher,
+    pub(crate) facts: Facts,
+    /// Target or reason, then the fields as `name LF value LF`.
+    text: Vec<u8>,
+    /// Length of the target or reason in `text`.
+    start_len: usize,
+    /// Where the field being read begins in `text`.
+    field: usize,
+    /// Where its value does.
+    value: usize,
+    /// Bytes of a name or value not yet counted.
+    pending: usize,
+    /// Bytes counted against the limit.
+    size: usize,
+    /// Fields begun, and fields kept.
+    begun: u32,
+    kept: u32,
+    /// The field being read has been counted.
+    counted: bool,
+}
+
+impl Machine {
+    /// Before the first byte of a head.
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Start,
+            known: Known::None,
+            protocol: Protocol::Http,
+            progress: 0,
+            methods: (0, 0),
+            matcher: Matcher::default(),
+            facts: Facts::default(),
+            text: Vec::new(),
+            start_len: 0,
+            field: 0,
+            value: 0,
+            pending: 0,
+            size: 0,
+            begun: 0,
+            kept: 0,
+            counted: false,
+        }
+    }
+
+    /// Before the trailers of the message these facts belong to.
+    pub(crate) fn trailers(mut facts: Facts) -> Self {
+        facts.set(TRAILING);
+        Self {
+            state: State::FieldStart,
+            facts,
+            ..Self::new()
+        }
+    }
+
+    /// Was the head or were the trailers read to their end?
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Takes bytes up to the end of the head. Gives how many they were, or `None` if the head goes
+    /// on behind the input, which then was taken whole.
+    pub(crate) fn feed(&mut self, input: &[u8], rules: &Rules) -> Result<Option<usize>, Fail> {
+        let mut at = 0;
+        while self.state != State::Done {
+            if at == input.len() {
+                // Limits hold for what has come, not only for what has ended.
+                self.count(rules, at)?;
+                return Ok(None);
+            }
+            at = if (self.state as u8) < State::FieldFirst09 as u8 {
+                self.start_line(input, at, rules)?
+            } else {
+                self.fields_byte(input, at, rules)?
+            };
+        }
+        Ok(Some(at))
+    }
+
+    /// The target of a request, the reason of a response.
+    pub(crate) fn start_text(&self) -> &[u8] {
+        &self.text[..self.start_len]
+    }
+
+    /// The fields of a finished head.
+    pub(crate) fn fields(&self) -> Fields<'_> {
+        Fields::packed(&self.text[self.start_len..], self.kept)
+    }
+
+    /// Takes bytes of a target, reason, name or value.
+    #[inline]
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        self.text.extend_from_slice(bytes);
+        self.pending += bytes.len();
+    }
+
+    /// Counts what was taken since the last time. `at` is where an overflow is found.
+    pub(super) fn count(&mut self, rules: &Rules, at: usize) -> Result<(), Fail> {
+        if self.pending == 0 {
+            return Ok(());
+        }
+        if self.state == State::Name && !self.counted {
+            self.counted = true;
+            self.begun += 1;
+            let limit = rules.config.max_headers;
+            // Node: a client drops them in every release.
+            let is_refused = rules.role == Role::Server && !rules.config.truncate_headers;
+            if limit != 0 && self.begun > limit && is_refused {
+                return fail(ErrorKind::HeaderOverflow, at);
+            }
+        }
+        self.size += self.pending;
+        self.pending = 0;
+        if self.size >= rules.config.max_header_size as usize {
+            return fail(ErrorKind::HeaderOverflow, at);
+        }
+        Ok(())
+    }
+
+    /// The target or reason is whole.
+    pub(super) fn end_start(&mut self) {
+        self.start_len = self.text.len();
+    }
+
+    /// A name begins.
+    pub(super) fn begin_field(&mut self) {
+        self.field = self.text.len();
+        self.counted = false;
+        self.known = Known::None;
+        self.state = State::Name;
+    }
+
+    /// The name being read, as far as it has come.
+    pub(super) fn name(&self) -> &[u8] {
+        &self.text[self.field..]
+    }
+
+    /// The name is whole.
+    pub(super) fn end_name(&mut self) {
+        self.text.push(b'\n');
+        self.value = self.text.len();
+        self.state = State::ValueStart;
+    }
+
+    /// The value is whole; the next byte begins a line.
+    pub(super) fn end_field(&mut self, rules: &Rules) {
+        self.state = State::FieldStart;
+        let limit = rules.config.max_headers;
+        if limit != 0 && self.begun > limit {
+            // Node: some releases hide the fields beyond the limit (see Config::truncate_headers).
+            self.text.truncate(self.field);
+            return;
+        }
+        let end = self.value + trim_end(&self.text[self.value..]).len();
+        self.text.truncate(end);
+        self.text.push(b'\n');
+        self.kept += 1;
+    }
+}

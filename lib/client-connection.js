@@ -1,0 +1,557 @@
+'use strict'
+
+/**
+ * One connection to a server: which exchange is under way on it, and what the transport's events mean for that
+ * exchange. Carried by tokio or by a JS stream alike. Knows nothing of agents beyond the socket's 'free' event.
+ */
+
+const { AsyncResource } = require('node:async_hooks')
+const { maxHeaderSize } = require('node:http')
+const stream = require('node:stream')
+const diagnostics = require('node:diagnostics_channel')
+const { native, headFlags, sendFlags, connections, touch } = require('./binding')
+const { Connection } = require('./connection')
+const { connectionReset, parseError } = require('./errors')
+const { newMessage, readResponse } = require('./incoming')
+const { PENDING_MAX, failEndCallbacks } = require('./outgoing')
+const versions = require('./versions')
+const { kConnection, kDrained, kReceive, kComplete } = require('./symbols')
+
+const { HEAD, END, CHUNKED, UNTIL_CLOSE } = sendFlags
+
+/** Leniency bits, as llhttp numbers them: all but the last, and the last. */
+const LENIENT = 1023
+const RELAXED = 1024
+
+/** Fields of a head, and again of its trailers. */
+const MAX_HEADERS = 1000
+
+/** Request -> the async context that its events are emitted in. */
+const kResource = Symbol('kResource')
+
+const errorChannel = diagnostics.channel('http.client.request.error')
+const finishChannel = diagnostics.channel('http.client.response.finish')
+
+/** Fails a request. */
+function emitError (request, error) {
+  if (errorChannel.hasSubscribers) errorChannel.publish({ request, error })
+  request.emit('error', error)
+}
+
+/** Nothing more will come of a request. */
+function emitClose (request) {
+  request._closed = true
+  failEndCallbacks(request, request.errored ?? connectionReset('socket hang up'))
+  request.emit('close')
+}
+
+/** Limits and leniencies of a request that asks for nothing special; shared, never changed. */
+const plainConfig = Object.freeze({
+  maxHeaderSize,
+  maxHeaders: MAX_HEADERS,
+  truncateHeaders: !versions.headerOverflowRejects,
+  leniency: isInsecure() ? LENIENT : 0
+})
+
+/** Was Node started with --insecure-http-parser? */
+function isInsecure () {
+  const flag = /(?:^|\s)--insecure-http-parser(?:\s|$)/
+  return flag.test(process.execArgv.join(' ')) || flag.test(process.env.NODE_OPTIONS ?? '')
+}
+
+/**
+ * @param {number} id of the native connection, -1 while there is none yet
+ * @param {import('node:stream').Duplex|null} stream the JS stream that carries it, null for tokio
+ */
+function ClientConnection (id, stream) {
+  Connection.call(this, id, stream)
+  this.config = plainConfig
+  /** The request of the exchange under way; `current` also names the last one until the agent takes the socket back. */
+  this.request = null
+  /** Its response, until that is complete. */
+  this.response = null
+  /** The way to the connection while there is none (lib/dial.js). */
+  this.attempts = null
+  /** What is to be done as soon as there is one: arguments of `send` and `writeRaw`. */
+  this.held = null
+  this.heldSize = 0
+  this.drainWanted = false
+  /** A request is being flushed, see `pending`. */
+  this.flushing = false
+  /** What was asked of the socket before there was one: 'shutdown', 'close'. */
+  this.ending = null
+  /** Idle time wanted and, once applied, in force; ms. */
+  this.idle = 0
+  this.idleInForce = 0
+  this.idleTimer = null
+  this.idleQueued = false
+  this.inputEnded = false
+  /** The socket's own events are listened to. */
+  this.watching = false
+  /** An error was reported for this exchange; what follows from it is not another. */
+  this.failed = false
+}
+Object.setPrototypeOf(ClientConnection.prototype, Connection.prototype)
+
+/** What a message that is read from here buffers. */
+Object.defineProperty(ClientConnection.prototype, 'highWaterMark', {
+  __proto__: null,
+  get () { return this.socket?.readableHighWaterMark ?? stream.getDefaultHighWaterMark(false) },
+  configurable: true
+})
+
+ClientConnection.prototype.getSocket = function getSocket () {
+  return this.socket
+}
+
+// ------------------------------------------------------------------------------------------------ connecting
+
+/** Takes the id of a connection attempt. */
+ClientConnection.prototype.adopt = function adopt (id) {
+  this.id = id
+  connections[id] = this
+}
+
+/** Gives the attempt up; nothing is heard of it any more. */
+ClientConnection.prototype.abandon = function abandon () {
+  const { id } = this
+  if (id === -1) return
+  this.id = -1
+  connections[id] = undefined
+  native.destroy(id)
+  touch()
+}
+
+ClientConnection.prototype.onConnected = function onConnected () {
+  const { held, socket } = this
+  this.attempts.connected()
+  this.attempts = null
+  clearTimeout(this.idleTimer)
+  this.idleTimer = null
+  if (this.idle !== 0) applyIdle(this)
+  if (held !== null) {
+    this.held = null
+    this.heldSize = 0
+    for (const parts of held) {
+      if (parts.length === 5) this.send(...parts)
+      else this.writeRaw(...parts)
+    }
+  }
+  if (this.drainWanted) this.notifyDrain()
+  if (this.ending !== null) this[this.ending]()
+  socket.connected()
+}
+
+function hold (connection, parts, size) {
+  if (connection.held === null) connection.held = []
+  connection.held.push(parts)
+  connection.heldSize += size
+  return connection.heldSize
+}
+
+function sizeOf (chunk) {
+  return typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
+}
+
+// -------------------------------------------------------------------------------------------------- commands
+
+ClientConnection.prototype.send = function send (flags, head, lines, body, length) {
+  // A request cannot end with its connection: what has no framing goes out as it is.
+  if ((flags & HEAD) !== 0 && (flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
+  if (this.attempts !== null) {
+    const size = hold(this, [flags, head, lines, body, length], head.length + (body === undefined ? 0 : sizeOf(body)))
+    // Not handed over before there is somebody to take it.
+    return (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
+  }
+  const pending = Connection.prototype.send.call(this, flags, head, lines, body, length)
+  return (flags & END) !== 0 && this.isConnecting() ? Math.max(pending, PENDING_MAX) : pending
+}
+
+ClientConnection.prototype.writeRaw = function writeRaw (chunk, utf8) {
+  if (this.attempts !== null) return hold(this, [chunk, utf8], sizeOf(chunk))
+  return Connection.prototype.writeRaw.call(this, chunk, utf8)
+}
+
+/** Is the way to the server still being found? */
+ClientConnection.prototype.isConnecting = function isConnecting () {
+  return this.attempts !== null || (this.stream !== null && this.stream.connecting === true)
+}
+
+/** Bytes not taken yet; plenty while a message asks whether it was handed over and the connection is not made. */
+ClientConnection.prototype.pending = function pending () {
+  const pending = this.attempts !== null ? this.heldSize : Connection.prototype.pending.call(this)
+  // A message is not handed over before there is somebody to take it: its 'finish' has to wait.
+  return this.flushing && this.isConnecting() ? Math.max(pending, PENDING_MAX) : pending
+}
+
+ClientConnection.prototype.notifyDrain = function notifyDrain () {
+  if (this.attempts !== null) this.drainWanted = true
+  else if (this.isConnecting()) this.stream.once('connect', () => Connection.prototype.notifyDrain.call(this))
+  else Connection.prototype.notifyDrain.call(this)
+}
+
+ClientConnection.prototype.shutdown = function shutdown () {
+  if (this.attempts !== null) this.ending ??= 'shutdown'
+  else Connection.prototype.shutdown.call(this)
+}
+
+ClientConnection.prototype.close = function close () {
+  if (this.attempts !== null) {
+    // What waits for a destroyed socket's connection need not be sent.
+    if (this.socket.destroyed) this.destroy()
+    else this.ending = 'close'
+  } else Connection.prototype.close.call(this)
+}
+
+ClientConnection.prototype.destroy = function destroy (error) {
+  const { attempts } = this
+  if (attempts === null) {
+    Connection.prototype.destroy.call(this, error)
+    return
+  }
+  this.attempts = null
+  this.held = null
+  attempts.cancel()
+  this.abandon()
+  // As late as libuv tells of a closed handle: what 'error' there is goes first.
+  setImmediate(closeUnconnected, this)
+}
+
+function closeUnconnected (connection) {
+  connection.onClosed(0, 0)
+}
+
+/**
+ * Idle time in milliseconds, 0 for none. Between two exchanges the agent sets it to and fro; only what it comes
+ * down to is said to the I/O thread.
+ */
+// Not named: inside, setTimeout is the global.
+ClientConnection.prototype.setTimeout = function (ms) {
+  if (this.stream !== null) {
+    Connection.prototype.setTimeout.call(this, ms)
+    return
+  }
+  this.idle = ms
+  if (this.attempts !== null) {
+    clearTimeout(this.idleTimer)
+    this.idleTimer = ms === 0 ? null : setTimeout(onIdle, ms, this).unref()
+  } else if (ms !== this.idleInForce && !this.idleQueued) {
+    this.idleQueued = true
+    process.nextTick(applyIdle, this)
+  }
+}
+
+function onIdle (connection) {
+  connection.onTimeout()
+}
+
+function applyIdle (connection) {
+  connection.idleQueued = false
+  if (connection.idle === connection.idleInForce) return
+  connection.idleInForce = connection.idle
+  Connection.prototype.setTimeout.call(connection, connection.idle)
+}
+
+// ------------------------------------------------------------------------------------------------- exchanges
+
+/**
+ * Promises the connection to a request. What befalls the socket from now on befalls the request.
+ * @param {import('./client').ClientRequest} request
+ */
+ClientConnection.prototype.reserve = function reserve (request) {
+  this.request = request
+  this.response = null
+  this.failed = false
+  request[kResource] = new AsyncResource('HTTPCLIENTREQUEST')
+  if (!this.watching) watch(this)
+}
+
+/** Begins the exchange. */
+ClientConnection.prototype.begin = function begin (request) {
+  this.socket._httpMessage = request
+  const config = configOf(request)
+  if (config !== this.config && this.id !== -1) native.configure(this.id, config)
+  this.config = config
+}
+
+function configOf (request) {
+  const { maxHeaderSize: size, maxHeadersCount: count, insecureHTTPParser: insecure, httpValidation } = request
+  if (size === undefined && insecure === undefined && httpValidation === undefined && typeof count !== 'number') {
+    return plainConfig
+  }
+  let { leniency } = plainConfig
+  if (insecure !== undefined) leniency = insecure ? LENIENT : 0
+  else if (httpValidation === 'strict') leniency = 0
+  else if (httpValidation === 'relaxed') leniency = RELAXED
+  else if (httpValidation === 'insecure') leniency = LENIENT
+  return {
+    maxHeaderSize: size || plainConfig.maxHeaderSize,
+    maxHeaders: typeof count === 'number' && count >= 0 ? count : MAX_HEADERS,
+    truncateHeaders: plainConfig.truncateHeaders,
+    leniency
+  }
+}
+
+/** Gives the connection free: the exchange is over and the transport may carry another. */
+ClientConnection.prototype.end = function end () {
+  this.request = null
+  this.response = null
+}
+
+ClientConnection.prototype.onResponse = function onResponse (flags, status, version, reasonLength, fieldCount, text) {
+  const { request } = this
+  // Nobody asked: an answer that waits here would be taken for the next request's (response queue poisoning).
+  if (request === null || request.res !== null) {
+    this.socket.destroy()
+    return
+  }
+  const response = newMessage(this)
+  readResponse(response, status, version, reasonLength, text)
+  response.joinDuplicateHeaders = request.joinDuplicateHeaders ?? false
+  response.upgrade = (flags & headFlags.UPGRADE) !== 0
+  request[kResource].runInAsyncScope(deliver, this, request, response, flags)
+}
+
+function deliver (request, response, flags) {
+  if ((flags & headFlags.UPGRADE) !== 0) {
+    detach(this, request, response)
+    return
+  }
+  if ((flags & headFlags.INFORMATIONAL) !== 0) {
+    inform(request, response)
+    return
+  }
+  if ((flags & headFlags.KEEP_ALIVE) === 0 && !request.upgradeOrConnect) request.shouldKeepAlive = false
+  request.res = response
+  response.req = request
+  if (finishChannel.hasSubscribers) finishChannel.publish({ request, response })
+  // First of its listeners: the connection is given back before anybody asks for the next.
+  response.on('end', onResponseEnd)
+  const hasBody = (flags & headFlags.BODY) !== 0
+  if (hasBody) this.response = response
+  // Nobody listens for it, or it is not wanted any more: then nobody will read it either.
+  if (request.aborted || !request.emit('response', response)) response._dump()
+  if (!hasBody) response[kComplete](undefined)
+}
+
+function onResponseEnd () {
+  this.req.responseEnded(this)
+}
+
+/** 1xx: news before the response. */
+function inform (request, response) {
+  if (response.statusCode === 100) request.emit('continue')
+  if (request.listenerCount('information') === 0) return
+  const { statusCode, statusMessage, httpVersion, httpVersionMajor, httpVersionMinor, headers, rawHeaders } = response
+  request.emit('information', {
+    statusCode, statusMessage, httpVersion, httpVersionMajor, httpVersionMinor, headers, rawHeaders
+  })
+}
+
+/** The server left HTTP as asked: the stream is handed over, with what came behind the head. */
+function detach (connection, request, response) {
+  const { socket } = connection
+  const event = request.method === 'CONNECT' ? 'connect' : 'upgrade'
+  request.res = response
+  response.req = request
+  if (request.listenerCount(event) === 0) {
+    socket.destroy()
+    return
+  }
+  request.upgradeOrConnect = true
+  socket.emit('agentRemove')
+  unwatch(connection)
+  connection.end()
+  native.upgrade(connection.id, true)
+  const head = native.takeHead(connection.id)
+  if (connection.stream === null) {
+    touch()
+    connection.detached = true
+    socket.detached()
+  } else {
+    connection.leave()
+  }
+  socket._httpMessage = null
+  socket.readableFlowing = null
+  request.emit(event, response, socket, head)
+  request.destroyed = true
+  emitClose(request)
+}
+
+/** Driver two: the stream is somebody else's now. */
+ClientConnection.prototype.leave = function leave () {
+  const { id, stream } = this
+  if (id === -1) return
+  this.id = -1
+  connections[id] = undefined
+  native.release(id)
+  stream[kConnection] = undefined
+}
+
+ClientConnection.prototype.onData = function onData (chunk) {
+  const { request, response } = this
+  if (response !== null) request[kResource].runInAsyncScope(response[kReceive], response, chunk)
+}
+
+ClientConnection.prototype.onEnd = function onEnd (fieldCount, text) {
+  const { request, response } = this
+  if (response === null) return
+  this.response = null
+  request[kResource].runInAsyncScope(response[kComplete], response, text)
+}
+
+ClientConnection.prototype.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
+  const { request, socket } = this
+  // The end of the stream in the middle of a message: `onEof` and the socket's 'close' say more.
+  if (rawPacket === undefined) return
+  this.failed = true
+  this.response = null
+  socket.destroy()
+  if (request !== null) {
+    socket._hadError = true
+    request[kResource].runInAsyncScope(emitError, null, request, parseError(kind, bytesParsed, rawPacket))
+  }
+}
+
+ClientConnection.prototype.onDrain = function onDrain () {
+  this.drainWanted = false
+  const { request } = this
+  if (this.stream === null) this.socket.drained()
+  if (request !== null) request[kResource].runInAsyncScope(request[kDrained], request)
+}
+
+ClientConnection.prototype.onEof = function onEof () {
+  if (this.stream === null) this.socket.ended()
+}
+
+ClientConnection.prototype.onTimeout = function onTimeout () {
+  this.socket.timedOut()
+}
+
+ClientConnection.prototype.onRaw = function onRaw (chunk) {
+  this.socket.received(chunk)
+}
+
+ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
+  this.errno = errno
+  if (this.attempts !== null) {
+    this.attempts.failed(errno)
+    return
+  }
+  clearTimeout(this.idleTimer)
+  this.held = null
+  if (this.stream === null) this.socket.disconnected(errno, syscall)
+}
+
+// --------------------------------------------------------------------------------------- the socket's events
+
+/** Listens to the socket, once for all its exchanges. The agent's listeners come first: it made the socket. */
+function watch (connection) {
+  const { socket } = connection
+  connection.watching = true
+  socket[kConnection] = connection
+  if (connection.stream !== null) socket.on('data', onStreamData)
+  socket.on('end', onSocketEnd)
+  socket.on('error', onSocketError)
+  socket.on('close', onSocketClose)
+  socket.on('timeout', onSocketTimeout)
+}
+
+function unwatch (connection) {
+  const { socket } = connection
+  connection.watching = false
+  if (connection.stream !== null) socket.removeListener('data', onStreamData)
+  socket.removeListener('end', onSocketEnd)
+  socket.removeListener('error', onSocketError)
+  socket.removeListener('close', onSocketClose)
+  socket.removeListener('timeout', onSocketTimeout)
+}
+
+function onStreamData (chunk) {
+  this[kConnection].receive(chunk)
+}
+
+/** Driver two: tells the parser, once, that no more bytes come. */
+function endInput (connection) {
+  if (connection.inputEnded) return
+  connection.inputEnded = true
+  connection.receive(null)
+}
+
+function onSocketEnd () {
+  const connection = this[kConnection]
+  const { request } = connection
+  if (connection.stream !== null) endInput(connection)
+  if (request === null) return
+  if (request.res === null && !connection.failed) {
+    connection.failed = true
+    this._hadError = true
+    request[kResource].runInAsyncScope(emitError, null, request, connectionReset('socket hang up'))
+  }
+  this.end()
+}
+
+function onSocketError (error) {
+  const connection = this[kConnection]
+  const { request } = connection
+  if (request !== null) {
+    connection.failed = true
+    this._hadError = true
+    request[kResource].runInAsyncScope(emitError, null, request, error)
+  }
+  this.destroy()
+}
+
+function onSocketTimeout () {
+  const { request } = this[kConnection]
+  if (request === null || request.timeoutCb === null) return
+  request[kResource].runInAsyncScope(emitTimeout, null, request)
+}
+
+function emitTimeout (request) {
+  request.emit('timeout')
+  request.res?.emit('timeout')
+}
+
+function onSocketClose () {
+  const connection = this[kConnection]
+  const { request } = connection
+  if (connection.stream !== null) {
+    endInput(connection)
+    connection.leave()
+  }
+  if (request === null) return
+  connection.end()
+  request[kResource].runInAsyncScope(lose, null, connection, request, this)
+}
+
+/** The transport is gone under an exchange. */
+function lose (connection, request, socket) {
+  const response = request.res
+  request.destroyed = true
+  if (response !== null) {
+    if (!response.complete) response.destroy(connectionReset('aborted'))
+    emitClose(request)
+    if (!response.aborted && response.readable) response.push(null)
+  } else {
+    if (!connection.failed && !socket._hadError) {
+      connection.failed = true
+      socket._hadError = true
+      emitError(request, connectionReset('socket hang up'))
+    }
+    emitClose(request)
+  }
+  request.outputData.length = 0
+}
+
+/**
+ * The connection that carries a socket's exchanges: ours, or for any other Duplex one made now.
+ * @param {import('node:stream').Duplex} socket
+ */
+function connectionOf (socket) {
+  const known = socket[kConnection]
+  if (known instanceof ClientConnection && (known.stream === null || known.id !== -1)) return known
+  return new ClientConnection(native.open(1, plainConfig), socket)
+}
+
+module.exports = { ClientConnection, connectionOf, kResource, emitError, emitClose }

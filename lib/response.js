@@ -1,0 +1,256 @@
+'use strict'
+
+/** ServerResponse: the status line, 1xx blocks, and how a response takes a socket. */
+
+const diagnostics = require('node:diagnostics_channel')
+const { sendFlags } = require('./binding')
+const { OutgoingMessage, sendInformational, failEndCallbacks } = require('./outgoing')
+const { checkValue } = require('./outgoing-head')
+const { STATUS_CODES, lowerToken, isUnusual, hasInvalidChar } = require('./common')
+const { codes } = require('./errors')
+const { linkHeaderValue, validateFunction, validateInteger, validateObject } = require('./validators')
+const versions = require('./versions')
+const {
+  kConnection, kErrored, kFinished, kLastFlags, kOutHeaders, kSocket, kUnusual
+} = require('./symbols')
+
+const createdChannel = diagnostics.channel('http.server.response.created')
+
+/**
+ * @param {IncomingMessage} request that it answers
+ * @param {object} [options] see OutgoingMessage
+ */
+function ServerResponse (request, options) {
+  OutgoingMessage.call(this, options)
+  this.req = request
+  this.sendDate = true
+  this._sent100 = false
+  this._expect_continue = false
+  if (request.method === 'HEAD') this._hasBody = false
+  if (request.httpVersionMajor < 1 || request.httpVersionMinor < 1) {
+    // HTTP/1.0 knows no chunks, unless the client says it does.
+    this.useChunkedEncodingByDefault = /chunk/i.test(request.headers.te)
+    this.shouldKeepAlive = false
+  }
+  if (versions.createdChannels && createdChannel.hasSubscribers) createdChannel.publish({ request, response: this })
+}
+Object.setPrototypeOf(ServerResponse.prototype, OutgoingMessage.prototype)
+Object.setPrototypeOf(ServerResponse, OutgoingMessage)
+
+ServerResponse.prototype.statusCode = 200
+ServerResponse.prototype.statusMessage = undefined
+ServerResponse.prototype[kLastFlags] = sendFlags.LAST
+
+ServerResponse.prototype._finish = function _finish () {
+  OutgoingMessage.prototype._finish.call(this)
+}
+
+/** The exchange is over; the connection goes on to the next. */
+ServerResponse.prototype[kFinished] = function () {
+  const connection = this[kConnection]
+  if (connection !== null && connection !== undefined) connection.finishExchange(this)
+}
+
+// ------------------------------------------------------------------------------------------------- the socket
+
+/**
+ * Makes a socket carry this response.
+ * @throws ERR_HTTP_SOCKET_ASSIGNED
+ */
+ServerResponse.prototype.assignSocket = function assignSocket (socket) {
+  if (socket._httpMessage) throw new codes.ERR_HTTP_SOCKET_ASSIGNED()
+  socket._httpMessage = this
+  this.socket = socket
+  // A connection of ours tells its response by itself.
+  if (this[kConnection] === null) socket.on('close', onSocketClose)
+  this.emit('socket', socket)
+  this._flush()
+}
+
+ServerResponse.prototype.detachSocket = function detachSocket (socket) {
+  socket.removeListener('close', onSocketClose)
+  socket._httpMessage = null
+  this.socket = null
+}
+
+/** The socket is gone; it may have been so before the response was done. */
+function onSocketClose () {
+  const response = this._httpMessage
+  if (response) closeResponse(response)
+}
+
+/** 'close', once. */
+function closeResponse (response) {
+  if (response._closed) return
+  response.destroyed = true
+  response._closed = true
+  if (!response.writableFinished) failEndCallbacks(response, response[kErrored] ?? new codes.ERR_STREAM_DESTROYED('end'))
+  response.emit('close')
+}
+
+// --------------------------------------------------------------------------------------------- the status line
+
+/** Status lines by code; the message tells whether the line is still the right one. */
+const lines = []
+
+function statusLine (code, message) {
+  const known = lines[code]
+  if (known !== undefined && known.message === message) return known.line
+  const line = `HTTP/1.1 ${code} ${message}\r\n`
+  if (message === STATUS_CODES[code]) lines[code] = { message, line }
+  return line
+}
+
+ServerResponse.prototype._implicitHeader = function _implicitHeader () {
+  this.writeHead(this.statusCode)
+}
+
+/**
+ * Renders the head. It leaves with the first part of the body.
+ * @param {number} statusCode 100–999
+ * @param {string} [reason] default: STATUS_CODES
+ * @param {object|Array} [headers] object, flat array or array of pairs
+ * @throws ERR_HTTP_HEADERS_SENT, ERR_HTTP_INVALID_STATUS_CODE, ERR_INVALID_CHAR and what setHeader throws
+ */
+ServerResponse.prototype.writeHead = function writeHead (statusCode, reason, headers) {
+  if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('write')
+  const code = statusCode | 0
+  if (code < 100 || code > 999) throw new codes.ERR_HTTP_INVALID_STATUS_CODE(statusCode)
+
+  if (typeof reason === 'string') {
+    this.statusMessage = reason
+  } else {
+    this.statusMessage ||= STATUS_CODES[code] || 'unknown'
+    headers ??= reason
+  }
+  this.statusCode = code
+
+  if (this[kOutHeaders]) {
+    if (headers) addHeaders(this, headers)
+    headers = this[kOutHeaders]
+  }
+
+  const message = this.statusMessage
+  if (message !== STATUS_CODES[code] && isUnusual(message)) {
+    if (hasInvalidChar(message, false)) throw new codes.ERR_INVALID_CHAR('statusMessage')
+    this[kUnusual] = true
+  }
+  if (code === 204 || code === 304 || code < 200) this._hasBody = false
+  // The client may still send the body that it announced; the connection cannot be trusted behind it.
+  if (this._expect_continue && !this._sent100) this.shouldKeepAlive = false
+  this._storeHeader(statusLine(code, message), headers)
+  return this
+}
+
+/** Merges writeHead's fields into those that were set. */
+function addHeaders (response, headers) {
+  if (!Array.isArray(headers)) {
+    for (const name in headers) {
+      if (Object.hasOwn(headers, name) && name) response.setHeader(name, headers[name])
+    }
+    return
+  }
+  if (headers.length % 2 !== 0) throw new codes.ERR_INVALID_ARG_VALUE('headers', headers)
+  if (!versions.writeHeadKeepsDuplicates) {
+    for (let i = 0; i < headers.length; i += 2) if (headers[i]) response.setHeader(headers[i], headers[i + 1])
+    return
+  }
+  for (let i = 0; i < headers.length; i += 2) response.removeHeader(headers[i])
+  for (let i = 0; i < headers.length; i += 2) if (headers[i]) response.appendHeader(headers[i], headers[i + 1])
+}
+
+if (versions.writeHeader) {
+  /** Alias of writeHead, deprecated (DEP0063). */
+  ServerResponse.prototype.writeHeader = versions.writeHeaderWarns
+    ? require('node:util').deprecate(ServerResponse.prototype.writeHead, 'ServerResponse.prototype.writeHeader is deprecated.', 'DEP0063')
+    : ServerResponse.prototype.writeHead
+}
+
+// -------------------------------------------------------------------------------------------------------- 1xx
+
+/** A 1xx block from any shape of headers. */
+function informationalBlock (response, code, headers) {
+  let block = statusLine(code, STATUS_CODES[code] || 'unknown')
+  const add = (name, value) => {
+    if (lowerToken(name) === undefined) throw new codes.ERR_INVALID_HTTP_TOKEN('Header name', name)
+    checkValue(response, name, value)
+    block += `${name}: ${value}\r\n`
+  }
+  if (Array.isArray(headers)) {
+    if (headers.length !== 0 && Array.isArray(headers[0])) {
+      for (const [name, value] of headers) add(name, value)
+    } else {
+      if (headers.length % 2 !== 0) throw new codes.ERR_INVALID_ARG_VALUE('headers', headers)
+      for (let i = 0; i < headers.length; i += 2) add(headers[i], headers[i + 1])
+    }
+  } else if (headers) {
+    for (const name of Object.keys(headers)) add(name, headers[name])
+  }
+  return block + '\r\n'
+}
+
+function inform (response, code, headers, callback) {
+  if (versions.writeInformation && response._header) throw new codes.ERR_HTTP_HEADERS_SENT('write')
+  return sendInformational(response, informationalBlock(response, code, headers), callback)
+}
+
+/** 100: the client may send the body it announced with Expect. */
+ServerResponse.prototype.writeContinue = function writeContinue (callback) {
+  inform(this, 100, undefined, callback)
+  this._sent100 = true
+}
+
+/** 102 */
+ServerResponse.prototype.writeProcessing = function writeProcessing (callback) {
+  inform(this, 102, undefined, callback)
+}
+
+/**
+ * 103 with a Link field.
+ * @param {{link: string|string[]}} hints and any other fields; without links nothing is sent
+ */
+ServerResponse.prototype.writeEarlyHints = function writeEarlyHints (hints, callback) {
+  validateObject(hints, 'hints')
+  if (hints.link === null || hints.link === undefined) return
+  const link = linkHeaderValue(hints.link)
+  if (link.length === 0) return
+  const { link: _, ...others } = hints
+  const fields = { Link: link, ...others }
+  if (versions.validatesHints) {
+    inform(this, 103, fields, callback)
+    return
+  }
+  let block = statusLine(103, STATUS_CODES[103])
+  for (const name of Object.keys(fields)) block += `${name}: ${fields[name]}\r\n`
+  sendInformational(this, block + '\r\n', callback)
+}
+
+if (versions.writeInformation) {
+  /**
+   * Any 1xx but 101.
+   * @param {number} statusCode 100–199
+   * @param {object|Array} [headers] as writeHead's
+   * @returns {boolean} as write()
+   */
+  ServerResponse.prototype.writeInformation = function writeInformation (statusCode, headers, callback) {
+    if (typeof headers === 'function') {
+      callback = headers
+      headers = undefined
+    }
+    validateInteger(statusCode, 'statusCode', 100, 199)
+    if (statusCode === 101) throw new codes.ERR_HTTP_INVALID_STATUS_CODE(statusCode)
+    if (callback !== undefined) validateFunction(callback, 'callback')
+    const sent = inform(this, statusCode, headers, callback)
+    if (statusCode === 100) this._sent100 = true
+    return sent
+  }
+}
+
+if (versions.httpValidation) {
+  ServerResponse.prototype._isLenientHeaderValidation = function () {
+    const server = this[kConnection]?.server ?? this.req?.[kConnection]?.server ?? this[kSocket]?.server
+    return server?.httpValidation === 'relaxed' || server?.httpValidation === 'insecure'
+  }
+}
+
+module.exports = { ServerResponse, closeResponse, originalAssignSocket: ServerResponse.prototype.assignSocket }

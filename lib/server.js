@@ -1,0 +1,256 @@
+'use strict'
+
+/**
+ * Server: a net.Server whose handle is ours (lib/listener.js). Options, timeouts, and the list of connections; what
+ * happens on one of them is lib/server-connection.js.
+ */
+
+const net = require('node:net')
+const { captureRejectionSymbol } = require('node:events')
+const { promisify } = require('node:util')
+const { maxHeaderSize } = require('node:http')
+const { Listener } = require('./listener')
+const { serveStream } = require('./server-connection')
+const { ServerResponse } = require('./response')
+const { IncomingMessage } = require('./incoming')
+const { parseUniqueHeadersOption } = require('./outgoing')
+const { codes } = require('./errors')
+const { leniencyOf } = require('./leniency')
+const versions = require('./versions')
+const {
+  kConnection, kConnections, kIncomingMessage, kServerResponse, kUniqueHeaders, kOptimizeEmptyRequests, kSweep
+} = require('./symbols')
+const { validateBoolean, validateFunction, validateInteger, validateObject, validateOneOf } = require('./validators')
+
+/** Fields of a head, and again of its trailers, unless maxHeadersCount says otherwise. */
+const MAX_HEADERS = 1000
+
+/**
+ * @param {object|Function} [options] see docs; a function is the listener
+ * @param {Function} [requestListener] for 'request'
+ */
+function Server (options, requestListener) {
+  if (!(this instanceof Server)) return new Server(options, requestListener)
+  if (typeof options === 'function') {
+    requestListener = options
+    options = {}
+  } else if (options === undefined || options === null) {
+    options = {}
+  } else {
+    validateObject(options, 'options')
+  }
+  storeOptions(this, options)
+  net.Server.call(this, {
+    allowHalfOpen: true,
+    noDelay: options.noDelay ?? true,
+    keepAlive: options.keepAlive,
+    keepAliveInitialDelay: options.keepAliveInitialDelay,
+    highWaterMark: options.highWaterMark
+  })
+  if (requestListener) this.on('request', requestListener)
+  this.on('connection', connectionListener)
+  this.on('listening', startSweep)
+
+  /** Whether a client may end its side and still get its responses. */
+  this.httpAllowHalfOpen = false
+  /** Idle time of connections, ms; 0 for none. */
+  this.timeout = 0
+  this.maxHeadersCount = null
+  this.maxRequestsPerSocket = 0
+  this[kUniqueHeaders] = parseUniqueHeadersOption(options.uniqueHeaders)
+  this[kConnections] = new Set()
+  this[kSweep] = null
+}
+Object.setPrototypeOf(Server.prototype, net.Server.prototype)
+Object.setPrototypeOf(Server, net.Server)
+
+/** Checks the options and keeps them where core does: in public properties of the same names. */
+function storeOptions (server, options) {
+  server[kIncomingMessage] = options.IncomingMessage || IncomingMessage
+  server[kServerResponse] = options.ServerResponse || ServerResponse
+
+  const { maxHeaderSize, insecureHTTPParser, httpValidation, requestTimeout, headersTimeout } = options
+  if (maxHeaderSize !== undefined) validateInteger(maxHeaderSize, 'maxHeaderSize', 0)
+  server.maxHeaderSize = maxHeaderSize
+
+  if (insecureHTTPParser !== undefined) validateBoolean(insecureHTTPParser, 'options.insecureHTTPParser')
+  server.insecureHTTPParser = insecureHTTPParser
+  if (versions.httpValidation) {
+    if (httpValidation !== undefined) {
+      validateOneOf(httpValidation, 'options.httpValidation', ['strict', 'relaxed', 'insecure'])
+      if (insecureHTTPParser !== undefined) {
+        throw new codes.ERR_INVALID_ARG_VALUE('options.httpValidation', httpValidation,
+          'cannot be used together with options.insecureHTTPParser')
+      }
+    }
+    server.httpValidation = httpValidation
+  }
+
+  server.requestTimeout = 300_000
+  if (requestTimeout !== undefined) {
+    validateInteger(requestTimeout, 'requestTimeout', 0)
+    server.requestTimeout = requestTimeout
+  }
+  server.headersTimeout = Math.min(60_000, server.requestTimeout)
+  if (headersTimeout !== undefined) {
+    validateInteger(headersTimeout, 'headersTimeout', 0)
+    server.headersTimeout = headersTimeout
+  }
+  if (server.requestTimeout > 0 && server.headersTimeout > server.requestTimeout) {
+    throw new codes.ERR_OUT_OF_RANGE('headersTimeout', '<= requestTimeout', headersTimeout)
+  }
+  storeInteger(server, options, 'keepAliveTimeout', 5_000)
+  if (versions.keepAliveTimeoutBuffer) storeInteger(server, options, 'keepAliveTimeoutBuffer', 1_000)
+  storeInteger(server, options, 'connectionsCheckingInterval', 30_000)
+  storeBoolean(server, options, 'requireHostHeader', true)
+  storeBoolean(server, options, 'joinDuplicateHeaders', undefined)
+  storeBoolean(server, options, 'rejectNonStandardBodyWrites', false)
+
+  if (versions.shouldUpgradeCallback) {
+    const { shouldUpgradeCallback } = options
+    if (shouldUpgradeCallback !== undefined) validateFunction(shouldUpgradeCallback, 'options.shouldUpgradeCallback')
+    server.shouldUpgradeCallback = shouldUpgradeCallback ?? function () { return this.listenerCount('upgrade') > 0 }
+  }
+  if (versions.optimizeEmptyRequests) {
+    const { optimizeEmptyRequests } = options
+    if (optimizeEmptyRequests !== undefined) validateBoolean(optimizeEmptyRequests, 'options.optimizeEmptyRequests')
+    server[kOptimizeEmptyRequests] = optimizeEmptyRequests || false
+  }
+}
+
+function storeInteger (server, options, name, preset) {
+  if (options[name] !== undefined) validateInteger(options[name], name, 0)
+  server[name] = options[name] ?? preset
+}
+
+function storeBoolean (server, options, name, preset) {
+  if (options[name] !== undefined) validateBoolean(options[name], `options.${name}`)
+  server[name] = options[name] ?? preset
+}
+
+if (!versions.shouldUpgradeCallback) {
+  Object.defineProperty(Server.prototype, 'shouldUpgradeCallback', {
+    __proto__: null,
+    value () { return this.listenerCount('upgrade') > 0 },
+    writable: true,
+    configurable: true,
+    enumerable: false
+  })
+}
+
+function hidden (name, value) {
+  Object.defineProperty(Server.prototype, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false })
+}
+
+/** What decides whether a connection's parser needs another configuration than its listener's. */
+hidden('limits', function limits () { return this.maxHeadersCount })
+
+/** The limits and leniencies of this server's parsers. */
+hidden('parserConfig', function parserConfig () {
+  const { maxHeadersCount } = this
+  return {
+    maxHeaderSize: this.maxHeaderSize || maxHeaderSize,
+    maxHeaders: typeof maxHeadersCount === 'number' ? maxHeadersCount : MAX_HEADERS,
+    truncateHeaders: !versions.headerOverflowRejects,
+    leniency: leniencyOf(this.insecureHTTPParser, this.httpValidation)
+  }
+})
+
+/**
+ * net.Server's seam: it makes the handle here. Handles that were given (cluster, adopted ones) are left to core,
+ * whose sockets we then serve as streams.
+ */
+hidden('_listen2', function _listen2 (address, port, addressType, backlog, fd, flags) {
+  if (!this._handle) {
+    const listener = new Listener(this)
+    const bound = listener.bind(address, port, addressType, backlog, fd, flags)
+    this._handle = listener
+    return net.Server.prototype._listen2.call(this, bound.address, port, bound.addressType, backlog, fd, flags)
+  }
+  return net.Server.prototype._listen2.call(this, address, port, addressType, backlog, fd, flags)
+})
+
+/** Serves HTTP on a connection: `this` is the server, `socket` any Duplex. Ours are being served already. */
+function connectionListener (socket) {
+  if (socket[kConnection]?.server === this) return
+  serveStream(this, socket)
+}
+
+/** Begins to look for requests that take too long. */
+function startSweep () {
+  if (this[kSweep] !== null) clearInterval(this[kSweep])
+  this[kSweep] = setInterval(sweep, this.connectionsCheckingInterval, this).unref()
+}
+
+function sweep (server) {
+  const { headersTimeout, requestTimeout, _handle: handle } = server
+  if (headersTimeout === 0 && requestTimeout === 0) return
+  if (handle instanceof Listener) handle.expire(headersTimeout, requestTimeout)
+}
+
+/**
+ * Stops listening; idle connections are closed, busy ones are served to their end.
+ * @param {Function} [callback] once the last connection is closed; gets ERR_SERVER_NOT_RUNNING
+ */
+Server.prototype.close = function close (...args) {
+  this.closeIdleConnections()
+  clearInterval(this[kSweep])
+  this[kSweep] = null
+  net.Server.prototype.close.apply(this, args)
+  return this
+}
+
+Server.prototype[Symbol.asyncDispose] = {
+  async [Symbol.asyncDispose] () {
+    await promisify(this.close).call(this)
+  }
+}[Symbol.asyncDispose]
+
+/** Destroys every connection that speaks HTTP. */
+Server.prototype.closeAllConnections = function closeAllConnections () {
+  for (const connection of [...this[kConnections]]) connection.terminate()
+}
+
+/** Destroys the connections without an exchange under way. */
+Server.prototype.closeIdleConnections = function closeIdleConnections () {
+  for (const connection of [...this[kConnections]]) {
+    const idleness = connection.idleness()
+    if (idleness === 1 || (idleness === 2 && versions.closesVirginConnections)) connection.terminate()
+  }
+}
+
+/**
+ * Idle time for connections to come.
+ * @param {number} [ms=0] 0 for none
+ * @param {Function} [callback] for 'timeout'
+ */
+Server.prototype.setTimeout = function setTimeout (ms, callback) {
+  this.timeout = ms
+  if (callback) this.on('timeout', callback)
+  return this
+}
+
+/** A rejected promise of a 'request' listener answers with 500, or cuts the response off. */
+Server.prototype[captureRejectionSymbol] = function (error, event, ...args) {
+  if (event !== 'request') {
+    net.Server.prototype[captureRejectionSymbol].call(this, error, event, ...args)
+    return
+  }
+  const response = args[1]
+  if (response.headersSent || response.writableEnded) {
+    response.destroy()
+    return
+  }
+  for (const name of response.getHeaderNames()) response.removeHeader(name)
+  response.statusCode = 500
+  response.end(STATUS_500)
+}
+
+const STATUS_500 = require('./common').STATUS_CODES[500]
+
+/** @returns {Server} */
+function createServer (options, requestListener) {
+  return new Server(options, requestListener)
+}
+
+module.exports = { Server, createServer, _connectionListener: connectionListener }

@@ -1,0 +1,367 @@
+'use strict'
+
+/**
+ * A native connection dressed as net.Socket: net's own class over a handle that speaks to the Connection. While the
+ * connection speaks HTTP the socket carries no data, it is a face; once detached (upgrade, CONNECT) it carries the
+ * raw stream. Knows nothing of server or client: both call, from their `on…` methods,
+ *
+ *   socket.connected() · received(chunk) · ended() · drained() · timedOut() · disconnected(errno, syscall)
+ *
+ * and `socket.detached()` when the connection has left HTTP.
+ */
+
+const net = require('node:net')
+const { Readable } = require('node:stream')
+const { native } = require('./binding')
+const { codes, coded, systemError } = require('./errors')
+const { validateFunction, timerDuration } = require('./validators')
+const { kConnection, kWaiting } = require('./symbols')
+
+/** Writes up to here count as done at once; beyond, when the kernel took them. */
+const PENDING_MAX = 64 * 1024
+
+/**
+ * What net.Socket's prototype expects below it.
+ * @param {import('./connection').Connection} connection
+ */
+function Handle (connection) {
+  this.connection = connection
+  this.fd = -1
+  this.reading = false
+  this.writeQueueSize = 0
+  this.onread = undefined
+  this.isReset = false
+  this.isReferenced = true
+}
+
+/** In HTTP mode the messages decide about reading; see kReceive in incoming.js. */
+Handle.prototype.readStart = function readStart () {
+  if (this.connection.detached) this.connection.resume()
+  return 0
+}
+
+Handle.prototype.readStop = function readStop () {
+  if (this.connection.detached) this.connection.pause()
+  return 0
+}
+
+Handle.prototype.shutdown = function shutdown (request) {
+  const { connection } = this
+  connection.shutdown()
+  const done = () => request.oncomplete(0)
+  if (connection.id === -1 || connection.pending() === 0) {
+    setImmediate(done)
+  } else {
+    wait(connection.socket, done)
+  }
+  return 0
+}
+
+/**
+ * A small rest still leaves: core has given such writes to the kernel by the time it closes, and `write(answer)`
+ * followed by `destroy()` is a common way to refuse.
+ */
+Handle.prototype.close = function close (callback) {
+  const { connection } = this
+  const closed = callback === undefined ? null : callback
+  if (connection.id === -1 && !connection.isConnecting?.()) {
+    if (closed !== null) setImmediate(closed)
+    return
+  }
+  connection.closeCallback = closed
+  const pending = this.isReset ? 0 : connection.pending()
+  if (this.isReset) connection.reset()
+  else if (pending !== 0 && pending < PENDING_MAX) connection.close()
+  else connection.destroy()
+}
+
+Handle.prototype.reset = function reset (callback) {
+  this.isReset = true
+  this.close(callback)
+  return 0
+}
+
+Handle.prototype.ref = function ref () {
+  this.isReferenced = true
+  if (this.connection.id !== -1) native.ref(this.connection.id)
+}
+
+Handle.prototype.unref = function unref () {
+  this.isReferenced = false
+  if (this.connection.id !== -1) native.unref(this.connection.id)
+}
+
+Handle.prototype.hasRef = function hasRef () {
+  return this.isReferenced
+}
+
+function fillAddress (connection, peer, out) {
+  const found = connection.id === -1 ? undefined : native.address(connection.id, peer)
+  if (!found) return -1
+  out.address = found.address
+  out.port = found.port
+  out.family = found.family
+  return 0
+}
+
+Handle.prototype.getpeername = function getpeername (out) {
+  return fillAddress(this.connection, true, out)
+}
+
+Handle.prototype.getsockname = function getsockname (out) {
+  return fillAddress(this.connection, false, out)
+}
+
+Handle.prototype.setNoDelay = function setNoDelay (on) {
+  return this.connection.id === -1 ? 0 : native.setNoDelay(this.connection.id, Boolean(on))
+}
+
+/** @param {number} delay seconds, as net passes them */
+Handle.prototype.setKeepAlive = function setKeepAlive (on, delay) {
+  return this.connection.id === -1 ? 0 : native.setKeepAlive(this.connection.id, Boolean(on), delay * 1000)
+}
+
+Object.defineProperties(Handle.prototype, {
+  bytesRead: {
+    get () { return this.connection.id === -1 ? 0 : native.bytesRead(this.connection.id) },
+    configurable: true
+  },
+  bytesWritten: {
+    get () { return this.connection.id === -1 ? 0 : native.bytesWritten(this.connection.id) },
+    configurable: true
+  }
+})
+
+/**
+ * @param {import('./connection').Connection} connection
+ * @param {object} options of net.Socket: allowHalfOpen, highWaterMark
+ */
+function NativeSocket (connection, options) {
+  const handle = new Handle(connection)
+  this[kConnection] = connection
+  this[kWaiting] = null
+  net.Socket.call(this, { ...options, handle, manualStart: true })
+}
+Object.setPrototypeOf(NativeSocket.prototype, net.Socket.prototype)
+Object.setPrototypeOf(NativeSocket, net.Socket)
+// To whoever looks it is a Socket.
+Object.defineProperty(NativeSocket.prototype, 'constructor', { value: net.Socket, writable: true, configurable: true })
+
+/**
+ * A socket for a connection that is up.
+ * @returns {net.Socket}
+ */
+function acceptedSocket (connection, options) {
+  const socket = new NativeSocket(connection, { allowHalfOpen: true, ...options })
+  if (connection.id === -1) {
+    // Looked at too late: the connection is gone, and so is its socket.
+    socket._handle = null
+    socket._readableState.destroyed = socket._readableState.closed = socket._readableState.closeEmitted = true
+    socket._writableState.destroyed = socket._writableState.closed = socket._writableState.closeEmitted = true
+    return socket
+  }
+  // Nothing will be read in HTTP mode but the end, which must come through.
+  if (!connection.detached) Readable.prototype.resume.call(socket)
+  return socket
+}
+
+/**
+ * A socket for a connection that is being made. Emits 'connect' and 'ready' (see `connected`), or 'error'.
+ * @returns {net.Socket}
+ */
+function connectingSocket (connection, options) {
+  const socket = new NativeSocket(connection, {
+    allowHalfOpen: options?.allowHalfOpen,
+    highWaterMark: options?.highWaterMark
+  })
+  socket.connecting = true
+  return socket
+}
+
+/** The response (server) or request (client) that the connection carries. */
+Object.defineProperty(NativeSocket.prototype, '_httpMessage', {
+  get () { return this[kConnection]?.current },
+  set (message) { this[kConnection].current = message },
+  enumerable: true,
+  configurable: true
+})
+
+function addsPending (name) {
+  const inherited = findGetter(net.Socket.prototype, name)
+  Object.defineProperty(NativeSocket.prototype, name, {
+    get () {
+      const own = inherited.call(this)
+      return own === undefined ? own : own + (this[kConnection]?.pending() ?? 0)
+    },
+    configurable: true
+  })
+}
+
+function findGetter (prototype, name) {
+  for (let one = prototype; one !== null; one = Object.getPrototypeOf(one)) {
+    const property = Object.getOwnPropertyDescriptor(one, name)
+    if (property !== undefined) return property.get
+  }
+}
+
+addsPending('writableLength')
+addsPending('bufferSize')
+
+/** Calls back when the kernel took all output. */
+function wait (socket, callback) {
+  if (socket[kWaiting] === null) socket[kWaiting] = []
+  socket[kWaiting].push(callback)
+  socket[kConnection].notifyDrain()
+}
+
+/** net.Socket's way to its handle, for single chunks and batches. */
+NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, encoding, callback) {
+  if (this.connecting) {
+    this._pendingData = data
+    this._pendingEncoding = encoding
+    const connected = () => {
+      this.off('close', closed)
+      this._writeGeneric(writev, data, encoding, callback)
+    }
+    const closed = () => callback(coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
+      'Socket closed before the connection was established'))
+    this.once('connect', connected)
+    this.once('close', closed)
+    return
+  }
+  this._pendingData = null
+  this._pendingEncoding = ''
+  const connection = this[kConnection]
+  if (!this._handle || connection.id === -1) {
+    callback(new codes.ERR_SOCKET_CLOSED())
+    return false
+  }
+  let pending = 0
+  if (writev) {
+    for (const { chunk, encoding } of data) pending = writeChunk(connection, chunk, encoding)
+  } else {
+    pending = writeChunk(connection, data, encoding)
+  }
+  if (pending < PENDING_MAX) callback()
+  else wait(this, callback)
+}
+
+function writeChunk (connection, chunk, encoding) {
+  if (typeof chunk !== 'string') return connection.writeRaw(chunk, false)
+  if (encoding === 'latin1' || encoding === 'binary') return connection.writeRaw(chunk, false)
+  if (!encoding || encoding === 'utf8' || encoding === 'utf-8') return connection.writeRaw(chunk, true)
+  return connection.writeRaw(Buffer.from(chunk, encoding), false)
+}
+
+/**
+ * Idle time after which 'timeout' is emitted; the native side watches.
+ * @param {number} ms 0 for never
+ */
+NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
+  if (this.destroyed) return this
+  ms = timerDuration(ms, 'msecs')
+  if (callback !== undefined) validateFunction(callback, 'callback')
+  this.timeout = ms
+  if (ms === 0) {
+    if (callback !== undefined) this.removeListener('timeout', callback)
+  } else if (callback !== undefined) {
+    this.once('timeout', callback)
+  }
+  this[kConnection].setTimeout(ms)
+  return this
+}
+
+NativeSocket.prototype.pause = function pause () {
+  const connection = this[kConnection]
+  // In HTTP mode pausing the socket holds the messages back; see core's http.Server.
+  if (!connection.detached && !this.connecting) connection.pause()
+  return net.Socket.prototype.pause.call(this)
+}
+
+NativeSocket.prototype.resume = function resume () {
+  const connection = this[kConnection]
+  if (!connection.detached && !this.connecting) connection.resume()
+  return net.Socket.prototype.resume.call(this)
+}
+
+/** In HTTP mode the bytes belong to the messages; nobody may change how they are read. */
+NativeSocket.prototype.setEncoding = function setEncoding (encoding) {
+  if (!this[kConnection].detached) throw new codes.ERR_HTTP_SOCKET_ENCODING()
+  return net.Socket.prototype.setEncoding.call(this, encoding)
+}
+
+/** Closes with RST. */
+NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
+  if (this._handle) this._handle.isReset = true
+  return this.destroy(this._handle ? undefined : new codes.ERR_SOCKET_CLOSED())
+}
+
+// ------------------------------------------------------------------------------------- from the connection
+
+/** The connection is up. */
+NativeSocket.prototype.connected = function connected () {
+  if (this.destroyed) return
+  this.connecting = false
+  this._sockname = null
+  const { _handle: handle } = this
+  if (handle && !handle.isReferenced) handle.unref()
+  this.emit('connect')
+  this.emit('ready')
+  if (this.readable && !this.isPaused()) this.read(0)
+}
+
+/** The bytes are no longer HTTP: from now on the socket is read like any stream. */
+NativeSocket.prototype.detached = function detached () {
+  const state = this._readableState
+  state.flowing = null
+  state.resumeScheduled = false
+}
+
+/** Bytes of the raw stream. */
+NativeSocket.prototype.received = function received (chunk) {
+  if (this.destroyed || this.push(chunk)) return
+  if (this._handle) this._handle.reading = false
+  this[kConnection].pause()
+}
+
+/** The peer sent FIN. */
+NativeSocket.prototype.ended = function ended () {
+  if (this.destroyed || this._readableState.ended) return
+  this.push(null)
+  this.read(0)
+}
+
+/** The kernel took all output. */
+NativeSocket.prototype.drained = function drained () {
+  const callbacks = this[kWaiting]
+  if (callbacks === null) return
+  this[kWaiting] = null
+  for (const callback of callbacks) callback()
+}
+
+/** The connection was idle for the time set. */
+NativeSocket.prototype.timedOut = function timedOut () {
+  this.emit('timeout')
+}
+
+/**
+ * The connection is closed.
+ * @param {number} errno 0 for an orderly end
+ * @param {number} syscall as in docs/BOUNDARY.md
+ */
+NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
+  const connection = this[kConnection]
+  const callbacks = this[kWaiting]
+  this[kWaiting] = null
+  const error = errno === 0 ? undefined : systemError(errno, syscall)
+  if (callbacks !== null) for (const callback of callbacks) callback(error ?? new codes.ERR_SOCKET_CLOSED())
+  const { closeCallback } = connection
+  if (closeCallback) {
+    connection.closeCallback = null
+    closeCallback()
+  }
+  // Its handle finds the connection closed, and sees to 'close' by itself.
+  if (!this.destroyed) this.destroy(error)
+}
+
+module.exports = { NativeSocket, acceptedSocket, connectingSocket }

@@ -1,0 +1,125 @@
+//! libuv's readiness watch on one socket, for a connection that is lent to the JS thread.
+//!
+//! Node-API has no call for this; `uv_poll` is exported by Node and stable through libuv 1.x, which all
+//! supported versions have.
+#![allow(unsafe_code, reason = "libuv is a C interface")]
+
+use std::ffi::{c_int, c_void};
+use std::panic::AssertUnwindSafe;
+
+use napi::sys;
+
+use super::environment::Environment;
+use super::value::{Failure, Scope};
+
+/// `UV_POLL` of `uv_handle_type`.
+const UV_POLL: c_int = 8;
+/// `UV_READABLE` of `uv_poll_event`.
+const UV_READABLE: c_int = 1;
+
+type Callback = unsafe extern "C" fn(*mut c_void, c_int, c_int);
+
+unsafe extern "C" {
+    fn uv_handle_size(kind: c_int) -> usize;
+    fn uv_handle_set_data(handle: *mut c_void, data: *mut c_void);
+    fn uv_handle_get_data(handle: *const c_void) -> *mut c_void;
+    fn uv_poll_init_socket(
+        event_loop: *mut sys::uv_loop_s,
+        handle: *mut c_void,
+        socket: c_int,
+    ) -> c_int;
+    fn uv_poll_start(handle: *mut c_void, events: c_int, callback: Callback) -> c_int;
+    fn uv_unref(handle: *mut c_void);
+    fn uv_close(handle: *mut c_void, callback: unsafe extern "C" fn(*mut c_void));
+}
+
+/// A running watch. It ends with [`Watch::stop`]; it does not keep the process alive.
+pub(super) struct Watch(*mut c_void);
+
+/// What the callback needs.
+struct Watched {
+    environment: *const Environment,
+    env: sys::napi_env,
+}
+
+impl Watch {
+    /// Calls [`Environment::readable`] in each turn of the event loop while `fd` has bytes to read.
+    pub(super) fn start(
+        scope: Scope,
+        environment: &Environment,
+        fd: c_int,
+    ) -> Result<Self, Failure> {
+        let mut event_loop = std::ptr::null_mut();
+        // SAFETY: out pointer of a live environment.
+        if unsafe { sys::napi_get_uv_event_loop(scope.env(), &mut event_loop) }
+            != sys::Status::napi_ok
+        {
+            return Err(Failure::Refused);
+        }
+        let watched = Box::into_raw(Box::new(Watched {
+            environment: std::ptr::from_ref(environment),
+            env: scope.env(),
+        }));
+        // SAFETY: the handle has the size libuv asks for and the alignment of u64, the strictest of its fields;
+        // it is freed by `closed`, which libuv calls when it is done with it. `fd` is open: the caller's
+        // connection owns it until the loan is returned, after `stop`.
+        unsafe {
+            let words = uv_handle_size(UV_POLL).div_ceil(size_of::<u64>());
+            let handle = Box::into_raw(vec![0_u64; words].into_boxed_slice()).cast::<c_void>();
+            if uv_poll_init_socket(event_loop, handle, fd) != 0 {
+                // libuv has not seen the handle: nothing to close.
+                drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(
+                    handle.cast::<u64>(),
+                    words,
+                )));
+                drop(Box::from_raw(watched));
+                return Err(Failure::Refused);
+            }
+            uv_handle_set_data(handle, watched.cast::<c_void>());
+            uv_unref(handle);
+            let watch = Self(handle);
+            if uv_poll_start(handle, UV_READABLE, readable) != 0 {
+                watch.stop();
+                return Err(Failure::Refused);
+            }
+            Ok(watch)
+        }
+    }
+
+    /// No more calls; the descriptor is libuv's no longer when this returns.
+    pub(super) fn stop(self) {
+        // SAFETY: started once, stopped once: `self` is gone.
+        unsafe { uv_close(self.0, closed) };
+    }
+}
+
+unsafe extern "C" fn readable(handle: *mut c_void, _status: c_int, _events: c_int) {
+    // SAFETY: `start` set the data; it is freed after the last call.
+    let (environment, env) = unsafe {
+        let watched = &*uv_handle_get_data(handle).cast::<Watched>();
+        (&*watched.environment, watched.env)
+    };
+    let scope = Scope::outside(env);
+    // A panic has nowhere to go from here: the connection goes back to its I/O thread.
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        scope.nested(|| {
+            environment.readable(scope);
+            Ok(())
+        })
+    }));
+    if outcome.is_err() {
+        environment.end_loan();
+    }
+}
+
+unsafe extern "C" fn closed(handle: *mut c_void) {
+    // SAFETY: both were boxed by `start`, and libuv is done with them.
+    unsafe {
+        drop(Box::from_raw(uv_handle_get_data(handle).cast::<Watched>()));
+        let words = uv_handle_size(UV_POLL).div_ceil(size_of::<u64>());
+        drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(
+            handle.cast::<u64>(),
+            words,
+        )));
+    }
+}
