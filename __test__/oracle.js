@@ -8,7 +8,7 @@
  * a raw server, `scenario.module` no peer at all. The steps get a Run (oracle/run.js).
  */
 
-const { test } = require('node:test')
+const { test, after } = require('node:test')
 const { inspect } = require('node:util')
 const { setTimeout: sleep } = require('node:timers/promises')
 const core = require('node:http')
@@ -48,6 +48,14 @@ process.setUncaughtExceptionCaptureCallback((error) => {
     return
   }
   current.fail(error)
+})
+
+/** What keeps a process alive after its last scenario is a leak; it must not hold up the run. */
+after(() => {
+  setTimeout(() => {
+    console.error(`the process does not end, because of: ${process.getActiveResourcesInfo().join(', ') || 'nothing that node knows'}`)
+    process.exit(1)
+  }, DEADLINE).unref()
 })
 
 /** Runs the steps with one pairing: what was seen, and why it did not come to its end if it did not. */

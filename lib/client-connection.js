@@ -14,14 +14,15 @@ const { Connection } = require('./connection')
 const { connectionReset, parseError } = require('./errors')
 const { newMessage, readResponse } = require('./incoming')
 const { PENDING_MAX, failEndCallbacks } = require('./outgoing')
+const { leniencyOf } = require('./leniency')
+const parseErrors = require('./parse-errors')
 const versions = require('./versions')
 const { kConnection, kDrained, kReceive, kComplete } = require('./symbols')
 
 const { HEAD, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
-/** Leniency bits, as llhttp numbers them: all but the last, and the last. */
-const LENIENT = 1023
-const RELAXED = 1024
+/** The parse error that core does not have: bytes behind the last response, for which it destroys the socket. */
+const UNASKED = parseErrors.length - 1
 
 /** Fields of a head, and again of its trailers. */
 const MAX_HEADERS = 1000
@@ -50,14 +51,8 @@ const plainConfig = Object.freeze({
   maxHeaderSize,
   maxHeaders: MAX_HEADERS,
   truncateHeaders: !versions.headerOverflowRejects,
-  leniency: isInsecure() ? LENIENT : 0
+  leniency: leniencyOf()
 })
-
-/** Was Node started with --insecure-http-parser? */
-function isInsecure () {
-  const flag = /(?:^|\s)--insecure-http-parser(?:\s|$)/
-  return flag.test(process.execArgv.join(' ')) || flag.test(process.env.NODE_OPTIONS ?? '')
-}
 
 /**
  * @param {number} id of the native connection, -1 while there is none yet
@@ -70,6 +65,8 @@ function ClientConnection (id, stream) {
   this.request = null
   /** Its response, until that is complete. */
   this.response = null
+  /** That one's body ends with the connection, however that ends. */
+  this.untilClose = false
   /** The way to the connection while there is none (lib/dial.js). */
   this.attempts = null
   /** What is to be done as soon as there is one: arguments of `send` and `writeRaw`. */
@@ -179,7 +176,7 @@ ClientConnection.prototype.isConnecting = function isConnecting () {
 
 /** Bytes not taken yet; plenty while a message asks whether it was handed over and the connection is not made. */
 ClientConnection.prototype.pending = function pending () {
-  const pending = this.attempts !== null ? this.heldSize : Connection.prototype.pending.call(this)
+  const pending = this.heldSize === 0 ? Connection.prototype.pending.call(this) : this.heldSize
   // A message is not handed over before there is somebody to take it: its 'finish' has to wait.
   return this.flushing && this.isConnecting() ? Math.max(pending, PENDING_MAX) : pending
 }
@@ -279,16 +276,11 @@ function configOf (request) {
   if (size === undefined && insecure === undefined && httpValidation === undefined && typeof count !== 'number') {
     return plainConfig
   }
-  let { leniency } = plainConfig
-  if (insecure !== undefined) leniency = insecure ? LENIENT : 0
-  else if (httpValidation === 'strict') leniency = 0
-  else if (httpValidation === 'relaxed') leniency = RELAXED
-  else if (httpValidation === 'insecure') leniency = LENIENT
   return {
     maxHeaderSize: size || plainConfig.maxHeaderSize,
     maxHeaders: typeof count === 'number' && count >= 0 ? count : MAX_HEADERS,
     truncateHeaders: plainConfig.truncateHeaders,
-    leniency
+    leniency: leniencyOf(insecure, httpValidation)
   }
 }
 
@@ -328,7 +320,10 @@ function deliver (request, response, flags) {
   // First of its listeners: the connection is given back before anybody asks for the next.
   response.on('end', onResponseEnd)
   const hasBody = (flags & headFlags.BODY) !== 0
-  if (hasBody) this.response = response
+  if (hasBody) {
+    this.response = response
+    this.untilClose = (flags & headFlags.UNTIL_CLOSE) !== 0
+  }
   // Nobody listens for it, or it is not wanted any more: then nobody will read it either.
   if (request.aborted || !request.emit('response', response)) response._dump()
   if (!hasBody) response[kComplete](undefined)
@@ -407,7 +402,7 @@ ClientConnection.prototype.onParseError = function onParseError (kind, bytesPars
   this.failed = true
   this.response = null
   socket.destroy()
-  if (request !== null) {
+  if (request !== null && kind !== UNASKED) {
     socket._hadError = true
     request[kResource].runInAsyncScope(emitError, null, request, parseError(kind, bytesParsed, rawPacket))
   }
@@ -498,6 +493,8 @@ function onSocketError (error) {
     connection.failed = true
     this._hadError = true
     request[kResource].runInAsyncScope(emitError, null, request, error)
+    if (connection.stream !== null) endInput(connection)
+    else if (connection.untilClose) connection.onEnd(0, undefined)
   }
   this.destroy()
 }

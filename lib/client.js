@@ -19,7 +19,7 @@ const {
 const { codes, connectionReset } = require('./errors')
 const { timerDuration } = require('./validators')
 const versions = require('./versions')
-const { kOutHeaders, kUniqueHeaders, kHeadFlags, kFinished, kErrored, kConnection } = require('./symbols')
+const { kOutHeaders, kUniqueHeaders, kHeadFlags, kFinished, kErrored, kConnection, kNeedDrain } = require('./symbols')
 
 /** The target; `path` is an accessor over it where Node checks assignments. */
 const kTarget = Symbol('kPath')
@@ -213,6 +213,7 @@ function takeSocket (request, socket, error) {
   connection.flushing = true
   request._flush()
   connection.flushing = false
+  if (request[kNeedDrain] && !request.finished) connection.notifyDrain()
 }
 
 /** Core has the listener of the socket's 'timeout' here; ours is the connection's, and this says that it counts. */
@@ -240,7 +241,8 @@ function refuseSocket (request, socket, error) {
 
 function fail (request, error) {
   request.destroyed = true
-  emitError(request, error || connectionReset('socket hang up'))
+  if (error) emitError(request, error)
+  else if (!request.aborted) emitError(request, connectionReset('socket hang up'))
   emitClose(request)
 }
 
@@ -257,7 +259,7 @@ ClientRequest.prototype.responseEnded = function (response) {
     if (!socket.writable) return
     if (typeof socket.destroySoon === 'function') socket.destroySoon()
     else socket.end()
-  } else if (this.writableFinished && !this.aborted) {
+  } else if (this.writableFinished && !response.aborted) {
     giveBack(this)
   }
 }

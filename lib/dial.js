@@ -83,6 +83,7 @@ function dial (options) {
   connection.socket = socket
   const attempts = new Attempts(connection, socket, options)
   connection.attempts = attempts
+  if (options.timeout) socket.setTimeout(options.timeout)
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket })
   attempts.resolve()
   return socket

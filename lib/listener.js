@@ -165,8 +165,8 @@ Listener.prototype.getsockname = function getsockname (out) {
   const bound = this.id < 0 ? null : native.listenerAddress(this.id)
   if (!bound || bound.address === undefined) return -1
   out.address = bound.address
-  out.port = bound.port
   out.family = bound.family
+  out.port = bound.port
   return 0
 }
 

@@ -119,7 +119,7 @@ getter('closed', function () { return this._closed })
 
 getter('writableFinished', function () {
   if (versions.endCallbackGetsError) return this[kWritableFinished]
-  return this.finished && this.outputSize === 0 && pendingBytes(this) === 0
+  return this.finished && this.outputSize === 0 && pendingBytes(this) < PENDING_MAX
 })
 
 getter('writableObjectMode', function () { return false })
@@ -156,7 +156,9 @@ getter('socket', function () {
 }, {
   set (socket) {
     this[kSocket] = socket
-    this[kConnection] = socket?.[kConnection] ?? null
+    const connection = socket?.[kConnection]
+    // A detached connection carries bytes, not messages: such a socket is as good as any other stream.
+    this[kConnection] = connection && !connection.detached ? connection : null
     for (let i = 0; i < this[kCorked]; i++) socket?.cork?.()
   }
 })
@@ -529,6 +531,8 @@ function deliver (message, flags, head, body, encoding, size, callback) {
   if (message.outputData.length === 0 && isCarried(message)) {
     return transmit(message, flags, head, body, encoding, size, callback)
   }
+  // Its transport is gone for good.
+  if (message.destroyed) return 0
   if ((flags & (HEAD | INFORMATIONAL)) !== 0) {
     const alone = (flags & (BODY | END)) === 0
     enqueue(message, flags & (HEAD | INFORMATIONAL), head, 'latin1', alone ? callback : null)
@@ -746,12 +750,12 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     encoding = null
   }
   if (this.finished) return endAgain(this, chunk, callback)
+  if (this.destroyed) return endDestroyed(this, chunk)
 
   let flags = END
   let size = 0
   if (chunk) {
     if (typeof chunk !== 'string') checkChunk(chunk)
-    if (this.destroyed) return endDestroyed(this, callback)
     size = sizeOf(chunk, encoding)
     if (size !== 0) flags |= BODY
   }
@@ -788,6 +792,8 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     if (carried) {
       this._finish()
       finishLater(this, connection, pending)
+    } else if (this.destroyed) {
+      this._finish()
     }
   }
   this[kCorked] = 0
@@ -819,11 +825,11 @@ function endAgain (message, chunk, callback) {
   return message
 }
 
-/** end(chunk) of a message whose transport is gone. */
-function endDestroyed (message, callback) {
-  const error = new codes.ERR_STREAM_DESTROYED('write')
+/** end() of a message whose transport is gone. As in core nobody is told. */
+function endDestroyed (message, chunk) {
+  if (chunk && typeof chunk !== 'string') checkChunk(chunk)
   message.finished = true
-  if (typeof callback === 'function' && versions.endCallbackGetsError) process.nextTick(callback, error)
+  message._finish()
   return message
 }
 

@@ -66,6 +66,8 @@ function ServerConnection (id, stream, server, listener) {
   this.heldBack = false
   /** An error was reported; what follows from it is not another. */
   this.failed = false
+  /** The client ended in the middle of a message; the error is on its way. */
+  this.ending = false
   /** Driver two: the keep-alive time runs on the stream. */
   this.keepAliveSet = false
   server[kConnections].add(this)
@@ -85,9 +87,14 @@ ServerConnection.prototype.getSocket = function getSocket () {
   if (server.timeout) socket.timeout = server.timeout
   if (!this.detached) {
     socket.on('error', onSocketError)
-    socket.on('close', nothing)
+    socket.on('close', onSocketClose)
   }
   return socket
+}
+
+/** First of the listeners: requests learn of it before anybody else does. The responses follow in `afterClose`. */
+function onSocketClose () {
+  this[kConnection].abort()
 }
 
 /** An error on the socket's face that did not come from the connection: somebody destroyed it with one. */
@@ -250,7 +257,11 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
   }
-  if (!request._consuming) request._dump()
+  if (!request._consuming) {
+    request._dump()
+    // An empty request ends at once there, without waiting for the flow to begin.
+    if (versions.requestEndsFirst && isTouched(request) && request.complete && request.readableLength === 0) request.read(0)
+  }
   if (versions.messageSignal) request[kDetachSignal]?.()
 
   this.current = null
@@ -287,7 +298,7 @@ ServerConnection.prototype.detach = function detach (request) {
   const socket = this.getSocket()
   if (stream === null) {
     socket.removeListener('error', onSocketError)
-    socket.removeListener('close', nothing)
+    socket.removeListener('close', onSocketClose)
     socket.detached()
     socket.parser = null
     this.setTimeout(server.timeout || 0)
@@ -334,7 +345,19 @@ ServerConnection.prototype.onEnd = function onEnd (fieldCount, text) {
 }
 
 ServerConnection.prototype.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
-  this.fail(parseError(kind, bytesParsed, rawPacket))
+  const error = parseError(kind, bytesParsed, rawPacket)
+  if (rawPacket === undefined && this.socket !== null && this.stream === null) {
+    // The client left in the middle of a message. Its socket ends first, as it does in core.
+    this.ending = true
+    this.socket.ended()
+    process.nextTick(failLater, this, error)
+  } else {
+    this.fail(error)
+  }
+}
+
+function failLater (connection, error) {
+  connection.fail(error)
 }
 
 /** Does anybody but us hear this event of the server? */
@@ -396,13 +419,12 @@ ServerConnection.prototype.onRaw = function onRaw (chunk) {
 
 // ------------------------------------------------------------------------------------------------------- the end
 
-/** The client sent FIN. With httpAllowHalfOpen unset that ends the exchanges under way, as in core. */
+/** The client sent FIN. Unless httpAllowHalfOpen is set our side ends too, and with it the exchanges under way. */
 ServerConnection.prototype.onEof = function onEof () {
   const { server, socket, current, queue } = this
   if (socket !== null && this.stream === null) socket.ended()
-  if (this.detached) return
+  if (this.detached || this.ending) return
   if (!server.httpAllowHalfOpen) {
-    this.abort()
     this.endOutput()
   } else if (queue !== null && queue.length !== 0) {
     queue[queue.length - 1]._last = true
@@ -432,22 +454,23 @@ function abortRequest (request) {
 ServerConnection.prototype.onClosed = function onClosed (errno, syscall) {
   const { server, socket, stream } = this
   this.errno = errno
-  if (!this.detached) {
-    server[kConnections].delete(this)
-    if (errno !== 0 && !this.failed) {
-      if (socket !== null && !socket.destroyed) socket.destroy(systemError(errno, syscall))
-      else this.fail(systemError(errno, syscall))
-    }
-    this.abort()
+  if (!this.detached) server[kConnections].delete(this)
+  if (stream === null && socket !== null) {
+    // Its 'close' leads to the rest, in core's order.
+    socket.disconnected(errno, syscall)
+    return
   }
+  if (errno !== 0) this.fail(systemError(errno, syscall))
   if (stream === null) {
-    if (socket !== null) {
-      socket.disconnected(errno, syscall)
-    } else {
-      server._connections--
-      server._emitCloseIfDrained()
-    }
+    server._connections--
+    server._emitCloseIfDrained()
   }
+  this.abort()
+  this.afterClose()
+}
+
+/** Everybody knows that the connection is closed. */
+ServerConnection.prototype.afterClose = function afterClose () {
   if (!this.detached) this.closeResponses()
   this.receiving = null
   if (this.resource !== null) this.resource.emitDestroy()

@@ -63,9 +63,12 @@ Handle.prototype.shutdown = function shutdown (request) {
  */
 Handle.prototype.close = function close (callback) {
   const { connection } = this
-  const closed = callback === undefined ? null : callback
+  const closed = () => {
+    callback?.()
+    connection.afterClose?.()
+  }
   if (connection.id === -1 && !connection.isConnecting?.()) {
-    if (closed !== null) setImmediate(closed)
+    setImmediate(closed)
     return
   }
   connection.closeCallback = closed
@@ -99,8 +102,8 @@ function fillAddress (connection, peer, out) {
   const found = connection.id === -1 ? undefined : native.address(connection.id, peer)
   if (!found) return -1
   out.address = found.address
-  out.port = found.port
   out.family = found.family
+  out.port = found.port
   return 0
 }
 

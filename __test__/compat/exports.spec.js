@@ -43,18 +43,39 @@ scenario.module('constants are those of the host', (run) => {
   for (const value of [undefined, null, 5, 'x']) run.attempt('module', `globalAgent ${value}`, () => http.globalAgent.constructor.name)
 })
 
+/** Whether it is a function, something to get or set, or a value, and how it is called; not its flags. */
+function kindOf (object, key) {
+  const { value, get, set } = Object.getOwnPropertyDescriptor(object, key) ?? {}
+  if (get !== undefined || set !== undefined) return `accessor${get ? ' get' : ''}${set ? ' set' : ''}`
+  return typeof value === 'function' ? `function of ${value.length}` : `value ${JSON.stringify(value)}`
+}
+
 for (const name of CLASSES) {
-  scenario.module(`the shape of ${name}`, (run) => {
-    const { http } = run
-    const names = new Map(CLASSES.flatMap((each) => [[http[each], each], [http[each].prototype, `${each}.prototype`]]))
+  const keys = Object.getOwnPropertyNames(core[name].prototype).sort()
+
+  scenario.module(`the members of ${name}`, (run) => {
+    const Class = run.http[name]
+    const names = new Map(CLASSES.flatMap((each) => [[run.http[each], each], [run.http[each].prototype, `${each}.prototype`]]))
     // Our classes may stand on core's, so that instances are instances of both.
     const above = (value) => chain(value, names).filter((step) => step !== 'unknown')
-    const Class = http[name]
     run.log('class', 'name', Class.name, Class.length, typeof Class, describe(Object.getOwnPropertyDescriptor(Class, 'prototype') ?? {}))
     run.log('class', 'chain', above(Class), above(Class.prototype))
     run.log('class', 'statics', Object.getOwnPropertyNames(Class).filter((key) => !['arguments', 'caller'].includes(key)).sort())
-    for (const key of Object.getOwnPropertyNames(Class.prototype).sort()) run.log('prototype', key, describe(Object.getOwnPropertyDescriptor(Class.prototype, key)))
-    run.log('prototype', 'symbols', Object.getOwnPropertySymbols(Class.prototype).map(String).sort())
+    for (const key of keys) run.log('prototype', key, kindOf(Class.prototype, key))
+  })
+
+  scenario.module(`the names and flags of the members of ${name}`, (run) => {
+    for (const key of keys) run.log('prototype', key, describe(Object.getOwnPropertyDescriptor(run.http[name].prototype, key) ?? {}))
+  })
+
+  scenario.module(`${name} has no other public members`, (run) => {
+    run.log('prototype', 'keys', Object.getOwnPropertyNames(run.http[name].prototype).sort())
+  })
+
+  scenario.module(`for-in over the prototype of ${name}`, (run) => {
+    const seen = []
+    for (const key in run.http[name].prototype) seen.push(key)
+    run.log('prototype', 'enumerated', seen.sort())
   })
 }
 
@@ -78,15 +99,28 @@ const MAKERS = {
 }
 
 for (const [what, make] of Object.entries(MAKERS)) {
-  scenario.module(`a new ${what}`, (run) => {
+  const publicKeys = (instance) => Object.keys(instance).filter((key) => !key.startsWith('_event') && key !== '_maxListeners').sort()
+  const keys = publicKeys(make(core))
+
+  scenario.module(`the properties of a new ${what}`, (run) => {
     const instance = make(run.http)
-    const own = Object.keys(instance).filter((key) => !key.startsWith('_event') && key !== '_maxListeners').sort()
-    run.log('instance', 'own keys', own)
-    for (const key of own) run.log('instance', key, describe(Object.getOwnPropertyDescriptor(instance, key)).replace(/value \{.*/, 'object'))
+    for (const key of keys) run.log('instance', key, key in instance, typeof instance[key] === 'object' && instance[key] !== null ? instance[key].constructor?.name : instance[key])
     run.log('instance', 'events', instance.eventNames().map(String).sort())
     run.log('instance', 'is', instance instanceof stream.Stream, instance instanceof stream.Readable, instance instanceof stream.Writable, instance instanceof net.Server, instance instanceof EventEmitter)
     run.log('instance', 'streams', stream.isReadable?.(instance), stream.isErrored?.(instance), stream.isDisturbed?.(instance))
   })
+
+  scenario.module(`every property of a new ${what} can be assigned`, (run) => {
+    const instance = make(run.http)
+    for (const key of keys) {
+      run.attempt('instance', key, () => {
+        instance[key] = null
+        return instance[key]
+      })
+    }
+  })
+
+  scenario.module(`the own keys of a new ${what}`, (run) => run.log('instance', 'own keys', publicKeys(make(run.http))))
 }
 
 scenario.module('constructors work without new and through call', (run) => {

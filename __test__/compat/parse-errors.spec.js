@@ -107,11 +107,12 @@ const CASES = {
   'FIN before a byte': ''
 }
 
-function watchServer (run, server) {
+/** `finish` ends the connection after an error. */
+function watchServer (run, server, finish = (socket) => socket.destroy()) {
   server.on('clientError', (error, socket) => {
     run.log('server', 'clientError', error, socket.writable)
     run.log('server', 'keys', Object.keys(error).sort())
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad\r\n\r\n')
+    if (socket.writable) socket.write('HTTP/1.1 400 Bad\r\n\r\n', () => finish(socket))
     else socket.destroy()
   })
   server.on('request', (req, res) => {
@@ -128,7 +129,7 @@ function watchServer (run, server) {
 
 for (const [what, bytes] of Object.entries(CASES)) {
   scenario.server(`a server that gets ${what}`, async (run) => {
-    await run.listen(watchServer(run, run.server.createServer({ keepAliveTimeout: 0 })))
+    await run.listen(watchServer(run, run.server.createServer({ keepAliveTimeout: 0 }), (socket) => socket.end()))
     const peer = run.dial()
     peer.send(bytes)
     peer.end()
@@ -176,3 +177,12 @@ for (const [what, bytes] of Object.entries(CASES).filter(([, bytes]) => bytes.le
     run.log('client', 'received', Buffer.concat(duplex.written))
   })
 }
+
+scenario.server('a duplex that goes on sending after an error', async (run) => {
+  const server = watchServer(run, run.server.createServer(), (socket) => socket.end())
+  const duplex = new Slow('garbage\r\n\r\n')
+  server.emit('connection', duplex)
+  duplex.on('error', (error) => run.log('server', 'duplex error', error))
+  await run.closed(duplex)
+  run.log('client', 'received', Buffer.concat(duplex.written))
+})

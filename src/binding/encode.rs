@@ -95,7 +95,7 @@ impl Encoder {
                     text,
                 } => {
                     value(scope.latin1(slice(bytes, &text))?)?;
-                    environment.saw_head(id);
+                    environment.loans.saw_head(id);
                     (if response { RESPONSE } else { REQUEST }, id, numbers)
                 }
                 Event::Data { id, payload } => {
@@ -128,7 +128,9 @@ impl Encoder {
                     packet,
                 } => {
                     if let Some(packet) = &packet {
-                        value(scope.buffer(slice(bytes, packet))?)?;
+                        let packet = slice(bytes, packet);
+                        value(scope.buffer(packet)?)?;
+                        environment.delivered(id, packet.len());
                     }
                     let raw = i32::from(packet.is_some());
                     (

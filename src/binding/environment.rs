@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::encode::Encoder;
-use super::loan::{Load, Loan};
+use super::loan::Loans;
 use super::value::{Exported, Failure, Records, Reference, Releases, Scope, Signal, Value};
 use crate::net::connection::Connection;
 use crate::net::event::EventQueue;
@@ -59,9 +59,7 @@ pub(super) struct Environment {
     /// Strings on their way from JavaScript to the output.
     pub(super) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     slot: Arc<OnceLock<Signal>>,
-    pub(super) load: Load,
-    pub(super) loan: RefCell<Option<Loan>>,
-    pub(super) lent_scratch: RefCell<Vec<u8>>,
+    pub(super) loans: Loans,
     /// What the raw functions point to; boxed, so that it stays where it is.
     pub(super) exported: RefCell<Vec<Box<Exported>>>,
 }
@@ -89,9 +87,7 @@ impl Environment {
             encoder: RefCell::default(),
             scratch: RefCell::default(),
             slot,
-            load: Load::default(),
-            loan: RefCell::new(None),
-            lent_scratch: RefCell::default(),
+            loans: Loans::default(),
             exported: RefCell::default(),
         }
     }
@@ -285,7 +281,7 @@ impl Environment {
         let Some(thread) = connection.thread() else {
             return;
         };
-        let lent = self.is_lent(connection.id);
+        let lent = self.loans.includes(connection.id);
         // Waking a sleeping thread would cost as much as writing, and reach the peer later.
         if !lent && !thread.mailbox.is_asleep() {
             thread
@@ -295,19 +291,19 @@ impl Environment {
         }
         let done = connection.flush_from_js();
         if lent && !done {
-            self.end_loan();
+            self.end_loan(connection.id);
         } else if !done {
             thread
                 .mailbox
                 .deliver([Command::Attend(Arc::clone(connection))]);
-        } else {
+        } else if !lent {
             self.consider_loan(connection);
         }
     }
 
     fn flush_many(&self, marked: &[u32]) {
         for id in marked {
-            if self.is_lent(*id)
+            if self.loans.includes(*id)
                 && let Some(connection) = self.unmark(*id)
             {
                 self.flush_one(&connection);
@@ -359,7 +355,7 @@ impl Environment {
     }
 
     fn drain_queue(&self, scope: Scope) -> Result<(), Failure> {
-        self.reconsider_loan();
+        self.reconsider_loans();
         // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
         for _ in 0..2 {
             if !self.encoder.borrow_mut().refill(&self.queue) {
@@ -387,7 +383,7 @@ impl Environment {
                 return Ok(false);
             };
             let values = scope.dereference(&dispatch.values)?;
-            self.load.begin_batch();
+            self.loans.begin_batch();
             let count = self.encoder.borrow_mut().encode(
                 self,
                 scope,
@@ -425,7 +421,7 @@ impl Environment {
 
     /// Ends the I/O threads: the environment is being torn down.
     pub(super) fn close(&self) {
-        self.end_loan();
+        self.end_loans();
         self.flush_now();
         // Joined here, so that nobody signals afterwards.
         self.threads.borrow_mut().clear();

@@ -1,7 +1,7 @@
-//! The one connection that is busy while nothing else is: its socket is lent to the JS thread, whose event loop
-//! watches it. `net::connection::Lending` says what for.
+//! Connections that are busy while hardly anything else is: their sockets are lent to the JS thread, whose event
+//! loop watches them. `net::connection::Lending` says what for.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -11,129 +11,160 @@ use super::value::Scope;
 use crate::net::connection::{Connection, Received, Transport};
 use crate::net::mailbox::Command;
 
-/// Exchanges that a connection must have had all to itself before its socket is lent. Lending and returning
-/// cost about as much as one exchange each.
-const STREAK: u32 = 8;
+/// Sockets lent at a time. With a few more connections busy at once the I/O thread's batches cost less than the
+/// system calls that the JS thread makes for each request of a lent socket.
+const LOANS: usize = 4;
 
-/// Heads of other connections, less its own, after which the socket is returned.
-const STRIKES: u32 = 8;
+/// Batches in a row that brought one or two heads, after which load counts as low.
+const CALM: u32 = 8;
+
+/// Heads from the I/O threads, less those of lent sockets, after which the loans end: the load is elsewhere.
+const STRIKES: u32 = 16;
+
+/// Heads to wait after such an end before lending again; twice as many each time.
+const COOLDOWN: u32 = 1024;
+const COOLDOWN_MAX: u32 = 64 * COOLDOWN;
 
 /// Bytes a read of a lent socket takes at most. Who sends more at once is better served by the I/O thread.
 const READ: usize = 64 * 1024;
 
-/// Who is busy, and whether it is alone.
-#[derive(Default)]
-pub(super) struct Load {
-    /// The connection that had the last head, and how many it had in a row, each alone in its batch.
-    last: Cell<Option<u32>>,
-    streak: Cell<u32>,
-    /// Heads of the batch being encoded.
-    heads: Cell<u32>,
-    /// The connection that a loan was asked for, or runs, for.
-    asked: Cell<Option<u32>>,
-    strikes: Cell<u32>,
-}
-
-impl Load {
-    pub(super) fn begin_batch(&self) {
-        self.heads.set(0);
-    }
-
-    fn end_loan(&self) {
-        self.asked.set(None);
-        self.streak.set(0);
-        self.strikes.set(0);
-    }
-}
-
 /// A running loan.
-pub(super) struct Loan {
+struct Loan {
     id: u32,
     watch: Watch,
 }
 
-impl Environment {
+/// Who is lent, and what speaks for or against it.
+#[derive(Default)]
+pub(super) struct Loans {
+    running: RefCell<Vec<Loan>>,
+    /// Connections that a loan was asked for.
+    asked: RefCell<Vec<u32>>,
+    scratch: RefCell<Vec<u8>>,
+    /// Heads of the batch being encoded.
+    heads: Cell<u32>,
+    calm: Cell<u32>,
+    strikes: Cell<u32>,
+    cooldown: Cell<u32>,
+    next_cooldown: Cell<u32>,
+}
+
+impl Loans {
+    pub(super) fn includes(&self, id: u32) -> bool {
+        self.running.borrow().iter().any(|loan| loan.id == id)
+    }
+
+    pub(super) fn begin_batch(&self) {
+        self.heads.set(0);
+    }
+
     /// A head is on its way to JavaScript.
     pub(super) fn saw_head(&self, id: u32) {
-        let load = &self.load;
-        load.heads.set(load.heads.get() + 1);
-        if load.heads.get() == 1 && load.last.get() == Some(id) {
-            load.streak.set(load.streak.get().saturating_add(1));
+        let heads = self.heads.get() + 1;
+        self.heads.set(heads);
+        self.calm.set(if heads > 2 {
+            0
         } else {
-            load.streak.set(0);
-        }
-        load.last.set(Some(id));
-        if self.is_lent(id) {
-            load.strikes.set(load.strikes.get().saturating_sub(1));
-        } else if self.loan.borrow().is_some() {
-            load.strikes.set(load.strikes.get() + 1);
+            self.calm.get().saturating_add(1)
+        });
+        self.cooldown.set(self.cooldown.get().saturating_sub(1));
+        if self.includes(id) {
+            self.strikes.set(self.strikes.get().saturating_sub(1));
+        } else if !self.running.borrow().is_empty() {
+            self.strikes.set(self.strikes.get() + 1);
         }
     }
 
-    pub(super) fn is_lent(&self, id: u32) -> bool {
-        self.loan
-            .borrow()
-            .as_ref()
-            .is_some_and(|loan| loan.id == id)
+    fn take(&self, id: u32) -> Option<Loan> {
+        let mut running = self.running.borrow_mut();
+        let index = running.iter().position(|loan| loan.id == id)?;
+        Some(running.swap_remove(index))
     }
 
-    /// An answer was written from the JS thread with nothing left to do: has the connection been alone long enough?
+    fn answered(&self, id: u32) {
+        self.asked.borrow_mut().retain(|asked| *asked != id);
+    }
+}
+
+impl Environment {
+    /// An answer was written from the JS thread with nothing left to do: is there little enough to do to lend?
     pub(super) fn consider_loan(&self, connection: &Arc<Connection>) {
-        let load = &self.load;
-        let alone = load.streak.get() >= STREAK && load.last.get() == Some(connection.id);
-        if !alone || load.asked.get().is_some() {
+        let loans = &self.loans;
+        if loans.calm.get() < CALM || loans.cooldown.get() > 0 {
             return;
         }
-        load.asked.set(Some(connection.id));
+        let mut asked = loans.asked.borrow_mut();
+        let room = loans.running.borrow().len() + asked.len() < LOANS;
+        if !room || asked.contains(&connection.id) {
+            return;
+        }
+        asked.push(connection.id);
         connection.ask_loan();
         self.attend(connection);
     }
 
-    /// Others want the I/O thread's batches too: is the loan still worth it?
-    pub(super) fn reconsider_loan(&self) {
-        if self.load.strikes.get() > STRIKES {
-            self.end_loan();
+    /// Ends the loans if most heads come from elsewhere.
+    pub(super) fn reconsider_loans(&self) {
+        let loans = &self.loans;
+        if loans.strikes.get() < STRIKES {
+            return;
         }
+        let cooldown = loans.next_cooldown.get().clamp(COOLDOWN, COOLDOWN_MAX);
+        loans.cooldown.set(cooldown);
+        loans.next_cooldown.set(cooldown * 2);
+        self.end_loans();
     }
 
     /// The I/O thread answered the request for a loan.
     pub(super) fn begin_loan(&self, scope: Scope, id: u32) {
+        self.loans.answered(id);
         let Ok(connection) = self.connection(id) else {
-            self.load.end_loan();
             return;
         };
         let Transport::Lent(socket) = connection.transport() else {
             // Refused: there was something left to do.
-            self.load.end_loan();
             return;
         };
-        match Watch::start(scope, self, socket.as_raw_fd()) {
-            Ok(watch) => *self.loan.borrow_mut() = Some(Loan { id, watch }),
+        match Watch::start(scope, self, id, socket.as_raw_fd()) {
+            Ok(watch) => self.loans.running.borrow_mut().push(Loan { id, watch }),
             Err(_) => self.give_back(&connection),
+        }
+    }
+
+    /// Gives a lent socket back to its I/O thread.
+    pub(super) fn end_loan(&self, id: u32) {
+        let Some(loan) = self.loans.take(id) else {
+            return;
+        };
+        loan.watch.stop();
+        if let Ok(connection) = self.connection(id) {
+            self.give_back(&connection);
+        }
+    }
+
+    pub(super) fn end_loans(&self) {
+        self.loans.strikes.set(0);
+        let ids: Vec<u32> = self
+            .loans
+            .running
+            .borrow()
+            .iter()
+            .map(|loan| loan.id)
+            .collect();
+        for id in ids {
+            self.end_loan(id);
         }
     }
 
     /// The connection is gone.
     pub(super) fn forget_loan(&self, id: u32) {
-        if self.load.asked.get() == Some(id) {
-            self.load.end_loan();
-        }
-    }
-
-    /// Gives the lent socket back to its I/O thread.
-    pub(super) fn end_loan(&self) {
-        let Some(loan) = self.loan.borrow_mut().take() else {
-            return;
-        };
-        loan.watch.stop();
-        match self.connection(loan.id) {
-            Ok(connection) => self.give_back(&connection),
-            Err(_) => self.load.end_loan(),
+        self.loans.answered(id);
+        if let Some(loan) = self.loans.take(id) {
+            loan.watch.stop();
         }
     }
 
     fn give_back(&self, connection: &Arc<Connection>) {
-        self.load.end_loan();
         connection.return_loan();
         self.attend(connection);
     }
@@ -146,13 +177,10 @@ impl Environment {
         }
     }
 
-    /// The lent socket has something to read. Called by the event loop.
-    pub(super) fn readable(&self, scope: Scope) {
-        let Some(id) = self.loan.borrow().as_ref().map(|loan| loan.id) else {
-            return;
-        };
+    /// A lent socket has something to read. Called by the event loop.
+    pub(super) fn readable(&self, scope: Scope, id: u32) {
         let received = {
-            let mut scratch = self.lent_scratch.borrow_mut();
+            let mut scratch = self.loans.scratch.borrow_mut();
             scratch.resize(READ, 0);
             self.with(id, |connection| {
                 connection.receive_lent(&mut scratch, &self.queue)
@@ -161,7 +189,7 @@ impl Environment {
         match received {
             Ok(Received::Events) => self.drain(scope),
             Ok(Received::Nothing) => {}
-            Ok(Received::Return) | Err(_) => self.end_loan(),
+            Ok(Received::Return) | Err(_) => self.end_loan(id),
         }
     }
 }

@@ -40,13 +40,15 @@ pub(super) struct Watch(*mut c_void);
 struct Watched {
     environment: *const Environment,
     env: sys::napi_env,
+    id: u32,
 }
 
 impl Watch {
-    /// Calls [`Environment::readable`] in each turn of the event loop while `fd` has bytes to read.
+    /// Calls [`Environment::readable`] for the connection in each turn of the event loop while `fd` has bytes to read.
     pub(super) fn start(
         scope: Scope,
         environment: &Environment,
+        id: u32,
         fd: c_int,
     ) -> Result<Self, Failure> {
         let mut event_loop = std::ptr::null_mut();
@@ -59,6 +61,7 @@ impl Watch {
         let watched = Box::into_raw(Box::new(Watched {
             environment: std::ptr::from_ref(environment),
             env: scope.env(),
+            id,
         }));
         // SAFETY: the handle has the size libuv asks for and the alignment of u64, the strictest of its fields;
         // it is freed by `closed`, which libuv calls when it is done with it. `fd` is open: the caller's
@@ -95,20 +98,20 @@ impl Watch {
 
 unsafe extern "C" fn readable(handle: *mut c_void, _status: c_int, _events: c_int) {
     // SAFETY: `start` set the data; it is freed after the last call.
-    let (environment, env) = unsafe {
+    let (environment, env, id) = unsafe {
         let watched = &*uv_handle_get_data(handle).cast::<Watched>();
-        (&*watched.environment, watched.env)
+        (&*watched.environment, watched.env, watched.id)
     };
     let scope = Scope::outside(env);
     // A panic has nowhere to go from here: the connection goes back to its I/O thread.
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         scope.nested(|| {
-            environment.readable(scope);
+            environment.readable(scope, id);
             Ok(())
         })
     }));
     if outcome.is_err() {
-        environment.end_loan();
+        environment.end_loan(id);
     }
 }
 

@@ -131,6 +131,14 @@ pub(crate) struct Message<'a> {
     pub(crate) last: bool,
 }
 
+/// Parsing failed, and fails again with every packet until JavaScript closes, as in core.
+#[derive(Clone, Copy)]
+pub(super) struct Broken {
+    pub(super) kind: u8,
+    /// Where the failure lies, counted from the end of the last packet: never positive.
+    pub(super) behind: i64,
+}
+
 pub(super) struct State {
     pub(super) proto: proto::Connection,
     pub(super) transport: Transport,
@@ -146,8 +154,8 @@ pub(super) struct State {
     pub(super) held: bool,
     /// HTTP is over here: bytes go up as they come.
     pub(super) raw: bool,
-    /// Parsing failed: what comes is read and dropped until JavaScript closes.
-    pub(super) broken: bool,
+    /// Parsing failed.
+    pub(super) broken: Option<Broken>,
     /// JavaScript wants no more bytes for now.
     pub(super) paused: bool,
     /// The peer has ended its side.
@@ -232,7 +240,7 @@ impl Connection {
                 carry: Vec::new(),
                 held: false,
                 raw: false,
-                broken: false,
+                broken: None,
                 paused: false,
                 eof: false,
                 fin: false,
@@ -475,8 +483,11 @@ impl Connection {
     pub(crate) fn receive_lent(&self, scratch: &mut [u8], queue: &EventQueue) -> Received {
         let transport = {
             let state = self.lock();
-            let unusual =
-                state.paused || state.eof || state.broken || state.raw || !state.may_parse();
+            let unusual = state.paused
+                || state.eof
+                || state.broken.is_some()
+                || state.raw
+                || !state.may_parse();
             if state.lending != Lending::Lent || unusual {
                 return Received::Return;
             }

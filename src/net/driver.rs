@@ -151,7 +151,7 @@ impl Driver {
         state.lending = Lending::None;
         let busy = state.paused
             || state.eof
-            || state.broken
+            || state.broken.is_some()
             || state.raw
             || state.fin
             || !state.may_parse();

@@ -69,7 +69,8 @@ pub(crate) enum Event {
     ParseError {
         id: u32,
         kind: u8,
-        bytes_parsed: usize,
+        /// Offset in the packet; negative when it lies in an earlier one.
+        bytes_parsed: i64,
         packet: Option<Payload>,
     },
     Raw {

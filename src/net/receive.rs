@@ -5,7 +5,7 @@ use std::time::Instant;
 use http_native_proto as proto;
 use proto::{BodyFraming, Event as Said};
 
-use super::connection::{Connection, State};
+use super::connection::{Broken, Connection, State};
 use super::event::{Batch, Event, Payload};
 
 // Flags of REQUEST and RESPONSE records, docs/BOUNDARY.md.
@@ -104,7 +104,16 @@ impl Connection {
         now: Instant,
     ) {
         state.virgin = false;
-        if state.broken {
+        if let Some(broken) = &mut state.broken {
+            let raw = Some(batch.payload(packet));
+            self.queued(packet.len());
+            batch.events.push(Event::ParseError {
+                id: self.id,
+                kind: broken.kind,
+                bytes_parsed: broken.behind,
+                packet: raw,
+            });
+            broken.behind -= packet.len() as i64;
             return;
         }
         if state.raw {
@@ -163,13 +172,18 @@ impl Connection {
                     break;
                 }
                 Err(error) => {
-                    state.broken = true;
-                    let packet = Some(batch.payload(packet));
+                    let kind = error.kind as u8;
+                    state.broken = Some(Broken {
+                        kind,
+                        behind: error.offset as i64 - packet.len() as i64,
+                    });
+                    let raw = Some(batch.payload(packet));
+                    self.queued(packet.len());
                     batch.events.push(Event::ParseError {
                         id,
-                        kind: error.kind as u8,
-                        bytes_parsed: error.offset,
-                        packet,
+                        kind,
+                        bytes_parsed: error.offset as i64,
+                        packet: raw,
                     });
                     break;
                 }
@@ -185,7 +199,7 @@ impl Connection {
     /// The peer ended its side.
     pub(super) fn receive_eof(&self, state: &mut State, batch: &mut Batch) {
         let id = self.id;
-        if !state.broken && !state.raw {
+        if state.broken.is_none() && !state.raw {
             match state.proto.end_of_input() {
                 Ok(Said::End(trailers)) => {
                     let event = end(id, &trailers, batch);
@@ -193,11 +207,12 @@ impl Connection {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    state.broken = true;
+                    let kind = error.kind as u8;
+                    state.broken = Some(Broken { kind, behind: 0 });
                     batch.events.push(Event::ParseError {
                         id,
-                        kind: error.kind as u8,
-                        bytes_parsed: error.offset,
+                        kind,
+                        bytes_parsed: error.offset as i64,
                         packet: None,
                     });
                 }

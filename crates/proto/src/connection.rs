@@ -1,18 +1,18 @@
 //! The public object: bytes in, events out; commands in, bytes out.
 //!
-//! It knows nothing of sockets and keeps no clock. The receiving half is here, the sending half
-//! in [`crate::send`].
+//! It knows nothing of sockets and keeps no clock. What it can be told and asked is here; how
+//! bytes become events is in [`crate::receive`], the sending half in [`crate::send`].
 
-use crate::body::decode::Found;
 use crate::body::framing;
-use crate::client::{self, Expected, Queue};
-use crate::config::{Config, Leniency};
-use crate::error::{CloseReason, Error, ErrorKind, Side};
-use crate::event::{BodyFraming, Event};
+use crate::client::{self, Queue};
+use crate::config::Config;
+use crate::error::{CloseReason, Error, ErrorKind};
+use crate::event::Event;
 use crate::head::facts::Facts;
-use crate::head::fast;
 use crate::head::machine::{Fail, Machine, Rules};
 use crate::headers::Fields;
+use crate::event::BodyFraming;
+use crate::receive::{Step, Verdict};
 use crate::server;
 use crate::state::{Receive, Send};
 
@@ -43,15 +43,17 @@ pub enum OutFraming {
 /// See the [crate's documentation](crate) for a whole exchange.
 #[derive(Debug)]
 pub struct Connection {
-    rules: Rules,
-    receive: Receive,
+    pub(crate) rules: Rules,
+    pub(crate) receive: Receive,
     pub(crate) send: Send,
     /// What is known of the message being received.
-    facts: Facts,
+    pub(crate) facts: Facts,
     /// A head or trailers in pieces: being read, or just told and still borrowed.
-    machine: Option<Box<Machine>>,
+    pub(crate) machine: Option<Box<Machine>>,
+    /// The fields of a head the fast path has just told, still borrowed.
+    pub(crate) text: Vec<u8>,
     /// Bytes of the packet consumed by calls before this one.
-    packet: usize,
+    pub(crate) packet: usize,
     /// Server: requests whose response has not ended.
     pub(crate) requests: u32,
     /// Client: responses expected.
@@ -59,31 +61,10 @@ pub struct Connection {
     /// Client: an expectation had no room.
     pub(crate) overdrawn: bool,
     /// The bytes behind the message being received are another protocol's.
-    switches_after: bool,
+    pub(crate) switches_after: bool,
     /// Heads go to the reference machine even if the fast path would do.
-    reference_only: bool,
+    pub(crate) reference_only: bool,
     pub(crate) close: Option<CloseReason>,
-}
-
-/// A head as `advance` leaves it: told by the fast path, or lying in the machine.
-// Not boxed: a head that came whole must not cost an allocation.
-#[allow(clippy::large_enum_variant, reason = "lives on the stack, once per event")]
-enum Step<'i> {
-    NeedData,
-    Held,
-    Head(Option<fast::Found<'i>>, Verdict),
-    Data(&'i [u8]),
-    /// The end of a body, without trailers.
-    End,
-    /// The same; the machine has them.
-    EndWithTrailers,
-    Raw(&'i [u8]),
-}
-
-#[derive(Clone, Copy)]
-enum Verdict {
-    Request(server::Verdict),
-    Response(client::Verdict),
 }
 
 impl Connection {
@@ -96,6 +77,7 @@ impl Connection {
             send: Send::Idle,
             facts: Facts::default(),
             machine: None,
+            text: Vec::new(),
             packet: 0,
             requests: 0,
             expected: Queue::default(),
@@ -150,13 +132,11 @@ impl Connection {
             Step::Held => Event::Held,
             Step::Data(data) => Event::Data(data),
             Step::End => Event::End(Fields::EMPTY),
-            Step::EndWithTrailers => {
-                Event::End(machine.map_or(Fields::EMPTY, |machine| machine.fields()))
-            }
+            Step::EndWithTrailers => Event::End(machine.map_or(Fields::EMPTY, Machine::fields)),
             Step::Raw(bytes) => Event::Raw(bytes),
             Step::Head(found, verdict) => {
                 let (start, fields) = match (found, machine) {
-                    (Some(found), _) => (found.start, found.fields),
+                    (Some((start, count)), _) => (start, Fields::new(&self.text, count)),
                     (None, Some(machine)) => (machine.start_text(), machine.fields()),
                     (None, None) => (&[][..], Fields::EMPTY),
                 };
@@ -216,8 +196,8 @@ impl Connection {
     pub fn accept_switch_after_body(&mut self) {
         if let Receive::Held(framing) = self.receive {
             let leniency = self.rules.config.leniency;
-            if framing::is_refused(&self.facts, leniency) {
-                // Nobody knows where that body would end.
+            if framing == BodyFraming::UntilClose || framing::is_refused(&self.facts, leniency) {
+                // Nothing tells where that body would end.
                 self.detach();
             } else {
                 self.switches_after = true;
@@ -279,269 +259,4 @@ impl Connection {
     pub fn must_close(&self) -> Option<CloseReason> {
         self.close
     }
-
-    fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Step<'i>, Error> {
-        // A head or trailers told by the last call are no longer borrowed.
-        if self.machine.as_ref().is_some_and(|machine| machine.is_done()) {
-            self.machine = None;
-        }
-        let whole = *input;
-        let mut at = 0;
-        let step = match self.step(whole, &mut at) {
-            Ok(step) => step,
-            Err(fail) => return Err(self.fail(fail)),
-        };
-        *input = &whole[at..];
-        self.packet = match step {
-            Step::NeedData => 0,
-            _ => self.packet + at,
-        };
-        Ok(step)
-    }
-
-    /// One event out of `input` from `at`, which moves.
-    fn step<'i>(&mut self, input: &'i [u8], at: &mut usize) -> Result<Step<'i>, Fail> {
-        loop {
-            match &mut self.receive {
-                Receive::Head => return self.head(input, at),
-                Receive::Held(_) => return Ok(Step::Held),
-                Receive::Length(left) => {
-                    let rest = &input[*at..];
-                    if *left == 0 {
-                        self.end_message();
-                        return Ok(Step::End);
-                    }
-                    if rest.is_empty() {
-                        return Ok(Step::NeedData);
-                    }
-                    let len = usize::try_from(*left).map_or(rest.len(), |n| n.min(rest.len()));
-                    *left -= len as u64;
-                    *at += len;
-                    return Ok(Step::Data(&rest[..len]));
-                }
-                Receive::Chunked(decoder) => match decoder.next(input, at, &self.rules)? {
-                    Found::NeedData => return Ok(Step::NeedData),
-                    Found::Data(len) => return Ok(Step::Data(&input[*at - len..*at])),
-                    Found::Trailers if input[*at..].starts_with(b"\r\n") => {
-                        *at += 2;
-                        self.end_message();
-                        return Ok(Step::End);
-                    }
-                    Found::Trailers => {
-                        self.machine = Some(Box::new(Machine::trailers(self.facts)));
-                        self.receive = Receive::Trailers;
-                    }
-                },
-                Receive::Trailers => {
-                    let machine = self
-                        .machine
-                        .get_or_insert_with(|| Box::new(Machine::trailers(self.facts)));
-                    let Some(len) = feed(machine, input, *at, &self.rules)? else {
-                        *at = input.len();
-                        return Ok(Step::NeedData);
-                    };
-                    *at += len;
-                    // Node: what trailers say about the connection counts.
-                    self.facts = machine.facts;
-                    self.end_message();
-                    return Ok(Step::EndWithTrailers);
-                }
-                Receive::UntilClose | Receive::Raw => {
-                    let rest = &input[*at..];
-                    *at = input.len();
-                    return Ok(match self.receive {
-                        _ if rest.is_empty() => Step::NeedData,
-                        Receive::Raw => Step::Raw(rest),
-                        _ => Step::Data(rest),
-                    });
-                }
-                Receive::Refused => {
-                    return Err(Fail {
-                        kind: ErrorKind::InvalidTransferEncoding,
-                        at: *at,
-                    });
-                }
-                Receive::Closed => {
-                    if self.rules.lenient(Leniency::DATA_AFTER_CLOSE) {
-                        *at = input.len();
-                        return Ok(Step::NeedData);
-                    }
-                    *at += empty_lines(&input[*at..]);
-                    if *at == input.len() {
-                        return Ok(Step::NeedData);
-                    }
-                    return Err(Fail {
-                        kind: ErrorKind::ClosedConnection,
-                        at: *at + 1,
-                    });
-                }
-                Receive::Ignored => {
-                    *at = input.len();
-                    return Ok(Step::NeedData);
-                }
-                Receive::Failed(error) => {
-                    return Err(Fail {
-                        kind: error.kind,
-                        at: 0,
-                    });
-                }
-            }
-        }
-    }
-
-    fn head<'i>(&mut self, input: &'i [u8], at: &mut usize) -> Result<Step<'i>, Fail> {
-        if self.machine.is_none() {
-            *at += empty_lines(&input[*at..]);
-            let rest = &input[*at..];
-            if rest.is_empty() {
-                return Ok(Step::NeedData);
-            }
-            if self.rules.config.leniency.is_none() && !self.reference_only {
-                let found = match self.rules.role {
-                    Role::Server => fast::request(rest, &self.rules),
-                    Role::Client => fast::response(rest, &self.rules),
-                };
-                if let Some(found) = found {
-                    *at += found.len;
-                    self.facts = found.facts;
-                    let verdict = self.begin_message(*at)?;
-                    return Ok(Step::Head(Some(found), verdict));
-                }
-            }
-        }
-        let machine = self.machine.get_or_insert_with(|| Box::new(Machine::new()));
-        let Some(len) = feed(machine, input, *at, &self.rules)? else {
-            *at = input.len();
-            return Ok(Step::NeedData);
-        };
-        *at += len;
-        self.facts = machine.facts;
-        let verdict = self.begin_message(*at)?;
-        Ok(Step::Head(None, verdict))
-    }
-
-    /// The head of a message is whole. `at` is where an error is found.
-    fn begin_message(&mut self, at: usize) -> Result<Verdict, Fail> {
-        match self.rules.role {
-            Role::Server => {
-                let verdict = server::judge(&self.facts, self.rules.config.leniency);
-                self.requests += 1;
-                if verdict.switch {
-                    self.receive = Receive::Held(verdict.body);
-                } else {
-                    self.go_on(verdict.body);
-                }
-                Ok(Verdict::Request(verdict))
-            }
-            Role::Client => {
-                let Some(expected) = self.expected.first() else {
-                    return Err(Fail {
-                        kind: ErrorKind::UnsolicitedResponse,
-                        at,
-                    });
-                };
-                let verdict = client::judge(&self.facts, expected);
-                if verdict.switch {
-                    self.receive = Receive::Held(BodyFraming::None);
-                } else if verdict.dead_end {
-                    self.expected.pop();
-                    self.close.get_or_insert(CloseReason::PeerRefused);
-                    self.receive = Receive::Ignored;
-                } else if verdict.informational {
-                    // Node: a 1xx that does not keep alive leaves no room for a final response.
-                    self.receive = Receive::after_message(self.may_go_on());
-                } else {
-                    if !verdict.keep_alive {
-                        self.close.get_or_insert(CloseReason::PeerRefused);
-                    }
-                    self.go_on(verdict.body);
-                }
-                Ok(Verdict::Response(verdict))
-            }
-        }
-    }
-
-    /// Behind a head that is no switch: its body, or the end of its message.
-    fn go_on(&mut self, framing: BodyFraming) {
-        if self.rules.role == Role::Server
-            && framing::is_refused(&self.facts, self.rules.config.leniency)
-        {
-            self.receive = Receive::Refused;
-            return;
-        }
-        match Receive::body(framing) {
-            Some(receive) => self.receive = receive,
-            None => self.end_message(),
-        }
-    }
-
-    /// The message received has ended.
-    fn end_message(&mut self) {
-        if self.switches_after {
-            self.detach();
-            return;
-        }
-        self.receive = Receive::after_message(self.may_go_on());
-        if self.rules.role == Role::Client {
-            self.expected.pop();
-        }
-    }
-
-    /// May another message follow the one that ends here?
-    fn may_go_on(&self) -> bool {
-        let leniency = self.rules.config.leniency;
-        let is_bodyless = self.expected.first().is_some_and(|expected| expected.head);
-        framing::keeps_alive(&self.facts, self.rules.role, is_bodyless)
-            || leniency.contains(Leniency::KEEP_ALIVE)
-    }
-
-    fn detach(&mut self) {
-        self.receive = Receive::Raw;
-        self.send = Send::Detached;
-        self.switches_after = false;
-        self.expected.pop();
-        self.close.get_or_insert(CloseReason::Switched);
-    }
-
-    fn fail(&mut self, fail: Fail) -> Error {
-        if let Receive::Failed(error) = self.receive {
-            return error;
-        }
-        let error = Error {
-            side: Side::Remote,
-            kind: fail.kind,
-            offset: self.packet + fail.at,
-        };
-        self.machine = None;
-        self.receive = Receive::Failed(error);
-        self.close = Some(CloseReason::Failed);
-        error
-    }
-
-    /// Client: remembers a request whose response is to come.
-    pub(crate) fn expect(&mut self, expected: Expected) {
-        self.overdrawn |= !self.expected.push(expected);
-    }
-}
-
-/// Feeds a machine from `at`; an error's offset is into the whole input.
-fn feed(
-    machine: &mut Machine,
-    input: &[u8],
-    at: usize,
-    rules: &Rules,
-) -> Result<Option<usize>, Fail> {
-    machine
-        .feed(&input[at..], rules)
-        .map_err(|fail| Fail { at: at + fail.at, ..fail })
-}
-
-/// Length of the CR and LF at the start.
-///
-/// Node: any number of them is skipped before a message (RFC 9112 §2.2: one empty line).
-fn empty_lines(input: &[u8]) -> usize {
-    input
-        .iter()
-        .position(|byte| !matches!(byte, b'\r' | b'\n'))
-        .unwrap_or(input.len())
 }

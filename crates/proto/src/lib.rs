@@ -11,6 +11,7 @@ mod event;
 mod head;
 mod headers;
 mod method;
+mod receive;
 mod send;
 mod server;
 mod state;

@@ -14,7 +14,7 @@ impl Connection {
     /// decides how its response is framed (RFC 9112 §6.3): `head` and `connect` tell whether it is
     /// HEAD or CONNECT.
     pub fn expect_response(&mut self, head: bool, connect: bool) {
-        self.expect(Expected { head, connect });
+        self.overdrawn |= !self.expected.push(Expected { head, connect });
     }
 
     /// Appends the head of an informational response (RFC 9110 §15.2). `lines` is the number of

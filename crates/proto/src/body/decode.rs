@@ -33,6 +33,7 @@ enum State {
     QuotedPair,
     QuotedEnd,
     SizeLf,
+    SizeEnd,
     Data,
     DataCr,
     DataLf,
@@ -102,11 +103,10 @@ impl Decoder {
                     } else if !rules.lenient(Leniency::OPTIONAL_LF_AFTER_CR) {
                         return fail(ErrorKind::ExpectedLfAfterChunkSize, *at);
                     }
-                    if self.size == 0 {
-                        return Ok(Found::Trailers);
-                    }
-                    self.state = State::Data;
+                    self.state = State::SizeEnd;
                 }
+                State::SizeEnd if self.size == 0 => return Ok(Found::Trailers),
+                State::SizeEnd => self.state = State::Data,
                 State::DataCr | State::DataLf => self.data_end(byte, at, rules)?,
                 _ => self.extension(byte, at, rules)?,
             }
@@ -158,7 +158,7 @@ impl Decoder {
             if !rules.lenient(Leniency::OPTIONAL_CR_BEFORE_LF) {
                 return fail(kind, *at);
             }
-            self.state = State::SizeLf;
+            self.state = State::SizeEnd;
             *at += 1;
             return Ok(());
         }

@@ -13,7 +13,6 @@ use crate::head::facts::{
     CHUNKED, CONTENT_LENGTH, EXPECT, Facts, HOST, TRANSFER_ENCODING, UPGRADE,
 };
 use crate::head::machine::Rules;
-use crate::headers::{Fields, INLINE, Span};
 use crate::method::Method;
 use crate::token::{self, Matcher, is_target, trim_end};
 
@@ -24,8 +23,12 @@ pub(crate) struct Found<'i> {
     pub(crate) facts: Facts,
     /// Target or reason.
     pub(crate) start: &'i [u8],
-    pub(crate) fields: Fields<'i>,
+    /// Fields appended to the text.
+    pub(crate) fields: u32,
 }
+
+/// Fields a head may have to be found here.
+const MAX_FIELDS: usize = 64;
 
 /// Offset of `part` in `whole`, which it is a slice of.
 #[inline]
@@ -48,9 +51,14 @@ fn method(name: &[u8]) -> Option<Method> {
     }
 }
 
-/// A request whose head lies whole in `input`.
-pub(crate) fn request<'i>(input: &'i [u8], rules: &Rules) -> Option<Found<'i>> {
-    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; INLINE];
+/// A request whose head lies whole in `input`. Its fields are appended to `text` as
+/// [`Fields`](crate::Fields) has them.
+pub(crate) fn request<'i>(
+    input: &'i [u8],
+    rules: &Rules,
+    text: &mut Vec<u8>,
+) -> Option<Found<'i>> {
+    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
     let mut head = httparse::Request::new(&mut []);
     let len = match head.parse_with_uninit_headers(input, &mut headers) {
         Ok(Status::Complete(len)) => len,
@@ -66,12 +74,16 @@ pub(crate) fn request<'i>(input: &'i [u8], rules: &Rules) -> Option<Found<'i>> {
         version: (1, head.version?),
         ..Facts::default()
     };
-    fields(input, len, target, facts, head.headers, rules)
+    fields(&input[..len], target, facts, head.headers, rules, text)
 }
 
-/// A response whose head lies whole in `input`.
-pub(crate) fn response<'i>(input: &'i [u8], rules: &Rules) -> Option<Found<'i>> {
-    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; INLINE];
+/// A response whose head lies whole in `input`. Its fields are appended to `text`.
+pub(crate) fn response<'i>(
+    input: &'i [u8],
+    rules: &Rules,
+    text: &mut Vec<u8>,
+) -> Option<Found<'i>> {
+    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
     let mut head = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
     let len = match config.parse_response_with_uninit_headers(&mut head, input, &mut headers) {
@@ -88,68 +100,67 @@ pub(crate) fn response<'i>(input: &'i [u8], rules: &Rules) -> Option<Found<'i>> 
         version: (1, head.version?),
         ..Facts::default()
     };
-    fields(input, len, reason, facts, head.headers, rules)
+    fields(&input[..len], reason, facts, head.headers, rules, text)
 }
 
 /// The strict layer over the fields, and over the line ends of the whole head.
 fn fields<'i>(
-    input: &'i [u8],
-    len: usize,
+    head: &[u8],
     start: &'i [u8],
     mut facts: Facts,
     headers: &[Header<'i>],
     rules: &Rules,
+    text: &mut Vec<u8>,
 ) -> Option<Found<'i>> {
     let limit = rules.config.max_headers as usize;
-    if len > usize::from(u16::MAX) || (limit != 0 && headers.len() > limit) {
+    if limit != 0 && headers.len() > limit {
         return None;
     }
-    let head = &input[..len];
+    // `name LF value LF` is shorter than `name : value CR LF`.
+    text.reserve(head.len());
     let mut size = start.len();
-    let mut spans = [Span::default(); INLINE];
-    // Fields are looked at from the last to the first: where a line begins is where the one before
-    // it ends.
-    let mut line_end = len.checked_sub(2)?;
-    if &head[line_end..] != b"\r\n" {
+    // Every line ends with CRLF: httparse takes LF alone. A line ends where the next one begins.
+    let ends = headers[1.min(headers.len())..]
+        .iter()
+        .map(|next| offset(head, next.name.as_bytes()))
+        .chain([head.len().checked_sub(2)?]);
+    let first = headers.first().map_or(head.len().checked_sub(2)?, |header| {
+        offset(head, header.name.as_bytes())
+    });
+    if head[first - 2] != b'\r' || !head.ends_with(b"\r\n") {
         return None;
     }
-    for (header, span) in headers.iter().zip(&mut spans).rev() {
+    for (header, line_end) in headers.iter().zip(ends) {
         let name = header.name.as_bytes();
-        let name_at = offset(input, name);
-        // Every line ends with CRLF: httparse takes LF alone.
-        if head[line_end - 2] != b'\r' {
+        let value_end = line_end - 2;
+        if head[value_end] != b'\r' {
             return None;
         }
-        let raw_end = line_end - 2;
-        line_end = name_at;
+        // An empty value points nowhere in particular.
         let value_at = if header.value.is_empty() {
-            // Points nowhere in particular.
-            raw_end
+            value_end
         } else {
-            offset(input, header.value)
+            offset(head, header.value)
         };
         // Node: white space behind a value counts against the limit, white space before it not.
-        let raw = &head[value_at..raw_end];
-        size += name.len() + raw.len();
-        if !note(&mut facts, name, raw) {
+        let value = &head[value_at..value_end];
+        size += name.len() + value.len();
+        if !note(&mut facts, name, value) {
             return None;
         }
-        *span = Span {
-            name: name_at as u16,
-            name_end: (name_at + name.len()) as u16,
-            value: value_at as u16,
-            value_end: (value_at + trim_end(raw).len()) as u16,
-        };
+        text.extend_from_slice(name);
+        text.push(b'\n');
+        text.extend_from_slice(trim_end(value));
+        text.push(b'\n');
     }
-    // The start line, too, ends with CRLF.
-    if head[line_end - 2] != b'\r' || size >= rules.config.max_header_size as usize {
+    if size >= rules.config.max_header_size as usize {
         return None;
     }
     Some(Found {
-        len,
+        len: head.len(),
         facts,
         start,
-        fields: Fields::spans(head, headers.len() as u32, spans),
+        fields: headers.len() as u32,
     })
 }
 

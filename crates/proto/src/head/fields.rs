@@ -55,6 +55,10 @@ impl Machine {
             },
             State::ValueStart => return self.value_start(byte, at, rules),
             State::ValueStartLf if byte == b'\n' => self.state = State::ValueStartFold,
+            State::ValueStartLf if rules.lenient(Leniency::HEADERS) => {
+                self.state = State::ValueStartFold;
+                return Ok(at);
+            }
             State::ValueStartLf => return fail(ErrorKind::ExpectedLfAfterCr, at),
             State::ValueStartFold if is_space(byte) => {
                 if !rules.lenient(Leniency::HEADERS) {
@@ -86,8 +90,13 @@ impl Machine {
                 if !rules.lenient(Leniency::HEADERS) {
                     return fail(ErrorKind::UnexpectedFold, at);
                 }
-                if self.known == Known::ContentLength {
-                    return fail(ErrorKind::DuplicateContentLength, at);
+                match self.known {
+                    Known::ContentLength => return fail(ErrorKind::DuplicateContentLength, at),
+                    Known::TransferEncoding => {
+                        self.facts.unset(CHUNKED);
+                        self.known = Known::None;
+                    }
+                    _ => {}
                 }
                 self.state = State::Value;
                 return Ok(at);
@@ -115,8 +124,8 @@ impl Machine {
             b':' => self.name_end(at, rules),
             // Node: a name it knows is refused differently.
             b' ' if means_something(self.name()) => {
-                self.count(rules, at + 1)?;
                 if !rules.lenient(Leniency::HEADERS) {
+                    self.count(rules, at + 1)?;
                     return fail(ErrorKind::InvalidHeaderField, at + 1);
                 }
                 self.take(b" ");
@@ -202,8 +211,13 @@ impl Machine {
         let rest = &input[at..];
         let mut len = 0;
         while let Some(&byte) = rest.get(len) {
-            if !allows(byte, rules) {
-                break;
+            if !is_value(byte) {
+                // Behind such a byte a value has no more meaning, and LF ends it.
+                if !allows(byte, rules) || self.known == Known::ContentLength {
+                    break;
+                }
+                self.known = Known::None;
+                self.loose = true;
             }
             match self.known {
                 Known::None | Known::Upgrade => {}
@@ -233,6 +247,8 @@ impl Machine {
                 Known::TransferEncoding => {
                     let word = self.matcher.push(token::CHUNKED, false, byte);
                     if word.is_some() && is_strict_request(rules) {
+                        self.take(&rest[..len]);
+                        self.count(rules, at + len + 1)?;
                         return fail(ErrorKind::InvalidTransferEncodingValue, at + len + 1);
                     }
                 }
@@ -261,11 +277,11 @@ impl Machine {
 
     /// CR or LF behind a value that is not empty.
     fn value_line_end(&mut self, byte: u8, at: usize, rules: &Rules) -> Result<usize, Fail> {
-        if byte == b'\n' && !rules.lenient(Leniency::OPTIONAL_CR_BEFORE_LF) {
+        if byte == b'\n' && !self.loose && !rules.lenient(Leniency::OPTIONAL_CR_BEFORE_LF) {
             self.count(rules, at)?;
             return fail(ErrorKind::ExpectedCrAfterHeaderValue, at);
         }
-        self.count(rules, at + 1)?;
+        self.count(rules, at + usize::from(byte == b'\r'))?;
         match self.known {
             Known::Connection => {
                 if let Some(word) = self.matcher.end() {
@@ -284,15 +300,14 @@ impl Machine {
     }
 }
 
-/// May this byte stand in a value?
-#[inline]
+/// May this byte, a control character, stand in a value?
 fn allows(byte: u8, rules: &Rules) -> bool {
-    is_value(byte)
-        || (!rules.config.leniency.is_none()
-            && !matches!(byte, b'\r' | b'\n')
-            && (rules.lenient(Leniency::HEADERS)
-                // Node 26: NUL sends the parser into an endless loop here; refused instead.
-                || (rules.lenient(Leniency::HEADER_VALUE_RELAXED) && byte != 0)))
+    match byte {
+        b'\r' | b'\n' => false,
+        _ if rules.lenient(Leniency::HEADERS) => true,
+        // Node 26: NUL sends the parser into an endless loop here; refused instead.
+        _ => rules.lenient(Leniency::HEADER_VALUE_RELAXED) && byte != 0,
+    }
 }
 
 /// Only requests are held to the rule that chunked comes last.

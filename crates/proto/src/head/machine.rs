@@ -142,6 +142,8 @@ pub(crate) struct Machine {
     kept: u32,
     /// The field being read has been counted.
     counted: bool,
+    /// Leniently: its value holds a control character.
+    pub(super) loose: bool,
 }
 
 impl Machine {
@@ -164,6 +166,7 @@ impl Machine {
             begun: 0,
             kept: 0,
             counted: false,
+            loose: false,
         }
     }
 
@@ -208,7 +211,7 @@ impl Machine {
 
     /// The fields of a finished head.
     pub(crate) fn fields(&self) -> Fields<'_> {
-        Fields::packed(&self.text[self.start_len..], self.kept)
+        Fields::new(&self.text[self.start_len..], self.kept)
     }
 
     /// Takes bytes of a target, reason, name or value.
@@ -250,6 +253,7 @@ impl Machine {
     pub(super) fn begin_field(&mut self) {
         self.field = self.text.len();
         self.counted = false;
+        self.loose = false;
         self.known = Known::None;
         self.state = State::Name;
     }

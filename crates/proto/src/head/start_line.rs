@@ -216,8 +216,9 @@ impl Machine {
             }
             State::VersionEnd => match byte {
                 b'\r' => self.state = State::VersionLf,
+                // Node: leniently, an LF here stands for the CR, and its own LF must follow.
                 b'\n' if rules.lenient(Leniency::OPTIONAL_CR_BEFORE_LF) => {
-                    self.state = State::FieldFirst;
+                    self.state = State::VersionLf;
                 }
                 b'\n' => return fail(ErrorKind::ExpectedCrlfAfterVersion, at + 1),
                 _ => return fail(ErrorKind::ExpectedCrlfAfterVersion, at),

@@ -1,0 +1,292 @@
+//! The receiving half of a connection: which part of a message the next byte belongs to, and what
+//! is said of it.
+
+use crate::body::decode::Found;
+use crate::body::framing;
+use crate::client;
+use crate::config::Leniency;
+use crate::connection::{Connection, Role};
+use crate::error::{CloseReason, Error, ErrorKind, Side};
+use crate::event::BodyFraming;
+use crate::head::fast;
+use crate::head::machine::{Fail, Machine, Rules, fail};
+use crate::server;
+use crate::state::{Receive, Send};
+
+/// An event but for what it borrows from the connection.
+#[derive(Clone, Copy)]
+pub(crate) enum Step<'i> {
+    NeedData,
+    Held,
+    /// A head: told by the fast path (target or reason, number of fields), or the machine has it.
+    Head(Option<(&'i [u8], u32)>, Verdict),
+    Data(&'i [u8]),
+    /// The end of a body, without trailers.
+    End,
+    /// The same; the machine has them.
+    EndWithTrailers,
+    Raw(&'i [u8]),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Verdict {
+    Request(server::Verdict),
+    Response(client::Verdict),
+}
+
+impl Connection {
+    pub(crate) fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Step<'i>, Error> {
+        // A head or trailers told by the last call are no longer borrowed.
+        if self.machine.as_ref().is_some_and(|machine| machine.is_done()) {
+            self.machine = None;
+        }
+        self.text.clear();
+        let whole = *input;
+        let mut at = 0;
+        let step = match self.step(whole, &mut at) {
+            Ok(step) => step,
+            Err(fail) => return Err(self.fail(fail)),
+        };
+        *input = &whole[at..];
+        if let Step::NeedData = step {
+            self.packet = 0;
+            // It may be long before anything comes: idle connections hold no memory.
+            self.text = Vec::new();
+        } else {
+            self.packet += at;
+        }
+        Ok(step)
+    }
+
+    /// One event out of `input` from `at`, which moves.
+    fn step<'i>(&mut self, input: &'i [u8], at: &mut usize) -> Result<Step<'i>, Fail> {
+        loop {
+            match &mut self.receive {
+                Receive::Head => return self.head(input, at),
+                Receive::Held(_) => return Ok(Step::Held),
+                Receive::Length(left) => {
+                    let rest = &input[*at..];
+                    if *left == 0 {
+                        self.end_message();
+                        return Ok(Step::End);
+                    }
+                    if rest.is_empty() {
+                        return Ok(Step::NeedData);
+                    }
+                    let len = usize::try_from(*left).map_or(rest.len(), |n| n.min(rest.len()));
+                    *left -= len as u64;
+                    *at += len;
+                    return Ok(Step::Data(&rest[..len]));
+                }
+                Receive::Chunked(decoder) => match decoder.next(input, at, &self.rules)? {
+                    Found::NeedData => return Ok(Step::NeedData),
+                    Found::Data(len) => return Ok(Step::Data(&input[*at - len..*at])),
+                    Found::Trailers if input[*at..].starts_with(b"\r\n") => {
+                        *at += 2;
+                        self.end_message();
+                        return Ok(Step::End);
+                    }
+                    Found::Trailers => {
+                        self.machine = Some(Box::new(Machine::trailers(self.facts)));
+                        self.receive = Receive::Trailers;
+                    }
+                },
+                Receive::Trailers => {
+                    let machine = self
+                        .machine
+                        .get_or_insert_with(|| Box::new(Machine::trailers(self.facts)));
+                    let Some(len) = feed(machine, input, *at, &self.rules)? else {
+                        *at = input.len();
+                        return Ok(Step::NeedData);
+                    };
+                    *at += len;
+                    // Node: what trailers say about the connection counts.
+                    self.facts = machine.facts;
+                    self.end_message();
+                    return Ok(Step::EndWithTrailers);
+                }
+                Receive::UntilClose | Receive::Raw => {
+                    let rest = &input[*at..];
+                    *at = input.len();
+                    return Ok(match self.receive {
+                        _ if rest.is_empty() => Step::NeedData,
+                        Receive::Raw => Step::Raw(rest),
+                        _ => Step::Data(rest),
+                    });
+                }
+                Receive::Refused => {
+                    return fail(ErrorKind::InvalidTransferEncoding, *at);
+                }
+                Receive::Closed => {
+                    if self.rules.lenient(Leniency::DATA_AFTER_CLOSE) {
+                        *at = input.len();
+                        return Ok(Step::NeedData);
+                    }
+                    *at += empty_lines(&input[*at..]);
+                    if *at == input.len() {
+                        return Ok(Step::NeedData);
+                    }
+                    return fail(ErrorKind::ClosedConnection, *at + 1);
+                }
+                Receive::Ignored => {
+                    *at = input.len();
+                    return Ok(Step::NeedData);
+                }
+                Receive::Failed(error) => {
+                    return fail(error.kind, 0);
+                }
+            }
+        }
+    }
+
+    fn head<'i>(&mut self, input: &'i [u8], at: &mut usize) -> Result<Step<'i>, Fail> {
+        if self.machine.is_none() {
+            *at += empty_lines(&input[*at..]);
+            let rest = &input[*at..];
+            if rest.is_empty() {
+                return Ok(Step::NeedData);
+            }
+            if self.rules.config.leniency.is_none() && !self.reference_only {
+                let found = match self.rules.role {
+                    Role::Server => fast::request(rest, &self.rules, &mut self.text),
+                    Role::Client => fast::response(rest, &self.rules, &mut self.text),
+                };
+                if let Some(found) = found {
+                    *at += found.len;
+                    self.facts = found.facts;
+                    let verdict = self.begin_message(*at)?;
+                    return Ok(Step::Head(Some((found.start, found.fields)), verdict));
+                }
+            }
+        }
+        let machine = self.machine.get_or_insert_with(|| Box::new(Machine::new()));
+        let Some(len) = feed(machine, input, *at, &self.rules)? else {
+            *at = input.len();
+            return Ok(Step::NeedData);
+        };
+        *at += len;
+        self.facts = machine.facts;
+        let verdict = self.begin_message(*at)?;
+        Ok(Step::Head(None, verdict))
+    }
+
+    /// The head of a message is whole. `at` is where an error is found.
+    fn begin_message(&mut self, at: usize) -> Result<Verdict, Fail> {
+        match self.rules.role {
+            Role::Server => {
+                let verdict = server::judge(&self.facts, self.rules.config.leniency);
+                self.requests += 1;
+                if verdict.switch {
+                    self.receive = Receive::Held(verdict.body);
+                } else {
+                    self.go_on(verdict.body);
+                }
+                Ok(Verdict::Request(verdict))
+            }
+            Role::Client => {
+                let Some(expected) = self.expected.first() else {
+                    return Err(Fail {
+                        kind: ErrorKind::UnsolicitedResponse,
+                        at,
+                    });
+                };
+                let verdict = client::judge(&self.facts, expected);
+                if verdict.switch {
+                    self.receive = Receive::Held(BodyFraming::None);
+                } else if verdict.dead_end {
+                    self.expected.pop();
+                    self.close.get_or_insert(CloseReason::PeerRefused);
+                    self.receive = Receive::Ignored;
+                } else if verdict.informational {
+                    // Node: a 1xx that does not keep alive leaves no room for a final response.
+                    self.receive = Receive::after_message(self.may_go_on());
+                } else {
+                    if !verdict.keep_alive {
+                        self.close.get_or_insert(CloseReason::PeerRefused);
+                    }
+                    self.go_on(verdict.body);
+                }
+                Ok(Verdict::Response(verdict))
+            }
+        }
+    }
+
+    /// Behind a head that is no switch: its body, or the end of its message.
+    pub(crate) fn go_on(&mut self, framing: BodyFraming) {
+        if self.rules.role == Role::Server
+            && framing::is_refused(&self.facts, self.rules.config.leniency)
+        {
+            self.receive = Receive::Refused;
+            return;
+        }
+        match Receive::body(framing) {
+            Some(receive) => self.receive = receive,
+            None => self.end_message(),
+        }
+    }
+
+    /// The message received has ended.
+    pub(crate) fn end_message(&mut self) {
+        if self.switches_after {
+            self.detach();
+            return;
+        }
+        self.receive = Receive::after_message(self.may_go_on());
+        if self.rules.role == Role::Client {
+            self.expected.pop();
+        }
+    }
+
+    /// May another message follow the one that ends here?
+    fn may_go_on(&self) -> bool {
+        let leniency = self.rules.config.leniency;
+        let is_bodyless = self.expected.first().is_some_and(|expected| expected.head);
+        framing::keeps_alive(&self.facts, self.rules.role, is_bodyless)
+            || leniency.contains(Leniency::KEEP_ALIVE)
+    }
+
+    pub(crate) fn detach(&mut self) {
+        self.receive = Receive::Raw;
+        self.send = Send::Detached;
+        self.switches_after = false;
+        self.expected.pop();
+        self.close.get_or_insert(CloseReason::Switched);
+    }
+
+    pub(crate) fn fail(&mut self, fail: Fail) -> Error {
+        if let Receive::Failed(error) = self.receive {
+            return error;
+        }
+        let error = Error {
+            side: Side::Remote,
+            kind: fail.kind,
+            offset: self.packet + fail.at,
+        };
+        self.machine = None;
+        self.receive = Receive::Failed(error);
+        self.close = Some(CloseReason::Failed);
+        error
+    }
+}
+
+/// Feeds a machine from `at`; an error's offset is into the whole input.
+fn feed(
+    machine: &mut Machine,
+    input: &[u8],
+    at: usize,
+    rules: &Rules,
+) -> Result<Option<usize>, Fail> {
+    machine
+        .feed(&input[at..], rules)
+        .map_err(|fail| Fail { at: at + fail.at, ..fail })
+}
+
+/// Length of the CR and LF at the start.
+///
+/// Node: any number of them is skipped before a message (RFC 9112 §2.2: one empty line).
+fn empty_lines(input: &[u8]) -> usize {
+    input
+        .iter()
+        .position(|byte| !matches!(byte, b'\r' | b'\n'))
+        .unwrap_or(input.len())
+}

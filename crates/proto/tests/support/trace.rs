@@ -1,0 +1,165 @@
+//! Cases as text, and what a connection makes of them as text.
+
+use std::fmt::Write as _;
+
+use http_native_proto::{BodyFraming, Config, Connection, Event, Fields, Leniency, Method, Role};
+
+/// Bytes, and how to feed them.
+#[derive(Clone, Default)]
+pub(crate) struct Case {
+    pub(crate) client: bool,
+    pub(crate) reference: bool,
+    pub(crate) eof: bool,
+    pub(crate) head: bool,
+    pub(crate) connect: bool,
+    pub(crate) config: Config,
+    pub(crate) packets: Vec<Vec<u8>>,
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        out.push(match bytes.next() {
+            Some(b's') => b' ',
+            Some(b'r') => b'\r',
+            Some(b'n') => b'\n',
+            Some(b't') => b'\t',
+            Some(b'x') => {
+                let digits = [bytes.next(), bytes.next()];
+                digits.into_iter().flatten().fold(0, |value, digit| {
+                    value * 16 + (digit as char).to_digit(16).unwrap_or(0) as u8
+                })
+            }
+            Some(other) => other,
+            None => b'\\',
+        });
+    }
+    out
+}
+
+fn escape(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for &byte in bytes {
+        match byte {
+            b'\\' | b'"' => {
+                out.push('\\');
+                out.push(byte as char);
+            }
+            b' '..=b'~' => out.push(byte as char),
+            _ => write!(out, "\\x{byte:02x}").expect("strings take everything"),
+        }
+    }
+    out
+}
+
+/// Reads a case: see `examples/trace.rs` for what it looks like.
+pub(crate) fn parse(line: &str) -> Case {
+    let mut case = Case::default();
+    let (options, packets) = line.split_once(" : ").unwrap_or((line, ""));
+    for word in options.split(' ') {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        let number = || value.parse().expect("a number");
+        match key {
+            "server" => {}
+            "client" => case.client = true,
+            "lenient" => case.config.leniency = Leniency(number() as u16),
+            "size" => case.config.max_header_size = number(),
+            "fields" => case.config.max_headers = number(),
+            "truncate" => case.config.truncate_headers = true,
+            "reference" => case.reference = true,
+            "eof" => case.eof = true,
+            "head" => case.head = true,
+            "connect" => case.connect = true,
+            other => panic!("no such option: {other}"),
+        }
+    }
+    case.packets = packets.split(' ').map(unescape).collect();
+    case
+}
+
+fn fields(fields: &Fields<'_>) -> String {
+    let lines: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| format!("{}: {}", escape(name), escape(value)))
+        .collect();
+    format!("[{}]", lines.join(", "))
+}
+
+/// What a connection makes of a case.
+pub(crate) fn trace(case: &Case) -> String {
+    let role = if case.client { Role::Client } else { Role::Server };
+    let mut connection = Connection::new(role, case.config);
+    if case.reference {
+        connection.use_reference_only();
+    }
+    let mut said = Vec::new();
+    let mut raw = Vec::new();
+    for packet in &case.packets {
+        let mut input = packet.as_slice();
+        loop {
+            if case.client && connection.outstanding() == 0 {
+                connection.expect_response(case.head, case.connect);
+            }
+            // What to do once the event's borrow has ended.
+            let mut connects = false;
+            match connection.next_event(&mut input) {
+                Ok(Event::NeedData) => break,
+                Ok(Event::Held) => {
+                    connection.accept_switch_after_body();
+                    continue;
+                }
+                Ok(Event::Request(head)) => {
+                    let keep = if head.keep_alive { "keep" } else { "close" };
+                    let up = if head.switch { "up+" } else { "up-" };
+                    let (major, minor) = head.version;
+                    let (method, target) = (head.method.as_str(), escape(head.target));
+                    let list = fields(&head.fields);
+                    said.push(format!("head {major}.{minor} {method} \"{target}\" {keep} {up} {list}"));
+                    connects = head.method == Method::CONNECT;
+                    if head.body == BodyFraming::None || connects {
+                        said.push("end".to_owned());
+                    }
+                }
+                Ok(Event::Response(head)) => {
+                    let keep = if head.keep_alive { "keep" } else { "close" };
+                    let up = if head.switch { "up+" } else { "up-" };
+                    let (major, minor) = head.version;
+                    let (status, reason) = (head.status, escape(head.reason));
+                    let list = fields(&head.fields);
+                    said.push(format!("head {major}.{minor} {status} \"{reason}\" {keep} {up} {list}"));
+                    if head.body == BodyFraming::None {
+                        said.push("end".to_owned());
+                    }
+                }
+                Ok(Event::Data(data)) => said.push(format!("data \"{}\"", escape(data))),
+                Ok(Event::End(trailers)) if trailers.is_empty() => said.push("end".to_owned()),
+                Ok(Event::End(trailers)) => said.push(format!("end {}", fields(&trailers))),
+                Ok(Event::Raw(bytes)) => raw.extend_from_slice(bytes),
+                Err(error) => {
+                    let (code, reason) = (error.kind.code(), error.kind.reason());
+                    said.push(format!("error {code} \"{reason}\" @{}", error.offset));
+                    return said.join("; ");
+                }
+            }
+            if connects {
+                connection.accept_switch();
+            }
+        }
+    }
+    if case.eof {
+        match connection.end_of_input() {
+            Ok(Event::End(_)) => said.push("end".to_owned()),
+            Ok(_) => {}
+            Err(error) => said.push(format!("error {} @{}", error.kind.code(), error.offset)),
+        }
+    }
+    if !raw.is_empty() {
+        said.push(format!("raw \"{}\"", escape(&raw)));
+    }
+    said.join("; ")
+}
