@@ -46,7 +46,7 @@ async function wrk (url, { connections, depth = 1, headers = {}, script }, secon
   return depth === 1 ? result : { ...result, p50: NaN, p99: NaN }
 }
 
-async function autocannon (url, { body, connections, depth = 1, headers, method }, seconds) {
+async function autocannon (url, { body, connections, depth = 1, headers, method = 'GET' }, seconds) {
   const result = await require('autocannon')({
     url, body, connections, headers, method, pipelining: depth, duration: seconds, timeout: 10
   })

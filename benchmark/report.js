@@ -13,7 +13,7 @@ const columns = [
 
 function number (value, digits) {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–'
-  return value.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))/g, ' ')
+  return value.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))/g, ',')
 }
 
 function ratio (value) {
@@ -62,8 +62,10 @@ function method ({ machine, node, generator, rounds, seconds, date }) {
 function markdown (report, implementation = 'native') {
   const lines = [
     method(report),
+    'Each cell: core → http-native (median of the ratios). CPU and JS: processor time per request, of the whole process ' +
+      'and of the JS thread.',
     '',
-    '| | req/s | p50 | p99 | CPU per request | of that, on the JS thread |',
+    '| | req/s | p50 µs | p99 µs | CPU µs | JS µs |',
     '|---|---|---|---|---|---|'
   ]
   const { baseline } = report
@@ -76,10 +78,11 @@ function markdown (report, implementation = 'native') {
         `${number(ours.memory / 1024, 1)} KiB here.`)
       continue
     }
-    const cell = (key, digits) =>
-      `${number(theirs[key], digits)} → ${number(ours[key], digits)} (${ratio(ratios[implementation][key])})`
-    lines.push(`| ${title} | ${cell('rps', 0)} | ${cell('p50', 0)} µs | ${cell('p99', 0)} µs | ` +
-      `${cell('cpu', 1)} µs | ${cell('js', 1)} µs |`)
+    const cell = (key, digits) => !Number.isFinite(ours[key])
+      ? '–'
+      : `${number(theirs[key], digits)} → ${number(ours[key], digits)} (${ratio(ratios[implementation][key])})`
+    lines.push(`| ${title} | ${['rps', 'p50', 'p99'].map((key) => cell(key, 0)).join(' | ')} | ` +
+      `${['cpu', 'js'].map((key) => cell(key, 1)).join(' | ')} |`)
   }
   return [...lines, ...memory].join('\n')
 }

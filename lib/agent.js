@@ -8,24 +8,39 @@
 
 const { EventEmitter } = require('node:events')
 const { AsyncResource } = require('node:async_hooks')
+const http = require('node:http')
 const net = require('node:net')
 const versions = require('./versions')
 const { validateNumber, validateOneOf, validateString } = require('./validators')
+const { kText, kFieldsAt, kHeaders } = require('./symbols')
 const { canDial, dial, kDialable } = require('./dial')
 
-/** Request -> the merged options it waits with. */
+/** Request -> the options it waits with; merged with the agent's before they are used. */
 const kWaitOptions = Symbol('kRequestOptions')
 /** Request -> the async context it waits in. */
 const kWaitContext = Symbol('kRequestAsyncResource')
+/** Agent -> core's agent that speaks to proxies for it. */
+const kProxying = Symbol('kProxying')
 /** Agent -> the function that forwards TLS key lines, once somebody listens. */
 const kOnKeylog = Symbol('onkeylog')
 
-/** `defaultPort` and `protocol` can be given as options (22.21, 24.5). */
+// Ours may be put in their place (register.js).
+const { Agent: CoreAgent, globalAgent: coreGlobalAgent } = http
+
+/** `defaultPort`, `protocol` and `proxyEnv` can be given as options (22.21, 24.5). */
 const hasProtocolOptions = versions.major > 24 || (versions.major === 24 && versions.minor >= 5) ||
   (versions.major === 22 && versions.minor >= 21)
 
+/** In a head as the connection gives it: `name\nvalue\nname…`. No name holds a `=`. */
+const ANNOUNCED = /keep-alive\ntimeout=(\d+)/i
+
 /** Milliseconds we let go of an idle connection before the server said that it would. */
 const TIMEOUT_BUFFER = 1000
+
+// The same string again is found in the tables without hashing it anew; most callers talk to one origin at a time.
+let lastHost
+let lastPort
+let lastName = 'localhost::'
 
 /**
  * @param {object} [options] besides the ones below: anything net.connect takes, which then outranks the request's
@@ -158,13 +173,18 @@ Agent.prototype.createConnection = function createConnection (...args) {
  * `host:port:localAddress[:family][:socketPath]`.
  */
 Agent.prototype.getName = function getName (options = {}) {
-  let name = (options.host || 'localhost') + ':'
-  if (options.port) name += options.port
-  name += ':'
-  if (options.localAddress) name += options.localAddress
+  const { host, port, localAddress, family, socketPath } = options
   // The options' family is the wish; what the name resolves to later does not matter here.
-  if (options.family === 4 || options.family === 6) name += ':' + options.family
-  if (options.socketPath) name += ':' + options.socketPath
+  const isPlain = !localAddress && !socketPath && family !== 4 && family !== 6
+  if (isPlain && host === lastHost && port === lastPort) return lastName
+  let name = `${host || 'localhost'}:${port || ''}:${localAddress || ''}`
+  if (family === 4 || family === 6) name += `:${family}`
+  if (socketPath) name += `:${socketPath}`
+  if (isPlain) {
+    lastHost = host
+    lastPort = port
+    lastName = name
+  }
   return name
 }
 
@@ -200,8 +220,12 @@ function serverName (request, options) {
  */
 Agent.prototype.addRequest = function addRequest (request, options, port, localAddress) {
   if (typeof options === 'string') options = { __proto__: null, host: options, port, localAddress }
-  options = merge(this, request, options)
-  const name = this.getName(options)
+  let name = plainName(this, request, options)
+  let merged
+  if (name === undefined) {
+    merged = merge(this, request, options)
+    name = this.getName(merged)
+  }
   if (this.sockets[name] === undefined) this.sockets[name] = []
 
   const socket = takeIdle(this, name)
@@ -216,17 +240,29 @@ Agent.prototype.addRequest = function addRequest (request, options, port, localA
   const idle = this.freeSockets[name]
   const count = this.sockets[name].length + (idle === undefined ? 0 : idle.length)
   if (count < this.maxSockets && this.totalSocketCount < this.maxTotalSockets) {
-    this.createSocket(request, options, (error, socket) => {
+    this.createSocket(request, merged ?? merge(this, request, options), (error, socket) => {
       if (error) request.onSocket(socket, error)
       else hand(this, request, socket)
     })
     return
   }
   if (this.requests[name] === undefined) this.requests[name] = []
-  request[kWaitOptions] = options
+  request[kWaitOptions] = merged ?? options
   // It is served from somebody else's 'free' event; what it does then belongs to its own caller.
   request[kWaitContext] = new AsyncResource('QueuedRequest')
   this.requests[name].push(request)
+}
+
+/**
+ * The name, if it is known without merging the options: that costs more than all the rest of taking an idle
+ * connection, or of waiting for one.
+ */
+function plainName (agent, request, options) {
+  const { options: own, getName } = agent
+  if (getName !== Agent.prototype.getName || own.host !== undefined || own.port !== undefined ||
+      own.localAddress !== undefined || own.family !== undefined || own.socketPath !== undefined ||
+      typeof request.getHeader('host') !== 'string') return undefined
+  return agent.getName(options)
 }
 
 function takeIdle (agent, name) {
@@ -340,7 +376,7 @@ function nextWaiting (agent, name) {
   const same = agent.requests[name]
   if (same !== undefined && same.length !== 0) return same[0]
   // Under maxTotalSockets a place freed by one origin serves another, if that one has no connection to wait for.
-  for (const other in agent.requests) {
+  for (const other in agent.requests) { // eslint-disable-line no-unreachable-loop -- the first key, without a list of all
     const busy = agent.sockets[other]
     return busy !== undefined && busy.length !== 0 ? undefined : agent.requests[other][0]
   }
@@ -358,7 +394,7 @@ Agent.prototype.removeSocket = function removeSocket (socket, options) {
   const waitOptions = request[kWaitOptions]
   if (!waitOptions) return
   request[kWaitOptions] = undefined
-  this.createSocket(request, waitOptions, (error, made) => {
+  this.createSocket(request, merge(this, request, waitOptions), (error, made) => {
     if (error) request.onSocket(null, error)
     else made.emit('free')
   })
@@ -376,11 +412,11 @@ Agent.prototype.keepSocketAlive = function keepSocketAlive (socket) {
   let alive = true
   const response = socket._httpMessage?.res
   if (response) {
-    const announced = /^timeout=(\d+)/.exec(keepAliveField(response))
-    if (announced !== null) {
+    const announced = announcedTimeout(response)
+    if (announced !== undefined) {
       // Let go before the server does, or a request may meet its FIN on the way.
       const buffer = versions.keepAliveTimeoutBuffer ? this.agentKeepAliveTimeoutBuffer : TIMEOUT_BUFFER
-      const hint = Math.max(0, Number(announced[1]) * 1000 - buffer)
+      const hint = Math.max(0, announced * 1000 - buffer)
       if (hint === 0) alive = false
       else if (hint < timeout) timeout = hint
     }
@@ -389,8 +425,20 @@ Agent.prototype.keepSocketAlive = function keepSocketAlive (socket) {
   return alive
 }
 
-function keepAliveField (response) {
-  return response.headers['keep-alive'] ?? ''
+/**
+ * The seconds that the server announced with `Keep-Alive: timeout=…`; undefined if it did not. Read from the head
+ * as it came if nobody has looked at the fields: building them would cost more than the rest of the exchange.
+ */
+function announcedTimeout (response) {
+  const text = response[kText]
+  if (text && response[kHeaders] === null) {
+    const found = ANNOUNCED.exec(text)
+    if (found === null) return undefined
+    const { index } = found
+    if (index === response[kFieldsAt] || text.charCodeAt(index - 1) === 10) return Number(found[1])
+  }
+  const found = /^timeout=(\d+)/.exec(response.headers['keep-alive'] ?? '')
+  return found === null ? undefined : Number(found[1])
 }
 
 /** Asked when an idle connection is given to a request. */
@@ -408,15 +456,32 @@ Agent.prototype.destroy = function destroy () {
   }
 }
 
+/**
+ * The agent of core's that speaks to proxies in the name of this one; undefined if this one knows of none. Proxies
+ * are told by `proxyEnv`, for the global agent by NODE_USE_ENV_PROXY and --use-env-proxy.
+ * @returns {http.Agent|undefined}
+ */
+function proxying (agent) {
+  const environment = agent?.options?.proxyEnv
+  if (!hasProtocolOptions || !environment || !(agent instanceof Agent)) return undefined
+  agent[kProxying] ??= new CoreAgent({ ...agent.options })
+  return agent[kProxying]
+}
+
+const { proxyEnv } = coreGlobalAgent.options
+
 let globalAgent = new Agent({
   keepAlive: true,
   scheduling: 'lifo',
-  timeout: 5000
+  timeout: 5000,
+  ...(hasProtocolOptions && { proxyEnv })
 })
+// Whoever looks at the connections of core's global agent sees these, too.
+if (proxyEnv) globalAgent[kProxying] = coreGlobalAgent
 
 module.exports = {
   Agent,
-  kDialable,
+  proxying,
   get globalAgent () {
     return globalAgent
   },

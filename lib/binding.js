@@ -78,7 +78,7 @@ let turnQueued = false
 /** Something was said since the last flush. */
 let dirty = false
 
-// The batch being dispatched. Kept here, not on the stack, so that a handler that throws costs one record only.
+// The batch being dispatched.
 let records = null
 let values = null
 let cursor = 0
@@ -124,32 +124,34 @@ function flush () {
 }
 
 /**
- * Called by the binding with the number of records encoded; with -1 to go on behind the record whose
- * handler threw.
+ * Called by the binding with the number of records encoded.
+ *
+ * What a handler throws is reported here and goes no further: it must cost neither the rest of the batch nor, when a
+ * tick threw, Node's stack of async ids, which an exception that crosses `napi_make_callback` leaves corrupted.
  */
 function dispatch (count) {
-  if (count >= 0) {
-    cursor = 0
-    limit = count * STRIDE
-    valueCursor = 0
-  }
+  cursor = 0
+  limit = count * STRIDE
+  valueCursor = 0
   dispatching = true
   let previous = -1
-  try {
-    while (cursor < limit) {
-      const id = records[cursor + 1]
-      if (previous !== -1 && previous !== id) process._tickCallback()
-      previous = id
-      step()
+  while (cursor < limit) {
+    try {
+      while (cursor < limit) {
+        const id = records[cursor + 1]
+        if (previous !== -1 && previous !== id) process._tickCallback()
+        previous = id
+        step()
+        if (settling.length !== 0) settleAll()
+      }
+      process._tickCallback()
       if (settling.length !== 0) settleAll()
+    } catch (error) {
+      native.report(error)
     }
-    process._tickCallback()
-    if (settling.length !== 0) settleAll()
-  } finally {
-    dispatching = false
-    // After a throw the rest of the batch follows in another call, which flushes.
-    if (cursor >= limit) flush()
   }
+  dispatching = false
+  flush()
 }
 
 /** Handles the record at the cursor. The cursor moves first: a throw must not repeat the record. */

@@ -17,7 +17,7 @@ const { PENDING_MAX, failEndCallbacks } = require('./outgoing')
 const { leniencyOf } = require('./leniency')
 const parseErrors = require('./parse-errors')
 const versions = require('./versions')
-const { kConnection, kDrained, kReceive, kComplete } = require('./symbols')
+const { kConnection, kDrained, kEndCallbacks, kReceive, kComplete } = require('./symbols')
 
 const { HEAD, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
@@ -42,7 +42,7 @@ function emitError (request, error) {
 /** Nothing more will come of a request. */
 function emitClose (request) {
   request._closed = true
-  failEndCallbacks(request, request.errored ?? connectionReset('socket hang up'))
+  if (request[kEndCallbacks] !== null) failEndCallbacks(request, request.errored ?? connectionReset('socket hang up'))
   request.emit('close')
 }
 

@@ -35,8 +35,7 @@ function isUrl (input) {
 /**
  * Sorts `request()`'s arguments: `(url[, options][, callback])` or `(options[, callback])`. The options given outrank
  * the parts of the url.
- * @returns {{options: object, callback: Function|undefined}} the options are the request's own to change, unless the
- *   caller passed nothing else than them and a callback in the place of the options
+ * @returns {{options: object, callback: Function|undefined}} the options are a copy
  */
 function sortArguments (input, options, callback) {
   let parts = null
@@ -52,7 +51,7 @@ function sortArguments (input, options, callback) {
     callback = options
     options = null
   }
-  return { options: { ...parts, ...options }, callback }
+  return { options: parts === null ? { ...options } : { ...parts, ...options }, callback }
 }
 
 function checkHost (host, name) {

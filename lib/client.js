@@ -5,6 +5,7 @@
  * (or the caller's createConnection) and leaves the exchange itself to ClientConnection.
  */
 
+const http = require('node:http')
 const net = require('node:net')
 const diagnostics = require('node:diagnostics_channel')
 const { addAbortSignal, finished } = require('node:stream')
@@ -19,7 +20,7 @@ const {
 const { codes, connectionReset } = require('./errors')
 const { timerDuration } = require('./validators')
 const versions = require('./versions')
-const { kOutHeaders, kUniqueHeaders, kHeadFlags, kFinished, kErrored, kConnection, kNeedDrain } = require('./symbols')
+const { kOutHeaders, kUniqueHeaders, kHeadFlags, kFinished, kErrored, kConnection, kNeedDrain, kWritableFinished } = require('./symbols')
 
 /** The target; `path` is an accessor over it where Node checks assignments. */
 const kTarget = Symbol('kPath')
@@ -29,6 +30,9 @@ const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT'
 
 const startChannel = diagnostics.channel('http.client.request.start')
 const createdChannel = diagnostics.channel('http.client.request.created')
+
+// Ours may be put in its place (register.js).
+const { ClientRequest: CoreRequest } = http
 
 /**
  * @param {string|URL|object} input url or options, see client-options.js
@@ -45,6 +49,9 @@ function ClientRequest (input, options, callback) {
 
   const defaultAgent = options._defaultAgent || agents.globalAgent
   const agent = chooseAgent(options, defaultAgent)
+  // Core's agent and core's request divide the way through a proxy between them.
+  const proxying = agents.proxying(agent)
+  if (proxying !== undefined) return new CoreRequest({ ...options, agent: proxying }, args.callback)
   this.agent = agent
   if (target) checkTarget(String(target))
   const protocol = options.protocol || defaultAgent.protocol
@@ -185,6 +192,15 @@ ClientRequest.prototype._finish = function _finish () {
 ClientRequest.prototype._implicitHeader = function _implicitHeader () {
   if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('render')
   this._storeHeader(startLine(this), this[kOutHeaders])
+}
+
+if (!versions.endCallbackGetsError) {
+  // Elsewhere small rests with the transport count as written; not before there is a transport.
+  Object.defineProperty(ClientRequest.prototype, 'writableFinished', {
+    __proto__: null,
+    get () { return this[kWritableFinished] },
+    configurable: true
+  })
 }
 
 // ---------------------------------------------------------------------------------------------- the connection

@@ -23,6 +23,8 @@ function Connection (id, stream) {
   this.current = null
   /** The bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
   this.detached = false
+  /** Driver two: the stream is corked until the end of this tick. */
+  this.corked = false
   /** What the socket's handle wants to hear when the connection is closed. */
   this.closeCallback = null
   if (id !== -1) connections[id] = this
@@ -36,7 +38,7 @@ function Connection (id, stream) {
 Connection.prototype.send = function send (flags, head, lines, body, length) {
   if (this.id === -1) return 0
   const pending = native.send(this.id, flags, head, lines, body, length)
-  if (this.stream !== null) return this.forward((flags & sendFlags.LAST) !== 0 && (flags & sendFlags.END) !== 0)
+  if (this.stream !== null) return this.forward((flags & sendFlags.END) !== 0, (flags & sendFlags.LAST) !== 0)
   touch()
   return pending
 }
@@ -45,18 +47,45 @@ Connection.prototype.send = function send (flags, head, lines, body, length) {
 Connection.prototype.writeRaw = function writeRaw (chunk, utf8) {
   if (this.id === -1) return 0
   const pending = native.writeRaw(this.id, chunk, utf8)
-  if (this.stream !== null) return this.forward(false)
+  if (this.stream !== null) return this.forward(true, false)
   touch()
   return pending
 }
 
-/** Driver two: writes what the protocol produced to the stream. */
-Connection.prototype.forward = function forward (last) {
+/**
+ * Driver two: writes what the protocol produced to the stream. Parts of a message that is not ended wait for the rest
+ * of the tick in the stream's own cork, as in core: so they leave together, and `write()` tells how much that is.
+ * @param {boolean} ends the message is complete
+ * @param {boolean} last and so is the connection, if it ends
+ */
+Connection.prototype.forward = function forward (ends, last) {
   const chunk = native.take(this.id)
   const { stream } = this
+  if (!ends && !this.corked && typeof stream.cork === 'function') {
+    this.corked = true
+    stream.cork()
+    process.nextTick(uncork, this)
+  }
   if (chunk !== undefined && stream.writable !== false) stream.write(chunk)
-  if (last) this.close()
-  return stream.writableLength ?? 0
+  if (ends) {
+    uncork(this)
+    if (last) this.close()
+  }
+  return backlog(stream)
+}
+
+function uncork (connection) {
+  if (!connection.corked) return
+  connection.corked = false
+  connection.stream.uncork()
+}
+
+/** A stream that asked for patience counts as full, however fast it got rid of the bytes (core: write() is false). */
+const FULL = 64 * 1024
+
+function backlog (stream) {
+  const length = stream.writableLength ?? 0
+  return stream.writableNeedDrain === true ? Math.max(length, FULL) : length
 }
 
 /** Driver two: feeds bytes of the stream to the protocol; null at its end. Events come before this returns. */
@@ -66,7 +95,7 @@ Connection.prototype.receive = function (chunk) {
 
 /** Bytes that the kernel (or the stream) has not taken yet. */
 Connection.prototype.pending = function pending () {
-  if (this.stream !== null) return this.stream.writableLength ?? 0
+  if (this.stream !== null) return backlog(this.stream)
   return this.id === -1 ? 0 : native.pending(this.id)
 }
 
@@ -74,7 +103,9 @@ Connection.prototype.pending = function pending () {
 Connection.prototype.notifyDrain = function notifyDrain () {
   if (this.id === -1) return
   if (this.stream !== null) {
-    if (this.stream.writableNeedDrain) this.stream.once('drain', () => this.onDrain())
+    const { stream } = this
+    if (stream.writableNeedDrain) stream.once('drain', () => this.onDrain())
+    else if (stream.writableEnded && stream.writableFinished === false) stream.once('finish', () => this.onDrain())
     else process.nextTick(() => this.onDrain())
     return
   }

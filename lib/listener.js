@@ -98,8 +98,11 @@ Listener.prototype.accept = function accept (id) {
   if (maxConnections !== undefined && maxConnections !== null && server._connections >= maxConnections) {
     return this.refuse(id)
   }
+  const assumed = this.idle
   this.refresh()
   const connection = new ServerConnection(id, null, server, this)
+  // The native side began with the idle time that it knew of; server.timeout may have been set meanwhile.
+  if (this.idle !== 0 || assumed !== 0) connection.setTimeout(this.idle)
   if (server.limits() !== this.limits) native.configure(id, server.parserConfig())
   server._connections++
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })

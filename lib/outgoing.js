@@ -983,7 +983,6 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
     socket.destroy(error)
   } else if (versions.destroyClosesWithoutSocket) {
     process.nextTick(closeUnsent, this, error)
-    this.once('socket', (socket) => socket.destroy(error))
   } else {
     this.once('socket', (socket) => socket.destroy(error))
   }

@@ -4,14 +4,14 @@
 
 const diagnostics = require('node:diagnostics_channel')
 const { sendFlags } = require('./binding')
-const { OutgoingMessage, sendInformational, failEndCallbacks } = require('./outgoing')
+const { OutgoingMessage, sendInformational } = require('./outgoing')
 const { checkValue } = require('./outgoing-head')
 const { STATUS_CODES, lowerToken, isUnusual, hasInvalidChar } = require('./common')
 const { codes } = require('./errors')
 const { linkHeaderValue, validateFunction, validateInteger, validateObject } = require('./validators')
 const versions = require('./versions')
 const {
-  kConnection, kErrored, kFinished, kLastFlags, kOutHeaders, kSocket, kUnusual
+  kConnection, kFinished, kLastFlags, kOutHeaders, kSocket, kUnusual
 } = require('./symbols')
 
 const createdChannel = diagnostics.channel('http.server.response.created')
@@ -84,7 +84,6 @@ function closeResponse (response) {
   if (response._closed) return
   response.destroyed = true
   response._closed = true
-  if (!response.writableFinished) failEndCallbacks(response, response[kErrored] ?? new codes.ERR_STREAM_DESTROYED('end'))
   response.emit('close')
 }
 

@@ -8,11 +8,12 @@
 
 const { AsyncResource } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
+const { constants } = require('node:os')
 const { native, headFlags } = require('./binding')
 const { Connection } = require('./connection')
 const { newMessage, readRequest, isTouched } = require('./incoming')
 const { ServerResponse, closeResponse, originalAssignSocket } = require('./response')
-const { isQuiet, baseEmit } = require('./outgoing')
+const { isQuiet, baseEmit, failEndCallbacks } = require('./outgoing')
 const { acceptedSocket } = require('./socket')
 const { codes, connectionReset, parseError, systemError } = require('./errors')
 const versions = require('./versions')
@@ -24,7 +25,10 @@ const {
 const { KEEP_ALIVE, BODY, UPGRADE, HAS_EXPECT, HAS_HOST, FRAMED } = headFlags
 const { METHODS } = native
 
-const HTTP_1_1 = 0x101
+/** What became of output that will not be written. */
+const ECANCELED = -constants.errno.ECANCELED
+const WRITE = 2
+
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 
 const startChannel = diagnostics.channel('http.server.request.start')
@@ -70,6 +74,8 @@ function ServerConnection (id, stream, server, listener) {
   this.ending = false
   /** Driver two: the keep-alive time runs on the stream. */
   this.keepAliveSet = false
+  /** Driver two: when the message that is arriving began, performance.now(); 0 between messages. */
+  this.began = stream === null ? 0 : performance.now()
   server[kConnections].add(this)
 }
 Object.setPrototypeOf(ServerConnection.prototype, Connection.prototype)
@@ -131,6 +137,7 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   request.joinDuplicateHeaders = server.joinDuplicateHeaders
   request.upgrade = (flags & UPGRADE) !== 0
   const hasBody = (flags & BODY) !== 0
+  if (!hasBody) this.began = 0
   if (hasBody) {
     this.receiving = request
     if (this.socket?.parser) this.socket.parser.incoming = request
@@ -222,6 +229,7 @@ ServerConnection.prototype.attach = function attach (response) {
   if (this.stream !== null || response.assignSocket !== originalAssignSocket) {
     response.assignSocket(this.getSocket())
     this.current = response
+    if (this.stream !== null) this.stream.on('close', onStreamClosed)
     return
   }
   this.current = response
@@ -265,6 +273,7 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (versions.messageSignal) request[kDetachSignal]?.()
 
   this.current = null
+  if (this.stream !== null) this.stream.removeListener('close', onStreamClosed)
   if (this.stream !== null || response.assignSocket !== originalAssignSocket) response.detachSocket(this.getSocket())
   response[kConnection] = null
   response[kSocket] = null
@@ -340,6 +349,7 @@ ServerConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   const { receiving } = this
   if (receiving === null) return
   this.receiving = null
+  this.began = 0
   if (this.socket?.parser) this.socket.parser.incoming = null
   this.run(complete, receiving, text)
 }
@@ -387,6 +397,14 @@ ServerConnection.prototype.isWritable = function isWritable () {
 /** headersTimeout or requestTimeout is over. */
 ServerConnection.prototype.onExpired = function onExpired (which) {
   this.fail(new codes.ERR_HTTP_REQUEST_TIMEOUT())
+}
+
+/** Driver two: does the message that is arriving take too long? Milliseconds, 0 for no limit. */
+ServerConnection.prototype.expire = function expire (headers, request) {
+  if (this.began === 0) return
+  const elapsed = performance.now() - this.began
+  if (headers > 0 && this.receiving === null && elapsed >= headers) this.onExpired(1)
+  else if (request > 0 && elapsed >= request) this.onExpired(2)
 }
 
 /** The connection was idle for the time set. */
@@ -480,6 +498,7 @@ ServerConnection.prototype.closeResponses = function closeResponses () {
   const { current, queue } = this
   this.current = null
   if (current !== null) {
+    failEndCallbacks(current, systemError(ECANCELED, WRITE))
     closeResponse(current)
     detachFrom(current)
   }
@@ -528,26 +547,34 @@ function serveStream (server, stream) {
   stream._paused = false
   stream._httpMessage = null
   if (server.timeout && typeof stream.setTimeout === 'function') stream.setTimeout(server.timeout)
+  stream.setEncoding = refuseEncoding
   stream.on('data', onStreamData)
   stream.on('end', onStreamEnd)
   stream.on('close', onStreamClose)
   stream.on('error', onStreamError)
   stream.on('timeout', onStreamTimeout)
-  stream.on('drain', onStreamDrain)
   return connection
 }
 
+/** The bytes belong to the messages; nobody may change how they are read. */
+function refuseEncoding () {
+  throw new codes.ERR_HTTP_SOCKET_ENCODING()
+}
+
 function stopListening ({ stream }) {
+  delete stream.setEncoding
   stream.removeListener('data', onStreamData)
   stream.removeListener('end', onStreamEnd)
   stream.removeListener('close', onStreamClose)
   stream.removeListener('error', onStreamError)
   stream.removeListener('timeout', onStreamTimeout)
-  stream.removeListener('drain', onStreamDrain)
+  stream.removeListener('close', onStreamClosed)
 }
 
 function onStreamData (chunk) {
-  this[kConnection].receive(chunk)
+  const connection = this[kConnection]
+  if (connection.began === 0) connection.began = performance.now()
+  connection.receive(chunk)
 }
 
 function onStreamEnd () {
@@ -557,9 +584,14 @@ function onStreamEnd () {
 
 function onStreamClose () {
   const connection = this[kConnection]
-  const { id } = connection
-  connection.forget(id)
-  connection.onClosed(0, 0)
+  connection.forget(connection.id)
+  connection.abort()
+  // A response that has the stream hears of it last, behind the listeners of others.
+  if (connection.current === null) connection.afterClose()
+}
+
+function onStreamClosed () {
+  this[kConnection].afterClose()
 }
 
 function onStreamError (error) {
@@ -571,10 +603,6 @@ function onStreamError (error) {
 
 function onStreamTimeout () {
   this[kConnection].onTimeout()
-}
-
-function onStreamDrain () {
-  this[kConnection].onDrain()
 }
 
 module.exports = { ServerConnection, serveStream, ServerResponse }

@@ -186,6 +186,9 @@ function sweep (server) {
   const { headersTimeout, requestTimeout, _handle: handle } = server
   if (headersTimeout === 0 && requestTimeout === 0) return
   if (handle instanceof Listener) handle.expire(headersTimeout, requestTimeout)
+  for (const connection of server[kConnections]) {
+    if (connection.stream !== null) connection.expire(headersTimeout, requestTimeout)
+  }
 }
 
 /**

@@ -5,9 +5,8 @@ const { scenario } = require('../oracle')
 const pools = ({ sockets, freeSockets, requests }) => Object.fromEntries(Object.entries({ sockets, freeSockets, requests })
   .map(([name, map]) => [name, Object.values(map).map((list) => list.length)]))
 
-const later = async (turns = 3) => {
-  while (turns-- > 0) await new Promise(setImmediate)
-}
+/** Lets connections close and pools settle: there is no event for that. */
+const later = () => new Promise((resolve) => setTimeout(resolve, 30))
 
 scenario.module('properties and defaults', (run) => {
   const { log } = run
@@ -91,7 +90,7 @@ scenario('maxTotalSockets and maxFreeSockets', async (run) => {
   await run.serve({}, (req, res) => setImmediate(() => res.end(req.url)))
   const total = run.agent({ keepAlive: true, maxTotalSockets: 2, maxFreeSockets: 1 })
   await Promise.all(['/1', '/2', '/3', '/4'].map((path) => run.exchange({ path, agent: total, track: path })))
-  await later(10)
+  await later()
   run.log('agent', 'pools', pools(total), total.totalSocketCount)
 })
 
@@ -112,7 +111,7 @@ for (const scheduling of ['lifo', 'fifo']) {
       request.end()
     }
     await run.closed(...requests)
-    await later(5)
+    await later()
     const free = Object.values(agent.freeSockets)[0].slice()
     const request = run.request({ path: '/again', agent })
     request.end()
@@ -127,7 +126,7 @@ scenario('the state of a free socket', async (run) => {
   await run.serve({}, (req, res) => res.end('x'))
   const agent = run.agent({ keepAlive: true, timeout: 3000 })
   await run.exchange({ agent })
-  await later(5)
+  await later()
   const [socket] = Object.values(agent.freeSockets)[0]
   run.log('client', 'state', socket._httpMessage, socket.parser, socket.timeout, socket.destroyed, socket.readable, socket.writable)
   run.log('client', 'listeners', socket.eventNames().map(String).filter((name) => socket.listenerCount(name) > 0).sort())
@@ -149,11 +148,11 @@ scenario('destroy() ends used and free connections', async (run) => {
   const [response] = await run.once(request, 'response')
   run.watch('client', response, ['aborted', 'error', 'close'], 'response ')
   await run.exchange({ agent, path: '/quick' })
-  await later(5)
+  await later()
   run.log('agent', 'before', pools(agent))
   run.log('agent', 'returns', agent.destroy())
   await run.closed(request)
-  await later(5)
+  await later()
   run.log('agent', 'after', pools(agent), agent.totalSocketCount)
 })
 
@@ -197,9 +196,9 @@ scenario('subclasses may override every seam', async (run) => {
   const agent = new Mine({ keepAlive: true })
   run.agents.push(agent)
   await run.exchange({ agent, path: '/1' })
-  await later(5)
+  await later()
   await run.exchange({ agent, path: '/2' })
-  await later(5)
+  await later()
   run.log('agent', 'names', Object.keys(agent.freeSockets).map((name) => name.replace(/\d{4,}/, '<port>')))
 })
 
@@ -208,7 +207,7 @@ scenario('keepSocketAlive may say no, and an agent may be any object with addReq
   const agent = run.agent({ keepAlive: true })
   agent.keepSocketAlive = () => false
   await run.exchange({ agent, path: '/1' })
-  await later(5)
+  await later()
   run.log('agent', 'pools', pools(agent))
   const plain = {
     addRequest: (request, options) => {
@@ -239,7 +238,7 @@ scenario('the server hints at how long it keeps connections', async (run) => {
   for (const path of Object.keys(hints)) {
     const agent = run.agent({ keepAlive: true, timeout: 5000 })
     await run.exchange({ agent, path })
-    await later(5)
+    await later()
     run.log('agent', path, pools(agent), Object.values(agent.freeSockets)[0]?.[0].timeout)
   }
 })
@@ -248,11 +247,11 @@ scenario('an idle connection leaves the pool after the timeout of the agent', as
   await run.serve({}, (req, res) => res.end('x'))
   const agent = run.agent({ keepAlive: true, timeout: 50 })
   await run.exchange({ agent })
-  await later(5)
+  await later()
   run.log('agent', 'before', pools(agent))
   const [socket] = Object.values(agent.freeSockets)[0]
   await run.closed(socket)
-  await later(5)
+  await later()
   run.log('agent', 'after', pools(agent), agent.totalSocketCount)
 })
 
@@ -268,7 +267,7 @@ scenario.client('bytes that come on a free connection', async (run) => {
   })
   const agent = run.agent({ keepAlive: true })
   await run.exchange({ agent })
-  await later(5)
+  await later()
   const [socket] = Object.values(agent.freeSockets)[0]
   origin.send('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison')
   await run.sleep(30)

@@ -154,12 +154,15 @@ scenario('a response with Connection: close ends the connection of a keep-alive 
   await run.exchange({ path: '/2' })
 })
 
-scenario('an HTTP/1.0 server without keep-alive is not reused', async (run) => {
+scenario('a connection that the server closes without saying so is not reused', async (run) => {
   await run.serve({}, (req, res) => {
     res.shouldKeepAlive = false
     res.removeHeader('connection')
     res.end(req.url)
   })
-  await run.exchange({ path: '/1' })
-  await run.exchange({ path: '/2' })
+  const agent = run.agent({ keepAlive: true })
+  for (const path of ['/1', '/2']) {
+    await run.exchange({ path, agent })
+    while (Object.keys(agent.freeSockets).length + Object.keys(agent.sockets).length > 0) await new Promise(setImmediate)
+  }
 })

@@ -9,7 +9,7 @@ use crate::net::connection::{Block, Body, Connection, Head, Message};
 use crate::net::event::Batch;
 use crate::net::listener::set_keep_alive;
 use crate::net::output::SEGMENT;
-use http_native_proto::OutFraming;
+use http_native_proto::{OutFraming, SendError};
 
 type Outcome = Result<Option<Value>, Failure>;
 
@@ -32,9 +32,13 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 28] = [
+pub(super) const EXPORTS: [(&CStr, Function); 29] = [
     (c"start", start),
     (c"send", send),
+    (c"report", |_, scope, arguments| {
+        scope.report(arguments[0])?;
+        Ok(None)
+    }),
     (c"writeRaw", write_raw),
     (c"flush", |environment, _, _| {
         environment.flush();
@@ -267,8 +271,17 @@ fn send(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outc
         last: flags & flags::LAST != 0,
     };
     let pending = environment.with(id, |connection| connection.send(message))?;
-    let pending = pending
-        .map_err(|_| Failure::Throw("ERR_INVALID_CHAR", "Invalid character in header content"))?;
+    let pending = match pending {
+        Ok(pending) => pending,
+        Err(SendError::BadBlock) => {
+            return Err(Failure::Throw(
+                "ERR_INVALID_CHAR",
+                "Invalid character in header content",
+            ));
+        }
+        // Node: what is said on a connection that has no place for it any more is dropped.
+        Err(_) => 0,
+    };
     environment.mark(id);
     Ok(Some(scope.number(pending as f64)?))
 }

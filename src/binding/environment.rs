@@ -395,14 +395,7 @@ impl Environment {
         if count == 0 {
             return Ok(false);
         }
-        let mut argument = scope.integer(count)?;
-        // Each call that throws has taken at least one record along.
-        for _ in 0..=count {
-            if scope.call(function, argument)? {
-                break;
-            }
-            argument = scope.integer(-1)?;
-        }
+        scope.call(function, scope.integer(count)?)?;
         Ok(!self.encoder.borrow().is_empty())
     }
 

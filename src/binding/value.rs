@@ -271,8 +271,9 @@ impl Scope {
         result
     }
 
-    /// Calls a function with one argument. `Ok(false)`: it threw, and the exception was reported as uncaught.
-    pub(super) fn call(self, function: Value, argument: Value) -> Outcome<bool> {
+    /// Calls a function with one argument. It catches what its callees throw; should it throw itself, that is
+    /// reported as uncaught.
+    pub(super) fn call(self, function: Value, argument: Value) -> Outcome<()> {
         let this = self.global()?;
         // SAFETY: handles of this scope; one argument at the address given. Without an async context
         // `napi_make_callback` takes the root one, which requests leave by AsyncResource.
@@ -292,19 +293,19 @@ impl Scope {
                 sys::napi_call_function(self.env, this.0, function.0, argc, argv, result)
             }
         };
-        if status == sys::Status::napi_ok {
-            return Ok(true);
-        }
         if status != sys::Status::napi_pending_exception {
-            return Err(Failure::Refused);
+            return check(status);
         }
         let mut error = ptr::null_mut();
-        // SAFETY: an exception is pending; both calls take it over.
-        unsafe {
-            check(sys::napi_get_and_clear_last_exception(self.env, &mut error))?;
-            check(sys::napi_fatal_exception(self.env, error))?;
-        }
-        Ok(false)
+        // SAFETY: an exception is pending; this takes it over.
+        check(unsafe { sys::napi_get_and_clear_last_exception(self.env, &mut error) })?;
+        self.report(Value(error))
+    }
+
+    /// Reports an error as uncaught: 'uncaughtException', or the end of the process.
+    pub(super) fn report(self, error: Value) -> Outcome<()> {
+        // SAFETY: as in `i32`.
+        check(unsafe { sys::napi_fatal_exception(self.env, error.0) })
     }
 
     fn throw(self, failure: &Failure) {

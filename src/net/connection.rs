@@ -284,9 +284,17 @@ impl Connection {
         match message.head {
             Head::None => {}
             Head::Informational(block) => {
-                state
-                    .proto
-                    .send_informational(block.bytes, block.lines, state.output.tail())?;
+                let sent =
+                    state
+                        .proto
+                        .send_informational(block.bytes, block.lines, state.output.tail());
+                match sent {
+                    // Node: an interim response behind the head of the final one goes out as it is.
+                    Err(proto::SendError::OutOfOrder) => {
+                        state.output.tail().extend_from_slice(block.bytes)
+                    }
+                    sent => sent?,
+                }
             }
             Head::Final(block, framing) => {
                 if self.role == proto::Role::Client {

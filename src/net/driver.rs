@@ -291,7 +291,8 @@ impl Driver {
     /// The JS thread ends an exchange without waking this thread, and then the keep-alive time counts: be
     /// there before it can have passed.
     fn earliest(&self, idle: Option<Instant>, now: Instant) -> Option<Instant> {
-        let keep_alive = self.connection.listener.as_ref()?.keep_alive();
+        let listener = self.connection.listener.as_ref();
+        let keep_alive = listener.map_or(Duration::ZERO, |listener| listener.keep_alive());
         if keep_alive.is_zero() {
             return idle;
         }

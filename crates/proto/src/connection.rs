@@ -7,11 +7,10 @@ use crate::body::framing;
 use crate::client::{self, Queue};
 use crate::config::Config;
 use crate::error::{CloseReason, Error, ErrorKind};
-use crate::event::Event;
+use crate::event::{BodyFraming, Event};
 use crate::head::facts::Facts;
 use crate::head::machine::{Fail, Machine, Rules};
 use crate::headers::Fields;
-use crate::event::BodyFraming;
 use crate::receive::{Step, Verdict};
 use crate::server;
 use crate::state::{Receive, Send};
@@ -121,10 +120,7 @@ impl Connection {
     ///
     /// The bytes are not HTTP, or go beyond a limit (see [`Config`]). There is no way back: every
     /// later call gives the same error.
-    pub fn next_event<'a, 'i: 'a>(
-        &'a mut self,
-        input: &mut &'i [u8],
-    ) -> Result<Event<'a>, Error> {
+    pub fn next_event<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Event<'a>, Error> {
         let step = self.advance(input)?;
         let machine = self.machine.as_deref();
         Ok(match step {

@@ -37,7 +37,11 @@ pub(crate) enum Verdict {
 impl Connection {
     pub(crate) fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Step<'i>, Error> {
         // A head or trailers told by the last call are no longer borrowed.
-        if self.machine.as_ref().is_some_and(|machine| machine.is_done()) {
+        if self
+            .machine
+            .as_ref()
+            .is_some_and(|machine| machine.is_done())
+        {
             self.machine = None;
         }
         self.text.clear();
@@ -185,10 +189,7 @@ impl Connection {
             }
             Role::Client => {
                 let Some(expected) = self.expected.first() else {
-                    return Err(Fail {
-                        kind: ErrorKind::UnsolicitedResponse,
-                        at,
-                    });
+                    return fail(ErrorKind::UnsolicitedResponse, at);
                 };
                 let verdict = client::judge(&self.facts, expected);
                 if verdict.switch {
@@ -247,9 +248,14 @@ impl Connection {
 
     pub(crate) fn detach(&mut self) {
         self.receive = Receive::Raw;
-        self.send = Send::Detached;
         self.switches_after = false;
+        // What answers the request that asked for the switch is no longer HTTP's business.
         self.expected.pop();
+        self.requests = self.requests.saturating_sub(1);
+        // Requests before it may still wait for their responses.
+        if self.requests == 0 {
+            self.send = Send::Detached;
+        }
         self.close.get_or_insert(CloseReason::Switched);
     }
 
@@ -276,9 +282,10 @@ fn feed(
     at: usize,
     rules: &Rules,
 ) -> Result<Option<usize>, Fail> {
-    machine
-        .feed(&input[at..], rules)
-        .map_err(|fail| Fail { at: at + fail.at, ..fail })
+    machine.feed(&input[at..], rules).map_err(|fail| Fail {
+        at: at + fail.at,
+        ..fail
+    })
 }
 
 /// Length of the CR and LF at the start.

@@ -2,10 +2,10 @@
 
 use crate::body::framing;
 use crate::config::Leniency;
+use crate::connection::Role;
 use crate::event::{BodyFraming, RequestHead};
 use crate::head::facts::{CONTENT_LENGTH, EXPECT, Facts, HOST, TRANSFER_ENCODING};
 use crate::headers::Fields;
-use crate::connection::Role;
 use crate::method::Method;
 
 /// What a request's head means for what follows it.

@@ -45,17 +45,7 @@ const CLASSES: [u8; 256] = {
             classes |= TARGET;
             if !matches!(
                 b,
-                b'"' | b'#'
-                    | b'<'
-                    | b'>'
-                    | b'\\'
-                    | b'^'
-                    | b'`'
-                    | b'{'
-                    | b'|'
-                    | b'}'
-                    | b'/'
-                    | b'?'
+                b'"' | b'#' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'/' | b'?'
             ) {
                 classes |= AUTHORITY;
             }

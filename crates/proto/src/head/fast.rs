@@ -53,16 +53,11 @@ fn method(name: &[u8]) -> Option<Method> {
 
 /// A request whose head lies whole in `input`. Its fields are appended to `text` as
 /// [`Fields`](crate::Fields) has them.
-pub(crate) fn request<'i>(
-    input: &'i [u8],
-    rules: &Rules,
-    text: &mut Vec<u8>,
-) -> Option<Found<'i>> {
+pub(crate) fn request<'i>(input: &'i [u8], rules: &Rules, text: &mut Vec<u8>) -> Option<Found<'i>> {
     let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
     let mut head = httparse::Request::new(&mut []);
-    let len = match head.parse_with_uninit_headers(input, &mut headers) {
-        Ok(Status::Complete(len)) => len,
-        _ => return None,
+    let Ok(Status::Complete(len)) = head.parse_with_uninit_headers(input, &mut headers) else {
+        return None;
     };
     let target = head.path?.as_bytes();
     // `/path` and `*` only; the authorities of other forms are the machine's business.
@@ -86,9 +81,9 @@ pub(crate) fn response<'i>(
     let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
     let mut head = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
-    let len = match config.parse_response_with_uninit_headers(&mut head, input, &mut headers) {
-        Ok(Status::Complete(len)) => len,
-        _ => return None,
+    let parsed = config.parse_response_with_uninit_headers(&mut head, input, &mut headers);
+    let Ok(Status::Complete(len)) = parsed else {
+        return None;
     };
     let reason = head.reason?.as_bytes();
     // An empty reason may be one httparse did not like, and points nowhere.
@@ -124,9 +119,11 @@ fn fields<'i>(
         .iter()
         .map(|next| offset(head, next.name.as_bytes()))
         .chain([head.len().checked_sub(2)?]);
-    let first = headers.first().map_or(head.len().checked_sub(2)?, |header| {
-        offset(head, header.name.as_bytes())
-    });
+    let first = headers
+        .first()
+        .map_or(head.len().checked_sub(2)?, |header| {
+            offset(head, header.name.as_bytes())
+        });
     if head[first - 2] != b'\r' || !head.ends_with(b"\r\n") {
         return None;
     }
@@ -188,6 +185,11 @@ fn note(facts: &mut Facts, name: &[u8], value: &[u8]) -> bool {
 }
 
 fn note_connection(facts: &mut Facts, value: &[u8]) {
+    // What nearly all of them say.
+    if value == b"keep-alive" {
+        facts.set_connection(1);
+        return;
+    }
     let mut matcher = Matcher::default();
     for &byte in value {
         if let Some(word) = matcher.push(token::CONNECTION, true, byte) {

@@ -92,7 +92,11 @@ fn fields(fields: &Fields<'_>) -> String {
 
 /// What a connection makes of a case.
 pub(crate) fn trace(case: &Case) -> String {
-    let role = if case.client { Role::Client } else { Role::Server };
+    let role = if case.client {
+        Role::Client
+    } else {
+        Role::Server
+    };
     let mut connection = Connection::new(role, case.config);
     if case.reference {
         connection.use_reference_only();
@@ -119,7 +123,9 @@ pub(crate) fn trace(case: &Case) -> String {
                     let (major, minor) = head.version;
                     let (method, target) = (head.method.as_str(), escape(head.target));
                     let list = fields(&head.fields);
-                    said.push(format!("head {major}.{minor} {method} \"{target}\" {keep} {up} {list}"));
+                    said.push(format!(
+                        "head {major}.{minor} {method} \"{target}\" {keep} {up} {list}"
+                    ));
                     connects = head.method == Method::CONNECT;
                     if head.body == BodyFraming::None || connects {
                         said.push("end".to_owned());
@@ -131,7 +137,9 @@ pub(crate) fn trace(case: &Case) -> String {
                     let (major, minor) = head.version;
                     let (status, reason) = (head.status, escape(head.reason));
                     let list = fields(&head.fields);
-                    said.push(format!("head {major}.{minor} {status} \"{reason}\" {keep} {up} {list}"));
+                    said.push(format!(
+                        "head {major}.{minor} {status} \"{reason}\" {keep} {up} {list}"
+                    ));
                     if head.body == BodyFraming::None {
                         said.push("end".to_owned());
                     }

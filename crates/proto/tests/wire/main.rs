@@ -1,5 +1,7 @@
-//! What connections make of bytes: the tables in `cases`.
+//! What connections make of bytes: the tables in `cases`, and random heads.
 
+mod both_paths;
+#[path = "../support/mod.rs"]
 mod support;
 
 use support::check;
