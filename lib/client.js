@@ -216,6 +216,8 @@ ClientRequest.prototype.onSocket = function onSocket (socket, error) {
 }
 
 function takeSocket (request, socket, error) {
+  // The socket died in the meantime, and the request with it.
+  if (request._closed) return
   if (request.destroyed || error) {
     refuseSocket(request, socket, error)
     return
@@ -256,6 +258,7 @@ function refuseSocket (request, socket, error) {
 }
 
 function fail (request, error) {
+  if (request._closed) return
   request.destroyed = true
   if (error) emitError(request, error)
   else if (!request.aborted) emitError(request, connectionReset('socket hang up'))
@@ -282,6 +285,8 @@ ClientRequest.prototype.responseEnded = function (response) {
 
 /** The exchange is over and the connection can carry another. */
 function giveBack (request) {
+  // The connection was lost behind the response.
+  if (request._closed) return
   const { socket } = request
   const connection = connectionOf(socket)
   if (request.timeoutCb !== null) {

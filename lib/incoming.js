@@ -230,7 +230,7 @@ IncomingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
   return this
 }
 
-IncomingMessage.prototype._read = function _read (size) {
+IncomingMessage.prototype._read = function _read () {
   if (!this._consuming) {
     this._readableState.readingMore = false
     this._consuming = true

@@ -76,6 +76,8 @@ Listener.prototype.bind = function bind (address, port, addressType, backlog, fd
   if (this.id >= 0) {
     listeners.set(this.id, this)
     this.refresh()
+    // Core's pipes lack the method, and net.Server.address() goes by that.
+    if (native.listenerAddress(this.id)?.path !== undefined) this.getsockname = undefined
   }
   return { address, addressType }
 }

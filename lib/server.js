@@ -161,7 +161,8 @@ hidden('parserConfig', function parserConfig () {
  * whose sockets we then serve as streams.
  */
 hidden('_listen2', function _listen2 (address, port, addressType, backlog, fd, flags) {
-  if (!this._handle) {
+  // Where the permission model forbids the network, core is to say so.
+  if (!this._handle && !(process.permission !== undefined && versions.permissionGuardsNet && !process.permission.has('net'))) {
     const listener = new Listener(this)
     const bound = listener.bind(address, port, addressType, backlog, fd, flags)
     this._handle = listener

@@ -20,6 +20,8 @@ function has (first, backports = {}) {
 module.exports = Object.freeze({
   major,
   minor,
+  /** The permission model guards the network too. */
+  permissionGuardsNet: has(25),
   /** Streams buffer 64 KiB instead of 16 by default. */
   largeHighWaterMark: has(22),
   /** Too many fields end the connection with 431; before, the surplus was dropped. */

@@ -178,22 +178,3 @@ scenario.server('what terminators do: they mark responses under way and destroy 
   run.log('busy', 'ended', await busy.ended())
   await closed
 })
-
-scenario.server('pausing the socket of a request stops its body', async (run) => {
-  await run.serve({}, (req, res) => {
-    let length = 0
-    req.on('data', (chunk) => { length += chunk.length })
-    req.on('end', () => {
-      run.log('server', 'length', length)
-      res.end('whole')
-    })
-    req.socket.pause()
-    setTimeout(() => {
-      run.log('server', 'while paused', length < 3000000, req.socket.isPaused())
-      req.socket.resume()
-    }, 30)
-  })
-  const peer = run.dial()
-  peer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n', Buffer.alloc(3000000, 'x'))
-  await peer.until('whole')
-})

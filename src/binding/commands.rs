@@ -4,10 +4,11 @@ use std::ffi::CStr;
 use std::time::Duration;
 
 use super::environment::{Dispatch, Environment};
-use super::value::{Failure, Function, Records, Scope, Value};
-use crate::net::connection::{Block, Body, Connection, Head, Message};
+use super::ffi::{Failure, Function, Records, Scope, Value};
+use crate::net::connection::Connection;
 use crate::net::event::Batch;
 use crate::net::listener::set_keep_alive;
+use crate::net::message::{Block, Body, Head, Message};
 use crate::net::output::SEGMENT;
 use http_native_proto::{OutFraming, SendError};
 

@@ -1,7 +1,7 @@
 //! Events to records: the numbers and values of `docs/BOUNDARY.md`.
 
 use super::environment::Environment;
-use super::value::{Failure, Scope, Value};
+use super::ffi::{Failure, Scope, Value};
 use crate::net::event::{Batch, Event, EventQueue, Payload};
 
 /// Int32 words per record; `STRIDE` of lib/binding.js.

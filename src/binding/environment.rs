@@ -5,11 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use super::encode::Encoder;
+use super::ffi::{Exported, Failure, Records, Reference, Releases, Scope, Signal, Value};
 use super::loan::Loans;
-use super::value::{Exported, Failure, Records, Reference, Releases, Scope, Signal, Value};
 use crate::net::connection::Connection;
 use crate::net::event::EventQueue;
 use crate::net::io_thread::{Ids, IoThread};
@@ -60,8 +61,8 @@ pub(super) struct Environment {
     pub(super) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     slot: Arc<OnceLock<Signal>>,
     pub(super) loans: Loans,
-    /// What the raw functions point to; boxed, so that it stays where it is.
-    pub(super) exported: RefCell<Vec<Box<Exported>>>,
+    /// What the raw functions point to.
+    pub(super) exported: RefCell<Vec<Rc<Exported>>>,
 }
 
 impl Environment {
@@ -138,7 +139,7 @@ impl Environment {
 
     /// The connection with this id.
     pub(super) fn connection(&self, id: u32) -> Result<Arc<Connection>, Failure> {
-        self.with(id, |connection| Arc::clone(connection))
+        self.with(id, Arc::clone)
     }
 
     /// Runs `body` on the connection with this id, without counting a reference.

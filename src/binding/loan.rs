@@ -6,9 +6,10 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use super::environment::Environment;
-use super::uv::Watch;
-use super::value::Scope;
-use crate::net::connection::{Connection, Received, Transport};
+use super::ffi::Scope;
+use super::ffi::Watch;
+use crate::net::connection::Connection;
+use crate::net::lending::{Received, Transport};
 use crate::net::mailbox::Command;
 
 /// Sockets lent at a time. With a few more connections busy at once the I/O thread's batches cost less than the

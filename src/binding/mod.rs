@@ -1,12 +1,11 @@
 //! Node-API: encodes events for JavaScript and turns its calls into commands.
 //!
 //! The hot calls use `napi_sys` directly (a `#[napi]` call costs five times as much, docs/BOUNDARY.md); all
-//! `unsafe` is in [`value`] and [`uv`], which give the rest safe wrappers.
+//! `unsafe` is in [`ffi`].
 
 mod commands;
 mod encode;
 mod environment;
+mod ffi;
 mod loan;
 mod setup;
-mod uv;
-mod value;

@@ -15,9 +15,10 @@ use socket2::Socket;
 
 use super::commands::{EXPORTS, milliseconds};
 use super::environment::{Bound, Environment};
-use super::value::{self, Scope, Signal};
-use crate::net::connection::{Connection, Transport, errno};
+use super::ffi::{self, Scope, Signal};
+use crate::net::connection::{Connection, errno};
 use crate::net::dial::Target;
+use crate::net::lending::Transport;
 use crate::net::listener::{self, Accepted, Listener};
 use crate::net::mailbox::Command;
 
@@ -114,10 +115,10 @@ pub fn init(mut exports: Object, env: Env) -> Result<()> {
     })?;
     environment.set_signal(signal);
     for (name, function) in EXPORTS {
-        value::export(env.raw(), exports.raw(), &environment, name, function)?;
+        ffi::export(env.raw(), exports.raw(), &environment, name, function)?;
     }
     exports.set("METHODS", METHODS.to_vec())?;
-    value::on_cleanup(env.raw(), &environment)?;
+    ffi::on_cleanup(env.raw(), &environment)?;
     env.set_instance_data(environment, (), |_| {})
 }
 
@@ -147,7 +148,7 @@ fn keep_alive(on: Option<bool>, delay: Option<f64>) -> Option<std::time::Duratio
 fn bind(options: &ListenOptions) -> io::Result<Socket> {
     let backlog = options.backlog.unwrap_or(511);
     if let Some(fd) = options.fd {
-        let socket = value::adopt_fd(fd)?;
+        let socket = ffi::adopt_fd(fd)?;
         socket.listen(backlog)?;
         return Ok(socket);
     }

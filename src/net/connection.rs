@@ -5,7 +5,7 @@
 //! wait or a call into JavaScript. Commands of the JS thread take effect here at once (a response is framed
 //! straight into the output); [`Connection::flush`] then writes, on whichever thread it is called.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -18,7 +18,9 @@ use tokio::io::unix::AsyncFd;
 
 use super::event::{Batch, Event, EventQueue, Syscall};
 use super::io_thread::Shared;
+use super::lending::{Lending, Transport};
 use super::listener::Listener;
+use super::message::{Body, Head, Message};
 use super::output::{Output, SEGMENT};
 use super::timing::Timing;
 
@@ -28,50 +30,6 @@ pub(crate) const WINDOW: usize = 256 * 1024;
 /// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
 /// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.
 pub(super) const READ_AHEAD: u32 = 1024;
-
-/// The socket, and who is told when it is ready.
-#[derive(Clone)]
-pub(crate) enum Transport {
-    /// Driver two, a dial that has not begun, or a closed connection.
-    None,
-    /// The I/O thread's reactor.
-    Reactor(Arc<AsyncFd<Socket>>),
-    /// The JS thread's event loop: see [`Lending`].
-    Lent(Arc<Socket>),
-}
-
-impl Transport {
-    pub(crate) fn socket(&self) -> Option<&Socket> {
-        match self {
-            Self::None => None,
-            Self::Reactor(socket) => Some(socket.get_ref()),
-            Self::Lent(socket) => Some(socket),
-        }
-    }
-}
-
-/// At low load, a request that wakes the I/O thread only for that one to wake the JS thread arrives one wake
-/// (20 to 30 µs on a sleeping machine) later than core would see it. So the one connection that is busy while
-/// nothing else is may be lent: the JS thread's event loop watches its socket, reads and writes by itself, with
-/// the same state and the same code. Only the JS thread asks for a loan and ends it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lending {
-    None,
-    Asked,
-    Lent,
-    /// To be put back on the reactor.
-    Returned,
-}
-
-/// What came of [`Connection::receive_lent`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Received {
-    /// Events were appended.
-    Events,
-    Nothing,
-    /// The I/O thread should have the connection back.
-    Return,
-}
 
 /// How the connection is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -83,52 +41,6 @@ pub(super) enum Ending {
     Now,
     /// At once, with RST.
     Reset,
-}
-
-/// The body argument of [`Message`].
-pub(crate) enum Body<'a> {
-    None,
-    /// To be copied behind the head.
-    Copied(&'a [u8]),
-    /// Memory that stays until written.
-    Kept(Bytes),
-}
-
-impl Body<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Copied(bytes) => bytes.len(),
-            Self::Kept(bytes) => bytes.len(),
-        }
-    }
-}
-
-/// A head as JavaScript rendered it, or trailer lines.
-pub(crate) struct Block<'a> {
-    pub(crate) bytes: &'a [u8],
-    /// CRLFs that the renderer counted.
-    pub(crate) lines: u32,
-}
-
-/// What the first part of a [`Message`] is.
-pub(crate) enum Head<'a> {
-    None,
-    Informational(Block<'a>),
-    Final(Block<'a>, proto::OutFraming),
-}
-
-/// A message, or a part of one, that JavaScript says in one call.
-pub(crate) struct Message<'a> {
-    pub(crate) head: Head<'a>,
-    /// Client: the method is HEAD, or CONNECT, which decides how the answer is framed.
-    pub(crate) request_head: bool,
-    pub(crate) request_connect: bool,
-    pub(crate) body: Body<'a>,
-    /// The message ends here; the block holds the trailers.
-    pub(crate) end: Option<Block<'a>>,
-    /// With `end`: the connection closes when all is written.
-    pub(crate) last: bool,
 }
 
 /// Parsing failed, and fails again with every packet until JavaScript closes, as in core.
@@ -467,62 +379,6 @@ impl Connection {
     /// The socket, while there is one.
     pub(crate) fn transport(&self) -> Transport {
         self.lock().transport.clone()
-    }
-
-    // Lending.
-
-    /// Asks the I/O thread to lend the socket; LENT follows if it does.
-    pub(crate) fn ask_loan(&self) {
-        let mut state = self.lock();
-        state.lending = Lending::Asked;
-        state.attention = true;
-    }
-
-    /// Ends the loan; the I/O thread must attend.
-    pub(crate) fn return_loan(&self) {
-        let mut state = self.lock();
-        if state.lending != Lending::None {
-            state.lending = Lending::Returned;
-            state.attention = true;
-        }
-    }
-
-    /// Reads from a lent socket once.
-    pub(crate) fn receive_lent(&self, scratch: &mut [u8], queue: &EventQueue) -> Received {
-        let transport = {
-            let state = self.lock();
-            let unusual = state.paused
-                || state.eof
-                || state.broken.is_some()
-                || state.raw
-                || !state.may_parse();
-            if state.lending != Lending::Lent || unusual {
-                return Received::Return;
-            }
-            state.transport.clone()
-        };
-        let Some(mut socket) = transport.socket() else {
-            return Received::Return;
-        };
-        match socket.read(scratch) {
-            // The end of the stream stays readable: the driver will see it.
-            Ok(0) => Received::Return,
-            Ok(len) => {
-                let now = Instant::now();
-                let mut state = self.lock();
-                state.timing.active(now);
-                state.bytes_read += len as u64;
-                self.receive_packet(&mut state, &scratch[..len], &mut queue.lock(), now);
-                Received::Events
-            }
-            Err(error) => match error.kind() {
-                io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => Received::Nothing,
-                _ => {
-                    self.lock().failure = Some((errno(&error), Syscall::Read));
-                    Received::Return
-                }
-            },
-        }
     }
 
     // Driver two.

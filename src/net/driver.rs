@@ -14,9 +14,10 @@ use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Sleep;
 
-use super::connection::{Connection, Ending, Lending, State, Transport, errno};
+use super::connection::{Connection, Ending, State, errno};
 use super::event::{Event, Syscall};
 use super::io_thread::Shared;
+use super::lending::{Lending, Transport};
 use super::reactor;
 
 /// Bytes a read takes at most, as libuv's.

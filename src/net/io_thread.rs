@@ -16,10 +16,11 @@ use http_native_proto::Role;
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 
-use super::connection::{Connection, Transport, errno};
+use super::connection::{Connection, errno};
 use super::dial::Target;
 use super::driver::Driver;
 use super::event::{Event, EventQueue, Syscall};
+use super::lending::Transport;
 use super::listener::{self, Listener};
 use super::mailbox::{Command, Mailbox};
 use super::reactor;

@@ -86,7 +86,7 @@ fn response(id: u32, head: &proto::ResponseHead<'_>, batch: &mut Batch) -> Event
 }
 
 fn end(id: u32, trailers: &proto::Fields<'_>, batch: &mut Batch) -> Event {
-    let field_count = trailers.len() as u32;
+    let field_count = trailers.len();
     Event::End {
         id,
         field_count,

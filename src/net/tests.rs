@@ -9,12 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_native_proto::{Config, OutFraming, Role};
 
-use super::connection::{Block, Body, Connection, Head, Message, Received, Transport, WINDOW};
+use super::connection::{Connection, WINDOW};
 use super::dial::Target;
 use super::event::{Batch, Event, EventQueue, Payload, Syscall};
 use super::io_thread::{Ids, IoThread};
+use super::lending::{Received, Transport};
 use super::listener::{Accepted, Listener, bind_tcp};
 use super::mailbox::Command;
+use super::message::{Block, Body, Head, Message};
 
 /// Longer than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -2,15 +2,14 @@
 //!
 //! Node-API has no call for this; `uv_poll` is exported by Node and stable through libuv 1.x, which all
 //! supported versions have.
-#![allow(unsafe_code, reason = "libuv is a C interface")]
 
 use std::ffi::{c_int, c_void};
 use std::panic::AssertUnwindSafe;
 
 use napi::sys;
 
-use super::environment::Environment;
-use super::value::{Failure, Scope};
+use super::scope::{Failure, Scope};
+use crate::binding::environment::Environment;
 
 /// `UV_POLL` of `uv_handle_type`.
 const UV_POLL: c_int = 8;
@@ -34,7 +33,7 @@ unsafe extern "C" {
 }
 
 /// A running watch. It ends with [`Watch::stop`]; it does not keep the process alive.
-pub(super) struct Watch(*mut c_void);
+pub(in crate::binding) struct Watch(*mut c_void);
 
 /// What the callback needs.
 struct Watched {
@@ -45,7 +44,7 @@ struct Watched {
 
 impl Watch {
     /// Calls [`Environment::readable`] for the connection in each turn of the event loop while `fd` has bytes to read.
-    pub(super) fn start(
+    pub(in crate::binding) fn start(
         scope: Scope,
         environment: &Environment,
         id: u32,
@@ -90,7 +89,7 @@ impl Watch {
     }
 
     /// No more calls; the descriptor is libuv's no longer when this returns.
-    pub(super) fn stop(self) {
+    pub(in crate::binding) fn stop(self) {
         // SAFETY: started once, stopped once: `self` is gone.
         unsafe { uv_close(self.0, closed) };
     }

@@ -1,0 +1,98 @@
+//! Memory that JavaScript and Rust share.
+
+use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::sys;
+
+use super::scope::{Failure, Outcome, Reference, Scope, Value, check};
+
+/// References to JS memory whose bytes were written; deleted on the JS thread.
+#[derive(Default)]
+pub(in crate::binding) struct Releases(Mutex<Vec<usize>>);
+
+impl Releases {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::binding) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Lets go of everything that was written.
+    pub(in crate::binding) fn release(&self, scope: Scope) {
+        for reference in std::mem::take(&mut *self.lock()) {
+            // SAFETY: each reference was created in this environment and is deleted once, here.
+            unsafe { sys::napi_delete_reference(scope.env, reference as sys::napi_ref) };
+        }
+    }
+}
+
+/// Memory of a Uint8Array that JavaScript still owns. Only the kernel reads it, in `writev`: should JavaScript
+/// shrink or detach the buffer meanwhile, the write fails or sends other bytes, as it does in core.
+pub(super) struct Kept {
+    pub(super) data: *const u8,
+    pub(super) len: usize,
+    pub(super) reference: sys::napi_ref,
+    pub(super) releases: Arc<Releases>,
+}
+
+// SAFETY: the memory may be read from any thread; the reference is only carried, and deleted on the JS thread.
+unsafe impl Send for Kept {}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the reference keeps the array, and so its memory, alive until `releases` deletes it.
+        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.releases.lock().push(self.reference as usize);
+    }
+}
+
+/// The reused Int32Array that records are written to.
+pub(in crate::binding) struct Records {
+    data: *mut i32,
+    len: usize,
+    _array: Reference,
+}
+
+impl Records {
+    pub(in crate::binding) fn new(scope: Scope, value: Value) -> Outcome<Self> {
+        let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
+        // SAFETY: as in `Scope::bytes`.
+        check(unsafe {
+            sys::napi_get_typedarray_info(
+                scope.env,
+                value.0,
+                &mut kind,
+                &mut len,
+                &mut data,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        })?;
+        if kind != sys::TypedarrayType::int32_array || data.is_null() {
+            return Err(Failure::Throw(
+                "ERR_INVALID_ARG_TYPE",
+                "records must be an Int32Array",
+            ));
+        }
+        Ok(Self {
+            data: data.cast::<i32>(),
+            len,
+            _array: scope.reference(value)?,
+        })
+    }
+
+    /// The numbers, writable while no JavaScript runs.
+    pub(in crate::binding) fn numbers(&mut self) -> &mut [i32] {
+        // SAFETY: `_array` keeps the memory alive; lib/binding.js neither transfers nor resizes it, and the JS
+        // thread is here, not in JavaScript.
+        unsafe { std::slice::from_raw_parts_mut(self.data, self.len) }
+    }
+}

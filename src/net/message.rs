@@ -1,0 +1,50 @@
+//! What JavaScript says on a connection in one call.
+
+use bytes::Bytes;
+use http_native_proto as proto;
+
+/// The body argument of [`Message`].
+pub(crate) enum Body<'a> {
+    None,
+    /// To be copied behind the head.
+    Copied(&'a [u8]),
+    /// Memory that stays until written.
+    Kept(Bytes),
+}
+
+impl Body<'_> {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Copied(bytes) => bytes.len(),
+            Self::Kept(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// A head as JavaScript rendered it, or trailer lines.
+pub(crate) struct Block<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// CRLFs that the renderer counted.
+    pub(crate) lines: u32,
+}
+
+/// What the first part of a [`Message`] is.
+pub(crate) enum Head<'a> {
+    None,
+    Informational(Block<'a>),
+    Final(Block<'a>, proto::OutFraming),
+}
+
+/// A message, or a part of one, that JavaScript says in one call.
+pub(crate) struct Message<'a> {
+    pub(crate) head: Head<'a>,
+    /// Client: the method is HEAD, or CONNECT, which decides how the answer is framed.
+    pub(crate) request_head: bool,
+    pub(crate) request_connect: bool,
+    pub(crate) body: Body<'a>,
+    /// The message ends here; the block holds the trailers.
+    pub(crate) end: Option<Block<'a>>,
+    /// With `end`: the connection closes when all is written.
+    pub(crate) last: bool,
+}
