@@ -11,13 +11,13 @@ const stream = require('node:stream')
 const diagnostics = require('node:diagnostics_channel')
 const { native, headFlags, sendFlags, connections, touch } = require('./binding')
 const { Connection } = require('./connection')
-const { connectionReset, parseError } = require('./errors')
+const { codes, coded, connectionReset, parseError } = require('./errors')
 const { newMessage, readResponse } = require('./incoming')
 const { PENDING_MAX, failEndCallbacks } = require('./outgoing')
 const { leniencyOf } = require('./leniency')
 const parseErrors = require('./parse-errors')
 const versions = require('./versions')
-const { kConnection, kDrained, kEndCallbacks, kReceive, kComplete } = require('./symbols')
+const { kCallbacks, kConnection, kDrained, kEndCallbacks, kReceive, kComplete } = require('./symbols')
 
 const { HEAD, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
@@ -26,6 +26,12 @@ const UNASKED = parseErrors.length - 1
 
 /** Fields of a head, and again of its trailers. */
 const MAX_HEADERS = 1000
+
+/** Request -> what destroy() was called with. Not `errored`: core leaves that alone here. */
+const kError = Symbol('kError')
+
+/** Request -> called when its response was read to the end. */
+const kResponseEnded = Symbol('kResponseEnded')
 
 /** Request -> the async context that its events are emitted in. */
 const kResource = Symbol('kResource')
@@ -42,7 +48,7 @@ function emitError (request, error) {
 /** Nothing more will come of a request. */
 function emitClose (request) {
   request._closed = true
-  if (request[kEndCallbacks] !== null) failEndCallbacks(request, request.errored ?? connectionReset('socket hang up'))
+  if (request[kEndCallbacks] !== null) failEndCallbacks(request, request[kError] ?? connectionReset('socket hang up'))
   request.emit('close')
 }
 
@@ -73,8 +79,12 @@ function ClientConnection (id, stream) {
   this.held = null
   this.heldSize = 0
   this.drainWanted = false
-  /** A request is being flushed, see `pending`. */
+  /** A request is being flushed: it asks whether it was handed over. */
   this.flushing = false
+  /** Driver two: writes that the stream has not called back for. */
+  this.unwritten = 0
+  /** The response was the connection's last. */
+  this.closing = false
   /** What was asked of the socket before there was one: 'shutdown', 'close'. */
   this.ending = null
   /** Idle time wanted and, once applied, in force; ms. */
@@ -153,15 +163,17 @@ function sizeOf (chunk) {
 // -------------------------------------------------------------------------------------------------- commands
 
 ClientConnection.prototype.send = function send (flags, head, lines, body, length) {
+  // The response said that it was the last; what the request still has to say, nobody will read.
+  if (this.closing) return PENDING_MAX
   // A request cannot end with its connection: what has no framing goes out as it is.
   if ((flags & HEAD) !== 0 && (flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
   if (this.attempts !== null) {
     const size = hold(this, [flags, head, lines, body, length], head.length + (body === undefined ? 0 : sizeOf(body)))
     // Not handed over before there is somebody to take it.
-    return (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
+    return this.flushing || (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
   }
   const pending = Connection.prototype.send.call(this, flags, head, lines, body, length)
-  return (flags & END) !== 0 && this.isConnecting() ? Math.max(pending, PENDING_MAX) : pending
+  return this.unwritten !== 0 && (flags & END) !== 0 ? Math.max(pending, PENDING_MAX) : pending
 }
 
 ClientConnection.prototype.writeRaw = function writeRaw (chunk, utf8) {
@@ -169,22 +181,42 @@ ClientConnection.prototype.writeRaw = function writeRaw (chunk, utf8) {
   return Connection.prototype.writeRaw.call(this, chunk, utf8)
 }
 
-/** Is the way to the server still being found? */
-ClientConnection.prototype.isConnecting = function isConnecting () {
-  return this.attempts !== null || (this.stream !== null && this.stream.connecting === true)
+/** Driver two: writes what the protocol produced. The stream's callbacks tell when it was handed over. */
+ClientConnection.prototype.forward = function forward () {
+  const chunk = native.take(this.id)
+  const { stream } = this
+  if (chunk !== undefined && chunk !== null && stream.writable !== false) {
+    this.unwritten++
+    stream.write(chunk, (error) => {
+      this.unwritten--
+      if (!error && this.unwritten === 0 && this.drainWanted) this.onDrain()
+    })
+  }
+  return stream.writableLength ?? 0
 }
 
-/** Bytes not taken yet; plenty while a message asks whether it was handed over and the connection is not made. */
+/** Is the way to the server still being found? */
+ClientConnection.prototype.isConnecting = function isConnecting () {
+  return this.attempts !== null
+}
+
+/** Bytes not taken yet; plenty before there is somebody to take them: 'finish' has to wait. */
 ClientConnection.prototype.pending = function pending () {
-  const pending = this.heldSize === 0 ? Connection.prototype.pending.call(this) : this.heldSize
-  // A message is not handed over before there is somebody to take it: its 'finish' has to wait.
-  return this.flushing && this.isConnecting() ? Math.max(pending, PENDING_MAX) : pending
+  if (this.heldSize !== 0) return Math.max(this.heldSize, PENDING_MAX)
+  const pending = Connection.prototype.pending.call(this)
+  return this.unwritten !== 0 && this.flushing ? Math.max(pending, PENDING_MAX) : pending
 }
 
 ClientConnection.prototype.notifyDrain = function notifyDrain () {
-  if (this.attempts !== null) this.drainWanted = true
-  else if (this.isConnecting()) this.stream.once('connect', () => Connection.prototype.notifyDrain.call(this))
+  if (this.closing) return
+  this.drainWanted = true
+  if (this.attempts !== null || this.unwritten !== 0) return
+  if (this.stream !== null) process.nextTick(drainNow, this)
   else Connection.prototype.notifyDrain.call(this)
+}
+
+function drainNow (connection) {
+  if (connection.drainWanted && connection.unwritten === 0) connection.onDrain()
 }
 
 ClientConnection.prototype.shutdown = function shutdown () {
@@ -299,7 +331,7 @@ ClientConnection.prototype.onResponse = function onResponse (flags, status, vers
   }
   const response = newMessage(this)
   readResponse(response, status, version, reasonLength, text)
-  response.joinDuplicateHeaders = request.joinDuplicateHeaders ?? false
+  response.joinDuplicateHeaders = request.joinDuplicateHeaders
   response.upgrade = (flags & headFlags.UPGRADE) !== 0
   request[kResource].runInAsyncScope(deliver, this, request, response, flags)
 }
@@ -330,7 +362,7 @@ function deliver (request, response, flags) {
 }
 
 function onResponseEnd () {
-  this.req.responseEnded(this)
+  this.req[kResponseEnded](this)
 }
 
 /** 1xx: news before the response. */
@@ -445,6 +477,7 @@ function watch (connection) {
   const { socket } = connection
   connection.watching = true
   socket[kConnection] = connection
+  socket.parser = null
   if (connection.stream !== null) socket.on('data', onStreamData)
   socket.on('end', onSocketEnd)
   socket.on('error', onSocketError)
@@ -539,6 +572,18 @@ function lose (connection, request, socket) {
     emitClose(request)
   }
   request.outputData.length = 0
+  failWrites(connection, request)
+}
+
+/** The callbacks of writes that will never be taken. */
+function failWrites (connection, request) {
+  const callbacks = request[kCallbacks]
+  if (callbacks === null) return
+  request[kCallbacks] = null
+  const error = connection.heldSize === 0
+    ? new codes.ERR_STREAM_DESTROYED('write')
+    : coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', 'Socket closed before the connection was established')
+  for (const callback of callbacks) callback(error)
 }
 
 /**
@@ -551,4 +596,4 @@ function connectionOf (socket) {
   return new ClientConnection(native.open(1, plainConfig), socket)
 }
 
-module.exports = { ClientConnection, connectionOf, kResource, emitError, emitClose }
+module.exports = { ClientConnection, connectionOf, kError, kResource, kResponseEnded, emitError, emitClose }

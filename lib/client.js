@@ -12,7 +12,7 @@ const { addAbortSignal, finished } = require('node:stream')
 const { sendFlags } = require('./binding')
 const { OutgoingMessage, parseUniqueHeadersOption } = require('./outgoing')
 const agents = require('./agent')
-const { connectionOf, kResource, emitError, emitClose } = require('./client-connection')
+const { connectionOf, kError, kResource, kResponseEnded, emitError, emitClose } = require('./client-connection')
 const { kDialable } = require('./dial')
 const {
   sortArguments, checkHost, checkTarget, chooseAgent, checkProtocol, chooseMethod, checkParserOptions, hostField
@@ -20,7 +20,7 @@ const {
 const { codes, connectionReset } = require('./errors')
 const { timerDuration } = require('./validators')
 const versions = require('./versions')
-const { kOutHeaders, kUniqueHeaders, kHeadFlags, kFinished, kErrored, kConnection, kNeedDrain, kWritableFinished } = require('./symbols')
+const { kOutHeaders, kUniqueHeaders, kHeadFlags, kFinished, kConnection, kNeedDrain } = require('./symbols')
 
 /** The target; `path` is an accessor over it where Node checks assignments. */
 const kTarget = Symbol('kPath')
@@ -66,6 +66,8 @@ function ClientRequest (input, options, callback) {
 
   this.socketPath = options.socketPath
   if (options.timeout !== undefined) this.timeout = timerDuration(options.timeout, 'timeout')
+  this[kResource] = null
+  this[kError] = null
   const { signal } = options
   if (signal) addAbortSignal(signal, this)
 
@@ -91,7 +93,6 @@ function ClientRequest (input, options, callback) {
   this.reusedSocket = false
   this.host = host
   this.protocol = protocol
-  this[kResource] = null
   if (method === 'HEAD') this[kHeadFlags] = sendFlags.REQUEST_HEAD
   else if (method === 'CONNECT') this[kHeadFlags] = sendFlags.REQUEST_CONNECT
 
@@ -194,15 +195,6 @@ ClientRequest.prototype._implicitHeader = function _implicitHeader () {
   this._storeHeader(startLine(this), this[kOutHeaders])
 }
 
-if (!versions.endCallbackGetsError) {
-  // Elsewhere small rests with the transport count as written; not before there is a transport.
-  Object.defineProperty(ClientRequest.prototype, 'writableFinished', {
-    __proto__: null,
-    get () { return this[kWritableFinished] },
-    configurable: true
-  })
-}
-
 // ---------------------------------------------------------------------------------------------- the connection
 
 /**
@@ -239,7 +231,7 @@ function forwardTimeout () {}
 
 /** The request was given up before there was a connection, or there will be none. */
 function refuseSocket (request, socket, error) {
-  const reason = error || request[kErrored]
+  const reason = error || request[kError]
   if (!socket) {
     fail(request, reason)
     return
@@ -251,7 +243,7 @@ function refuseSocket (request, socket, error) {
     fail(request, reason)
     return
   }
-  finished(socket.destroy(reason), (later) => {
+  finished(socket.destroy(reason ?? undefined), (later) => {
     if (later?.code === 'ERR_STREAM_PREMATURE_CLOSE') later = null
     fail(request, later || reason)
   })
@@ -271,10 +263,11 @@ ClientRequest.prototype[kFinished] = function () {
 }
 
 /** The response was read to its end. */
-ClientRequest.prototype.responseEnded = function (response) {
+ClientRequest.prototype[kResponseEnded] = function (response) {
   const { socket } = this
   this._ended = true
   if (!this.shouldKeepAlive) {
+    connectionOf(socket).closing = true
     if (!socket.writable) return
     if (typeof socket.destroySoon === 'function') socket.destroySoon()
     else socket.end()
@@ -328,19 +321,16 @@ ClientRequest.prototype.destroy = function destroy (error) {
   this.destroyed = true
   // What is left of the response interests nobody.
   this.res?._dump()
-  this[kErrored] = error
+  this[kError] = error ?? null
   this.socket?.destroy(error)
   return this
 }
 
 // ------------------------------------------------------------------------------------------ the socket's options
 
-/** Calls a method of the socket, or just the callback, once the socket is connected. */
-ClientRequest.prototype._deferToConnect = function _deferToConnect (method, args, callback) {
-  const act = () => {
-    if (method) this.socket[method](...args)
-    if (typeof callback === 'function') callback()
-  }
+/** Calls a method of the socket once the socket is connected. */
+ClientRequest.prototype._deferToConnect = function _deferToConnect (method, args) {
+  const act = () => this.socket[method](...args)
   const onSocket = () => {
     if (this.socket.writable) act()
     else this.socket.once('connect', act)

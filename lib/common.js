@@ -11,7 +11,6 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const UNUSUAL = /[^\t\x20-\x7e]/
 
 /** What Node refuses in a field value: all controls but TAB, DEL, and what latin1 cannot say. */
-// eslint-disable-next-line no-control-regex
 const INVALID = /[^\t\x20-\x7e\x80-\xff]/
 
 /** What `httpValidation: 'relaxed'` still refuses. */

@@ -11,6 +11,7 @@ const { native, listeners, touch } = require('./binding')
 const { Connection } = require('./connection')
 const { ServerConnection } = require('./server-connection')
 const { baseEmit } = require('./outgoing')
+const versions = require('./versions')
 
 const socketChannel = diagnostics.channel('net.server.socket')
 
@@ -97,7 +98,8 @@ Listener.prototype.refresh = function refresh () {
 Listener.prototype.accept = function accept (id) {
   const { server } = this
   const { maxConnections } = server
-  if (maxConnections !== undefined && maxConnections !== null && server._connections >= maxConnections) {
+  const isLimited = versions.zeroConnectionsRefuses ? maxConnections !== undefined && maxConnections !== null : maxConnections
+  if (isLimited && server._connections >= maxConnections) {
     return this.refuse(id)
   }
   const assumed = this.idle

@@ -17,7 +17,10 @@ const stream = require('node:stream')
 const { isUint8Array } = require('node:util/types')
 const { deprecate } = require('node:util')
 const { sendFlags, settle } = require('./binding')
-const { storeHead, countLines, checkValue, isRelaxed } = require('./outgoing-head')
+const { storeHead, checkValue, isRelaxed } = require('./outgoing-head')
+const {
+  PENDING_MAX, RAW, nothing, isCarried, transmit, deliver, enqueue, writeRaw, noteBackpressure, takeHeadFlag, encode, sizeOf
+} = require('./outgoing-transmit')
 const { lowerToken, isUnusual, hasInvalidChar } = require('./common')
 const { codes } = require('./errors')
 const { validateString } = require('./validators')
@@ -28,21 +31,10 @@ const {
   kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kDrained, kFinished, kCallbacks
 } = require('./symbols')
 
-const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8, INFORMATIONAL } = sendFlags
-
-/** Queue entries only: bytes for the transport, outside of any framing. */
-const RAW = 1 << 30
-
-/**
- * When no more than this waits for the kernel, a message counts as handed over at once, as a small write does in
- * core; beyond, 'finish' and the callbacks of writes come when the kernel took all.
- */
-const PENDING_MAX = 64 * 1024
+const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL } = sendFlags
 
 const { Stream } = stream
 const baseEmit = EventEmitter.prototype.emit
-
-function nothing () {}
 
 /**
  * @param {object} [options]
@@ -373,182 +365,6 @@ OutgoingMessage.prototype.flushHeaders = function flushHeaders () {
 
 // -------------------------------------------------------------------------------------------------- sending
 
-/** CRLFs in the head; counted anew if somebody replaced it. */
-function headLines (message, head) {
-  return message[kHead] === head ? message[kLines] : countLines(head)
-}
-
-/** How the body that follows the head is framed. `chunkedEncoding` is public and decides to the last. */
-function framingOf (message) {
-  if (message.chunkedEncoding) return message._hasBody ? CHUNKED : NO_BODY
-  const framing = message[kFraming]
-  return framing === CHUNKED ? UNTIL_CLOSE : framing
-}
-
-function isUtf8 (encoding) {
-  return !encoding || encoding === 'utf8' || encoding === 'utf-8'
-}
-
-function isLatin1 (encoding) {
-  return encoding === 'latin1' || encoding === 'binary'
-}
-
-/** Bytes of any other encoding. Unknown ones count as UTF-8, as core wrote them until it began to throw. */
-function encode (text, encoding) {
-  if (Buffer.isEncoding(encoding)) return Buffer.from(text, encoding)
-  if (versions.unknownEncodingThrows) throw new codes.ERR_UNKNOWN_ENCODING(encoding)
-  return Buffer.from(text)
-}
-
-function sizeOf (chunk, encoding) {
-  if (typeof chunk !== 'string') return chunk.byteLength
-  return Buffer.byteLength(chunk, Buffer.isEncoding(encoding) ? encoding : 'utf8')
-}
-
-/**
- * Gives a part of the message to its transport.
- * @param {number} flags HEAD, BODY, END, INFORMATIONAL; framing, encodings and the rest are added here
- * @param {string} head rendered block for HEAD and INFORMATIONAL
- * @param {string|Uint8Array|undefined} body
- * @param {string|null|undefined} encoding of a string body
- * @param {number} size bytes of the body, -1 if not known
- * @param {Function|null} callback for the body or the end
- * @returns {number} bytes the transport has not taken
- */
-function transmit (message, flags, head, body, encoding, size, callback) {
-  const connection = message[kConnection]
-  if (connection === null || connection === undefined) return transmitForeign(message, flags, head, body, encoding, callback)
-
-  let lines = 0
-  let length = 0
-  const isHead = (flags & HEAD) !== 0
-  if (isHead) {
-    lines = headLines(message, head)
-    const framing = framingOf(message)
-    flags |= message[kHeadFlags] | framing
-    length = message._contentLength ?? 0
-  } else if (head !== '') {
-    lines = countLines(head)
-  }
-  if ((flags & BODY) !== 0) {
-    if (typeof body === 'string') {
-      if (isUtf8(encoding)) {
-        if (size === -1 ? Buffer.byteLength(body) !== body.length : size !== body.length) flags |= BODY_UTF8
-        // Core writes a head that is glued to a string body in the body's encoding.
-        if (isHead && message[kUnusual] && (flags & UNTIL_CLOSE) !== CHUNKED) flags |= HEAD_UTF8
-      } else if (!isLatin1(encoding)) {
-        body = encode(body, encoding)
-      }
-    }
-  } else {
-    body = undefined
-  }
-  if ((flags & END) === 0) return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback)
-
-  if (message._last) flags |= message[kLastFlags]
-  if (message._trailer === '' || framingOf(message) !== CHUNKED) {
-    return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback)
-  }
-  if ((flags & (HEAD | BODY)) !== 0) {
-    connection.send(flags & ~(END | message[kLastFlags]), head, lines, body, length)
-    flags &= END | message[kLastFlags]
-  }
-  const { _trailer: trailer } = message
-  return afterSend(message, connection, connection.send(flags | TRAILERS, trailer, countLines(trailer), undefined, 0), callback)
-}
-
-/** Keeps the promise of a write's callback. */
-function afterSend (message, connection, pending, callback) {
-  if (callback !== null) {
-    if (pending < PENDING_MAX) {
-      process.nextTick(callback)
-    } else {
-      if (message[kCallbacks] === null) message[kCallbacks] = []
-      message[kCallbacks].push(AsyncResource.bind(callback))
-      connection.notifyDrain()
-    }
-  }
-  return pending
-}
-
-/** The same to a stream that is no connection of ours, in the writes that core would make. */
-function transmitForeign (message, flags, head, body, encoding, callback) {
-  const socket = message[kSocket]
-  const isHead = (flags & (HEAD | INFORMATIONAL)) !== 0
-  const isEnd = (flags & END) !== 0
-  let isBody = (flags & BODY) !== 0
-  const done = callback === null ? nothing : callback
-  socket.cork?.()
-  if (message.chunkedEncoding && message._hasBody && (flags & INFORMATIONAL) === 0) {
-    let before = isHead ? head : ''
-    if (isBody) {
-      before += sizeOf(body, encoding).toString(16) + '\r\n'
-      socket.write(before, 'latin1', nothing)
-      socket.write(body, encoding, isEnd ? nothing : done)
-      before = '\r\n'
-    }
-    if (isEnd) socket.write(before + '0\r\n' + message._trailer + '\r\n', 'latin1', done)
-    else if (isBody) socket.write(before, 'latin1', nothing)
-    else socket.write(before, 'latin1', done)
-  } else {
-    if (isHead) {
-      if (isBody && typeof body === 'string' && (isUtf8(encoding) || isLatin1(encoding))) {
-        body = head + body
-      } else {
-        socket.write(head, 'latin1', isBody ? nothing : done)
-        if (!isBody) isBody = null
-      }
-    }
-    if (isBody === true) socket.write(body, encoding, done)
-    else if (isBody === false) {
-      if (isEnd) socket.write('', 'latin1', done)
-      else process.nextTick(done)
-    }
-  }
-  socket.uncork?.()
-  return socket.writableLength ?? 0
-}
-
-/** Can parts leave now? */
-function isCarried (message) {
-  const connection = message[kConnection]
-  if (connection !== null && connection !== undefined) return true
-  const socket = message[kSocket]
-  return socket !== null && socket !== undefined && socket._httpMessage === message && socket.writable === true
-}
-
-/** Keeps a part until the message has a transport. `data`, `encoding` and `callback` are what core shows. */
-function enqueue (message, flags, data, encoding, callback) {
-  const size = data === undefined ? 0 : data.length
-  message.outputData.push({ data, encoding, callback, flags })
-  message.outputSize += size
-  message._onPendingData(size)
-  return message.outputSize
-}
-
-/** Sends a part, or queues it. Takes transmit's arguments. */
-function deliver (message, flags, head, body, encoding, size, callback) {
-  if (message.outputData.length === 0 && isCarried(message)) {
-    return transmit(message, flags, head, body, encoding, size, callback)
-  }
-  // Its transport is gone for good.
-  if (message.destroyed) return 0
-  if ((flags & (HEAD | INFORMATIONAL)) !== 0) {
-    const alone = (flags & (BODY | END)) === 0
-    enqueue(message, flags & (HEAD | INFORMATIONAL), head, 'latin1', alone ? callback : null)
-    if (alone) return message.outputSize
-  }
-  const data = (flags & BODY) !== 0 ? body : ''
-  return enqueue(message, flags & (BODY | END), data, encoding, callback)
-}
-
-/** HEAD, once. */
-function takeHeadFlag (message) {
-  if (message._headerSent) return 0
-  message._headerSent = true
-  return HEAD
-}
-
 /** Raw output beside the message's framing; kept for those who call it. Sends the head first if need be. */
 OutgoingMessage.prototype._send = function _send (data, encoding, callback, byteLength) {
   let pending = 0
@@ -568,27 +384,6 @@ OutgoingMessage.prototype._writeRaw = function _writeRaw (data, encoding, callba
   if (this[kSocket]?.destroyed) return false
   if (this.outputData.length === 0 && isCarried(this)) return writeRaw(this, data, encoding, callback ?? null)
   return enqueue(this, RAW, data, encoding, callback ?? null) < this[kHighWaterMark]
-}
-
-function writeRaw (message, data, encoding, callback) {
-  const connection = message[kConnection]
-  if (connection === null || connection === undefined) return message[kSocket].write(data, encoding, callback ?? nothing)
-  if (data.length === 0) {
-    if (callback !== null) process.nextTick(callback)
-    return true
-  }
-  if (typeof data === 'string' && !isUtf8(encoding) && !isLatin1(encoding)) data = encode(data, encoding)
-  const pending = connection.writeRaw(data, typeof data === 'string' && isUtf8(encoding))
-  return afterSend(message, connection, pending, callback) < message[kHighWaterMark]
-}
-
-/** The answer of write(), and the promise of 'drain' that false makes. */
-function noteBackpressure (message, pending) {
-  if (pending < message[kHighWaterMark]) return true
-  message[kNeedDrain] = true
-  const connection = message[kConnection]
-  if (connection !== null && connection !== undefined) connection.notifyDrain()
-  return false
 }
 
 // ------------------------------------------------------------------------------------------- write() and end()

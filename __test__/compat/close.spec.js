@@ -96,9 +96,11 @@ scenario.server('closeIdleConnections spares the busy', async (run) => {
 })
 
 scenario.server('closeAllConnections destroys them all and keeps listening', async (run) => {
+  const closed = []
   const server = await run.serve({}, (req, res) => {
-    run.watch('server', req, ['aborted', 'close'], 'req ')
-    run.watch('server', res, ['close', 'finish'], 'res ')
+    run.watch('server', req, ['aborted', 'close'], `${req.url} req `)
+    run.watch('server', res, ['close', 'finish'], `${req.url} res `)
+    closed.push(run.closed(req, res))
     if (req.url === '/again') return res.end('again')
     res.write('start ')
   })
@@ -114,6 +116,7 @@ scenario.server('closeAllConnections destroys them all and keeps listening', asy
   const again = run.dial()
   again.send('GET /again HTTP/1.1\r\nHost: x\r\n\r\n')
   await again.until('again')
+  await Promise.all(closed)
 })
 
 scenario.server('getConnections counts, and follows those who leave', async (run) => {

@@ -139,7 +139,9 @@ scenario.server('a parse error behind a good request is answered after it', asyn
 })
 
 scenario.server('a parse error behind an unanswered request', async (run) => {
+  const closed = []
   await run.serve({}, (req, res) => {
+    closed.push(run.closed(req, res))
     run.watch('server', req, ['aborted', 'close', 'error'], 'req ')
     run.watch('server', res, ['close', 'finish'], 'res ')
     if (req.url === '/half') res.write('half')
@@ -148,6 +150,7 @@ scenario.server('a parse error behind an unanswered request', async (run) => {
     const peer = run.dial()
     peer.send(get(path) + 'GARBAGE\r\n\r\n')
     run.log('client', 'ended', await peer.ended())
+    await Promise.all(closed)
   }
 })
 

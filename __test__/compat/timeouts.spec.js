@@ -13,22 +13,28 @@ function took (start, least) {
 scenario.server('server.timeout destroys a silent connection', async (run) => {
   const server = await run.serve({}, () => {})
   run.log('server', 'chaining', server.setTimeout(60) === server, server.timeout)
+  const accepted = run.once(server, 'connection')
   server.on('connection', (socket) => run.watch('server', socket, ['timeout', 'close', 'error'], 'socket '))
   const start = Date.now()
   const peer = run.dial()
+  const [socket] = await accepted
   run.log('client', 'ended', await peer.ended(), took(start, 60))
+  await run.closed(socket)
 })
 
 scenario.server('server.timeout destroys a connection whose request is not answered', async (run) => {
+  let closed
   const server = await run.serve({}, (req, res) => {
     run.watch('server', req, ['aborted', 'close', 'error', 'end'], 'req ')
     run.watch('server', res, ['close', 'finish', 'error'], 'res ')
+    closed = run.closed(req, res)
   })
   server.setTimeout(60)
   const start = Date.now()
   const peer = run.dial()
   peer.send(GET)
   run.log('client', 'ended', await peer.ended(), took(start, 60))
+  await closed
 })
 
 scenario.server('a timeout listener of the server keeps the connection', async (run) => {
@@ -103,15 +109,18 @@ scenario.server('headersTimeout is a clientError', async (run) => {
 })
 
 scenario.server('requestTimeout covers the body', async (run) => {
+  let closed
   await run.serve({ requestTimeout: 80, headersTimeout: 40, connectionsCheckingInterval: 20 }, (req, res) => {
     run.watch('server', req, ['aborted', 'close', 'error'], 'req ')
     run.watch('server', res, ['close', 'finish'], 'res ')
+    closed = run.closed(req, res)
     req.resume()
   })
   const start = Date.now()
   const peer = run.dial()
   peer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nabc')
   run.log('client', 'ended', await peer.ended(), took(start, 80))
+  await closed
 })
 
 scenario.server('requestTimeout comes even after the answer if the body is missing', async (run) => {

@@ -189,7 +189,13 @@ pub(crate) fn bind_tcp(
 /// Binds and listens on a Unix socket path.
 pub(crate) fn bind_unix(path: &Path, backlog: i32) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.bind(&SockAddr::unix(path)?)?;
+    socket
+        .bind(&SockAddr::unix(path)?)
+        .map_err(|error| match error.kind() {
+            // Node: libuv says EACCES (13) for a missing directory on all platforms.
+            io::ErrorKind::NotFound => io::Error::from_raw_os_error(13),
+            _ => error,
+        })?;
     socket.listen(backlog)?;
     Ok(socket)
 }
