@@ -15,6 +15,12 @@ const core = require('node:http')
 const { difference } = require('./oracle/difference')
 const { Run } = require('./oracle/run')
 
+/**
+ * Differences that are known and not mended yet: pairings by scenario. They are run and shown as todo. With
+ * ORACLE_KNOWN=check those that are gone fail, so that the list only shrinks.
+ */
+const known = require('./compat/known-differences.json')
+
 /** A run that has not finished by then fails, with its log so far. */
 const DEADLINE = Number(process.env.ORACLE_DEADLINE ?? 5000)
 
@@ -87,9 +93,15 @@ function declare (kind, name, steps, options = {}) {
       throw new Error(`with core: ${expected.failure}\nthe log so far: ${inspect(expected.report, { depth: 6, maxArrayLength: 400, maxStringLength: 4000 })}`)
     }
     for (const [pairing, modules] of Object.entries(others)) {
-      await t.test(pairing, async () => {
+      const isKnown = process.env.OURS === undefined && known[name]?.includes(pairing) === true
+      const checking = isKnown && process.env.ORACLE_KNOWN === 'check'
+      await t.test(pairing, { todo: isKnown && !checking && 'known-differences.json' }, async () => {
         const { failure, report } = await play(modules, kind, steps, deadline)
         const differences = difference(expected.report, report)
+        if (checking) {
+          if (failure === undefined && differences === '') throw new Error('as with core: take it off known-differences.json')
+          return
+        }
         if (failure !== undefined) throw new Error(`${failure}\nuntil then, not as with core (-):\n${differences}`)
         if (differences !== '') throw new Error(`not as with core (-):\n${differences}`)
       })

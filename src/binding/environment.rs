@@ -17,9 +17,6 @@ use crate::net::io_thread::{Ids, IoThread};
 use crate::net::listener::Listener;
 use crate::net::mailbox::Command;
 
-/// Buffers that were written and wait for the JS thread to let go of them; at so many it is woken for it.
-const RELEASES: usize = 16;
-
 /// A connection as the JS thread knows it.
 struct Known {
     connection: Arc<Connection>,
@@ -69,14 +66,15 @@ impl Environment {
     pub(super) fn new() -> Self {
         let slot = Arc::new(OnceLock::<Signal>::new());
         let wake = Arc::clone(&slot);
+        let queue = Arc::new(EventQueue::new(Box::new(move || {
+            if let Some(signal) = wake.get() {
+                signal.give();
+            }
+        })));
         Self {
-            queue: Arc::new(EventQueue::new(Box::new(move || {
-                if let Some(signal) = wake.get() {
-                    signal.give();
-                }
-            }))),
+            releases: Arc::new(Releases::new(Arc::clone(&queue))),
+            queue,
             ids: Arc::default(),
-            releases: Arc::default(),
             signal: Cell::new(None),
             threads: RefCell::default(),
             known: RefCell::default(),
@@ -350,9 +348,6 @@ impl Environment {
         self.releases.release(scope);
         // A refusal means that the environment is going away: there is nobody left to tell.
         let _ = self.drain_queue(scope);
-        if self.releases.len() >= RELEASES {
-            self.releases.release(scope);
-        }
     }
 
     fn drain_queue(&self, scope: Scope) -> Result<(), Failure> {

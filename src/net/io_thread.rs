@@ -152,7 +152,8 @@ impl Shared {
                     return Poll::<()>::Pending;
                 }
                 for command in commands.drain(..) {
-                    self.execute(command);
+                    // A bug costs the connection it is about, not the commands for the others.
+                    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.execute(command)));
                 }
             }
         })

@@ -1,28 +1,50 @@
 //! Memory that JavaScript and Rust share.
 
 use std::ptr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use napi::sys;
 
 use super::scope::{Failure, Outcome, Reference, Scope, Value, check};
+use crate::net::event::{Event, EventQueue};
+
+/// Bytes, and buffers, that may wait to be let go of before the JS thread is woken for it.
+const WAITING_BYTES: usize = 1024 * 1024;
+const WAITING: usize = 16;
 
 /// References to JS memory whose bytes were written; deleted on the JS thread.
-#[derive(Default)]
-pub(in crate::binding) struct Releases(Mutex<Vec<usize>>);
+pub(in crate::binding) struct Releases {
+    waiting: Mutex<(Vec<usize>, usize)>,
+    queue: Arc<EventQueue>,
+}
 
 impl Releases {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(in crate::binding) fn new(queue: Arc<EventQueue>) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            queue,
+        }
     }
 
-    pub(in crate::binding) fn len(&self) -> usize {
-        self.lock().len()
+    fn lock(&self) -> MutexGuard<'_, (Vec<usize>, usize)> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, reference: sys::napi_ref, len: usize) {
+        let (waiting, bytes) = &mut *self.lock();
+        waiting.push(reference as usize);
+        *bytes += len;
+        // Small change waits for the next event: a busy server has one soon, and an idle one has little to free.
+        if *bytes >= WAITING_BYTES || waiting.len() == WAITING {
+            *bytes = 0;
+            self.queue.push(Event::Release);
+        }
     }
 
     /// Lets go of everything that was written.
     pub(in crate::binding) fn release(&self, scope: Scope) {
-        for reference in std::mem::take(&mut *self.lock()) {
+        let (waiting, _) = std::mem::take(&mut *self.lock());
+        for reference in waiting {
             // SAFETY: each reference was created in this environment and is deleted once, here.
             unsafe { sys::napi_delete_reference(scope.env, reference as sys::napi_ref) };
         }
@@ -50,7 +72,7 @@ impl AsRef<[u8]> for Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.releases.lock().push(self.reference as usize);
+        self.releases.add(self.reference, self.len);
     }
 }
 
