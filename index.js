@@ -29,11 +29,14 @@ if (parts === null) {
   const { OutgoingMessage } = require('./lib/outgoing')
   const { IncomingMessage } = require('./lib/incoming')
   const { ServerResponse } = require('./lib/response')
+  const { likeHost } = require('./lib/likeness')
   const { Agent, ClientRequest, Server, createServer, get, request, _connectionListener } = parts
   const agent = require('./lib/agent')
   const ours = {
     Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse, createServer, get, request, _connectionListener
   }
+
+  for (const Class of [Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse]) likeHost(Class, core[Class.name])
 
   for (const name of Object.keys(core)) {
     const own = Object.getOwnPropertyDescriptor(core, name)

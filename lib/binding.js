@@ -139,19 +139,42 @@ function dispatch (count) {
     try {
       while (cursor < limit) {
         const id = records[cursor + 1]
-        if (previous !== -1 && previous !== id) process._tickCallback()
+        if (previous !== -1 && (previous !== id || isApart())) runTicks()
         previous = id
         step()
-        if (settling.length !== 0) settleAll()
+        if (settling.length !== 0 && !isFollowedByError(id)) settleAll()
       }
-      process._tickCallback()
-      if (settling.length !== 0) settleAll()
+      // Little to do: the answer leaves before the ticks, as early as core's does.
+      if (dirty && limit === STRIDE) flush()
+      runTicks()
     } catch (error) {
       native.report(error)
     }
   }
   dispatching = false
   flush()
+}
+
+function runTicks () {
+  process._tickCallback()
+  while (settling.length !== 0) {
+    settleAll()
+    process._tickCallback()
+  }
+}
+
+/** What is wrong behind a message was seen before the message was settled, in core. */
+function isFollowedByError (id) {
+  return cursor < limit && records[cursor] === events.PARSE_ERROR && records[cursor + 1] === id
+}
+
+/** Do ticks run between the record at the cursor and the one before it, of the same connection? */
+function isApart () {
+  const before = records[cursor - STRIDE]
+  if (before === events.DATA || before === events.EOF) return true
+  // What a FIN means does not come with the bytes before it.
+  const kind = records[cursor]
+  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[cursor + 4] === 0)
 }
 
 /** Handles the record at the cursor. The cursor moves first: a throw must not repeat the record. */
@@ -220,6 +243,7 @@ function deliver (records, at, values) {
       return
     case events.CLOSED:
       connections[id] = undefined
+      if (connection !== undefined) connection.beforeRelease(records[at + 2])
       native.release(id)
       if (connection !== undefined) {
         connection.id = -1

@@ -11,13 +11,14 @@ const stream = require('node:stream')
 const diagnostics = require('node:diagnostics_channel')
 const { native, headFlags, sendFlags, connections, touch } = require('./binding')
 const { Connection } = require('./connection')
-const { codes, coded, connectionReset, parseError } = require('./errors')
+const { connectionReset, parseError } = require('./errors')
+const { kResource, kResponseEnded, emitError, emitClose, lose } = require('./client-outcome')
 const { newMessage, readResponse } = require('./incoming')
-const { PENDING_MAX, failEndCallbacks } = require('./outgoing')
+const { PENDING_MAX } = require('./outgoing')
 const { leniencyOf } = require('./leniency')
 const parseErrors = require('./parse-errors')
 const versions = require('./versions')
-const { kCallbacks, kConnection, kDrained, kEndCallbacks, kReceive, kComplete } = require('./symbols')
+const { kConnection, kDrained, kReceive, kComplete } = require('./symbols')
 
 const { HEAD, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
@@ -27,30 +28,7 @@ const UNASKED = parseErrors.length - 1
 /** Fields of a head, and again of its trailers. */
 const MAX_HEADERS = 1000
 
-/** Request -> what destroy() was called with. Not `errored`: core leaves that alone here. */
-const kError = Symbol('kError')
-
-/** Request -> called when its response was read to the end. */
-const kResponseEnded = Symbol('kResponseEnded')
-
-/** Request -> the async context that its events are emitted in. */
-const kResource = Symbol('kResource')
-
-const errorChannel = diagnostics.channel('http.client.request.error')
 const finishChannel = diagnostics.channel('http.client.response.finish')
-
-/** Fails a request. */
-function emitError (request, error) {
-  if (errorChannel.hasSubscribers) errorChannel.publish({ request, error })
-  request.emit('error', error)
-}
-
-/** Nothing more will come of a request. */
-function emitClose (request) {
-  request._closed = true
-  if (request[kEndCallbacks] !== null) failEndCallbacks(request, request[kError] ?? connectionReset('socket hang up'))
-  request.emit('close')
-}
 
 /** Limits and leniencies of a request that asks for nothing special; shared, never changed. */
 const plainConfig = Object.freeze({
@@ -200,9 +178,14 @@ ClientConnection.prototype.isConnecting = function isConnecting () {
   return this.attempts !== null
 }
 
-/** Bytes not taken yet; plenty before there is somebody to take them: 'finish' has to wait. */
+/**
+ * Bytes not taken yet. Before there is somebody to take them it is plenty for a request that asks whether it was
+ * handed over; where `writableFinished` is told from this number, for everybody.
+ */
 ClientConnection.prototype.pending = function pending () {
-  if (this.heldSize !== 0) return Math.max(this.heldSize, PENDING_MAX)
+  if (this.heldSize !== 0) {
+    return this.flushing || !versions.endCallbackGetsError ? Math.max(this.heldSize, PENDING_MAX) : this.heldSize
+  }
   const pending = Connection.prototype.pending.call(this)
   return this.unwritten !== 0 && this.flushing ? Math.max(pending, PENDING_MAX) : pending
 }
@@ -555,37 +538,6 @@ function onSocketClose () {
   request[kResource].runInAsyncScope(lose, null, connection, request, this)
 }
 
-/** The transport is gone under an exchange. */
-function lose (connection, request, socket) {
-  const response = request.res
-  request.destroyed = true
-  if (response !== null) {
-    if (!response.complete) response.destroy(connectionReset('aborted'))
-    emitClose(request)
-    if (!response.aborted && response.readable) response.push(null)
-  } else {
-    if (!connection.failed && !socket._hadError) {
-      connection.failed = true
-      socket._hadError = true
-      emitError(request, connectionReset('socket hang up'))
-    }
-    emitClose(request)
-  }
-  request.outputData.length = 0
-  failWrites(connection, request)
-}
-
-/** The callbacks of writes that will never be taken. */
-function failWrites (connection, request) {
-  const callbacks = request[kCallbacks]
-  if (callbacks === null) return
-  request[kCallbacks] = null
-  const error = connection.heldSize === 0
-    ? new codes.ERR_STREAM_DESTROYED('write')
-    : coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', 'Socket closed before the connection was established')
-  for (const callback of callbacks) callback(error)
-}
-
 /**
  * The connection that carries a socket's exchanges: ours, or for any other Duplex one made now.
  * @param {import('node:stream').Duplex} socket
@@ -596,4 +548,4 @@ function connectionOf (socket) {
   return new ClientConnection(native.open(1, plainConfig), socket)
 }
 
-module.exports = { ClientConnection, connectionOf, kError, kResource, kResponseEnded, emitError, emitClose }
+module.exports = { ClientConnection, connectionOf }

@@ -12,7 +12,8 @@ const { addAbortSignal, finished } = require('node:stream')
 const { sendFlags } = require('./binding')
 const { OutgoingMessage, parseUniqueHeadersOption } = require('./outgoing')
 const agents = require('./agent')
-const { connectionOf, kError, kResource, kResponseEnded, emitError, emitClose } = require('./client-connection')
+const { connectionOf } = require('./client-connection')
+const { kError, kResource, kResponseEnded, emitError, emitClose } = require('./client-outcome')
 const { kDialable } = require('./dial')
 const {
   sortArguments, checkHost, checkTarget, chooseAgent, checkProtocol, chooseMethod, checkParserOptions, hostField

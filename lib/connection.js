@@ -21,6 +21,11 @@ function Connection (id, stream) {
   this.errno = 0
   /** The message that the connection is sending or has in its care: `socket._httpMessage`. */
   this.current = null
+  /** Nothing more may be sent: our side was ended, or given up. */
+  this.outputEnded = false
+  /** Totals, once the connection is closed. */
+  this.bytesRead = 0
+  this.bytesWritten = 0
   /** The bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
   this.detached = false
   /** Driver two: the stream is corked until the end of this tick. */
@@ -193,6 +198,12 @@ Connection.prototype.setTimeout = function setTimeout (ms) {
   }
   native.setTimeout(this.id, ms)
   touch()
+}
+
+/** The connection is closed: the last chance to ask the native side about it. */
+Connection.prototype.beforeRelease = function beforeRelease (errno) {
+  this.bytesRead = native.bytesRead(this.id)
+  this.bytesWritten = native.bytesWritten(this.id)
 }
 
 /** Driver two: the stream is gone; frees the native side. */

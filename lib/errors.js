@@ -5,7 +5,7 @@
  * a message. Knows nothing of HTTP beyond the wording.
  */
 
-const { inspect, getSystemErrorName } = require('node:util')
+const { format, inspect, getSystemErrorName } = require('node:util')
 const parseErrors = require('./parse-errors')
 
 /** Prototypes that make `String(error)` and the stack name the code, one per built-in class. */
@@ -129,9 +129,9 @@ const codes = {
   ERR_HTTP_HEADERS_SENT: define(Error, 'ERR_HTTP_HEADERS_SENT', (verb) =>
     `Cannot ${verb} headers after they are sent to the client`),
   ERR_HTTP_INVALID_HEADER_VALUE: define(TypeError, 'ERR_HTTP_INVALID_HEADER_VALUE', (value, name) =>
-    `Invalid value "${value}" for header "${name}"`),
+    format('Invalid value "%s" for header "%s"', value, name)),
   ERR_HTTP_INVALID_STATUS_CODE: define(RangeError, 'ERR_HTTP_INVALID_STATUS_CODE', (value) =>
-    `Invalid status code: ${typeof value === 'object' && value !== null ? inspect(value) : String(value)}`),
+    format('Invalid status code: %s', value)),
   ERR_HTTP_REQUEST_TIMEOUT: define(Error, 'ERR_HTTP_REQUEST_TIMEOUT', () => 'Request timeout'),
   ERR_HTTP_SOCKET_ASSIGNED: define(Error, 'ERR_HTTP_SOCKET_ASSIGNED', () => 'ServerResponse has an already assigned socket'),
   ERR_HTTP_SOCKET_ENCODING: define(Error, 'ERR_HTTP_SOCKET_ENCODING', () =>
@@ -142,7 +142,7 @@ const codes = {
   ERR_INVALID_CHAR: define(TypeError, 'ERR_INVALID_CHAR', (where, name) =>
     `Invalid character in ${where}${name === undefined ? '' : ` ["${name}"]`}`),
   ERR_INVALID_HTTP_TOKEN: define(TypeError, 'ERR_INVALID_HTTP_TOKEN', (label, token) =>
-    `${label} must be a valid HTTP token ["${token}"]`),
+    format('%s must be a valid HTTP token ["%s"]', label, token)),
   ERR_INVALID_IP_ADDRESS: define(TypeError, 'ERR_INVALID_IP_ADDRESS', (address) => `Invalid IP address: ${address}`),
   ERR_INVALID_PROTOCOL: define(TypeError, 'ERR_INVALID_PROTOCOL', (actual, expected) =>
     `Protocol "${actual}" not supported. Expected "${expected}"`),
@@ -157,7 +157,7 @@ const codes = {
   ERR_STREAM_NULL_VALUES: define(TypeError, 'ERR_STREAM_NULL_VALUES', () => 'May not write null values to stream'),
   ERR_STREAM_WRITE_AFTER_END: define(Error, 'ERR_STREAM_WRITE_AFTER_END', () => 'write after end'),
   ERR_UNESCAPED_CHARACTERS: define(TypeError, 'ERR_UNESCAPED_CHARACTERS', (what) => `${what} contains unescaped characters`),
-  ERR_UNKNOWN_ENCODING: define(TypeError, 'ERR_UNKNOWN_ENCODING', (name) => `Unknown encoding: ${name}`)
+  ERR_UNKNOWN_ENCODING: define(TypeError, 'ERR_UNKNOWN_ENCODING', (name) => format('Unknown encoding: %s', name))
 }
 
 /**
@@ -179,14 +179,14 @@ function connectionReset (message) {
  */
 function parseError (kind, bytesParsed, rawPacket) {
   const [code, reason] = parseErrors[kind]
-  // At the end of the stream there is no packet, and core has nothing more to say.
+  // At the end of the stream there is no packet, and core leaves the message alone.
   const atEnd = code === 'HPE_INVALID_EOF_STATE'
   const error = new Error(atEnd ? 'Parse Error' : `Parse Error: ${reason}`)
   Error.captureStackTrace(error, parseError)
   error.bytesParsed = bytesParsed
   error.code = code
-  if (!atEnd) error.reason = reason
-  error.rawPacket = rawPacket
+  error.reason = reason
+  if (!atEnd) error.rawPacket = rawPacket
   return error
 }
 

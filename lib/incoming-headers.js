@@ -69,8 +69,12 @@ function addDistinct (into, name, value) {
 /** Folds raw fields: [name, value, name, value…]. */
 function fold (raw, joinAll) {
   const into = {}
-  for (let i = 0; i < raw.length; i += 2) addField(into, raw[i], raw[i + 1], joinAll)
+  addFields(into, raw, joinAll)
   return into
+}
+
+function addFields (into, raw, joinAll) {
+  for (let i = 0; i < raw.length; i += 2) addField(into, raw[i], raw[i + 1], joinAll)
 }
 
 function foldDistinct (raw) {
@@ -79,4 +83,4 @@ function foldDistinct (raw) {
   return into
 }
 
-module.exports = { addField, addDistinct, fold, foldDistinct }
+module.exports = { addField, addFields, addDistinct, fold, foldDistinct }

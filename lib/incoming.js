@@ -7,7 +7,8 @@
  */
 
 const { Readable, finished } = require('node:stream')
-const { fold, foldDistinct, addField, addDistinct } = require('./incoming-headers')
+const { fold, foldDistinct, addField, addFields, addDistinct } = require('./incoming-headers')
+const { quiet } = require('./quiet')
 const versions = require('./versions')
 const {
   kConnection, kSocket, kText, kFieldsAt, kRawHeaders, kHeaders, kHeadersDistinct, kRawTrailers, kTrailers,
@@ -30,12 +31,15 @@ function versionText (version) {
  * @param {import('node:net').Socket} socket
  */
 function IncomingMessage (socket) {
+  // Without `new` it fails here as core's does, before it writes on whatever `this` is.
+  if (!(this instanceof IncomingMessage)) this._readableState.readingMore = true
   Arrival.call(this, socket?.[kConnection] ?? null)
   Readable.call(this, socket ? { highWaterMark: socket.readableHighWaterMark } : undefined)
+  this[kState].readingMore = true
   this[kSocket] = socket
   this[kRawHeaders] = []
 }
-Object.setPrototypeOf(IncomingMessage.prototype, Readable.prototype)
+Object.setPrototypeOf(IncomingMessage.prototype, quiet(Readable.prototype))
 Object.setPrototypeOf(IncomingMessage, Readable)
 
 /**
@@ -66,7 +70,7 @@ function Arrival (connection) {
   this[kRawHeaders] = null
   this[kHeaders] = null
   this[kHeadersDistinct] = null
-  this[kRawTrailers] = null
+  this[kRawTrailers] = ''
   this[kTrailers] = null
   this[kTrailersDistinct] = null
   this[kProgress] = READING
@@ -137,6 +141,8 @@ accessor('_readableState', function () {
 function materialise (message) {
   Readable.call(message, { highWaterMark: message[kConnection].highWaterMark })
   const state = message[kState]
+  // Nothing is read ahead before somebody asks: see _read.
+  state.readingMore = true
   const progress = message[kProgress]
   if (progress === COMPLETE) {
     message.push(null)
@@ -169,19 +175,24 @@ accessor('connection', function () { return this.socket }, function (socket) { t
 const kClient = Symbol('kClient')
 
 accessor('client', function () {
-  return this[kClient] ?? this[kConnection]?.getSocket() ?? this[kSocket]
+  if (this[kClient] !== undefined) return this[kClient]
+  return this[kConnection]?.getSocket() ?? this[kSocket]
 }, function (socket) { this[kClient] = socket })
 
 accessor('rawHeaders', function () {
   const raw = this[kRawHeaders]
   if (raw !== null && raw !== undefined) return raw
   const text = this[kText]
-  if (text === undefined) return undefined
+  if (text === undefined) return raw
   return (this[kRawHeaders] = splitFields(text.slice(this[kFieldsAt])))
-}, function (raw) { this[kRawHeaders] = raw })
+}, function (raw) {
+  this[kRawHeaders] = raw
+  this[kText] = undefined
+})
 
 accessor('rawTrailers', function () {
-  return this[kRawTrailers] ?? (this[kRawTrailers] === null ? (this[kRawTrailers] = []) : undefined)
+  const raw = this[kRawTrailers]
+  return typeof raw === 'string' ? (this[kRawTrailers] = splitFields(raw)) : raw
 }, function (raw) { this[kRawTrailers] = raw })
 
 /** Lower-case names -> values, folded by Node's rules. */
@@ -261,7 +272,11 @@ IncomingMessage.prototype[kComplete] = function (trailers) {
     this[kPaused] = false
     this[kConnection].resume()
   }
-  if (trailers !== undefined) this[kRawTrailers] = splitFields(trailers)
+  if (trailers !== undefined) {
+    this[kRawTrailers] = trailers
+    // Whoever looked early holds this object.
+    if (this[kTrailers] !== null) addFields(this[kTrailers], this.rawTrailers, this.joinDuplicateHeaders)
+  }
   if (this[kState] !== undefined) this.push(null)
   else this[kProgress] = COMPLETE
 }
@@ -281,7 +296,9 @@ IncomingMessage.prototype._dump = function _dump () {
   }
   // What is buffered must not surprise listeners that had given up.
   this.removeAllListeners('data')
-  this.resume()
+  // With nothing to discard there is no need to begin the flow: the end is all that is left to read.
+  if (versions.requestEndsFirst && this.complete && this.readableLength === 0) this.read(0)
+  else this.resume()
 }
 
 if (versions.optimizeEmptyRequests) {

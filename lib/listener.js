@@ -12,6 +12,7 @@ const { Connection } = require('./connection')
 const { ServerConnection } = require('./server-connection')
 const { baseEmit } = require('./outgoing')
 const versions = require('./versions')
+const { kLimits, kParserConfig } = require('./symbols')
 
 const socketChannel = diagnostics.channel('net.server.socket')
 
@@ -52,8 +53,8 @@ Listener.prototype.bind = function bind (address, port, addressType, backlog, fd
     keepAliveInitialDelay: server.keepAliveInitialDelay || 0
   }
   const listen = (where) => {
-    this.id = native.listen({ ...common, ...where }, server.parserConfig())
-    this.limits = server.limits()
+    this.id = native.listen({ ...common, ...where }, server[kParserConfig]())
+    this.limits = server[kLimits]()
   }
   if (typeof fd === 'number' && fd >= 0) {
     listen({ fd })
@@ -107,7 +108,7 @@ Listener.prototype.accept = function accept (id) {
   const connection = new ServerConnection(id, null, server, this)
   // The native side began with the idle time that it knew of; server.timeout may have been set meanwhile.
   if (this.idle !== 0 || assumed !== 0) connection.setTimeout(this.idle)
-  if (server.limits() !== this.limits) native.configure(id, server.parserConfig())
+  if (server[kLimits]() !== this.limits) native.configure(id, server[kParserConfig]())
   server._connections++
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })
   if (server.emit !== baseEmit || server.listenerCount('connection') > 1) {

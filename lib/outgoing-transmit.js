@@ -25,7 +25,7 @@ const RAW = 1 << 30
  */
 const PENDING_MAX = 64 * 1024
 
-function nothing () {}
+function nop () {}
 
 /** CRLFs in the head; counted anew if somebody replaced it. */
 function headLines (message, head) {
@@ -47,11 +47,17 @@ function isLatin1 (encoding) {
   return encoding === 'latin1' || encoding === 'binary'
 }
 
-/** Bytes of any other encoding. Unknown ones count as UTF-8, as core wrote them until it began to throw. */
+/** Refuses an encoding that the transport would refuse: before anything of the part is on its way. */
+function checkEncoding (message, encoding) {
+  if (Buffer.isEncoding(encoding)) return
+  // Without a transport there is nobody to refuse it, until core began to merge chunks by itself.
+  if (message[kConnection] || (versions.tickMergesChunks && message.chunkedEncoding)) throw new codes.ERR_UNKNOWN_ENCODING(encoding)
+}
+
+/** Bytes of any other encoding. */
 function encode (text, encoding) {
-  if (Buffer.isEncoding(encoding)) return Buffer.from(text, encoding)
-  if (versions.unknownEncodingThrows) throw new codes.ERR_UNKNOWN_ENCODING(encoding)
-  return Buffer.from(text)
+  if (!Buffer.isEncoding(encoding)) throw new codes.ERR_UNKNOWN_ENCODING(encoding)
+  return Buffer.from(text, encoding)
 }
 
 function sizeOf (chunk, encoding) {
@@ -61,7 +67,7 @@ function sizeOf (chunk, encoding) {
 
 /**
  * Gives a part of the message to its transport.
- * @param {number} flags HEAD, BODY, END, INFORMATIONAL; framing, encodings and the rest are added here
+ * @param {number} flags HEAD, BODY, END, INFORMATIONAL, HEAD_UTF8; framing, encodings and the rest are added here
  * @param {string} head rendered block for HEAD and INFORMATIONAL
  * @param {string|Uint8Array|undefined} body
  * @param {string|null|undefined} encoding of a string body
@@ -111,11 +117,16 @@ function transmit (message, flags, head, body, encoding, size, callback) {
   return afterSend(message, connection, connection.send(flags | TRAILERS, trailer, countLines(trailer), undefined, 0), callback)
 }
 
+/** A part is with the transport, unless the message was destroyed in the same tick. */
+function written (message, callback) {
+  callback(message.destroyed && !message.finished ? new codes.ERR_STREAM_DESTROYED('write') : null)
+}
+
 /** Keeps the promise of a write's callback. */
 function afterSend (message, connection, pending, callback) {
   if (callback !== null) {
     if (pending < PENDING_MAX) {
-      process.nextTick(callback)
+      process.nextTick(written, message, callback)
     } else {
       if (message[kCallbacks] === null) message[kCallbacks] = []
       message[kCallbacks].push(AsyncResource.bind(callback))
@@ -131,32 +142,32 @@ function transmitForeign (message, flags, head, body, encoding, callback) {
   const isHead = (flags & (HEAD | INFORMATIONAL)) !== 0
   const isEnd = (flags & END) !== 0
   let isBody = (flags & BODY) !== 0
-  const done = callback === null ? nothing : callback
+  const done = callback === null ? nop : callback
   socket.cork?.()
   if (message.chunkedEncoding && message._hasBody && (flags & INFORMATIONAL) === 0) {
     let before = isHead ? head : ''
     if (isBody) {
       before += sizeOf(body, encoding).toString(16) + '\r\n'
-      socket.write(before, 'latin1', nothing)
-      socket.write(body, encoding, isEnd ? nothing : done)
+      socket.write(before, 'latin1', nop)
+      socket.write(body, encoding, isEnd ? nop : done)
       before = '\r\n'
     }
     if (isEnd) socket.write(before + '0\r\n' + message._trailer + '\r\n', 'latin1', done)
-    else if (isBody) socket.write(before, 'latin1', nothing)
+    else if (isBody) socket.write(before, 'latin1', nop)
     else socket.write(before, 'latin1', done)
   } else {
     if (isHead) {
       if (isBody && typeof body === 'string' && (isUtf8(encoding) || isLatin1(encoding))) {
         body = head + body
       } else {
-        socket.write(head, 'latin1', isBody ? nothing : done)
+        socket.write(head, (flags & HEAD_UTF8) === 0 ? 'latin1' : 'utf8', isBody ? nop : done)
         if (!isBody) isBody = null
       }
     }
     if (isBody === true) socket.write(body, encoding, done)
     else if (isBody === false) {
       if (isEnd) socket.write('', 'latin1', done)
-      else process.nextTick(done)
+      else process.nextTick(done, null)
     }
   }
   socket.uncork?.()
@@ -166,7 +177,11 @@ function transmitForeign (message, flags, head, body, encoding, callback) {
 /** Can parts leave now? */
 function isCarried (message) {
   const connection = message[kConnection]
-  if (connection !== null && connection !== undefined) return true
+  if (connection !== null && connection !== undefined) {
+    if (connection.outputEnded) return false
+    const { socket } = connection
+    return socket === null || socket.writable !== false
+  }
   const socket = message[kSocket]
   return socket !== null && socket !== undefined && socket._httpMessage === message && socket.writable === true
 }
@@ -189,7 +204,8 @@ function deliver (message, flags, head, body, encoding, size, callback) {
   if (message.destroyed) return 0
   if ((flags & (HEAD | INFORMATIONAL)) !== 0) {
     const alone = (flags & (BODY | END)) === 0
-    enqueue(message, flags & (HEAD | INFORMATIONAL), head, 'latin1', alone ? callback : null)
+    const encoding = (flags & HEAD_UTF8) === 0 ? 'latin1' : undefined
+    enqueue(message, flags & (HEAD | INFORMATIONAL | HEAD_UTF8), head, encoding, alone ? callback : null)
     if (alone) return message.outputSize
   }
   const data = (flags & BODY) !== 0 ? body : ''
@@ -205,9 +221,9 @@ function takeHeadFlag (message) {
 
 function writeRaw (message, data, encoding, callback) {
   const connection = message[kConnection]
-  if (connection === null || connection === undefined) return message[kSocket].write(data, encoding, callback ?? nothing)
+  if (connection === null || connection === undefined) return message[kSocket].write(data, encoding, callback ?? nop)
   if (data.length === 0) {
-    if (callback !== null) process.nextTick(callback)
+    if (callback !== null) process.nextTick(written, message, callback)
     return true
   }
   if (typeof data === 'string' && !isUtf8(encoding) && !isLatin1(encoding)) data = encode(data, encoding)
@@ -227,7 +243,7 @@ function noteBackpressure (message, pending) {
 module.exports = {
   PENDING_MAX,
   RAW,
-  nothing,
+  nop,
   isCarried,
   transmit,
   deliver,
@@ -235,6 +251,9 @@ module.exports = {
   writeRaw,
   noteBackpressure,
   takeHeadFlag,
+  checkEncoding,
+  isUtf8,
+  written,
   encode,
   sizeOf
 }

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * OutgoingMessage: the header store, write() and end() of requests and responses alike. Knows nothing of server or
- * client. A message is carried by one of
+ * OutgoingMessage: write() and end() of requests and responses alike; the header store and what a message tells of
+ * itself are in files beside this one. Knows nothing of server or client. A message is carried by one of
  *  - a Connection (`this[kConnection]`): proto frames the body, one `send` per call of the user;
  *  - a foreign stream (`assignSocket(fake)`): framed here, in the calls core would make, since such streams look at them;
  *  - nothing yet: parts wait in `outputData` until `_flush()`.
@@ -15,23 +15,25 @@ const { AsyncResource } = require('node:async_hooks')
 const { EventEmitter, captureRejectionSymbol } = require('node:events')
 const stream = require('node:stream')
 const { isUint8Array } = require('node:util/types')
-const { deprecate } = require('node:util')
 const { sendFlags, settle } = require('./binding')
-const { storeHead, checkValue, isRelaxed } = require('./outgoing-head')
+const { storeHead } = require('./outgoing-head')
+const { headerMethods } = require('./outgoing-headers')
+const { stateMembers, noteUncork } = require('./outgoing-state')
+const { holdsBack, hold, releaseHeld, endHeld } = require('./outgoing-held')
 const {
-  PENDING_MAX, RAW, nothing, isCarried, transmit, deliver, enqueue, writeRaw, noteBackpressure, takeHeadFlag, encode, sizeOf
+  PENDING_MAX, RAW, nop, isCarried, transmit, deliver, enqueue, writeRaw, noteBackpressure, takeHeadFlag, checkEncoding, isUtf8,
+  written, sizeOf
 } = require('./outgoing-transmit')
-const { lowerToken, isUnusual, hasInvalidChar } = require('./common')
+const { quiet } = require('./quiet')
 const { codes } = require('./errors')
-const { validateString } = require('./validators')
 const versions = require('./versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kChunkedBuffer, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
-  kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kDrained, kFinished, kCallbacks
+  kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kDrained, kFinished, kCallbacks, kValidation
 } = require('./symbols')
 
-const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL } = sendFlags
+const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL, HEAD_UTF8 } = sendFlags
 
 const { Stream } = stream
 const baseEmit = EventEmitter.prototype.emit
@@ -70,7 +72,7 @@ function OutgoingMessage (options) {
   this._closed = false
   this._header = null
   this._keepAliveTimeout = 0
-  this._onPendingData = nothing
+  this._onPendingData = nop
 
   this[kBytesWritten] = 0
   this[kNeedDrain] = false
@@ -91,236 +93,23 @@ function OutgoingMessage (options) {
   this[kUnusual] = false
   this[kCallbacks] = null
 }
-Object.setPrototypeOf(OutgoingMessage.prototype, Stream.prototype)
+Object.setPrototypeOf(OutgoingMessage.prototype, quiet(Stream.prototype))
 Object.setPrototypeOf(OutgoingMessage, Stream)
+
+Object.defineProperties(OutgoingMessage.prototype, Object.getOwnPropertyDescriptors(headerMethods))
+Object.defineProperties(OutgoingMessage.prototype, Object.getOwnPropertyDescriptors(stateMembers))
 
 OutgoingMessage.prototype[kHeadFlags] = 0
 OutgoingMessage.prototype[kLastFlags] = 0
-OutgoingMessage.prototype[kFinished] = nothing
+OutgoingMessage.prototype[kFinished] = nop
 OutgoingMessage.prototype[kUniqueHeaders] = null
-
-// ---------------------------------------------------------------------------------------------------- state
-
-function getter (name, get, extra) {
-  Object.defineProperty(OutgoingMessage.prototype, name, { __proto__: null, get, configurable: true, enumerable: false, ...extra })
-}
-
-getter('errored', function () { return this[kErrored] })
-
-getter('closed', function () { return this._closed })
-
-getter('writableFinished', function () {
-  if (versions.endCallbackGetsError) return this[kWritableFinished]
-  return this.finished && this.outputSize === 0 && pendingBytes(this) < PENDING_MAX
-})
-
-getter('writableObjectMode', function () { return false })
-
-getter('writableLength', function () { return this.outputSize + this[kChunkedLength] + pendingBytes(this) })
-
-getter('writableHighWaterMark', function () {
-  const socket = this[kSocket]
-  return socket ? socket.writableHighWaterMark : this[kHighWaterMark]
-})
-
-getter('writableCorked', function () {
-  const socket = this[kSocket]
-  if (!versions.largeHighWaterMark && socket && !this[kConnection]) return socket.writableCorked
-  return this[kCorked]
-})
-
-getter('headersSent', function () { return !!this._header }, { enumerable: true })
-
-getter('writableEnded', function () { return this.finished })
-
-getter('writableNeedDrain', function () { return !this.destroyed && !this.finished && this[kNeedDrain] })
-
-/**
- * The net.Socket (or what was assigned) that carries the message; made when somebody looks.
- * Assignable: stream.pipeline sets `socket = null`.
- */
-getter('socket', function () {
-  const socket = this[kSocket]
-  if (socket !== undefined) return socket
-  const connection = this[kConnection]
-  if (connection === undefined || connection === null) return undefined
-  return (this[kSocket] = connection.getSocket())
-}, {
-  set (socket) {
-    this[kSocket] = socket
-    const connection = socket?.[kConnection]
-    // A detached connection carries bytes, not messages: such a socket is as good as any other stream.
-    this[kConnection] = connection && !connection.detached ? connection : null
-    for (let i = 0; i < this[kCorked]; i++) socket?.cork?.()
-  }
-})
-
-getter('connection', function () { return this.socket }, { set (socket) { this.socket = socket } })
-
-if (versions.legacyHeaders) {
-  getter('_headers', deprecate(function () { return this.getHeaders() },
-    'OutgoingMessage.prototype._headers is deprecated', 'DEP0066'), {
-    set: deprecate(function (headers) {
-      this[kOutHeaders] = null
-      if (headers == null) return
-      for (const name of Object.keys(headers)) putHeader(this, name.toLowerCase(), name, headers[name])
-    }, 'OutgoingMessage.prototype._headers is deprecated', 'DEP0066')
-  })
-  getter('_headerNames', deprecate(function () {
-    const names = { __proto__: null }
-    for (const lower in this[kOutHeaders]) names[lower] = this[kOutHeaders][lower][0]
-    return names
-  }, 'OutgoingMessage.prototype._headerNames is deprecated', 'DEP0066'), {
-    set: deprecate(function (names) {
-      for (const lower in this[kOutHeaders]) if (names?.[lower]) this[kOutHeaders][lower][0] = names[lower]
-    }, 'OutgoingMessage.prototype._headerNames is deprecated', 'DEP0066')
-  })
-}
-
-/** Bytes that were sent and that the transport still holds. */
-function pendingBytes (message) {
-  const connection = message[kConnection]
-  if (connection) return connection.pending()
-  return message[kSocket]?.writableLength ?? 0
-}
 
 /** Nobody can tell whether an event was emitted. */
 function isQuiet (message) {
   return message._events === undefined && message.emit === baseEmit
 }
 
-// -------------------------------------------------------------------------------------------------- headers
-
-/** The header store. Null prototype, as core's; a constructor, because objects made by one keep fast properties. */
-function HeaderStore () {}
-HeaderStore.prototype = Object.create(null)
-
-function putHeader (message, lower, name, value) {
-  let headers = message[kOutHeaders]
-  if (headers === null || headers === undefined) message[kOutHeaders] = headers = new HeaderStore()
-  headers[lower] = [name, value]
-}
-
-/** @throws ERR_INVALID_HTTP_TOKEN */
-function checkedLower (name) {
-  const lower = lowerToken(name)
-  if (lower === undefined) throw new codes.ERR_INVALID_HTTP_TOKEN('Header name', name)
-  return lower
-}
-
-/**
- * Sets a field; replaces one of the same name.
- * @param {string} name
- * @param {string|number|string[]} value kept as given
- * @throws ERR_HTTP_HEADERS_SENT, ERR_INVALID_HTTP_TOKEN, ERR_HTTP_INVALID_HEADER_VALUE, ERR_INVALID_CHAR
- */
-OutgoingMessage.prototype.setHeader = function setHeader (name, value) {
-  if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('set')
-  const lower = checkedLower(name)
-  checkValue(this, name, value)
-  putHeader(this, lower, name, value)
-  return this
-}
-
-/** Sets all of a Headers or a Map; several set-cookie of a Headers become one array. */
-OutgoingMessage.prototype.setHeaders = function setHeaders (headers) {
-  if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('set')
-  if (!headers || Array.isArray(headers) || typeof headers.keys !== 'function' || typeof headers.get !== 'function') {
-    throw new codes.ERR_INVALID_ARG_TYPE('headers', ['Headers', 'Map'], headers)
-  }
-  const cookies = []
-  for (const [name, value] of headers) {
-    if (name === 'set-cookie') {
-      if (Array.isArray(value)) cookies.push(...value)
-      else cookies.push(value)
-    } else {
-      this.setHeader(name, value)
-    }
-  }
-  if (cookies.length !== 0) this.setHeader('set-cookie', cookies)
-  return this
-}
-
-/** Adds a value to a field, which becomes an array. */
-OutgoingMessage.prototype.appendHeader = function appendHeader (name, value) {
-  if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('append')
-  const lower = checkedLower(name)
-  checkValue(this, name, value)
-  const entry = this[kOutHeaders]?.[lower]
-  if (entry === undefined) {
-    putHeader(this, lower, name, value)
-    return this
-  }
-  const values = Array.isArray(entry[1]) ? entry[1] : (entry[1] = [entry[1]])
-  if (Array.isArray(value)) values.push(...value)
-  else values.push(value)
-  return this
-}
-
-/** The value as it was set, or undefined. */
-OutgoingMessage.prototype.getHeader = function getHeader (name) {
-  validateString(name, 'name')
-  const headers = this[kOutHeaders]
-  if (headers === null || headers === undefined) return undefined
-  return headers[lowerToken(name) ?? name.toLowerCase()]?.[1]
-}
-
-/** Lower-case names, in the order they were set. */
-OutgoingMessage.prototype.getHeaderNames = function getHeaderNames () {
-  const headers = this[kOutHeaders]
-  return headers ? Object.keys(headers) : []
-}
-
-/** Names as they were given. */
-OutgoingMessage.prototype.getRawHeaderNames = function getRawHeaderNames () {
-  const headers = this[kOutHeaders]
-  return headers ? Object.values(headers).map((entry) => entry[0]) : []
-}
-
-/** A shallow copy: lower-case name -> value. */
-OutgoingMessage.prototype.getHeaders = function getHeaders () {
-  const copy = { __proto__: null }
-  const headers = this[kOutHeaders]
-  for (const lower in headers) copy[lower] = headers[lower][1]
-  return copy
-}
-
-OutgoingMessage.prototype.hasHeader = function hasHeader (name) {
-  validateString(name, 'name')
-  const headers = this[kOutHeaders]
-  return headers !== null && headers !== undefined && headers[lowerToken(name) ?? name.toLowerCase()] !== undefined
-}
-
-/** Removes a field. Of the automatic ones also what would have been added (RFC 9112 framing included). */
-OutgoingMessage.prototype.removeHeader = function removeHeader (name) {
-  validateString(name, 'name')
-  if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('remove')
-  const lower = name.toLowerCase()
-  switch (lower) {
-    case 'connection':
-      this._removedConnection = true
-      break
-    case 'content-length':
-      this._removedContLen = true
-      break
-    case 'transfer-encoding':
-      this._removedTE = true
-      break
-    case 'date':
-      this.sendDate = false
-  }
-  const headers = this[kOutHeaders]
-  if (headers !== null && headers !== undefined) delete headers[lower]
-}
-
-/** The fields with their own spelling of the names; deprecated, but called. */
-OutgoingMessage.prototype._renderHeaders = function _renderHeaders () {
-  if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('render')
-  const rendered = {}
-  const headers = this[kOutHeaders]
-  for (const lower in headers) rendered[headers[lower][0]] = headers[lower][1]
-  return rendered
-}
+// ------------------------------------------------------------------------------------------------- the head
 
 OutgoingMessage.prototype._implicitHeader = function _implicitHeader () {
   throw new codes.ERR_METHOD_NOT_IMPLEMENTED('_implicitHeader()')
@@ -328,33 +117,6 @@ OutgoingMessage.prototype._implicitHeader = function _implicitHeader () {
 
 OutgoingMessage.prototype._storeHeader = function _storeHeader (firstLine, headers) {
   if (storeHead(this, firstLine, headers)) this._send('')
-}
-
-/**
- * Fields that follow a chunked body. Array values give one line each, unless listed in uniqueHeaders.
- * @param {object|Array<[string, string]>} headers
- */
-OutgoingMessage.prototype.addTrailers = function addTrailers (headers) {
-  let text = ''
-  const isList = Array.isArray(headers)
-  const keys = Object.keys(headers)
-  for (const key of keys) {
-    const name = isList ? headers[key][0] : key
-    const value = isList ? headers[key][1] : headers[key]
-    const lower = lowerToken(name)
-    if (lower === undefined) throw new codes.ERR_INVALID_HTTP_TOKEN('Trailer name', name)
-    if (Array.isArray(value) && value.length > 1 && !this[kUniqueHeaders]?.has(lower)) {
-      for (const one of value) text += trailerLine(this, name, one)
-    } else {
-      text += trailerLine(this, name, Array.isArray(value) ? value.join('; ') : value)
-    }
-  }
-  this._trailer = text
-}
-
-function trailerLine (message, name, value) {
-  if (isUnusual(value) && hasInvalidChar(value, isRelaxed(message))) throw new codes.ERR_INVALID_CHAR('trailer content', name)
-  return `${name}: ${value}\r\n`
 }
 
 /** Renders and sends the head now. */
@@ -370,7 +132,10 @@ OutgoingMessage.prototype._send = function _send (data, encoding, callback, byte
   let pending = 0
   if (!this._headerSent) {
     const bare = data === '' || data === undefined
-    pending = deliver(this, takeHeadFlag(this), this._header, undefined, null, -1, bare && callback ? callback : null)
+    let flags = takeHeadFlag(this)
+    // Core glues what it is given to the head and writes both as one string, in the encoding of what it was given.
+    if (this[kUnusual] && isUtf8(encoding) && !isUint8Array(data)) flags |= HEAD_UTF8
+    pending = deliver(this, flags, this._header, undefined, null, -1, bare && callback ? callback : null)
     if (bare) return noteBackpressure(this, pending)
   }
   return this._writeRaw(data, encoding, callback, byteLength)
@@ -427,11 +192,11 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   const hasCallback = typeof callback === 'function'
 
   if (this.finished) {
-    report(this, new codes.ERR_STREAM_WRITE_AFTER_END(), hasCallback ? callback : nothing)
+    report(this, new codes.ERR_STREAM_WRITE_AFTER_END(), hasCallback ? callback : nop)
     return false
   }
   if (this.destroyed) {
-    process.nextTick(hasCallback ? callback : nothing, new codes.ERR_STREAM_DESTROYED('write'))
+    process.nextTick(hasCallback ? callback : nop, new codes.ERR_STREAM_DESTROYED('write'))
     return false
   }
 
@@ -443,12 +208,13 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     if (hasCallback) process.nextTick(callback)
     return true
   }
+  if (encoding && typeof chunk === 'string') checkEncoding(this, encoding)
   if (holdsBack(this)) return hold(this, chunk, encoding, size, hasCallback ? callback : null)
 
   let flags = takeHeadFlag(this)
   if (size !== 0) flags |= BODY
   if (flags === 0) {
-    if (hasCallback) process.nextTick(callback)
+    if (hasCallback) process.nextTick(written, this, callback)
     return !this[kNeedDrain]
   }
   return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, hasCallback ? callback : null))
@@ -464,58 +230,6 @@ function countStrictly (message, size, isEnd) {
   message[kBytesWritten] += size
 }
 
-/** Does cork(), or the rest of this tick, keep body parts in the message? */
-function holdsBack (message) {
-  if (versions.tickMergesChunks) return message.chunkedEncoding || message[kCorked] !== 0
-  return message[kCorked] !== 0 && message._headerSent && message[kConnection] !== null
-}
-
-function hold (message, chunk, encoding, size, callback) {
-  if (message[kChunkedBuffer] === null) {
-    message[kChunkedBuffer] = []
-    if (message[kCorked] === 0) process.nextTick(endOfTick, message)
-  }
-  message[kChunkedBuffer].push({ data: chunk, encoding, callback, size })
-  message[kChunkedLength] += size
-  if (message[kChunkedLength] < message[kHighWaterMark]) return !message[kNeedDrain]
-  return releaseHeld(message)
-}
-
-function endOfTick (message) {
-  if (message[kCorked] === 0) releaseHeld(message)
-}
-
-/** Takes all parts held back, as one where chunks are merged. Returns undefined if there are none. */
-function takeHeld (message) {
-  const parts = message[kChunkedBuffer]
-  if (parts === null || parts.length === 0) return undefined
-  message[kChunkedBuffer] = null
-  message[kChunkedLength] = 0
-  if (!versions.corkMergesChunks || !message.chunkedEncoding || parts.length === 1) return parts
-  const callbacks = parts.filter((part) => part.callback !== null)
-  const data = Buffer.concat(parts.map(({ data, encoding }) => (typeof data === 'string' ? encode(data, encoding || 'utf8') : data)))
-  return [{
-    data,
-    encoding: null,
-    size: data.length,
-    callback: callbacks.length === 0 ? null : (...args) => { for (const part of callbacks) part.callback(...args) }
-  }]
-}
-
-function releaseHeld (message) {
-  const parts = takeHeld(message)
-  if (parts === undefined) return !message[kNeedDrain]
-  let pending = 0
-  for (const part of parts) {
-    let flags = takeHeadFlag(message)
-    if (part.size !== 0) flags |= BODY
-    if (flags !== 0) {
-      pending = deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
-    } else if (part.callback !== null) process.nextTick(part.callback)
-  }
-  return noteBackpressure(message, pending)
-}
-
 /** Keeps what is written until uncork(); nests. */
 OutgoingMessage.prototype.cork = function cork () {
   this[kCorked]++
@@ -525,7 +239,9 @@ OutgoingMessage.prototype.cork = function cork () {
 OutgoingMessage.prototype.uncork = function uncork () {
   if (this[kCorked] !== 0) this[kCorked]--
   if (!this[kConnection]) this[kSocket]?.uncork?.()
-  if (this[kCorked] === 0 && this[kChunkedBuffer] !== null) releaseHeld(this)
+  if (this[kCorked] !== 0) return
+  if (this[kChunkedBuffer] !== null) releaseHeld(this)
+  if (versions.writeShowsCork) noteUncork(this)
 }
 
 /**
@@ -559,12 +275,17 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     this._contentLength = size
     this._implicitHeader()
     // What the implicit head declared is known to be right, unless another's writeHead set the length.
-    if (this.strictContentLength && this[kBytesWritten] !== this._contentLength && isStrict(this)) countStrictly(this, 0, true)
+    if (this.strictContentLength && this[kBytesWritten] !== this._contentLength && isStrict(this)) {
+      // As in core the part has left when the count is taken.
+      deliver(this, takeHeadFlag(this) | flags & BODY, this._header, chunk, encoding, size, null)
+      countStrictly(this, 0, true)
+    }
   }
   if (!this._hasBody) {
     if (size !== 0 && this[kRejectNonStandardBodyWrites]) throw new codes.ERR_HTTP_BODY_NOT_ALLOWED()
     flags = END
   }
+  if (encoding && (flags & BODY) !== 0 && typeof chunk === 'string') checkEncoding(this, encoding)
   if (this[kChunkedBuffer] !== null) {
     if (size !== 0 && versions.corkMergesChunks) {
       this[kChunkedBuffer].push({ data: chunk, encoding, callback: null, size })
@@ -595,23 +316,12 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   return this
 }
 
-/** The parts held back leave before the end does. */
-function endHeld (message) {
-  const parts = takeHeld(message)
-  if (parts === undefined) return
-  for (const part of parts) {
-    const flags = takeHeadFlag(message) | (part.size === 0 ? 0 : BODY)
-    if (flags !== 0) deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
-    else if (part.callback !== null) process.nextTick(part.callback)
-  }
-}
-
 /** end() of a message that was ended before. */
 function endAgain (message, chunk, callback) {
   const hasCallback = typeof callback === 'function'
   if (chunk) {
     checkChunk(chunk)
-    report(message, new codes.ERR_STREAM_WRITE_AFTER_END(), hasCallback ? callback : nothing)
+    report(message, new codes.ERR_STREAM_WRITE_AFTER_END(), hasCallback ? callback : nop)
   } else if (hasCallback) {
     if (!message.writableFinished) addEndCallback(message, callback)
     else if (versions.endCallbackGetsError) process.nextTick(callback, new codes.ERR_STREAM_ALREADY_FINISHED('end'))
@@ -667,7 +377,7 @@ OutgoingMessage.prototype[kDrained] = function () {
   const callbacks = this[kCallbacks]
   if (callbacks !== null) {
     this[kCallbacks] = null
-    for (const callback of callbacks) callback()
+    for (const callback of callbacks) callback(null)
   }
   if (this.finished) {
     if (!this[kWritableFinished] && this.outputData.length === 0) finish(this)
@@ -732,7 +442,7 @@ OutgoingMessage.prototype._flushOutput = function _flushOutput (socket) {
     if ((flags & HEAD) !== 0 && next !== undefined && (next.flags & (BODY | END)) !== 0) {
       // Leaves with what follows, in one piece.
       head = data
-      headFlag = HEAD
+      headFlag = flags & (HEAD | HEAD_UTF8)
       continue
     }
     if (flags === undefined || (flags & RAW) !== 0) {
@@ -802,9 +512,12 @@ OutgoingMessage.prototype[captureRejectionSymbol] = function (error, event) {
 }
 
 if (versions.httpValidation) {
+  OutgoingMessage.prototype[kValidation] = function () { return this.httpValidation }
+
   /** Do field values go out under `httpValidation: 'relaxed'`? */
   OutgoingMessage.prototype._isLenientHeaderValidation = function () {
-    return this.httpValidation === 'relaxed' || this.httpValidation === 'insecure'
+    const validation = this[kValidation]()
+    return validation === 'relaxed' || validation === 'insecure'
   }
 }
 

@@ -11,7 +11,7 @@ const { codes } = require('./errors')
 const { linkHeaderValue, validateFunction, validateInteger, validateObject } = require('./validators')
 const versions = require('./versions')
 const {
-  kConnection, kFinished, kLastFlags, kOutHeaders, kSocket, kUnusual
+  kConnection, kFinished, kLastFlags, kOutHeaders, kSocket, kUnusual, kValidation
 } = require('./symbols')
 
 const createdChannel = diagnostics.channel('http.server.response.created')
@@ -246,10 +246,15 @@ if (versions.writeInformation) {
 }
 
 if (versions.httpValidation) {
-  ServerResponse.prototype._isLenientHeaderValidation = function () {
+  ServerResponse.prototype[kValidation] = function () {
     const server = this[kConnection]?.server ?? this.req?.[kConnection]?.server ?? this[kSocket]?.server
-    return server?.httpValidation === 'relaxed' || server?.httpValidation === 'insecure'
+    return server?.httpValidation
   }
 }
 
-module.exports = { ServerResponse, closeResponse, originalAssignSocket: ServerResponse.prototype.assignSocket }
+module.exports = {
+  ServerResponse,
+  closeResponse,
+  originalAssignSocket: ServerResponse.prototype.assignSocket,
+  originalDetachSocket: ServerResponse.prototype.detachSocket
+}

@@ -6,35 +6,30 @@
  * connection: the socket itself exists only if somebody looked.
  */
 
-const { AsyncResource } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const { constants } = require('node:os')
 const { native, headFlags } = require('./binding')
 const { Connection } = require('./connection')
 const { newMessage, readRequest, isTouched } = require('./incoming')
-const { ServerResponse, closeResponse, originalAssignSocket } = require('./response')
+const { closeResponse, originalAssignSocket, originalDetachSocket } = require('./response')
 const { isQuiet, baseEmit, failEndCallbacks } = require('./outgoing')
 const { acceptedSocket } = require('./socket')
+const { exchange, newResource } = require('./exchange')
 const { codes, connectionReset, parseError, systemError } = require('./errors')
 const versions = require('./versions')
 const {
-  kConnection, kSocket, kNeedDrain, kUniqueHeaders, kReceive, kComplete, kDrained, kDetachSignal,
-  kIncomingMessage, kServerResponse, kConnections, kOptimizeEmptyRequests
+  kConnection, kSocket, kNeedDrain, kReceive, kComplete, kDrained, kDetachSignal, kIncomingMessage, kConnections,
+  kChunkedBuffer
 } = require('./symbols')
 
-const { KEEP_ALIVE, BODY, UPGRADE, HAS_EXPECT, HAS_HOST, FRAMED } = headFlags
+const { BODY, UPGRADE } = headFlags
 const { METHODS } = native
 
 /** What became of output that will not be written. */
 const ECANCELED = -constants.errno.ECANCELED
 const WRITE = 2
 
-const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
-
-const startChannel = diagnostics.channel('http.server.request.start')
 const finishChannel = diagnostics.channel('http.server.response.finish')
-
-function nothing () {}
 
 /** What the connection answers by itself when nobody listens to 'clientError'. */
 const ANSWERS = {
@@ -70,8 +65,12 @@ function ServerConnection (id, stream, server, listener) {
   this.heldBack = false
   /** An error was reported; what follows from it is not another. */
   this.failed = false
-  /** The client ended in the middle of a message; the error is on its way. */
-  this.ending = false
+  /** The client ended in the middle of a message: what is wrong with that. */
+  this.endError = null
+  /** What the end of the client's side means was seen to. */
+  this.inputEnded = false
+  /** Everybody was told that the connection is closed; what is still on its way up comes too late. */
+  this.isGone = false
   /** Driver two: the keep-alive time runs on the stream. */
   this.keepAliveSet = false
   /** Driver two: when the message that is arriving began, performance.now(); 0 between messages. */
@@ -93,19 +92,36 @@ ServerConnection.prototype.getSocket = function getSocket () {
   if (server.timeout) socket.timeout = server.timeout
   if (!this.detached) {
     socket.on('error', onSocketError)
+    socket.on('end', onSocketEnd)
     socket.on('close', onSocketClose)
+    if (this.current !== null) socket.on('close', onCarrierClose)
   }
   return socket
 }
 
-/** First of the listeners: requests learn of it before anybody else does. The responses follow in `afterClose`. */
+/** First of the listeners: requests learn of it before anybody else does. */
 function onSocketClose () {
   this[kConnection].abort()
 }
 
+/**
+ * The response's own: there while it has the socket, from when it got it. So whoever listened before hears first, and
+ * whoever listens in the handler hears after the response.
+ */
+function onCarrierClose () {
+  const connection = this[kConnection]
+  if (connection.stream === null) connection.closeResponses()
+  else connection.afterClose()
+}
+
+/** First of the listeners, too. */
+function onSocketEnd () {
+  this[kConnection].endInput()
+}
+
 /** An error on the socket's face that did not come from the connection: somebody destroyed it with one. */
 function onSocketError (error) {
-  this[kConnection].fail(error)
+  this[kConnection].failOnce(error)
 }
 
 /** Runs a step of an exchange in the connection's async context. */
@@ -113,20 +129,17 @@ ServerConnection.prototype.run = function run (step, self, a, b) {
   let { resource } = this
   if (resource === null) {
     resource = this.resource = this.listener === null
-      ? newResource()
-      : this.listener.resource.runInAsyncScope(newResource)
+      ? newResource(this)
+      : this.listener.resource.runInAsyncScope(newResource, undefined, this)
   }
   return resource.runInAsyncScope(step, self, a, b)
-}
-
-function newResource () {
-  return new AsyncResource('HTTPINCOMINGMESSAGE', { requireManualDestroy: true })
 }
 
 // ------------------------------------------------------------------------------------------------- exchanges
 
 ServerConnection.prototype.onRequest = function onRequest (flags, method, version, targetLength, fieldCount, text) {
   const { server, listener } = this
+  if (this.isGone) return
   if (listener !== null) listener.refresh()
   else if (this.keepAliveSet) {
     this.keepAliveSet = false
@@ -134,7 +147,7 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   }
   const request = newMessage(this, server[kIncomingMessage])
   readRequest(request, METHODS[method], version, targetLength, text)
-  request.joinDuplicateHeaders = server.joinDuplicateHeaders
+  request.joinDuplicateHeaders = server.joinDuplicateHeaders || null
   request.upgrade = (flags & UPGRADE) !== 0
   const hasBody = (flags & BODY) !== 0
   if (!hasBody) this.began = 0
@@ -144,97 +157,35 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   }
   let detached = false
   try {
-    detached = this.run(this.exchange, this, request, flags)
+    detached = this.run(exchange, this, request, flags)
   } finally {
     // As in core: complete when the handler's first turn is over, not before.
     if (!hasBody && detached !== true && !request.complete) request[kComplete](undefined)
   }
 }
 
-/** Begins an exchange. @returns {boolean} whether the connection left HTTP instead */
-ServerConnection.prototype.exchange = function exchange (request, flags) {
-  const { server } = this
-  if ((flags & UPGRADE) !== 0) {
-    request.upgrade = request.method === 'CONNECT' || Boolean(server.shouldUpgradeCallback(request))
-    if (request.upgrade) {
-      this.detach(request)
-      return true
-    }
-    this.upgrade(false)
-  }
-
-  const Class = server[kServerResponse]
-  const response = new Class(request, {
-    highWaterMark: server.highWaterMark,
-    rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites
-  })
-  response._keepAliveTimeout = server.keepAliveTimeout
-  response._maxRequestsPerSocket = server.maxRequestsPerSocket
-  response.shouldKeepAlive = (flags & KEEP_ALIVE) !== 0
-  if (server[kUniqueHeaders] !== null) response[kUniqueHeaders] = server[kUniqueHeaders]
-
-  if (startChannel.hasSubscribers) startChannel.publish({ request, response, socket: this.getSocket(), server })
-
-  if (this.current === null) this.attach(response)
-  else this.enqueue(response)
-
-  if (request.httpVersionMajor === 1 && request.httpVersionMinor === 1) {
-    if (server.requireHostHeader && (flags & HAS_HOST) === 0) {
-      response.writeHead(400, ['Connection', 'close'])
-      response.end()
-      return false
-    }
-    if (server.maxRequestsPerSocket > 0) {
-      this.requests++
-      response.maxRequestsOnConnectionReached = server.maxRequestsPerSocket <= this.requests
-      if (server.maxRequestsPerSocket < this.requests) {
-        server.emit('dropRequest', request, this.getSocket())
-        response.writeHead(503)
-        response.end()
-        return false
-      }
-    }
-    if ((flags & HAS_EXPECT) !== 0 && !expect(server, request, response)) return false
-  }
-
-  if (versions.optimizeEmptyRequests && server[kOptimizeEmptyRequests] && (flags & FRAMED) === 0) {
-    request._dumpAndCloseReadable()
-  }
-  server.emit('request', request, response)
-  return false
-}
-
-/** Answers Expect. @returns {boolean} whether 'request' is still to be emitted */
-function expect (server, request, response) {
-  if (CONTINUE.test(request.headers.expect)) {
-    response._expect_continue = true
-    if (server.listenerCount('checkContinue') > 0) {
-      server.emit('checkContinue', request, response)
-      return false
-    }
-    response.writeContinue()
-    return true
-  }
-  if (server.listenerCount('checkExpectation') > 0) {
-    server.emit('checkExpectation', request, response)
-  } else {
-    response.writeHead(417)
-    response.end()
-  }
-  return false
+/** Does somebody want to see how the response gets its socket and loses it? */
+function isPatched (response) {
+  return response.assignSocket !== originalAssignSocket || response.detachSocket !== originalDetachSocket
 }
 
 /** Gives the connection to a response whose turn it is. */
 ServerConnection.prototype.attach = function attach (response) {
-  if (this.stream !== null || response.assignSocket !== originalAssignSocket) {
+  if (this.stream !== null || isPatched(response)) {
     response.assignSocket(this.getSocket())
     this.current = response
-    if (this.stream !== null) this.stream.on('close', onStreamClosed)
+    this.socket.on('close', onCarrierClose)
     return
   }
+  const { socket } = this
   this.current = response
   response[kConnection] = this
-  response[kSocket] = this.socket === null ? undefined : this.socket
+  if (socket === null) {
+    response[kSocket] = undefined
+  } else {
+    response[kSocket] = socket
+    socket.on('close', onCarrierClose)
+  }
   if (!isQuiet(response)) response.emit('socket', this.getSocket())
   if (response.outputData.length !== 0) response._flush()
   else if (response[kNeedDrain]) response._flush()
@@ -273,8 +224,8 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (versions.messageSignal) request[kDetachSignal]?.()
 
   this.current = null
-  if (this.stream !== null) this.stream.removeListener('close', onStreamClosed)
-  if (this.stream !== null || response.assignSocket !== originalAssignSocket) response.detachSocket(this.getSocket())
+  if (this.socket !== null) this.socket.removeListener('close', onCarrierClose)
+  if (this.stream !== null || isPatched(response)) response.detachSocket(this.getSocket())
   response[kConnection] = null
   response[kSocket] = null
 
@@ -287,6 +238,7 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
 
   if (response._last) {
     // The end of the message said so to the native side. Whoever wrote the last bytes raw, or set `_last` late, did not.
+    this.outputEnded = true
     this.close()
   } else if (this.queue !== null && this.queue.length !== 0) {
     this.attach(this.queue.shift())
@@ -307,6 +259,7 @@ ServerConnection.prototype.detach = function detach (request) {
   const socket = this.getSocket()
   if (stream === null) {
     socket.removeListener('error', onSocketError)
+    socket.removeListener('end', onSocketEnd)
     socket.removeListener('close', onSocketClose)
     socket.detached()
     socket.parser = null
@@ -318,16 +271,6 @@ ServerConnection.prototype.detach = function detach (request) {
   // A socket that nobody takes is closed.
   if (server.listenerCount(event) === 0) socket.destroy()
   else server.emit(event, request, socket, head)
-}
-
-/** Driver two: the stream is somebody else's now. */
-ServerConnection.prototype.leave = function leave () {
-  const { id, stream } = this
-  stopListening(this)
-  stream.parser = null
-  stream[kConnection] = undefined
-  stream.readableFlowing = null
-  this.forget(id)
 }
 
 // ----------------------------------------------------------------------------------------------- bodies, errors
@@ -356,18 +299,13 @@ ServerConnection.prototype.onEnd = function onEnd (fieldCount, text) {
 
 ServerConnection.prototype.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
   const error = parseError(kind, bytesParsed, rawPacket)
-  if (rawPacket === undefined && this.socket !== null && this.stream === null) {
-    // The client left in the middle of a message. Its socket ends first, as it does in core.
-    this.ending = true
-    this.socket.ended()
-    process.nextTick(failLater, this, error)
+  if (rawPacket === undefined) {
+    // The client left in the middle of a message. A socket that somebody looks at says so first.
+    this.endError = error
+    if (this.socket === null || this.stream !== null) this.endInput()
   } else {
     this.fail(error)
   }
-}
-
-function failLater (connection, error) {
-  connection.fail(error)
 }
 
 /** Does anybody but us hear this event of the server? */
@@ -375,36 +313,34 @@ function isHeard (server, event) {
   return server.listenerCount(event) !== 0 || server.emit !== baseEmit
 }
 
+/** An error that may be the consequence of another. */
+ServerConnection.prototype.failOnce = function failOnce (error) {
+  if (!this.failed) this.fail(error)
+}
+
 /** Something is wrong with the client: tells 'clientError', or answers and closes. */
 ServerConnection.prototype.fail = function fail (error) {
-  if (this.failed) return
   this.failed = true
   const { server } = this
   if (isHeard(server, 'clientError') && server.emit('clientError', error, this.getSocket())) return
   const { current } = this
-  if (this.isWritable() && (current === null || !current._headerSent)) {
+  // Parts that the message keeps until the end of the tick count as sent, and are lost.
+  if (this.isWritable() && (current === null || !(current._headerSent || current[kChunkedBuffer] !== null))) {
     this.writeRaw(ANSWERS[error.code] ?? BAD_REQUEST, false)
   }
+  this.outputEnded = true
   if (this.socket !== null) this.socket.destroy(error)
   else this.close()
 }
 
 ServerConnection.prototype.isWritable = function isWritable () {
-  if (this.id === -1) return false
+  if (this.id === -1 || this.outputEnded) return false
   return this.socket === null || this.socket.writable === true
 }
 
 /** headersTimeout or requestTimeout is over. */
 ServerConnection.prototype.onExpired = function onExpired (which) {
-  this.fail(new codes.ERR_HTTP_REQUEST_TIMEOUT())
-}
-
-/** Driver two: does the message that is arriving take too long? Milliseconds, 0 for no limit. */
-ServerConnection.prototype.expire = function expire (headers, request) {
-  if (this.began === 0) return
-  const elapsed = performance.now() - this.began
-  if (headers > 0 && this.receiving === null && elapsed >= headers) this.onExpired(1)
-  else if (request > 0 && elapsed >= request) this.onExpired(2)
+  this.failOnce(new codes.ERR_HTTP_REQUEST_TIMEOUT())
 }
 
 /** The connection was idle for the time set. */
@@ -437,12 +373,22 @@ ServerConnection.prototype.onRaw = function onRaw (chunk) {
 
 // ------------------------------------------------------------------------------------------------------- the end
 
-/** The client sent FIN. Unless httpAllowHalfOpen is set our side ends too, and with it the exchanges under way. */
+/** The client sent FIN. */
 ServerConnection.prototype.onEof = function onEof () {
-  const { server, socket, current, queue } = this
-  if (socket !== null && this.stream === null) socket.ended()
-  if (this.detached || this.ending) return
-  if (!server.httpAllowHalfOpen) {
+  const { socket } = this
+  if (socket === null || this.stream !== null) this.endInput()
+  // Its 'end' leads to the rest, in core's order.
+  else socket.ended()
+}
+
+/** The client's side has ended. Unless httpAllowHalfOpen is set ours ends too, and with it the exchanges under way. */
+ServerConnection.prototype.endInput = function endInput () {
+  if (this.detached || this.inputEnded) return
+  this.inputEnded = true
+  const { server, current, queue, endError } = this
+  if (endError !== null) {
+    this.fail(endError)
+  } else if (!server.httpAllowHalfOpen) {
     this.endOutput()
   } else if (queue !== null && queue.length !== 0) {
     queue[queue.length - 1]._last = true
@@ -454,6 +400,7 @@ ServerConnection.prototype.onEof = function onEof () {
 }
 
 ServerConnection.prototype.endOutput = function endOutput () {
+  this.outputEnded = true
   if (this.socket !== null) this.socket.end()
   else this.shutdown()
 }
@@ -469,6 +416,12 @@ function abortRequest (request) {
   if (!request.destroyed) request.destroy(connectionReset('aborted'))
 }
 
+/** An error that somebody listens for comes with a socket, which must be made while there is something to ask. */
+ServerConnection.prototype.beforeRelease = function beforeRelease (errno) {
+  if (errno !== 0 && this.socket === null && !this.failed && isHeard(this.server, 'clientError')) this.getSocket()
+  Connection.prototype.beforeRelease.call(this, errno)
+}
+
 ServerConnection.prototype.onClosed = function onClosed (errno, syscall) {
   const { server, socket, stream } = this
   this.errno = errno
@@ -478,7 +431,7 @@ ServerConnection.prototype.onClosed = function onClosed (errno, syscall) {
     socket.disconnected(errno, syscall)
     return
   }
-  if (errno !== 0) this.fail(systemError(errno, syscall))
+  if (errno !== 0) this.failOnce(systemError(errno, syscall))
   if (stream === null) {
     server._connections--
     server._emitCloseIfDrained()
@@ -489,6 +442,7 @@ ServerConnection.prototype.onClosed = function onClosed (errno, syscall) {
 
 /** Everybody knows that the connection is closed. */
 ServerConnection.prototype.afterClose = function afterClose () {
+  this.isGone = true
   if (!this.detached) this.closeResponses()
   this.receiving = null
   if (this.resource !== null) this.resource.emitDestroy()
@@ -514,15 +468,6 @@ function detachFrom (response) {
   response[kConnection] = null
 }
 
-/** Driver two: the native side is done with. */
-ServerConnection.prototype.forget = function forget (id) {
-  if (id === -1) return
-  this.server[kConnections].delete(this)
-  this.id = -1
-  require('./binding').connections[id] = undefined
-  native.release(id)
-}
-
 /** Closes the connection: server.closeAllConnections(). */
 ServerConnection.prototype.terminate = function terminate () {
   if (this.socket !== null) this.socket.destroy()
@@ -535,74 +480,4 @@ ServerConnection.prototype.idleness = function idleness () {
   return native.isIdle(this.id)
 }
 
-// -------------------------------------------------------------------------------------------------- driver two
-
-/** Serves HTTP over a JS stream. */
-function serveStream (server, stream) {
-  const id = native.open(0, server.parserConfig())
-  const connection = new ServerConnection(id, stream, server, null)
-  stream.server = server
-  if (stream._server === undefined) stream._server = null
-  stream.parser = { socket: stream, incoming: null }
-  stream._paused = false
-  stream._httpMessage = null
-  if (server.timeout && typeof stream.setTimeout === 'function') stream.setTimeout(server.timeout)
-  stream.setEncoding = refuseEncoding
-  stream.on('data', onStreamData)
-  stream.on('end', onStreamEnd)
-  stream.on('close', onStreamClose)
-  stream.on('error', onStreamError)
-  stream.on('timeout', onStreamTimeout)
-  return connection
-}
-
-/** The bytes belong to the messages; nobody may change how they are read. */
-function refuseEncoding () {
-  throw new codes.ERR_HTTP_SOCKET_ENCODING()
-}
-
-function stopListening ({ stream }) {
-  delete stream.setEncoding
-  stream.removeListener('data', onStreamData)
-  stream.removeListener('end', onStreamEnd)
-  stream.removeListener('close', onStreamClose)
-  stream.removeListener('error', onStreamError)
-  stream.removeListener('timeout', onStreamTimeout)
-  stream.removeListener('close', onStreamClosed)
-}
-
-function onStreamData (chunk) {
-  const connection = this[kConnection]
-  if (connection.began === 0) connection.began = performance.now()
-  connection.receive(chunk)
-}
-
-function onStreamEnd () {
-  const connection = this[kConnection]
-  connection.receive(null)
-}
-
-function onStreamClose () {
-  const connection = this[kConnection]
-  connection.forget(connection.id)
-  connection.abort()
-  // A response that has the stream hears of it last, behind the listeners of others.
-  if (connection.current === null) connection.afterClose()
-}
-
-function onStreamClosed () {
-  this[kConnection].afterClose()
-}
-
-function onStreamError (error) {
-  this.removeListener('error', onStreamError)
-  // Errors behind the first are its consequences.
-  if (this.listenerCount('error') === 0) this.on('error', nothing)
-  this[kConnection].fail(error)
-}
-
-function onStreamTimeout () {
-  this[kConnection].onTimeout()
-}
-
-module.exports = { ServerConnection, serveStream, ServerResponse }
+module.exports = { ServerConnection, onCarrierClose }

@@ -10,7 +10,7 @@ const { captureRejectionSymbol } = require('node:events')
 const { promisify } = require('node:util')
 const { maxHeaderSize } = require('node:http')
 const { Listener } = require('./listener')
-const { serveStream } = require('./server-connection')
+const { serveStream } = require('./stream-server')
 const { ServerResponse } = require('./response')
 const { IncomingMessage } = require('./incoming')
 const { parseUniqueHeadersOption } = require('./outgoing')
@@ -18,7 +18,7 @@ const { codes } = require('./errors')
 const { leniencyOf } = require('./leniency')
 const versions = require('./versions')
 const {
-  kConnection, kConnections, kIncomingMessage, kServerResponse, kUniqueHeaders, kOptimizeEmptyRequests, kSweep
+  kConnection, kConnections, kIncomingMessage, kServerResponse, kUniqueHeaders, kOptimizeEmptyRequests, kSweep, kLimits, kParserConfig
 } = require('./symbols')
 const { validateBoolean, validateFunction, validateInteger, validateObject, validateOneOf } = require('./validators')
 
@@ -61,7 +61,9 @@ function Server (options, requestListener) {
   this[kConnections] = new Set()
   this[kSweep] = null
 }
-Object.setPrototypeOf(Server.prototype, net.Server.prototype)
+/** Between us and net.Server: what we override of it and core's http.Server inherits. */
+const seam = Object.create(net.Server.prototype)
+Object.setPrototypeOf(Server.prototype, seam)
 Object.setPrototypeOf(Server, net.Server)
 
 /** Checks the options and keeps them where core does: in public properties of the same names. */
@@ -128,25 +130,11 @@ function storeBoolean (server, options, name, preset) {
   server[name] = options[name] ?? preset
 }
 
-if (!versions.shouldUpgradeCallback) {
-  Object.defineProperty(Server.prototype, 'shouldUpgradeCallback', {
-    __proto__: null,
-    value () { return this.listenerCount('upgrade') > 0 },
-    writable: true,
-    configurable: true,
-    enumerable: false
-  })
-}
-
-function hidden (name, value) {
-  Object.defineProperty(Server.prototype, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false })
-}
-
 /** What decides whether a connection's parser needs another configuration than its listener's. */
-hidden('limits', function limits () { return this.maxHeadersCount })
+Server.prototype[kLimits] = function () { return this.maxHeadersCount }
 
 /** The limits and leniencies of this server's parsers. */
-hidden('parserConfig', function parserConfig () {
+Server.prototype[kParserConfig] = function () {
   const { maxHeadersCount } = this
   return {
     maxHeaderSize: this.maxHeaderSize || maxHeaderSize,
@@ -154,13 +142,13 @@ hidden('parserConfig', function parserConfig () {
     truncateHeaders: !versions.headerOverflowRejects,
     leniency: leniencyOf(this.insecureHTTPParser, this.httpValidation)
   }
-})
+}
 
 /**
  * net.Server's seam: it makes the handle here. Handles that were given (cluster, adopted ones) are left to core,
  * whose sockets we then serve as streams.
  */
-hidden('_listen2', function _listen2 (address, port, addressType, backlog, fd, flags) {
+seam._listen2 = function _listen2 (address, port, addressType, backlog, fd, flags) {
   // Where the permission model forbids the network, core is to say so.
   if (!this._handle && !(process.permission !== undefined && versions.permissionGuardsNet && !process.permission.has('net'))) {
     const listener = new Listener(this)
@@ -169,7 +157,7 @@ hidden('_listen2', function _listen2 (address, port, addressType, backlog, fd, f
     return net.Server.prototype._listen2.call(this, bound.address, port, bound.addressType, backlog, fd, flags)
   }
   return net.Server.prototype._listen2.call(this, address, port, addressType, backlog, fd, flags)
-})
+}
 
 /** Serves HTTP on a connection: `this` is the server, `socket` any Duplex. Ours are being served already. */
 function connectionListener (socket) {

@@ -50,7 +50,7 @@ Handle.prototype.shutdown = function shutdown (request) {
   connection.shutdown()
   const done = () => request.oncomplete(0)
   if (connection.id === -1 || connection.pending() === 0) {
-    setImmediate(done)
+    process.nextTick(done)
   } else {
     wait(connection.socket, done)
   }
@@ -71,11 +71,16 @@ Handle.prototype.close = function close (callback) {
     setImmediate(closed)
     return
   }
-  connection.closeCallback = closed
   const pending = this.isReset ? 0 : connection.pending()
+  if (pending !== 0 && pending < PENDING_MAX) {
+    connection.closeCallback = closed
+    connection.close()
+    return
+  }
   if (this.isReset) connection.reset()
-  else if (pending !== 0 && pending < PENDING_MAX) connection.close()
   else connection.destroy()
+  // What the native side has to say is of no interest any more.
+  setImmediate(closed)
 }
 
 Handle.prototype.reset = function reset (callback) {
@@ -126,11 +131,15 @@ Handle.prototype.setKeepAlive = function setKeepAlive (on, delay) {
 
 Object.defineProperties(Handle.prototype, {
   bytesRead: {
-    get () { return this.connection.id === -1 ? 0 : native.bytesRead(this.connection.id) },
+    get () { return this.connection.id === -1 ? this.connection.bytesRead : native.bytesRead(this.connection.id) },
     configurable: true
   },
   bytesWritten: {
-    get () { return this.connection.id === -1 ? 0 : native.bytesWritten(this.connection.id) },
+    // What waits for the kernel counts, too: net.Socket has handed it over.
+    get () {
+      const { id, bytesWritten } = this.connection
+      return id === -1 ? bytesWritten : native.bytesWritten(id) + native.pending(id)
+    },
     configurable: true
   }
 })

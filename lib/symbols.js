@@ -61,12 +61,18 @@ module.exports = {
   kFinished: Symbol('kFinished'),
   /** Callbacks of writes that the transport has not taken yet. */
   kCallbacks: Symbol('kCallbacks'),
+  /** Message -> the httpValidation that it is under. */
+  kValidation: Symbol('kValidation'),
 
   // Server.
   /** Class of requests and of responses. */
   kIncomingMessage: Symbol('IncomingMessage'),
   kServerResponse: Symbol('ServerResponse'),
   kOptimizeEmptyRequests: Symbol('OptimizeEmptyRequestsOption'),
+  /** Server -> what decides whether a connection's parser needs another configuration than its listener's. */
+  kLimits: Symbol('kLimits'),
+  /** Server -> the limits and leniencies of its parsers. */
+  kParserConfig: Symbol('kParserConfig'),
   /** The connections that speak HTTP. */
   kConnections: Symbol('http.server.connections'),
   /** The timer that looks for requests that take too long. */

@@ -36,6 +36,8 @@ module.exports = Object.freeze({
   corkMergesChunks: has(22),
   /** All that is written in one tick becomes one chunk. */
   tickMergesChunks: has(26),
+  /** writableCorked tells that writes are held until the end of the tick. */
+  writeShowsCork: has(26, { 20: 0 }),
   /** After a response the request ends before the response closes. */
   requestEndsFirst: has(26),
   /** A lost connection closes every response in the queue, not only the current one. */
@@ -48,8 +50,6 @@ module.exports = Object.freeze({
   shouldUpgradeCallback: has(25, { 22: 21, 24: 9 }),
   /** writeEarlyHints checks names and values. */
   validatesHints: has(24),
-  /** A chunked write with an unknown encoding throws. */
-  unknownEncodingThrows: has(26),
   /** ClientRequest.path is an accessor that checks. */
   pathIsChecked: has(24),
   /** Bytes that nobody asked for destroy a free socket of the agent. */

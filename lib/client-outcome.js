@@ -1,0 +1,72 @@
+'use strict'
+
+/**
+ * How an exchange can end for its request other than well: errors, 'close', and what is owed to callbacks.
+ */
+
+const diagnostics = require('node:diagnostics_channel')
+const { codes, coded, connectionReset } = require('./errors')
+const { failEndCallbacks } = require('./outgoing')
+const { kCallbacks, kEndCallbacks } = require('./symbols')
+
+/** Request -> what destroy() was called with. Not `errored`: core leaves that alone here. */
+const kError = Symbol('kError')
+
+/** Request -> called when its response was read to the end. */
+const kResponseEnded = Symbol('kResponseEnded')
+
+/** Request -> the async context that its events are emitted in. */
+const kResource = Symbol('kResource')
+
+const errorChannel = diagnostics.channel('http.client.request.error')
+
+/** Fails a request. */
+function emitError (request, error) {
+  if (errorChannel.hasSubscribers) errorChannel.publish({ request, error })
+  request.emit('error', error)
+}
+
+/** Nothing more will come of a request. */
+function emitClose (request) {
+  request._closed = true
+  if (request[kEndCallbacks] !== null) failEndCallbacks(request, request[kError] ?? connectionReset('socket hang up'))
+  request.emit('close')
+}
+
+/** The transport is gone under an exchange. */
+function lose (connection, request, socket) {
+  const response = request.res
+  // What was kept for a connection that never came fails after 'close', as a write to such a socket does.
+  const endCallbacks = connection.heldSize === 0 ? null : request[kEndCallbacks]
+  if (endCallbacks !== null) request[kEndCallbacks] = null
+  request.destroyed = true
+  if (response !== null) {
+    if (!response.complete) response.destroy(connectionReset('aborted'))
+    emitClose(request)
+    if (!response.aborted && response.readable) response.push(null)
+  } else {
+    if (!connection.failed && !socket._hadError) {
+      connection.failed = true
+      socket._hadError = true
+      emitError(request, connectionReset('socket hang up'))
+    }
+    emitClose(request)
+  }
+  request.outputData.length = 0
+  if (endCallbacks !== null) request[kEndCallbacks] = endCallbacks
+  failWrites(connection, request)
+}
+
+/** The callbacks of writes that will never be taken. */
+function failWrites (connection, request) {
+  const callbacks = request[kCallbacks]
+  if (callbacks === null && request[kEndCallbacks] === null) return
+  request[kCallbacks] = null
+  const error = connection.heldSize === 0
+    ? new codes.ERR_STREAM_DESTROYED('write')
+    : coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', 'Socket closed before the connection was established')
+  if (callbacks !== null) for (const callback of callbacks) callback(error)
+  failEndCallbacks(request, error)
+}
+
+module.exports = { kError, kResource, kResponseEnded, emitError, emitClose, lose }

@@ -1,0 +1,31 @@
+'use strict'
+
+/** The outside of our classes: what reflection tells of a member is what it tells of the host's. */
+
+/** Gives a function the name and the length that the host's has. */
+function likeFunction (ours, theirs) {
+  for (const key of ['name', 'length']) {
+    if (ours[key] !== theirs[key]) Object.defineProperty(ours, key, { __proto__: null, value: theirs[key], configurable: true })
+  }
+}
+
+/**
+ * Names, lengths and flags of a class's members as on the host, whose releases differ in them. Members that are of
+ * another kind here (accessor for data) keep their own.
+ * @param {Function} Class
+ * @param {Function} Host the host's class of the same name
+ */
+function likeHost ({ prototype }, { prototype: host }) {
+  for (const key of Object.getOwnPropertyNames(host)) {
+    const ours = Object.getOwnPropertyDescriptor(prototype, key)
+    const theirs = Object.getOwnPropertyDescriptor(host, key)
+    if (ours === undefined || key === 'constructor' || ('value' in ours) !== ('value' in theirs)) continue
+    if (typeof ours.value === 'function' && typeof theirs.value === 'function') likeFunction(ours.value, theirs.value)
+    const { enumerable, configurable } = theirs
+    if (ours.enumerable !== enumerable || ours.configurable !== configurable) {
+      Object.defineProperty(prototype, key, { enumerable, configurable })
+    }
+  }
+}
+
+module.exports = { likeHost }

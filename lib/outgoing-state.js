@@ -1,0 +1,109 @@
+'use strict'
+
+/**
+ * What an outgoing message tells about itself, in the words of stream.Writable, and its socket;
+ * `lib/outgoing.js` puts these accessors on its prototype.
+ */
+
+const { PENDING_MAX } = require('./outgoing-transmit')
+const versions = require('./versions')
+const {
+  kConnection, kSocket, kErrored, kWritableFinished, kChunkedBuffer, kChunkedLength, kHighWaterMark, kCorked, kNeedDrain
+} = require('./symbols')
+
+const members = {}
+
+/** The message that was uncorked in this tick, and what its transport held then. */
+const uncorked = { message: null, pending: 0 }
+
+function noteUncork (message) {
+  if (uncorked.message === null) process.nextTick(forgetUncork)
+  uncorked.message = message
+  uncorked.pending = pendingBytes(message)
+}
+
+function forgetUncork () {
+  uncorked.message = null
+}
+
+function getter (name, get, extra) {
+  Object.defineProperty(members, name, { __proto__: null, get, configurable: true, enumerable: false, ...extra })
+}
+
+getter('errored', function () { return this[kErrored] })
+
+getter('closed', function () { return this._closed })
+
+getter('writableFinished', function () {
+  if (versions.endCallbackGetsError) return this[kWritableFinished]
+  return this.finished && this.outputSize === 0 && pendingBytes(this) < PENDING_MAX
+})
+
+getter('writableObjectMode', function () { return false })
+
+/** What an ended message left to the transport counts as gone when it is no more than PENDING_MAX, as for 'finish'. */
+getter('writableLength', function () {
+  const pending = pendingBytes(this)
+  const held = this[kChunkedLength]
+  let length = this.outputSize + held
+  if (!this.finished || pending >= PENDING_MAX) length += pending
+  if (held !== 0 && versions.tickMergesChunks) {
+    // With the chunk's frame, and the head that leaves with it.
+    length += held.toString(16).length + 4
+    if (!this._headerSent) length += this._header.length
+  }
+  return length
+})
+
+getter('writableHighWaterMark', function () {
+  const socket = this[kSocket]
+  return socket ? socket.writableHighWaterMark : this[kHighWaterMark]
+})
+
+getter('writableCorked', function () {
+  const socket = this[kSocket]
+  if (!versions.largeHighWaterMark && socket && !this[kConnection]) return socket.writableCorked
+  const corked = this[kCorked]
+  if (corked !== 0 || !versions.writeShowsCork || this.finished) return corked
+  // There, writes cork until the end of their tick. Ours are held by the connection for that long.
+  if (this[kChunkedBuffer]) return 1
+  const before = uncorked.message === this ? uncorked.pending : 0
+  return this._headerSent && this[kConnection] && pendingBytes(this) !== before ? 1 : 0
+})
+
+getter('headersSent', function () { return !!this._header }, { enumerable: true })
+
+getter('writableEnded', function () { return this.finished })
+
+getter('writableNeedDrain', function () { return !this.destroyed && !this.finished && this[kNeedDrain] })
+
+/**
+ * The net.Socket (or what was assigned) that carries the message; made when somebody looks.
+ * Assignable: stream.pipeline sets `socket = null`.
+ */
+getter('socket', function () {
+  const socket = this[kSocket]
+  if (socket !== undefined) return socket
+  const connection = this[kConnection]
+  if (connection === undefined || connection === null) return undefined
+  return (this[kSocket] = connection.getSocket())
+}, {
+  set (socket) {
+    this[kSocket] = socket
+    const connection = socket?.[kConnection]
+    // A detached connection carries bytes, not messages: such a socket is as good as any other stream.
+    this[kConnection] = connection && !connection.detached ? connection : null
+    for (let i = 0; i < this[kCorked]; i++) socket?.cork?.()
+  }
+})
+
+getter('connection', function () { return this.socket }, { set (socket) { this.socket = socket } })
+
+/** Bytes that were sent and that the transport still holds. */
+function pendingBytes (message) {
+  const connection = message[kConnection]
+  if (connection) return connection.pending()
+  return message[kSocket]?.writableLength ?? 0
+}
+
+module.exports = { stateMembers: members, noteUncork }

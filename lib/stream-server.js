@@ -1,0 +1,116 @@
+'use strict'
+
+/**
+ * HTTP over a JS stream: a connection that tokio does not carry. The stream's bytes are fed to the native protocol,
+ * and what that says is written to the stream (lib/connection.js); the stream's events are the connection's.
+ */
+
+const { native, connections } = require('./binding')
+const { ServerConnection, onCarrierClose } = require('./server-connection')
+const { codes } = require('./errors')
+const { kConnection, kConnections, kParserConfig } = require('./symbols')
+
+function nothing () {}
+
+/**
+ * @param {number} id of the native connection
+ * @param {import('node:stream').Duplex} stream
+ * @param {import('./server').Server} server
+ */
+function StreamConnection (id, stream, server) {
+  ServerConnection.call(this, id, stream, server, null)
+}
+Object.setPrototypeOf(StreamConnection.prototype, ServerConnection.prototype)
+
+/** Serves HTTP over a JS stream. */
+function serveStream (server, stream) {
+  const id = native.open(0, server[kParserConfig]())
+  const connection = new StreamConnection(id, stream, server)
+  stream.server = server
+  if (stream._server === undefined) stream._server = null
+  stream.parser = { socket: stream, incoming: null }
+  stream._paused = false
+  stream._httpMessage = null
+  if (server.timeout && typeof stream.setTimeout === 'function') stream.setTimeout(server.timeout)
+  stream.setEncoding = refuseEncoding
+  stream.on('data', onStreamData)
+  stream.on('end', onStreamEnd)
+  stream.on('close', onStreamClose)
+  stream.on('error', onStreamError)
+  stream.on('timeout', onStreamTimeout)
+  return connection
+}
+
+/** The bytes belong to the messages; nobody may change how they are read. */
+function refuseEncoding () {
+  throw new codes.ERR_HTTP_SOCKET_ENCODING()
+}
+
+function stopListening ({ stream }) {
+  delete stream.setEncoding
+  stream.removeListener('data', onStreamData)
+  stream.removeListener('end', onStreamEnd)
+  stream.removeListener('close', onStreamClose)
+  stream.removeListener('error', onStreamError)
+  stream.removeListener('timeout', onStreamTimeout)
+  stream.removeListener('close', onCarrierClose)
+}
+
+function onStreamData (chunk) {
+  const connection = this[kConnection]
+  if (connection.began === 0) connection.began = performance.now()
+  connection.receive(chunk)
+}
+
+function onStreamEnd () {
+  const connection = this[kConnection]
+  connection.receive(null)
+}
+
+function onStreamClose () {
+  const connection = this[kConnection]
+  connection.forget(connection.id)
+  connection.abort()
+  // A response that has the stream hears of it last, behind the listeners of others.
+  if (connection.current === null) connection.afterClose()
+}
+
+function onStreamError (error) {
+  this.removeListener('error', onStreamError)
+  // Errors behind the first are its consequences.
+  if (this.listenerCount('error') === 0) this.on('error', nothing)
+  this[kConnection].failOnce(error)
+}
+
+function onStreamTimeout () {
+  this[kConnection].onTimeout()
+}
+
+/** The stream is somebody else's now. */
+StreamConnection.prototype.leave = function leave () {
+  const { id, stream } = this
+  stopListening(this)
+  stream.parser = null
+  stream[kConnection] = undefined
+  stream.readableFlowing = null
+  this.forget(id)
+}
+
+/** Does the message that is arriving take too long? Milliseconds, 0 for no limit. */
+StreamConnection.prototype.expire = function expire (headers, request) {
+  if (this.began === 0) return
+  const elapsed = performance.now() - this.began
+  if (headers > 0 && this.receiving === null && elapsed >= headers) this.onExpired(1)
+  else if (request > 0 && elapsed >= request) this.onExpired(2)
+}
+
+/** The native side is done with. */
+StreamConnection.prototype.forget = function forget (id) {
+  if (id === -1) return
+  this.server[kConnections].delete(this)
+  this.id = -1
+  connections[id] = undefined
+  native.release(id)
+}
+
+module.exports = { serveStream }
