@@ -5,6 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
+use socket2::Socket;
+
 use super::environment::Environment;
 use super::ffi::Scope;
 use super::ffi::Watch;
@@ -33,6 +35,16 @@ const READ: usize = 64 * 1024;
 struct Loan {
     id: u32,
     watch: Watch,
+    /// libuv aborts the process when a descriptor that it watches is closed under it. The connection may end on
+    /// its I/O thread meanwhile; this keeps the descriptor open until the watch has stopped.
+    socket: Arc<Socket>,
+}
+
+impl Loan {
+    fn stop(self) {
+        self.watch.stop();
+        drop(self.socket);
+    }
 }
 
 /// Who is lent, and what speaks for or against it.
@@ -127,7 +139,11 @@ impl Environment {
             return;
         };
         match Watch::start(scope, self, id, socket.as_raw_fd()) {
-            Ok(watch) => self.loans.running.borrow_mut().push(Loan { id, watch }),
+            Ok(watch) => self
+                .loans
+                .running
+                .borrow_mut()
+                .push(Loan { id, watch, socket }),
             Err(_) => self.give_back(&connection),
         }
     }
@@ -137,7 +153,7 @@ impl Environment {
         let Some(loan) = self.loans.take(id) else {
             return;
         };
-        loan.watch.stop();
+        loan.stop();
         if let Ok(connection) = self.connection(id) {
             self.give_back(&connection);
         }
@@ -161,7 +177,7 @@ impl Environment {
     pub(super) fn forget_loan(&self, id: u32) {
         self.loans.answered(id);
         if let Some(loan) = self.loans.take(id) {
-            loan.watch.stop();
+            loan.stop();
         }
     }
 

@@ -77,6 +77,8 @@ pub(super) struct State {
     pub(super) fin_sent: bool,
     pub(super) ending: Ending,
     pub(super) closed: bool,
+    /// Bytes said since.
+    lost: usize,
     pub(super) failure: Option<(i32, Syscall)>,
     /// DRAIN is wanted once.
     notify_drain: bool,
@@ -93,6 +95,13 @@ pub(super) struct State {
 impl State {
     pub(super) fn may_parse(&self) -> bool {
         !self.held && self.proto.outstanding() < READ_AHEAD
+    }
+
+    /// What is said after the end, before JavaScript knows of it, counts as waiting for ever: a writer that heeds
+    /// back-pressure stops, and hears of the end.
+    fn lose(&mut self, len: usize) -> usize {
+        self.lost += len;
+        self.lost
     }
 
     /// Ends the connection for whoever comes later; gives the socket to be dropped without the lock.
@@ -159,6 +168,7 @@ impl Connection {
                 fin_sent: false,
                 ending: Ending::None,
                 closed: false,
+                lost: 0,
                 failure: None,
                 notify_drain: false,
                 attention: false,
@@ -191,7 +201,7 @@ impl Connection {
         let mut guard = self.lock();
         let state = &mut *guard;
         if state.closed {
-            return Ok(0);
+            return Ok(state.lose(message.body.len()));
         }
         match message.head {
             Head::None => {}
@@ -270,7 +280,7 @@ impl Connection {
     pub(crate) fn write_raw(&self, body: Body<'_>) -> usize {
         let mut state = self.lock();
         if state.closed {
-            return 0;
+            return state.lose(body.len());
         }
         match body {
             Body::None => {}
@@ -282,7 +292,8 @@ impl Connection {
 
     /// Bytes not yet taken by the kernel.
     pub(crate) fn pending(&self) -> usize {
-        self.lock().output.len()
+        let state = self.lock();
+        state.output.len() + state.lost
     }
 
     /// Limits for the messages to come.
