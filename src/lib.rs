@@ -2,7 +2,7 @@
 //!
 //! - [`net`]: sockets, timers and threads; knows `http-native-proto` and tokio, never Node-API.
 //! - [`binding`]: Node-API; events up in batches, commands down. Decides nothing about the protocol, and holds
-//!   the only `unsafe` of the project.
+//!   all `unsafe` but one line of `net::reactor`.
 //!
 //! `docs/BOUNDARY.md` describes what crosses, `ARCHITECTURE.md` the whole.
 #![deny(unsafe_code)]
