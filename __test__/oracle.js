@@ -84,6 +84,13 @@ async function play (modules, kind, steps, deadline) {
   return { failure, report: run.report() }
 }
 
+/** What a pairing did not do as core did; '' if it is the same. */
+function compare (expected, { failure, report }) {
+  const differences = difference(expected.report, report)
+  if (failure !== undefined) return `${failure}\nuntil then, not as with core (-):\n${differences}`
+  return differences === '' ? '' : `not as with core (-):\n${differences}`
+}
+
 function declare (kind, name, steps, options = {}) {
   const { deadline = DEADLINE, ...rest } = options
   test(name, rest, async (t) => {
@@ -95,15 +102,19 @@ function declare (kind, name, steps, options = {}) {
     for (const [pairing, modules] of Object.entries(others)) {
       const isKnown = process.env.OURS === undefined && known[name]?.includes(pairing) === true
       const checking = isKnown && process.env.ORACLE_KNOWN === 'check'
-      await t.test(pairing, { todo: isKnown && !checking && 'known-differences.json' }, async () => {
-        const { failure, report } = await play(modules, kind, steps, deadline)
-        const differences = difference(expected.report, report)
+      await t.test(pairing, { todo: isKnown && !checking && 'known-differences.json' }, async (t) => {
+        let seen = compare(expected, await play(modules, kind, steps, deadline))
         if (checking) {
-          if (failure === undefined && differences === '') throw new Error('as with core: take it off known-differences.json')
+          if (seen === '') throw new Error('as with core: take it off known-differences.json')
           return
         }
-        if (failure !== undefined) throw new Error(`${failure}\nuntil then, not as with core (-):\n${differences}`)
-        if (differences !== '') throw new Error(`not as with core (-):\n${differences}`)
+        // Some of what is compared hangs on how the kernel cuts the bytes, with core as with us: a difference is
+        // one only if it is seen twice. ORACLE_STRICT=1 demands equality at once, to hunt for races.
+        if (seen !== '' && !isKnown && process.env.ORACLE_STRICT === undefined) {
+          t.diagnostic(`differed once: ${seen}`)
+          seen = compare(await play(reference, kind, steps, deadline), await play(modules, kind, steps, deadline))
+        }
+        if (seen !== '') throw new Error(seen)
       })
     }
   })

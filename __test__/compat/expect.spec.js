@@ -26,7 +26,7 @@ for (const value of ['100-Continue', 'foo, 100-continue', '100-continue; x', 'x1
   scenario.server(`Expect: ${value}`, async (run) => {
     await run.serve({}, echo(run))
     const peer = run.dial()
-    peer.send(head('Content-Length: 4', 'Connection: close', `Expect: ${value}`), 'body')
+    peer.send(head('Content-Length: 4', 'Connection: close', `Expect: ${value}`) + 'body')
     run.log('client', 'ended', await peer.ended())
   })
 }
