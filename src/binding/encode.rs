@@ -77,7 +77,7 @@ impl Encoder {
             let (kind, id, numbers) = match event {
                 Event::Release => (0, 0, [0; 5]),
                 Event::Lent { id } => {
-                    environment.begin_loan(scope, id);
+                    environment.answer_loan(scope, id);
                     (0, 0, [0; 5])
                 }
                 Event::Accept {

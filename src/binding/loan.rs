@@ -11,7 +11,7 @@ use super::environment::Environment;
 use super::ffi::Scope;
 use super::ffi::Watch;
 use crate::net::connection::Connection;
-use crate::net::lending::{Received, Transport};
+use crate::net::lending::Received;
 use crate::net::mailbox::Command;
 
 /// Sockets lent at a time. With a few more connections busy at once the I/O thread's batches cost less than the
@@ -128,14 +128,18 @@ impl Environment {
         self.end_loans();
     }
 
-    /// The I/O thread answered the request for a loan.
-    pub(super) fn begin_loan(&self, scope: Scope, id: u32) {
+    /// The I/O thread answered the request for a loan, or wants the socket back.
+    pub(super) fn answer_loan(&self, scope: Scope, id: u32) {
         self.loans.answered(id);
+        if self.loans.includes(id) {
+            self.end_loan(id);
+            return;
+        }
         let Ok(connection) = self.connection(id) else {
             return;
         };
-        let Transport::Lent(socket) = connection.transport() else {
-            // Refused: there was something left to do.
+        let Some(socket) = connection.lent() else {
+            // Refused: there was something left to do. Or given back already.
             return;
         };
         match Watch::start(scope, self, id, socket.as_raw_fd()) {

@@ -301,10 +301,9 @@ impl Connection {
         self.lock().proto.configure(config);
     }
 
+    /// DRAIN follows the flush that leaves nothing to write.
     pub(crate) fn notify_drain(&self) {
-        let mut state = self.lock();
-        state.notify_drain = true;
-        state.attention = true;
+        self.lock().notify_drain = true;
     }
 
     pub(crate) fn pause(&self) {

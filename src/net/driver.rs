@@ -352,11 +352,15 @@ impl Driver {
         if let Err(finished) = self.act() {
             return Poll::Ready(finished);
         }
-        // None: the socket is lent, and only the timer counts.
-        if let Some(socket) = self.socket.clone()
-            && let Poll::Ready(finished) = self.poll_socket(&socket, cx)
-        {
-            return Poll::Ready(finished);
+        if let Some(socket) = self.socket.clone() {
+            if let Poll::Ready(finished) = self.poll_socket(&socket, cx) {
+                return Poll::Ready(finished);
+            }
+        } else if self.connection.is_stuck() {
+            // The JS thread wrote before it knew of the loan, and so through this thread.
+            self.shared.queue.push(Event::Lent {
+                id: self.connection.id,
+            });
         }
         self.poll_timer(cx);
         self.shared.queue.publish_if_many();

@@ -62,7 +62,7 @@ pub(crate) enum Event {
         id: u32,
         deadline: Deadline,
     },
-    /// The I/O thread lends the socket, or refuses to; nothing for JavaScript.
+    /// The I/O thread lends the socket, or refuses to, or wants it back; nothing for JavaScript.
     Lent {
         id: u32,
     },

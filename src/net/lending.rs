@@ -71,6 +71,21 @@ impl Connection {
         }
     }
 
+    /// The socket, while it is lent.
+    pub(crate) fn lent(&self) -> Option<Arc<Socket>> {
+        let state = self.lock();
+        match &state.transport {
+            Transport::Lent(socket) if state.lending == Lending::Lent => Some(Arc::clone(socket)),
+            _ => None,
+        }
+    }
+
+    /// The kernel takes no more, and only the reactor can tell when it will: the socket must come back.
+    pub(super) fn is_stuck(&self) -> bool {
+        let state = self.lock();
+        state.lending == Lending::Lent && state.blocked
+    }
+
     /// Reads from a lent socket once.
     pub(crate) fn receive_lent(&self, scratch: &mut [u8], queue: &EventQueue) -> Received {
         let transport = {

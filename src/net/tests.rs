@@ -395,3 +395,45 @@ fn a_lent_socket_is_read_on_the_js_thread_until_it_is_returned() {
     drop(peer);
     assert!(matches!(stage.next(), (Event::Eof { .. }, _)));
 }
+
+#[test]
+fn a_lent_socket_that_is_full_is_wanted_back() {
+    let mut stage = Stage::new();
+    let (address, _listener) = stage.listen(0);
+    let mut peer = TcpStream::connect(address).unwrap();
+    let connection = stage.accepted();
+    connection.ask_loan();
+    stage.attend(&connection);
+    assert!(matches!(stage.next(), (Event::Lent { .. }, _)));
+
+    // The answer was said before LENT was heard of, so it goes by way of the I/O thread.
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        .unwrap();
+    let mut scratch = [0; 1024];
+    while connection.receive_lent(&mut scratch, &stage.queue) == Received::Nothing {
+        std::thread::yield_now();
+    }
+    stage.queue.publish();
+    stage.head();
+    let len = 16 * 1024 * 1024;
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n");
+    let body = Body::Kept(Bytes::from(vec![b'x'; len]));
+    connection
+        .send(response(head.as_bytes(), 3, len, body, false))
+        .unwrap();
+    connection.notify_drain();
+    stage.attend(&connection);
+    assert!(matches!(stage.next(), (Event::Lent { .. }, _)));
+    connection.return_loan();
+    stage.attend(&connection);
+    let mut answer = vec![0; head.len() + len];
+    peer.read_exact(&mut answer).unwrap();
+    loop {
+        match stage.next().0 {
+            // Asked for as often as the driver looked.
+            Event::Lent { .. } => {}
+            Event::Drain { .. } => break,
+            _ => panic!("expected DRAIN"),
+        }
+    }
+}
