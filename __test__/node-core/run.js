@@ -1,0 +1,138 @@
+'use strict'
+
+/**
+ * Runs Node's own http tests with our register preloaded, each beside a run without it:
+ *
+ *     npm run test:node-core -- --suite DIR --node BIN
+ *
+ * DIR is a `test` folder of Node's source tree, of the version (or near it) that BIN is. A file that fails on core is
+ * left out. One that passes on core and fails with us must be in exceptions.json, by major version of BIN and with the
+ * reason; one that is there and passes fails the run, so that the list only shrinks.
+ */
+
+const { spawn, spawnSync } = require('node:child_process')
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const { parseArgs } = require('node:util')
+
+const USAGE = `usage: npm run test:node-core -- --suite DIR [options]
+
+  --suite DIR      Node's test folder, with common/, parallel/, sequential/ and client-proxy/
+  --node BIN       the node to test with (this one)
+  --only TEXT      only the files whose path contains TEXT; may be repeated
+  --jobs N         files of parallel/ at a time (the cores of this machine)
+  --limit N        seconds a file may take (120, as with Node's own runner)
+  --no-core        do not run the files on core first
+  --verbose        print what failing files printed
+`
+
+/** What the suites call themselves, and which of their files are about http. */
+const FOLDERS = [
+  { name: 'parallel', about: /^test-(http-|diagnostics-channel-http-|async-hooks-http-|cluster-http-|domain-http|stream-pipeline-http|worker-http|async-http|set-http-max|http\.)/ },
+  { name: 'sequential', about: /^test-http-/, alone: true },
+  { name: 'client-proxy', about: /^test-http-/ }
+]
+
+const register = path.join(__dirname, '..', '..', 'register.js')
+
+function options () {
+  try {
+    const { values } = parseArgs({
+      options: {
+        suite: { type: 'string' },
+        node: { type: 'string', default: process.execPath },
+        only: { type: 'string', multiple: true, default: [] },
+        jobs: { type: 'string', default: String(os.availableParallelism()) },
+        limit: { type: 'string', default: '120' },
+        'no-core': { type: 'boolean', default: false },
+        verbose: { type: 'boolean', default: false }
+      }
+    })
+    if (values.suite === undefined) throw new Error('--suite is missing')
+    return values
+  } catch (error) {
+    console.error(`${error.message}\n\n${USAGE}`)
+    process.exit(2)
+  }
+}
+
+function filesOf (suite, only) {
+  return FOLDERS.flatMap(({ name, about, alone = false }) => {
+    const folder = path.join(suite, name)
+    if (!fs.existsSync(folder)) return []
+    return fs.readdirSync(folder)
+      .filter((file) => about.test(file) && /\.m?js$/.test(file))
+      .map((file) => ({ name: `${name}/${file}`, file: path.join(folder, file), alone }))
+  }).filter(({ name }) => only.length === 0 || only.some((text) => name.includes(text)))
+}
+
+/** The options that a test asks its runner for, and its environment. */
+function demands (file) {
+  const source = fs.readFileSync(file, 'utf8')
+  const line = (title) => new RegExp(`^// ${title}:\\s*(.+)$`, 'm').exec(source)?.[1].trim().split(/\s+/) ?? []
+  return {
+    flags: line('Flags'),
+    env: Object.fromEntries(line('Env').map((pair) => pair.split('=')))
+  }
+}
+
+/** @returns {Promise<{ passed: boolean, output: string }>} */
+function run ({ node, limit }, file, preload, id) {
+  const { flags, env } = demands(file)
+  const child = spawn(node, [...preload, ...flags, file], {
+    env: { ...process.env, NODE_OPTIONS: '', TEST_THREAD_ID: String(id), TEST_SERIAL_ID: String(id), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: Number(limit) * 1000,
+    killSignal: 'SIGKILL'
+  })
+  let output = ''
+  child.stdout.on('data', (chunk) => { output += chunk })
+  child.stderr.on('data', (chunk) => { output += chunk })
+  return new Promise((resolve) => {
+    child.on('close', (code, signal) => {
+      if (signal !== null) output += `\nended by ${signal}`
+      resolve({ passed: code === 0, output })
+    })
+  })
+}
+
+async function main () {
+  const how = options()
+  const { suite, node, only, jobs, 'no-core': noCore, verbose } = how
+  const { stdout: version } = spawnSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' })
+  const major = version.split('.')[0]
+  const exceptions = require('./exceptions.json')[major] ?? {}
+  const files = filesOf(path.resolve(suite), only)
+  const outcome = { passed: [], 'left out: fails on core': [], 'known exception': [], FAILED: [], 'PASSED, but is in exceptions.json': [] }
+
+  async function one ({ name, file }, id) {
+    let result
+    if (!noCore && !(await run(how, file, [], id)).passed) {
+      result = 'left out: fails on core'
+    } else {
+      const { passed, output } = await run(how, file, ['-r', register], id)
+      if (passed) result = name in exceptions ? 'PASSED, but is in exceptions.json' : 'passed'
+      else result = name in exceptions ? 'known exception' : 'FAILED'
+      if (result === 'FAILED' && verbose) console.log(output)
+    }
+    outcome[result].push(name)
+    if (result !== 'passed') console.log(`${result}: ${name}`)
+  }
+
+  async function all (some, atOnce) {
+    const waiting = [...some]
+    await Promise.all(Array.from({ length: atOnce }, async (_, index) => {
+      while (waiting.length > 0) await one(waiting.shift(), index + 1)
+    }))
+  }
+
+  await all(files.filter(({ alone }) => !alone), Math.max(1, Number(jobs)))
+  await all(files.filter(({ alone }) => alone), 1)
+  console.log(`\nNode ${version.trim()}, ${files.length} files:`)
+  for (const [result, names] of Object.entries(outcome)) console.log(`  ${result}: ${names.length}`)
+  const bad = outcome.FAILED.length + outcome['PASSED, but is in exceptions.json'].length
+  process.exitCode = bad === 0 ? 0 : 1
+}
+
+main()
