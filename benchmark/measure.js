@@ -2,7 +2,8 @@
 
 /** One measurement: a fresh process of one implementation in one scenario, warmed up, then measured. */
 
-const { fork } = require('node:child_process')
+const { fork, spawn } = require('node:child_process')
+const { once } = require('node:events')
 const http = require('node:http')
 const net = require('node:net')
 const path = require('node:path')
@@ -91,10 +92,23 @@ async function server (settings, implementation, scenario) {
   }
 }
 
+/** The peer of a measured client; it ends with its standard input, so also when this process is killed. */
+async function startResponder () {
+  const responder = spawn('cargo', ['run', '--quiet', '--release', '--example', 'responder'], {
+    cwd: path.join(__dirname, '..'),
+    stdio: ['pipe', 'pipe', 'inherit']
+  })
+  children.add(responder)
+  responder.once('exit', () => children.delete(responder))
+  const gone = once(responder, 'exit').then(([code]) => { throw new Error(`the responder ended: ${code}`) })
+  gone.catch(() => {})
+  const [line] = await Promise.race([once(responder.stdout, 'data'), gone])
+  return { responder, port: Number(line) }
+}
+
 async function client (settings, implementation, scenario) {
-  const responder = start(settings, 'responder.js')
+  const { responder, port } = await startResponder()
   try {
-    const { port } = await message(responder)
     const child = start(settings, 'client.js', implementation, scenario.name, port, settings.warmUp, settings.seconds)
     try {
       const result = await message(child)
