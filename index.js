@@ -32,8 +32,19 @@ if (parts === null) {
   const { likeHost } = require('./lib/likeness')
   const { Agent, ClientRequest, Server, createServer, get, request, _connectionListener } = parts
   const agent = require('./lib/agent')
+  const { setGlobalProxyFromEnv } = require('./lib/global-proxy')
   const ours = {
-    Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse, createServer, get, request, _connectionListener
+    Agent,
+    ClientRequest,
+    IncomingMessage,
+    OutgoingMessage,
+    Server,
+    ServerResponse,
+    createServer,
+    get,
+    request,
+    setGlobalProxyFromEnv,
+    _connectionListener
   }
 
   for (const Class of [Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse]) likeHost(Class, core[Class.name])

@@ -8,6 +8,18 @@
 const core = require('node:http')
 const { syncBuiltinESMExports } = require('node:module')
 
+/**
+ * The modules that `http` is made of, and what of ours they show. The rest of them works with objects of core's own.
+ * `Server` of `_http_server` stays: http2 looks for it when it is loaded.
+ */
+const PARTS = {
+  _http_agent: ['Agent', 'globalAgent'],
+  _http_client: ['ClientRequest'],
+  _http_incoming: ['IncomingMessage'],
+  _http_outgoing: ['OutgoingMessage', 'validateHeaderName', 'validateHeaderValue'],
+  _http_server: ['STATUS_CODES', 'ServerResponse']
+}
+
 /** Core's classes as they were: objects made by them (https, earlier servers) keep being instances. */
 const CLASSES = ['Agent', 'ClientRequest', 'IncomingMessage', 'OutgoingMessage', 'Server', 'ServerResponse']
 const originals = Object.fromEntries(CLASSES.map((name) => [name, core[name]]))
@@ -35,6 +47,12 @@ function install () {
   if (http === core) return
   for (const name of Object.keys(http)) {
     Object.defineProperty(core, name, Object.getOwnPropertyDescriptor(http, name))
+  }
+  // Loaded now, it finds core's own parts.
+  try { require('node:https') } catch {} // There is a Node without crypto.
+  for (const [id, names] of Object.entries(PARTS)) {
+    const part = require(id)
+    for (const name of names) Object.defineProperty(part, name, Object.getOwnPropertyDescriptor(http, name))
   }
   for (const name of CLASSES) {
     recognise(http[name], originals[name])

@@ -13,23 +13,19 @@ const net = require('node:net')
 const versions = require('./versions')
 const { validateNumber, validateOneOf, validateString } = require('./validators')
 const { kText, kFieldsAt, kHeaders } = require('./symbols')
+const { setFree, isStale, setReused } = require('./idle-socket')
 const { canDial, dial, kDialable } = require('./dial')
+const { kProxy, proxyFromEnv } = require('./proxy')
 
 /** Request -> the options it waits with; merged with the agent's before they are used. */
 const kWaitOptions = Symbol('kRequestOptions')
 /** Request -> the async context it waits in. */
 const kWaitContext = Symbol('kRequestAsyncResource')
-/** Agent -> core's agent that speaks to proxies for it. */
-const kProxying = Symbol('kProxying')
 /** Agent -> the function that forwards TLS key lines, once somebody listens. */
 const kOnKeylog = Symbol('onkeylog')
 
-// Ours may be put in their place (register.js).
-const { Agent: CoreAgent, globalAgent: coreGlobalAgent } = http
-
-/** `defaultPort`, `protocol` and `proxyEnv` can be given as options (22.21, 24.5). */
-const hasProtocolOptions = versions.major > 24 || (versions.major === 24 && versions.minor >= 5) ||
-  (versions.major === 22 && versions.minor >= 21)
+// Ours may be put in its place (register.js).
+const { globalAgent: coreGlobalAgent } = http
 
 /** In a head as the connection gives it: `name\nvalue\nname…`. No name holds a `=`. */
 const ANNOUNCED = /keep-alive\ntimeout=(\d+)/i
@@ -61,8 +57,8 @@ function Agent (options) {
   // A request's `path` is its target; left in the options, net.connect would take it for a unix socket.
   this.options.path = null
 
-  this.defaultPort = (hasProtocolOptions && this.options.defaultPort) || 80
-  this.protocol = (hasProtocolOptions && this.options.protocol) || 'http:'
+  this.defaultPort = (versions.envProxies && this.options.defaultPort) || 80
+  this.protocol = (versions.envProxies && this.options.protocol) || 'http:'
 
   /** Requests that wait for a connection, by name. */
   this.requests = { __proto__: null }
@@ -82,6 +78,11 @@ function Agent (options) {
     this.agentKeepAliveTimeoutBuffer = Number.isFinite(buffer) && buffer >= 0 ? buffer : TIMEOUT_BUFFER
   }
 
+  const { proxyEnv } = this.options
+  if (versions.envProxies && typeof proxyEnv === 'object' && proxyEnv !== null) {
+    this[kProxy] = proxyFromEnv(proxyEnv, this.protocol)
+  }
+
   validateOneOf(this.scheduling, 'scheduling', ['fifo', 'lifo'])
   if (this.maxTotalSockets === undefined) this.maxTotalSockets = Infinity
   else validateNumber(this.maxTotalSockets, 'maxTotalSockets', 1)
@@ -95,6 +96,8 @@ Object.setPrototypeOf(Agent, EventEmitter)
 
 Agent.defaultMaxSockets = Infinity
 
+Agent.prototype[kProxy] = null
+
 function forwardKeylog (event) {
   if (event !== 'keylog') return
   this.removeListener('newListener', forwardKeylog)
@@ -102,8 +105,10 @@ function forwardKeylog (event) {
   agent[kOnKeylog] = function onKeylog (line) {
     agent.emit('keylog', line, this)
   }
-  for (const name in agent.sockets) {
-    for (const socket of agent.sockets[name]) socket.on('keylog', agent[kOnKeylog])
+  for (const table of [agent.freeSockets, agent.sockets]) {
+    for (const name in table) {
+      for (const socket of table[name]) socket.on('keylog', agent[kOnKeylog])
+    }
   }
 }
 
@@ -124,7 +129,7 @@ function takeBack (socket, options) {
       hand(this, request, socket)
     } else {
       request[kWaitContext] = null
-      context.runInAsyncScope(hand, null, this, request, socket)
+      context.runInAsyncScope(handOn, null, this, request, socket)
     }
     return
   }
@@ -147,7 +152,14 @@ function takeBack (socket, options) {
   socket._httpMessage = null
   this.removeSocket(socket, options)
   socket.once('error', onIdleError)
+  setFree(socket)
   idle.push(socket)
+}
+
+/** Gives a connection to a request that waited for it, in the request's own async context. */
+function handOn (agent, request, socket) {
+  setReused(socket)
+  hand(agent, request, socket)
 }
 
 /** An idle connection that fails is nobody's error. */
@@ -158,10 +170,21 @@ function onIdleError () {
 
 /**
  * Makes a connection. Ours when nothing stands between the request and the wire (lib/dial.js), else net.connect's;
- * takes net.connect's arguments, and is what subclasses override.
+ * takes net.connect's arguments, and is what subclasses override. Goes to the agent's proxy if that speaks for the
+ * origin; what was said about the way to the origin does not count then.
  */
 Agent.prototype.createConnection = function createConnection (...args) {
-  const options = args[0]
+  let options = args[0]
+  const proxy = this?.[kProxy]
+  if (proxy) {
+    const [origin, callback] = net._normalizeArgs(args)
+    if (proxy.serves(origin)) {
+      const { host, port } = proxy
+      if (proxy.isSecure) return require('node:tls').connect({ host, port }, callback)
+      options = { host, port, [kDialable]: origin[kDialable] }
+      args = [options, callback]
+    }
+  }
   if (options !== null && typeof options === 'object' && options[kDialable] === true) {
     return canDial(options) ? dial(options) : net.connect(options)
   }
@@ -231,6 +254,8 @@ Agent.prototype.addRequest = function addRequest (request, options, port, localA
   const socket = takeIdle(this, name)
   if (socket !== undefined) {
     socket.removeListener('error', onIdleError)
+    setReused(socket)
+    if (versions.reuseTakesHighWaterMark) takeHighWaterMark(socket, this.options.highWaterMark ?? options.highWaterMark)
     this.reuseSocket(socket, request)
     hand(this, request, socket)
     this.sockets[name].push(socket)
@@ -241,7 +266,7 @@ Agent.prototype.addRequest = function addRequest (request, options, port, localA
   const count = this.sockets[name].length + (idle === undefined ? 0 : idle.length)
   if (count < this.maxSockets && this.totalSocketCount < this.maxTotalSockets) {
     this.createSocket(request, merged ?? merge(this, request, options), (error, socket) => {
-      if (error) request.onSocket(socket, error)
+      if (error) refuse(request, socket, error)
       else hand(this, request, socket)
     })
     return
@@ -265,17 +290,31 @@ function plainName (agent, request, options) {
   return agent.getName(options)
 }
 
+/** Back-pressure is as the request wants it, not as the one that the connection was made for wanted it. */
+function takeHighWaterMark (socket, mark) {
+  if (mark !== undefined && mark !== null && socket.writableHighWaterMark !== mark) socket._writableState.highWaterMark = mark
+}
+
 function takeIdle (agent, name) {
   const idle = agent.freeSockets[name]
   if (idle === undefined) return undefined
   while (idle.length !== 0 && idle[0].destroyed) idle.shift()
   let socket
-  // The last in may have died as well, and not have told us yet.
+  // Any other may have died as well, and not have told us yet.
   do {
     socket = agent.scheduling === 'fifo' ? idle.shift() : idle.pop()
-  } while (socket !== undefined && socket.destroyed)
+  } while (socket !== undefined && isStale(socket))
   if (idle.length === 0) delete agent.freeSockets[name]
   return socket
+}
+
+/** There is no connection for a request. What became of a tunnel (https.Agent's createConnection) is the agent's to tell. */
+function refuse (request, socket, error) {
+  if (versions.envProxies && error.code === 'ERR_PROXY_TUNNEL') {
+    if (error.proxyTunnelTimeout) request.emit('timeout')
+    request.emit('error', error)
+  }
+  request.onSocket(socket, error)
 }
 
 /** Gives a connection to a request, with the request's own idle time if it has one. */
@@ -395,7 +434,7 @@ Agent.prototype.removeSocket = function removeSocket (socket, options) {
   if (!waitOptions) return
   request[kWaitOptions] = undefined
   this.createSocket(request, merge(this, request, waitOptions), (error, made) => {
-    if (error) request.onSocket(null, error)
+    if (error) refuse(request, null, error)
     else made.emit('free')
   })
 }
@@ -457,31 +496,18 @@ Agent.prototype.destroy = function destroy () {
 }
 
 /**
- * The agent of core's that speaks to proxies in the name of this one; undefined if this one knows of none. Proxies
- * are told by `proxyEnv`, for the global agent by NODE_USE_ENV_PROXY and --use-env-proxy.
- * @returns {http.Agent|undefined}
+ * An agent as http.globalAgent is.
+ * @param {object} [proxyEnv] as `proxyEnv` of core's: process.env with NODE_USE_ENV_PROXY and --use-env-proxy
  */
-function proxying (agent) {
-  const environment = agent?.options?.proxyEnv
-  if (!hasProtocolOptions || !environment || !(agent instanceof Agent)) return undefined
-  agent[kProxying] ??= new CoreAgent({ ...agent.options })
-  return agent[kProxying]
+function makeGlobalAgent (proxyEnv) {
+  return new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000, ...(versions.envProxies && { proxyEnv }) })
 }
 
-const { proxyEnv } = coreGlobalAgent.options
-
-let globalAgent = new Agent({
-  keepAlive: true,
-  scheduling: 'lifo',
-  timeout: 5000,
-  ...(hasProtocolOptions && { proxyEnv })
-})
-// Whoever looks at the connections of core's global agent sees these, too.
-if (proxyEnv) globalAgent[kProxying] = coreGlobalAgent
+let globalAgent = makeGlobalAgent(coreGlobalAgent.options.proxyEnv)
 
 module.exports = {
   Agent,
-  proxying,
+  makeGlobalAgent,
   get globalAgent () {
     return globalAgent
   },

@@ -63,7 +63,7 @@ const sendFlags = Object.freeze({
 /** Connections by id; the slot is emptied when the connection's CLOSED record has been handled. */
 const connections = []
 
-/** Listeners by id: objects with `accept(id)`, which returns the Connection for a new id. */
+/** Listeners by id: objects with `accept(id, isPaused)`, which returns the Connection for a new id. */
 const listeners = new Map()
 
 /** Messages that finished in this turn. */
@@ -83,6 +83,9 @@ let records = null
 let values = null
 let cursor = 0
 let limit = 0
+/** Where the requests end that are known to come together, and whether an error is behind them. */
+let runEnd = 0
+let isRunBad = false
 let valueCursor = 0
 
 /** Settles what finished; more may finish meanwhile. */
@@ -133,6 +136,7 @@ function dispatch (count) {
   cursor = 0
   limit = count * STRIDE
   valueCursor = 0
+  runEnd = 0
   dispatching = true
   let previous = -1
   while (cursor < limit) {
@@ -163,9 +167,13 @@ function runTicks () {
   }
 }
 
-/** What is wrong behind a message was seen before the message was settled, in core. */
+/** What is wrong behind a message, or behind others that came with it, was seen before the message was settled, in core. */
 function isFollowedByError (id) {
-  return cursor < limit && records[cursor] === events.PARSE_ERROR && records[cursor + 1] === id
+  if (cursor < runEnd) return isRunBad
+  runEnd = cursor
+  while (runEnd < limit && records[runEnd] === events.REQUEST && records[runEnd + 1] === id) runEnd += STRIDE
+  isRunBad = runEnd < limit && records[runEnd] === events.PARSE_ERROR && records[runEnd + 1] === id
+  return isRunBad
 }
 
 /** Do ticks run between the record at the cursor and the one before it, of the same connection? */
@@ -201,7 +209,7 @@ function deliver (records, at, values) {
       touch()
       return
     }
-    connections[id] = listener.accept(id)
+    connections[id] = listener.accept(id, records[at + 3] !== 0)
     return
   }
   const connection = connections[id]

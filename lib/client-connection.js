@@ -9,12 +9,19 @@ const { AsyncResource } = require('node:async_hooks')
 const { maxHeaderSize } = require('node:http')
 const stream = require('node:stream')
 const diagnostics = require('node:diagnostics_channel')
+// Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
+const { setTimeout: startTimer, clearTimeout } = require('node:timers')
 const { native, headFlags, sendFlags, connections, touch } = require('./binding')
 const { Connection } = require('./connection')
-const { connectionReset, parseError } = require('./errors')
-const { kResource, kResponseEnded, emitError, emitClose, lose } = require('./client-outcome')
+const { handOver } = require('./handover')
+const { parseError } = require('./errors')
+const { kResource, kResponseEnded, emitError, emitClose } = require('./client-outcome')
+const { watch, hear, hush, leave, unwatch, hearResponseTimeout, shown } = require('./client-listeners')
 const { newMessage, readResponse } = require('./incoming')
+const measure = require('./measure')
+const { Parser } = require('./parser')
 const { PENDING_MAX } = require('./outgoing')
+const { kAsyncId } = require('./idle-socket')
 const { leniencyOf } = require('./leniency')
 const parseErrors = require('./parse-errors')
 const versions = require('./versions')
@@ -24,6 +31,8 @@ const { HEAD, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
 /** The parse error that core does not have: bytes behind the last response, for which it destroys the socket. */
 const UNASKED = parseErrors.length - 1
+
+const RESOURCE_OPTIONS = { requireManualDestroy: true }
 
 /** Fields of a head, and again of its trailers. */
 const MAX_HEADERS = 1000
@@ -53,6 +62,8 @@ function ClientConnection (id, stream) {
   this.untilClose = false
   /** The way to the connection while there is none (lib/dial.js). */
   this.attempts = null
+  /** The async resource that its socket is to hooks, until the first exchange is over. */
+  this.context = null
   /** What is to be done as soon as there is one: arguments of `send` and `writeRaw`. */
   this.held = null
   this.heldSize = 0
@@ -71,8 +82,14 @@ function ClientConnection (id, stream) {
   this.idleTimer = null
   this.idleQueued = false
   this.inputEnded = false
-  /** The socket's own events are listened to. */
+  /** What `socket.parser` and `request.parser` show. */
+  this.parser = null
+  /** The socket's own events are listened to; see client-listeners.js. */
   this.watching = false
+  /** Driver two: the stream's bytes, too. */
+  this.hearing = false
+  /** The socket's next 'timeout' is the request's. */
+  this.timeoutArmed = false
   /** An error was reported for this exchange; what follows from it is not another. */
   this.failed = false
 }
@@ -82,6 +99,14 @@ Object.setPrototypeOf(ClientConnection.prototype, Connection.prototype)
 Object.defineProperty(ClientConnection.prototype, 'highWaterMark', {
   __proto__: null,
   get () { return this.socket?.readableHighWaterMark ?? stream.getDefaultHighWaterMark(false) },
+  configurable: true
+})
+
+/** The response that is under way: `parser.incoming`. */
+Object.defineProperty(ClientConnection.prototype, 'incoming', {
+  __proto__: null,
+  get () { return this.request?.res ?? null },
+  set () {},
   configurable: true
 })
 
@@ -95,6 +120,12 @@ ClientConnection.prototype.getSocket = function getSocket () {
 ClientConnection.prototype.adopt = function adopt (id) {
   this.id = id
   connections[id] = this
+}
+
+/** The socket has left the async context that it was made in: idle, or closed. */
+ClientConnection.prototype.leaveContext = function leaveContext () {
+  this.context?.emitDestroy()
+  this.context = null
 }
 
 /** Gives the attempt up; nothing is heard of it any more. */
@@ -111,8 +142,7 @@ ClientConnection.prototype.onConnected = function onConnected () {
   const { held, socket } = this
   this.attempts.connected()
   this.attempts = null
-  clearTimeout(this.idleTimer)
-  this.idleTimer = null
+  this.stopIdleTimer()
   if (this.idle !== 0) applyIdle(this)
   if (held !== null) {
     this.held = null
@@ -237,24 +267,30 @@ function closeUnconnected (connection) {
  * Idle time in milliseconds, 0 for none. Between two exchanges the agent sets it to and fro; only what it comes
  * down to is said to the I/O thread.
  */
-// Not named: inside, setTimeout is the global.
 ClientConnection.prototype.setTimeout = function (ms) {
   if (this.stream !== null) {
     Connection.prototype.setTimeout.call(this, ms)
     return
   }
   this.idle = ms
+  this.stopIdleTimer()
   if (this.attempts !== null) {
-    clearTimeout(this.idleTimer)
-    this.idleTimer = ms === 0 ? null : setTimeout(onIdle, ms, this).unref()
+    if (ms !== 0) this.idleTimer = startTimer(onIdle, ms, this).unref()
   } else if (ms !== this.idleInForce && !this.idleQueued) {
     this.idleQueued = true
     process.nextTick(applyIdle, this)
   }
 }
 
+ClientConnection.prototype.stopIdleTimer = function stopIdleTimer () {
+  if (this.idleTimer === null) return
+  clearTimeout(this.idleTimer)
+  this.idleTimer = null
+}
+
 function onIdle (connection) {
-  connection.onTimeout()
+  connection.idleTimer = null
+  connection.socket.timedOut()
 }
 
 function applyIdle (connection) {
@@ -274,16 +310,20 @@ ClientConnection.prototype.reserve = function reserve (request) {
   this.request = request
   this.response = null
   this.failed = false
-  request[kResource] = new AsyncResource('HTTPCLIENTREQUEST')
-  if (!this.watching) watch(this)
+  const resource = request[kResource] = new AsyncResource('HTTPCLIENTREQUEST', RESOURCE_OPTIONS)
+  if (this.socket[kAsyncId] === -1) this.socket[kAsyncId] = resource.asyncId()
+  if (!this.watching || this.stream !== null) watch(this)
 }
 
 /** Begins the exchange. */
 ClientConnection.prototype.begin = function begin (request) {
   this.socket._httpMessage = request
+  this.stopIdleTimer()
   const config = configOf(request)
   if (config !== this.config && this.id !== -1) native.configure(this.id, config)
   this.config = config
+  Parser.take(this, request)
+  if (this.stream !== null) hear(this)
 }
 
 function configOf (request) {
@@ -299,10 +339,31 @@ function configOf (request) {
   }
 }
 
+/** Idle since the last exchange: did the peer end it since, or say what nobody asked for? Asks the kernel. */
+ClientConnection.prototype.isStale = function isStale () {
+  return this.id === -1 || (this.attempts === null && native.isStale(this.id) !== 0)
+}
+
 /** Gives the connection free: the exchange is over and the transport may carry another. */
 ClientConnection.prototype.end = function end () {
+  leave(this)
+  if (this.request !== null) {
+    freeParser(this)
+    // Promised, but it never came to an exchange.
+    if (!this.request.socket) this.request[kResource].emitDestroy()
+  }
   this.request = null
   this.response = null
+}
+
+/** Nothing more is to be parsed for the exchange. */
+function freeParser (connection) {
+  if (Parser.leave(connection)) connection.request[kResource].emitDestroy()
+}
+
+/** The listeners of its socket as core has them. */
+ClientConnection.prototype.listenersShown = function listenersShown (event, listeners) {
+  return shown(this, event, listeners)
 }
 
 ClientConnection.prototype.onResponse = function onResponse (flags, status, version, reasonLength, fieldCount, text) {
@@ -331,9 +392,13 @@ function deliver (request, response, flags) {
   if ((flags & headFlags.KEEP_ALIVE) === 0 && !request.upgradeOrConnect) request.shouldKeepAlive = false
   request.res = response
   response.req = request
+  if (request[measure.kMeasure] !== undefined) {
+    measure.end(request, response.statusCode, response.statusMessage, response.headers)
+  }
   if (finishChannel.hasSubscribers) finishChannel.publish({ request, response })
   // First of its listeners: the connection is given back before anybody asks for the next.
   response.on('end', onResponseEnd)
+  hearResponseTimeout(this)
   const hasBody = (flags & headFlags.BODY) !== 0
   if (hasBody) {
     this.response = response
@@ -341,7 +406,10 @@ function deliver (request, response, flags) {
   }
   // Nobody listens for it, or it is not wanted any more: then nobody will read it either.
   if (request.aborted || !request.emit('response', response)) response._dump()
-  if (!hasBody) response[kComplete](undefined)
+  if (!hasBody) {
+    freeParser(this)
+    response[kComplete](undefined)
+  }
 }
 
 function onResponseEnd () {
@@ -372,15 +440,20 @@ function detach (connection, request, response) {
   socket.emit('agentRemove')
   unwatch(connection)
   connection.end()
-  native.upgrade(connection.id, true)
+  // Before anything else: it goes with the connection.
   const head = native.takeHead(connection.id)
+  let isOver = false
   if (connection.stream === null) {
-    touch()
     connection.detached = true
     socket.detached()
-  } else {
-    connection.leave()
+    isOver = handOver(connection)
   }
+  if (!isOver) {
+    native.upgrade(connection.id, true)
+    touch()
+  }
+  if (connection.stream !== null) connection.leave()
+  else socket.read(0)
   socket._httpMessage = null
   socket.readableFlowing = null
   request.emit(event, response, socket, head)
@@ -407,6 +480,7 @@ ClientConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   const { request, response } = this
   if (response === null) return
   this.response = null
+  freeParser(this)
   request[kResource].runInAsyncScope(response[kComplete], response, text)
 }
 
@@ -416,6 +490,7 @@ ClientConnection.prototype.onParseError = function onParseError (kind, bytesPars
   if (rawPacket === undefined) return
   this.failed = true
   this.response = null
+  hush(this)
   socket.destroy()
   if (request !== null && kind !== UNASKED) {
     socket._hadError = true
@@ -431,11 +506,18 @@ ClientConnection.prototype.onDrain = function onDrain () {
 }
 
 ClientConnection.prototype.onEof = function onEof () {
-  if (this.stream === null) this.socket.ended()
+  if (this.stream !== null) return
+  // Nothing may come to a socket in the pool, not even its end.
+  if (versions.unsolicitedDataDestroys && this.socket[kAsyncId] === -1) this.socket.destroy()
+  else this.socket.ended()
 }
 
+/** In core the idle time is one of JavaScript's timers: those that ran out before it have their say before it. */
 ClientConnection.prototype.onTimeout = function onTimeout () {
-  this.socket.timedOut()
+  // The same time again would be another.
+  this.idleInForce = -1
+  this.stopIdleTimer()
+  this.idleTimer = startTimer(onIdle, 1, this).unref()
 }
 
 ClientConnection.prototype.onRaw = function onRaw (chunk) {
@@ -448,94 +530,10 @@ ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
     this.attempts.failed(errno)
     return
   }
-  clearTimeout(this.idleTimer)
+  this.stopIdleTimer()
+  this.leaveContext()
   this.held = null
   if (this.stream === null) this.socket.disconnected(errno, syscall)
-}
-
-// --------------------------------------------------------------------------------------- the socket's events
-
-/** Listens to the socket, once for all its exchanges. The agent's listeners come first: it made the socket. */
-function watch (connection) {
-  const { socket } = connection
-  connection.watching = true
-  socket[kConnection] = connection
-  socket.parser = null
-  if (connection.stream !== null) socket.on('data', onStreamData)
-  socket.on('end', onSocketEnd)
-  socket.on('error', onSocketError)
-  socket.on('close', onSocketClose)
-  socket.on('timeout', onSocketTimeout)
-}
-
-function unwatch (connection) {
-  const { socket } = connection
-  connection.watching = false
-  if (connection.stream !== null) socket.removeListener('data', onStreamData)
-  socket.removeListener('end', onSocketEnd)
-  socket.removeListener('error', onSocketError)
-  socket.removeListener('close', onSocketClose)
-  socket.removeListener('timeout', onSocketTimeout)
-}
-
-function onStreamData (chunk) {
-  this[kConnection].receive(chunk)
-}
-
-/** Driver two: tells the parser, once, that no more bytes come. */
-function endInput (connection) {
-  if (connection.inputEnded) return
-  connection.inputEnded = true
-  connection.receive(null)
-}
-
-function onSocketEnd () {
-  const connection = this[kConnection]
-  const { request } = connection
-  if (connection.stream !== null) endInput(connection)
-  if (request === null) return
-  if (request.res === null && !connection.failed) {
-    connection.failed = true
-    this._hadError = true
-    request[kResource].runInAsyncScope(emitError, null, request, connectionReset('socket hang up'))
-  }
-  this.end()
-}
-
-function onSocketError (error) {
-  const connection = this[kConnection]
-  const { request } = connection
-  if (request !== null) {
-    connection.failed = true
-    this._hadError = true
-    request[kResource].runInAsyncScope(emitError, null, request, error)
-    if (connection.stream !== null) endInput(connection)
-    else if (connection.untilClose) connection.onEnd(0, undefined)
-  }
-  this.destroy()
-}
-
-function onSocketTimeout () {
-  const { request } = this[kConnection]
-  if (request === null || request.timeoutCb === null) return
-  request[kResource].runInAsyncScope(emitTimeout, null, request)
-}
-
-function emitTimeout (request) {
-  request.emit('timeout')
-  request.res?.emit('timeout')
-}
-
-function onSocketClose () {
-  const connection = this[kConnection]
-  const { request } = connection
-  if (connection.stream !== null) {
-    endInput(connection)
-    connection.leave()
-  }
-  if (request === null) return
-  connection.end()
-  request[kResource].runInAsyncScope(lose, null, connection, request, this)
 }
 
 /**

@@ -5,35 +5,37 @@
  * (or the caller's createConnection) and leaves the exchange itself to ClientConnection.
  */
 
-const http = require('node:http')
 const net = require('node:net')
 const diagnostics = require('node:diagnostics_channel')
 const { addAbortSignal, finished } = require('node:stream')
-const { sendFlags } = require('./binding')
+const { sendFlags, flush } = require('./binding')
 const { OutgoingMessage, parseUniqueHeadersOption } = require('./outgoing')
 const agents = require('./agent')
 const { connectionOf } = require('./client-connection')
 const { kError, kResource, kResponseEnded, emitError, emitClose } = require('./client-outcome')
+const { armTimeout, disarmTimeout, emitRequestTimeout } = require('./client-listeners')
 const { kDialable } = require('./dial')
+const { proxyOf } = require('./proxy')
+const { turnToProxy } = require('./proxied-request')
 const {
   sortArguments, checkHost, checkTarget, chooseAgent, checkProtocol, chooseMethod, checkParserOptions, hostField
 } = require('./client-options')
 const { codes, connectionReset } = require('./errors')
 const { timerDuration } = require('./validators')
+const measure = require('./measure')
 const versions = require('./versions')
 const { kOutHeaders, kUniqueHeaders, kHeadFlags, kFinished, kConnection, kNeedDrain } = require('./symbols')
 
 /** The target; `path` is an accessor over it where Node checks assignments. */
 const kTarget = Symbol('kPath')
+/** Host and port for a measurement, while requests are measured. */
+const kAuthority = Symbol('kAuthority')
 
 /** Methods whose requests seldom have a body: none is announced unless the caller does. */
 const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT'])
 
 const startChannel = diagnostics.channel('http.client.request.start')
 const createdChannel = diagnostics.channel('http.client.request.created')
-
-// Ours may be put in its place (register.js).
-const { ClientRequest: CoreRequest } = http
 
 /**
  * @param {string|URL|object} input url or options, see client-options.js
@@ -50,9 +52,6 @@ function ClientRequest (input, options, callback) {
 
   const defaultAgent = options._defaultAgent || agents.globalAgent
   const agent = chooseAgent(options, defaultAgent)
-  // Core's agent and core's request divide the way through a proxy between them.
-  const proxying = agents.proxying(agent)
-  if (proxying !== undefined) return new CoreRequest({ ...options, agent: proxying }, args.callback)
   this.agent = agent
   if (target) checkTarget(String(target))
   const protocol = options.protocol || defaultAgent.protocol
@@ -93,6 +92,7 @@ function ClientRequest (input, options, callback) {
   this.maxHeadersCount = null
   this.reusedSocket = false
   this.host = host
+  if (versions.perfUrlHasPort && measure.isObserved()) this[kAuthority] = hostField(host, port, defaultPort)
   this.protocol = protocol
   if (method === 'HEAD') this[kHeadFlags] = sendFlags.REQUEST_HEAD
   else if (method === 'CONNECT') this[kHeadFlags] = sendFlags.REQUEST_CONNECT
@@ -117,7 +117,10 @@ ClientRequest.prototype[kDialable] = true
 /** The caller's fields, and those that go without saying. */
 function setFields (request, options, setHost, host, port, defaultPort) {
   const { headers } = options
+  const { agent } = request
+  const isProxied = Boolean(agent && proxyOf(agent))
   if (Array.isArray(headers)) {
+    if (isProxied) turnToProxy(request, options)
     // Who gives a list means it: nothing is added but Connection and framing.
     request._storeHeader(startLine(request), headers)
     return
@@ -125,6 +128,7 @@ function setFields (request, options, setHost, host, port, defaultPort) {
   if (headers) {
     for (const name of Object.keys(headers)) request.setHeader(name, headers[name])
   }
+  const givenHost = isProxied ? request.getHeader('host') : undefined
   if (setHost && host && !request.getHeader('host')) {
     const named = versions.major >= 26 && request.method === 'CONNECT' && options.path
     request.setHeader('Host', named ? options.path : hostField(host, port, defaultPort))
@@ -132,6 +136,7 @@ function setFields (request, options, setHost, host, port, defaultPort) {
   if (options.auth && !request.getHeader('Authorization')) {
     request.setHeader('Authorization', 'Basic ' + Buffer.from(options.auth).toString('base64'))
   }
+  if (isProxied) turnToProxy(request, options, givenHost)
   if (request.getHeader('expect')) {
     if (request._header) throw new codes.ERR_HTTP_HEADERS_SENT('render')
     request._storeHeader(startLine(request), request[kOutHeaders])
@@ -153,6 +158,8 @@ function connect (request, options) {
     request.agent.addRequest(request, options)
     return
   }
+  // The target is not the path of a unix socket.
+  if (options.path || options.socketPath) options = { ...options, path: options.socketPath || undefined }
   if (typeof options.createConnection !== 'function') {
     request.onSocket(net.createConnection(options))
     return
@@ -188,6 +195,10 @@ if (versions.pathIsChecked) {
 /** All of the request is with the transport. */
 ClientRequest.prototype._finish = function _finish () {
   OutgoingMessage.prototype._finish.call(this)
+  if (measure.isObserved()) {
+    const url = `${this.protocol}//${this[kAuthority] ?? this.host}${this.path}`
+    measure.begin(this, 'HttpClient', { method: this.method, url, headers: this.getHeaders() })
+  }
   if (startChannel.hasSubscribers) startChannel.publish({ request: this })
 }
 
@@ -218,7 +229,10 @@ function takeSocket (request, socket, error) {
   const connection = connectionOf(socket)
   connection.begin(request)
   request.socket = socket
-  if (request.timeout !== undefined || request.agent?.options?.timeout) request.timeoutCb = forwardTimeout
+  if (request.timeoutCb !== null || request.timeout !== undefined || request.agent?.options?.timeout) {
+    request.timeoutCb = emitRequestTimeout
+    armTimeout(connection)
+  }
   request.emit('socket', socket)
   if (!socket.writable) return
   connection.flushing = true
@@ -226,9 +240,6 @@ function takeSocket (request, socket, error) {
   connection.flushing = false
   if (request[kNeedDrain] && !request.finished) connection.notifyDrain()
 }
-
-/** Core has the listener of the socket's 'timeout' here; ours is the connection's, and this says that it counts. */
-function forwardTimeout () {}
 
 /** The request was given up before there was a connection, or there will be none. */
 function refuseSocket (request, socket, error) {
@@ -253,6 +264,8 @@ function refuseSocket (request, socket, error) {
 function fail (request, error) {
   if (request._closed) return
   request.destroyed = true
+  // Of a tunnel that could not be made the agent has told.
+  if (error?.code === 'ERR_PROXY_TUNNEL' && versions.envProxies) return emitClose(request)
   if (error) emitError(request, error)
   else if (!request.aborted) emitError(request, connectionReset('socket hang up'))
   emitClose(request)
@@ -260,15 +273,18 @@ function fail (request, error) {
 
 /** All was sent; the response may have been first. */
 ClientRequest.prototype[kFinished] = function () {
-  if (this._ended && this.shouldKeepAlive) giveBack(this)
+  if (this._ended && this.shouldKeepAlive && !this.destroyed) giveBack(this)
 }
 
 /** The response was read to its end. */
 ClientRequest.prototype[kResponseEnded] = function (response) {
   const { socket } = this
+  // A stream that is gone has none.
+  const connection = socket[kConnection]
+  if (connection !== undefined) disarmTimeout(connection)
   this._ended = true
   if (!this.shouldKeepAlive) {
-    connectionOf(socket).closing = true
+    if (connection !== undefined) connection.closing = true
     if (!socket.writable) return
     if (typeof socket.destroySoon === 'function') socket.destroySoon()
     else socket.end()
@@ -322,8 +338,14 @@ ClientRequest.prototype.destroy = function destroy (error) {
   this.destroyed = true
   // What is left of the response interests nobody.
   this.res?._dump()
+  // Nothing is left to be given up, and the connection may already be the agent's.
+  if (versions.destroySparesConnection && this.writableFinished && this.res?.complete) return this
   this[kError] = error ?? null
-  this.socket?.destroy(error)
+  if (this.socket) {
+    this.socket.destroy(error)
+    // The peer learns of it before anything that is said on other connections from now on, as where sockets close at once.
+    flush()
+  }
   return this
 }
 
@@ -347,7 +369,11 @@ ClientRequest.prototype._deferToConnect = function _deferToConnect (method, args
  */
 ClientRequest.prototype.setTimeout = function setTimeout (ms, callback) {
   if (this._ended) return this
-  this.timeoutCb = forwardTimeout
+  if (this.timeoutCb === null) {
+    this.timeoutCb = emitRequestTimeout
+    const connection = this.socket?.[kConnection]
+    if (connection?.request === this) armTimeout(connection)
+  }
   ms = timerDuration(ms, 'msecs')
   if (callback) this.once('timeout', callback)
   if (this.socket) setIdle(this.socket, ms)

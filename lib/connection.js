@@ -8,6 +8,8 @@
 const { native, sendFlags, connections, receive, touch } = require('./binding')
 const { kConnection } = require('./symbols')
 
+const NOTHING = new Uint8Array(0)
+
 /**
  * @param {number} id of the native connection
  * @param {import('node:stream').Duplex|null} stream the JS stream that carries it (driver two), null when tokio does
@@ -28,6 +30,8 @@ function Connection (id, stream) {
   this.bytesWritten = 0
   /** The bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
   this.detached = false
+  /** The bytes take their way through the socket, where others listen for them (lib/socket.js). */
+  this.tapped = false
   /** Driver two: the stream is corked until the end of this tick. */
   this.corked = false
   /** What the socket's handle wants to hear when the connection is closed. */
@@ -93,7 +97,20 @@ function backlog (stream) {
   return stream.writableNeedDrain === true ? Math.max(length, FULL) : length
 }
 
-/** Driver two: feeds bytes of the stream to the protocol; null at its end. Events come before this returns. */
+/** From now on bytes come to `onRaw`, and are parsed when they are given to `receive`. */
+Connection.prototype.tap = function tap () {
+  if (this.id === -1) return
+  native.tap(this.id)
+  touch()
+  // What was read before and waits to be parsed.
+  process.nextTick(receiveNothing, this)
+}
+
+function receiveNothing (connection) {
+  connection.receive(NOTHING)
+}
+
+/** Driver two, and tapped connections: feeds bytes of the stream to the protocol; null at its end. Events come before this returns. */
 Connection.prototype.receive = function (chunk) {
   if (this.id !== -1) receive(this.id, chunk)
 }
@@ -102,6 +119,10 @@ Connection.prototype.receive = function (chunk) {
 Connection.prototype.pending = function pending () {
   if (this.stream !== null) return backlog(this.stream)
   return this.id === -1 ? 0 : native.pending(this.id)
+}
+
+function drained (connection) {
+  if (connection.id !== -1) connection.onDrain()
 }
 
 /** Asks for one `onDrain` when everything sent so far was taken. */
@@ -114,7 +135,7 @@ Connection.prototype.notifyDrain = function notifyDrain () {
     else process.nextTick(() => this.onDrain())
     return
   }
-  native.notifyDrain(this.id)
+  if (native.notifyDrain(this.id) === 1) process.nextTick(drained, this)
   touch()
 }
 
@@ -136,12 +157,25 @@ Connection.prototype.resume = function resume () {
   touch()
 }
 
+/** Reading waits for who reads the message: as in core a socket that somebody looks at shows it. */
+Connection.prototype.holdBack = function holdBack () {
+  if (this.socket !== null) this.socket.pause()
+  else this.pause()
+}
+
+/** The message was read, or will be from what it has buffered. */
+Connection.prototype.goOn = function goOn () {
+  const { socket } = this
+  if (socket === null) this.resume()
+  else if (!socket._paused && socket.readable) socket.resume()
+}
+
 /** Answers a head with the UPGRADE flag: true hands the raw stream over, false goes on with HTTP. */
 Connection.prototype.upgrade = function upgrade (accept) {
   if (this.id === -1) return
   native.upgrade(this.id, accept)
-  if (this.stream !== null) receive(this.id, new Uint8Array(0))
-  else touch()
+  if (this.stream !== null || this.tapped) receive(this.id, NOTHING)
+  if (this.stream === null) touch()
 }
 
 /** Ends our side (FIN) when all output is written. */

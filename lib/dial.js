@@ -5,13 +5,17 @@
  * Refuses (canDial) whatever it cannot do exactly like net.connect; that then does it.
  */
 
+const { AsyncResource } = require('node:async_hooks')
 const dns = require('node:dns')
 const net = require('node:net')
 const { getSystemErrorName } = require('node:util')
+// Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
+const { setTimeout: startTimer, clearTimeout } = require('node:timers')
 const diagnostics = require('node:diagnostics_channel')
 const { native, touch } = require('./binding')
 const { coded, codes } = require('./errors')
 const { ClientConnection } = require('./client-connection')
+const { kAsyncId } = require('./idle-socket')
 const { connectingSocket } = require('./socket')
 
 /** Mark of requests that can ride on a native connection, and of the options of a connection made for one. */
@@ -26,6 +30,8 @@ const UNIX_PATH_MAX = 107
 
 /** libuv's number for a connection attempt given up; the same on all platforms we name it for. */
 const ETIMEDOUT = -require('node:os').constants.errno.ETIMEDOUT
+
+const MANUAL = Object.freeze({ requireManualDestroy: true })
 
 const socketChannel = diagnostics.channel('net.client.socket')
 
@@ -83,6 +89,8 @@ function dial (options) {
   connection.socket = socket
   const attempts = new Attempts(connection, socket, options)
   connection.attempts = attempts
+  connection.context = new AsyncResource(options.path ? 'PIPEWRAP' : 'TCPWRAP', MANUAL)
+  socket[kAsyncId] = connection.context.asyncId()
   if (options.timeout) socket.setTimeout(options.timeout)
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket })
   attempts.resolve()
@@ -227,7 +235,7 @@ Attempts.prototype.try = function (target) {
   connection.adopt(id)
   touch()
   if (this.addresses.length !== 0 && this.patience !== 0) {
-    this.timer = setTimeout(() => this.giveUp(), this.patience)
+    this.timer = startTimer(() => this.giveUp(), this.patience)
   }
 }
 

@@ -8,6 +8,8 @@
 const { AsyncResource } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const { headFlags } = require('./binding')
+const { announceListeners } = require('./response')
+const measure = require('./measure')
 const versions = require('./versions')
 const { kUniqueHeaders, kServerResponse, kOptimizeEmptyRequests } = require('./symbols')
 
@@ -57,11 +59,15 @@ function exchange (request, flags) {
     highWaterMark: server.highWaterMark,
     rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites
   })
+  if (measure.isObserved()) {
+    measure.begin(response, 'HttpRequest', { method: request.method, url: request.url, headers: request.headers })
+  }
   response._keepAliveTimeout = server.keepAliveTimeout
   response._maxRequestsPerSocket = server.maxRequestsPerSocket
   response.shouldKeepAlive = (flags & KEEP_ALIVE) !== 0
   if (server[kUniqueHeaders] !== null) response[kUniqueHeaders] = server[kUniqueHeaders]
 
+  announceListeners(response)
   if (startChannel.hasSubscribers) startChannel.publish({ request, response, socket: this.getSocket(), server })
 
   if (this.current === null) this.attach(response)

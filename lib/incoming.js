@@ -248,7 +248,7 @@ IncomingMessage.prototype._read = function _read () {
   }
   if (this[kPaused]) {
     this[kPaused] = false
-    this[kConnection].resume()
+    this[kConnection].goOn()
   } else if (this[kConnection] === null) {
     const socket = this[kSocket]
     if (socket?.readable && !socket._paused) socket.resume?.()
@@ -260,7 +260,7 @@ IncomingMessage.prototype[kReceive] = function (chunk) {
   if (this._dumped) return
   if (!this.push(chunk) && !this[kPaused]) {
     this[kPaused] = true
-    this[kConnection].pause()
+    this[kConnection].holdBack()
   }
 }
 
@@ -270,7 +270,7 @@ IncomingMessage.prototype[kComplete] = function (trailers) {
   if (this[kPaused]) {
     // What is buffered may be read when it will; the connection has other messages to carry.
     this[kPaused] = false
-    this[kConnection].resume()
+    this[kConnection].goOn()
   }
   if (trailers !== undefined) {
     this[kRawTrailers] = trailers

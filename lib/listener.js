@@ -32,6 +32,8 @@ function Listener (server) {
   this.id = -1
   this.keepAlive = -1
   this.idle = -1
+  /** Connections come paused. At first they do: who wants to see them may still come. */
+  this.holds = true
   this.isReferenced = true
   this.reading = false
   /** The context in which listen() was called: connections inherit it. */
@@ -92,11 +94,32 @@ Listener.prototype.refresh = function refresh () {
   if (keepAlive === this.keepAlive && idle === this.idle) return
   this.keepAlive = keepAlive
   this.idle = idle
-  if (this.id >= 0) native.configureListener(this.id, keepAlive, idle)
+  this.configure()
 }
 
-/** Called by the binding for each new connection. @returns {Connection} */
-Listener.prototype.accept = function accept (id) {
+/** Does anybody look at a connection before its first request? Then nothing is read from it before. */
+Listener.prototype.isWatched = function isWatched () {
+  const { server } = this
+  return server.emit !== baseEmit || server.listenerCount('connection') > 1 || socketChannel.hasSubscribers
+}
+
+Listener.prototype.watch = function watch () {
+  const holds = this.isWatched()
+  if (holds === this.holds) return
+  this.holds = holds
+  this.configure()
+}
+
+Listener.prototype.configure = function configure () {
+  if (this.id >= 0) native.configureListener(this.id, this.keepAlive, this.idle, this.holds)
+}
+
+/**
+ * Called by the binding for each new connection.
+ * @param {boolean} isPaused nothing is read from it before it is resumed
+ * @returns {Connection}
+ */
+Listener.prototype.accept = function accept (id, isPaused) {
   const { server } = this
   const { maxConnections } = server
   const isLimited = versions.zeroConnectionsRefuses ? maxConnections !== undefined && maxConnections !== null : maxConnections
@@ -105,6 +128,7 @@ Listener.prototype.accept = function accept (id) {
   }
   const assumed = this.idle
   this.refresh()
+  this.watch()
   const connection = new ServerConnection(id, null, server, this)
   // The native side began with the idle time that it knew of; server.timeout may have been set meanwhile.
   if (this.idle !== 0 || assumed !== 0) connection.setTimeout(this.idle)
@@ -114,6 +138,7 @@ Listener.prototype.accept = function accept (id) {
   if (server.emit !== baseEmit || server.listenerCount('connection') > 1) {
     this.resource.runInAsyncScope(server.emit, server, 'connection', connection.getSocket())
   }
+  if (isPaused && !connection.socket?.isPaused()) connection.resume()
   return connection
 }
 

@@ -3,7 +3,9 @@
 /** Parts of a body that wait in their message: for uncork(), or for the end of the tick that wrote them. */
 
 const { sendFlags } = require('./binding')
-const { deliver, encode, isCarried, noteBackpressure, takeHeadFlag, written } = require('./outgoing-transmit')
+const { isPlain, sendChunk } = require('./outgoing-plain')
+const { deliver } = require('./outgoing-queue')
+const { encode, isCarried, nop, noteBackpressure, takeHeadFlag, written } = require('./outgoing-transmit')
 const versions = require('./versions')
 const { kConnection, kChunkedBuffer, kChunkedLength, kCorked, kHighWaterMark, kNeedDrain } = require('./symbols')
 
@@ -41,15 +43,24 @@ function takeHeld (message) {
   if (parts === null || parts.length === 0) return undefined
   message[kChunkedBuffer] = null
   message[kChunkedLength] = 0
+  if (isPlain(message) || (!message[kConnection] && message.chunkedEncoding)) {
+    sendChunk(message, parts, parts.reduce((sum, { size }) => sum + size, 0), calling(parts) ?? nop)
+    return []
+  }
   if (!versions.corkMergesChunks || !message.chunkedEncoding || parts.length === 1) return parts
-  const callbacks = parts.filter((part) => part.callback !== null)
   const data = Buffer.concat(parts.map(({ data, encoding }) => (typeof data === 'string' ? encode(data, encoding || 'utf8') : data)))
   return [{
     data,
     encoding: null,
     size: data.length,
-    callback: callbacks.length === 0 ? null : (...args) => { for (const part of callbacks) part.callback(...args) }
+    callback: calling(parts)
   }]
+}
+
+/** One callback for those of all parts. */
+function calling (parts) {
+  const callbacks = parts.filter((part) => part.callback !== null)
+  return callbacks.length === 0 ? null : (...args) => { for (const part of callbacks) part.callback(...args) }
 }
 
 function releaseHeld (message) {

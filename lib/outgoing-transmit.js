@@ -11,19 +11,18 @@ const { countLines } = require('./outgoing-head')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
-  kConnection, kCallbacks, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNeedDrain, kSocket, kUnusual
+  kConnection, kCallbacks, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNeedDrain, kPlain, kSocket, kUnusual
 } = require('./symbols')
 
-const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8, INFORMATIONAL } = sendFlags
-
-/** Queue entries only: bytes for the transport, outside of any framing. */
-const RAW = 1 << 30
+const { HEAD, BODY, END, LENGTH, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8, INFORMATIONAL } = sendFlags
 
 /**
  * When no more than this waits for the kernel, a message counts as handed over at once, as a small write does in
  * core; beyond, 'finish' and the callbacks of writes come when the kernel took all.
  */
 const PENDING_MAX = 64 * 1024
+
+const CRLF = Buffer.from('\r\n')
 
 function nop () {}
 
@@ -34,9 +33,10 @@ function headLines (message, head) {
 
 /** How the body that follows the head is framed. `chunkedEncoding` is public and decides to the last. */
 function framingOf (message) {
-  if (message.chunkedEncoding) return message._hasBody ? CHUNKED : NO_BODY
+  if (message.chunkedEncoding && !message[kPlain]) return message._hasBody ? CHUNKED : NO_BODY
   const framing = message[kFraming]
-  return framing === CHUNKED ? UNTIL_CLOSE : framing
+  if (framing !== CHUNKED) return framing
+  return message[kPlain] ? LENGTH : UNTIL_CLOSE
 }
 
 function isUtf8 (encoding) {
@@ -48,8 +48,12 @@ function isLatin1 (encoding) {
 }
 
 /** Refuses an encoding that the transport would refuse: before anything of the part is on its way. */
-function checkEncoding (message, encoding) {
+function checkEncoding (message, encoding, size) {
   if (Buffer.isEncoding(encoding)) return
+  if (message.chunkedEncoding && message[kConnection] && !versions.tickMergesChunks) {
+    // Core has announced the chunk by the time it learns of that.
+    message._send(size.toString(16) + '\r\n', 'latin1', null)
+  }
   // Without a transport there is nobody to refuse it, until core began to merge chunks by itself.
   if (message[kConnection] || (versions.tickMergesChunks && message.chunkedEncoding)) throw new codes.ERR_UNKNOWN_ENCODING(encoding)
 }
@@ -125,10 +129,11 @@ function written (message, callback) {
 /** Keeps the promise of a write's callback. */
 function afterSend (message, connection, pending, callback) {
   if (callback !== null) {
+    // Even an empty list tells that somebody waits for the transport: 'finish' comes behind.
+    if (message[kCallbacks] === null) message[kCallbacks] = []
     if (pending < PENDING_MAX) {
       process.nextTick(written, message, callback)
     } else {
-      if (message[kCallbacks] === null) message[kCallbacks] = []
       message[kCallbacks].push(AsyncResource.bind(callback))
       connection.notifyDrain()
     }
@@ -147,14 +152,14 @@ function transmitForeign (message, flags, head, body, encoding, callback) {
   if (message.chunkedEncoding && message._hasBody && (flags & INFORMATIONAL) === 0) {
     let before = isHead ? head : ''
     if (isBody) {
-      before += sizeOf(body, encoding).toString(16) + '\r\n'
-      socket.write(before, 'latin1', nop)
-      socket.write(body, encoding, isEnd ? nop : done)
-      before = '\r\n'
+      socket.write(before + sizeOf(body, encoding).toString(16), 'latin1', nop)
+      socket.write(CRLF, null, nop)
+      socket.write(body, encoding, nop)
+      socket.write(CRLF, null, isEnd ? nop : done)
+      before = ''
     }
     if (isEnd) socket.write(before + '0\r\n' + message._trailer + '\r\n', 'latin1', done)
-    else if (isBody) socket.write(before, 'latin1', nop)
-    else socket.write(before, 'latin1', done)
+    else if (!isBody) socket.write(before, 'latin1', done)
   } else {
     if (isHead) {
       if (isBody && typeof body === 'string' && (isUtf8(encoding) || isLatin1(encoding))) {
@@ -164,11 +169,11 @@ function transmitForeign (message, flags, head, body, encoding, callback) {
         if (!isBody) isBody = null
       }
     }
-    if (isBody === true) socket.write(body, encoding, done)
-    else if (isBody === false) {
-      if (isEnd) socket.write('', 'latin1', done)
-      else process.nextTick(done, null)
-    }
+    // Where the last part does not tell of the end itself, an empty one does.
+    const isToldApart = isEnd && isBody === true && (!versions.endCallbackGetsError || message.strictContentLength || !message._header)
+    if (isBody === true) socket.write(body, encoding, isToldApart ? nop : done)
+    if (isToldApart || (isEnd && isBody === false && socket.writableLength)) socket.write('', 'latin1', done)
+    else if (isBody === false) process.nextTick(done, null)
   }
   socket.uncork?.()
   return socket.writableLength ?? 0
@@ -186,35 +191,9 @@ function isCarried (message) {
   return socket !== null && socket !== undefined && socket._httpMessage === message && socket.writable === true
 }
 
-/** Keeps a part until the message has a transport. `data`, `encoding` and `callback` are what core shows. */
-function enqueue (message, flags, data, encoding, callback) {
-  const size = data === undefined ? 0 : data.length
-  message.outputData.push({ data, encoding, callback, flags })
-  message.outputSize += size
-  message._onPendingData(size)
-  return message.outputSize
-}
-
-/** Sends a part, or queues it. Takes transmit's arguments. */
-function deliver (message, flags, head, body, encoding, size, callback) {
-  if (message.outputData.length === 0 && isCarried(message)) {
-    return transmit(message, flags, head, body, encoding, size, callback)
-  }
-  // Its transport is gone for good.
-  if (message.destroyed) return 0
-  if ((flags & (HEAD | INFORMATIONAL)) !== 0) {
-    const alone = (flags & (BODY | END)) === 0
-    const encoding = (flags & HEAD_UTF8) === 0 ? 'latin1' : undefined
-    enqueue(message, flags & (HEAD | INFORMATIONAL | HEAD_UTF8), head, encoding, alone ? callback : null)
-    if (alone) return message.outputSize
-  }
-  const data = (flags & BODY) !== 0 ? body : ''
-  return enqueue(message, flags & (BODY | END), data, encoding, callback)
-}
-
-/** HEAD, once. */
+/** HEAD, once; none for those whose `_implicitHeader` makes no head. */
 function takeHeadFlag (message) {
-  if (message._headerSent) return 0
+  if (message._headerSent || message._header === null) return 0
   message._headerSent = true
   return HEAD
 }
@@ -242,12 +221,10 @@ function noteBackpressure (message, pending) {
 
 module.exports = {
   PENDING_MAX,
-  RAW,
+  CRLF,
   nop,
   isCarried,
   transmit,
-  deliver,
-  enqueue,
   writeRaw,
   noteBackpressure,
   takeHeadFlag,

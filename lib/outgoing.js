@@ -11,32 +11,32 @@
  * `kFinished`, called when the last byte was handed over, just before 'finish'.
  */
 
-const { AsyncResource } = require('node:async_hooks')
-const { EventEmitter, captureRejectionSymbol } = require('node:events')
+const { captureRejectionSymbol } = require('node:events')
 const stream = require('node:stream')
 const { isUint8Array } = require('node:util/types')
-const { sendFlags, settle } = require('./binding')
+const { sendFlags } = require('./binding')
 const { storeHead } = require('./outgoing-head')
 const { headerMethods } = require('./outgoing-headers')
 const { stateMembers, noteUncork } = require('./outgoing-state')
 const { holdsBack, hold, releaseHeld, endHeld } = require('./outgoing-held')
 const {
-  PENDING_MAX, RAW, nop, isCarried, transmit, deliver, enqueue, writeRaw, noteBackpressure, takeHeadFlag, checkEncoding, isUtf8,
-  written, sizeOf
+  PENDING_MAX, nop, isCarried, noteBackpressure, takeHeadFlag, checkEncoding, written, sizeOf
 } = require('./outgoing-transmit')
+const { deliver, flushQueue } = require('./outgoing-queue')
+const { baseEmit, isQuiet, addEndCallback, failEndCallbacks, finish, finishLater, settled, drained } = require('./outgoing-end')
+const { _send, _writeRaw, isPlain, writePlain, endPlain } = require('./outgoing-plain')
 const { quiet } = require('./quiet')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kChunkedBuffer, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
-  kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kDrained, kFinished, kCallbacks, kValidation
+  kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kPlain, kDrained, kFinished, kCallbacks, kValidation
 } = require('./symbols')
 
-const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL, HEAD_UTF8 } = sendFlags
+const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL } = sendFlags
 
 const { Stream } = stream
-const baseEmit = EventEmitter.prototype.emit
 
 /**
  * @param {object} [options]
@@ -99,15 +99,13 @@ Object.setPrototypeOf(OutgoingMessage, Stream)
 Object.defineProperties(OutgoingMessage.prototype, Object.getOwnPropertyDescriptors(headerMethods))
 Object.defineProperties(OutgoingMessage.prototype, Object.getOwnPropertyDescriptors(stateMembers))
 
+OutgoingMessage.prototype[kPlain] = false
 OutgoingMessage.prototype[kHeadFlags] = 0
 OutgoingMessage.prototype[kLastFlags] = 0
 OutgoingMessage.prototype[kFinished] = nop
+OutgoingMessage.prototype[kSettle] = settled
+OutgoingMessage.prototype[kDrained] = drained
 OutgoingMessage.prototype[kUniqueHeaders] = null
-
-/** Nobody can tell whether an event was emitted. */
-function isQuiet (message) {
-  return message._events === undefined && message.emit === baseEmit
-}
 
 // ------------------------------------------------------------------------------------------------- the head
 
@@ -125,31 +123,8 @@ OutgoingMessage.prototype.flushHeaders = function flushHeaders () {
   this._send('')
 }
 
-// -------------------------------------------------------------------------------------------------- sending
-
-/** Raw output beside the message's framing; kept for those who call it. Sends the head first if need be. */
-OutgoingMessage.prototype._send = function _send (data, encoding, callback, byteLength) {
-  let pending = 0
-  if (!this._headerSent) {
-    const bare = data === '' || data === undefined
-    let flags = takeHeadFlag(this)
-    // Core glues what it is given to the head and writes both as one string, in the encoding of what it was given.
-    if (this[kUnusual] && isUtf8(encoding) && !isUint8Array(data)) flags |= HEAD_UTF8
-    pending = deliver(this, flags, this._header, undefined, null, -1, bare && callback ? callback : null)
-    if (bare) return noteBackpressure(this, pending)
-  }
-  return this._writeRaw(data, encoding, callback, byteLength)
-}
-
-OutgoingMessage.prototype._writeRaw = function _writeRaw (data, encoding, callback, size) {
-  if (typeof encoding === 'function') {
-    callback = encoding
-    encoding = null
-  }
-  if (this[kSocket]?.destroyed) return false
-  if (this.outputData.length === 0 && isCarried(this)) return writeRaw(this, data, encoding, callback ?? null)
-  return enqueue(this, RAW, data, encoding, callback ?? null) < this[kHighWaterMark]
-}
+OutgoingMessage.prototype._send = _send
+OutgoingMessage.prototype._writeRaw = _writeRaw
 
 // ------------------------------------------------------------------------------------------- write() and end()
 
@@ -208,7 +183,10 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     if (hasCallback) process.nextTick(callback)
     return true
   }
-  if (encoding && typeof chunk === 'string') checkEncoding(this, encoding)
+  if (this._send !== _send && isPlain(this) && !(versions.corkMergesChunks && this.chunkedEncoding && holdsBack(this))) {
+    return writePlain(this, chunk, encoding, size, hasCallback ? callback : null)
+  }
+  if (encoding && typeof chunk === 'string') checkEncoding(this, encoding, size)
   if (holdsBack(this)) return hold(this, chunk, encoding, size, hasCallback ? callback : null)
 
   let flags = takeHeadFlag(this)
@@ -285,7 +263,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     if (size !== 0 && this[kRejectNonStandardBodyWrites]) throw new codes.ERR_HTTP_BODY_NOT_ALLOWED()
     flags = END
   }
-  if (encoding && (flags & BODY) !== 0 && typeof chunk === 'string') checkEncoding(this, encoding)
+  if (encoding && (flags & BODY) !== 0 && typeof chunk === 'string') checkEncoding(this, encoding, size)
   if (this[kChunkedBuffer] !== null) {
     if (size !== 0 && versions.corkMergesChunks) {
       this[kChunkedBuffer].push({ data: chunk, encoding, callback: null, size })
@@ -293,6 +271,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     }
     endHeld(this)
   }
+  if (this._send !== _send && isPlain(this)) return endPlainly(this, flags & BODY ? chunk : undefined, encoding, size, callback)
   flags |= takeHeadFlag(this)
   if (typeof callback === 'function') addEndCallback(this, callback)
 
@@ -314,6 +293,16 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   }
   this[kCorked] = 0
   return this
+}
+
+/** end() of a message that somebody else sends. */
+function endPlainly (message, chunk, encoding, size, callback) {
+  if (typeof callback === 'function') addEndCallback(message, callback)
+  endPlain(message, chunk, encoding, size, () => finish(message))
+  message[kCorked] = 0
+  message.finished = true
+  if (message.outputData.length === 0 && isCarried(message)) message._finish()
+  return message
 }
 
 /** end() of a message that was ended before. */
@@ -338,75 +327,6 @@ function endDestroyed (message, chunk) {
   return message
 }
 
-function addEndCallback (message, callback) {
-  if (!versions.endCallbackGetsError) {
-    message.once('finish', callback)
-    return
-  }
-  if (message.destroyed && !message[kWritableFinished]) {
-    process.nextTick(callback, message[kErrored] ?? new codes.ERR_STREAM_DESTROYED('end'))
-    return
-  }
-  if (message[kEndCallbacks] === null) message[kEndCallbacks] = []
-  message[kEndCallbacks].push(callback)
-}
-
-/** Everything was sent: lets the world know when the transport took it. */
-function finishLater (message, connection, pending) {
-  if (pending >= PENDING_MAX) {
-    if (!isQuiet(message) || message[kEndCallbacks] !== null) {
-      if (message[kCallbacks] === null) message[kCallbacks] = []
-      message[kCallbacks].push(AsyncResource.bind(() => finish(message)))
-    }
-    connection.notifyDrain()
-  } else if (message[kEndCallbacks] === null && isQuiet(message)) {
-    settle(message)
-  } else {
-    process.nextTick(finish, message)
-  }
-}
-
-/** The turn that ended the message is over. Nobody listened then; maybe somebody does now. */
-OutgoingMessage.prototype[kSettle] = function () {
-  if (this[kEndCallbacks] === null && isQuiet(this)) finish(this)
-  else process.nextTick(finish, this)
-}
-
-/** The transport took all: callbacks of writes, then 'finish' or 'drain'. */
-OutgoingMessage.prototype[kDrained] = function () {
-  const callbacks = this[kCallbacks]
-  if (callbacks !== null) {
-    this[kCallbacks] = null
-    for (const callback of callbacks) callback(null)
-  }
-  if (this.finished) {
-    if (!this[kWritableFinished] && this.outputData.length === 0) finish(this)
-  } else if (this[kNeedDrain]) {
-    this[kNeedDrain] = false
-    this.emit('drain')
-  }
-}
-
-function finish (message) {
-  if (message[kWritableFinished] || message._closed) return
-  message[kWritableFinished] = true
-  const callbacks = message[kEndCallbacks]
-  if (callbacks !== null) {
-    message[kEndCallbacks] = null
-    for (const callback of callbacks) callback(null)
-  }
-  message[kFinished]()
-  if (message._events !== undefined || message.emit !== baseEmit) message.emit('finish')
-}
-
-/** Tells those who wait for the end that it will not come. Called by subclasses when the transport is lost. */
-function failEndCallbacks (message, error) {
-  const callbacks = message[kEndCallbacks]
-  if (callbacks === null || callbacks === undefined) return
-  message[kEndCallbacks] = null
-  for (const callback of callbacks) callback(error)
-}
-
 /** Everything is with the transport; 'finish' follows when it took it. */
 OutgoingMessage.prototype._finish = function _finish () {
   if (this._events !== undefined || this.emit !== baseEmit) this.emit('prefinish')
@@ -421,45 +341,15 @@ OutgoingMessage.prototype._flush = function _flush () {
     this._finish()
     const connection = this[kConnection]
     if (connection !== null && connection !== undefined) finishLater(this, connection, connection.pending())
-  } else if (ret && this[kNeedDrain]) {
+  } else if (this[kNeedDrain]) {
+    if (!ret) return this[kConnection]?.notifyDrain()
     this[kNeedDrain] = false
     this.emit('drain')
   }
 }
 
 OutgoingMessage.prototype._flushOutput = function _flushOutput (socket) {
-  const entries = this.outputData
-  if (entries.length === 0) return true
-  const size = this.outputSize
-  this.outputData = []
-  this.outputSize = 0
-  let pending = 0
-  let head = ''
-  let headFlag = 0
-  for (let i = 0; i < entries.length; i++) {
-    const { data, encoding, callback, flags } = entries[i]
-    const next = entries[i + 1]
-    if ((flags & HEAD) !== 0 && next !== undefined && (next.flags & (BODY | END)) !== 0) {
-      // Leaves with what follows, in one piece.
-      head = data
-      headFlag = flags & (HEAD | HEAD_UTF8)
-      continue
-    }
-    if (flags === undefined || (flags & RAW) !== 0) {
-      writeRaw(this, data, encoding, callback ?? null)
-    } else if ((flags & (HEAD | INFORMATIONAL)) !== 0) {
-      pending = transmit(this, flags, data, undefined, null, -1, callback)
-    } else {
-      const isEnd = (flags & END) !== 0
-      const foreign = isEnd && !this[kConnection]
-      const all = flags | headFlag | (data === '' ? 0 : BODY)
-      pending = transmit(this, all, head, data, encoding, -1, foreign ? () => finish(this) : callback)
-      head = ''
-      headFlag = 0
-    }
-  }
-  this._onPendingData(-size)
-  return pending < this[kHighWaterMark]
+  return flushQueue(this, finish) < this[kHighWaterMark]
 }
 
 // ---------------------------------------------------------------------------------------------------- the rest

@@ -9,9 +9,10 @@ const { checkValue } = require('./outgoing-head')
 const { STATUS_CODES, lowerToken, isUnusual, hasInvalidChar } = require('./common')
 const { codes } = require('./errors')
 const { linkHeaderValue, validateFunction, validateInteger, validateObject } = require('./validators')
+const measure = require('./measure')
 const versions = require('./versions')
 const {
-  kConnection, kFinished, kLastFlags, kOutHeaders, kSocket, kUnusual, kValidation
+  kConnection, kFinished, kLastFlags, kListenersShown, kOutHeaders, kSocket, kUnusual, kValidation
 } = require('./symbols')
 
 const createdChannel = diagnostics.channel('http.server.response.created')
@@ -42,6 +43,9 @@ ServerResponse.prototype.statusMessage = undefined
 ServerResponse.prototype[kLastFlags] = sendFlags.LAST
 
 ServerResponse.prototype._finish = function _finish () {
+  if (this[measure.kMeasure] !== undefined) {
+    measure.end(this, this.statusCode, this.statusMessage, this.getHeaders())
+  }
   OutgoingMessage.prototype._finish.call(this)
 }
 
@@ -49,6 +53,22 @@ ServerResponse.prototype._finish = function _finish () {
 ServerResponse.prototype[kFinished] = function () {
   const connection = this[kConnection]
   if (connection !== null && connection !== undefined) connection.finishExchange(this)
+}
+
+const { on: ownOn } = ServerResponse.prototype
+
+/** Core's way to learn that the exchange is over is a listener; ours is kFinished. */
+function onFinish () {}
+
+/** Shows that listener to those who look how others listen. */
+function announceListeners (response) {
+  if (response.on !== ownOn) response.on('finish', onFinish)
+}
+
+ServerResponse.prototype[kListenersShown] = function (event, listeners) {
+  // What a server made has a limit of requests, if it is none.
+  if (event !== 'finish' || this._maxRequestsPerSocket === undefined || listeners.includes(onFinish)) return listeners
+  return [onFinish, ...listeners]
 }
 
 // ------------------------------------------------------------------------------------------------- the socket
@@ -254,6 +274,7 @@ if (versions.httpValidation) {
 
 module.exports = {
   ServerResponse,
+  announceListeners,
   closeResponse,
   originalAssignSocket: ServerResponse.prototype.assignSocket,
   originalDetachSocket: ServerResponse.prototype.detachSocket

@@ -15,6 +15,8 @@ const { closeResponse, originalAssignSocket, originalDetachSocket } = require('.
 const { isQuiet, baseEmit, failEndCallbacks } = require('./outgoing')
 const { acceptedSocket } = require('./socket')
 const { exchange, newResource } = require('./exchange')
+const { handOver } = require('./handover')
+const { Parser } = require('./parser')
 const { codes, connectionReset, parseError, systemError } = require('./errors')
 const versions = require('./versions')
 const {
@@ -55,13 +57,17 @@ function ServerConnection (id, stream, server, listener) {
   this.queue = null
   /** The request whose body is arriving. */
   this.receiving = null
+  /** The last request, until it was read and its response sent: `socket.parser.incoming`. */
+  this.incoming = null
   /** The async context of everything that happens here; made with the first request. */
   this.resource = null
   /** Requests so far, counted while maxRequestsPerSocket is set. */
   this.requests = 0
   /** Bytes that queued responses hold back. */
   this.outgoingData = 0
-  /** Reading is stopped because of them. */
+  /** The transport took less than it was given, and will say when it took the rest. */
+  this.needDrain = false
+  /** Reading is stopped because of that. */
   this.heldBack = false
   /** An error was reported; what follows from it is not another. */
   this.failed = false
@@ -87,8 +93,8 @@ ServerConnection.prototype.getSocket = function getSocket () {
   socket.server = server
   // net.Socket counts itself out when it is destroyed; a connection that is gone was counted already.
   socket._server = this.id === -1 ? null : server
-  socket.parser = this.detached ? null : { socket, incoming: this.receiving }
-  socket._paused = false
+  socket.parser = this.detached ? null : Parser.of(this, socket)
+  socket._paused = this.heldBack
   if (server.timeout) socket.timeout = server.timeout
   if (!this.detached) {
     socket.on('error', onSocketError)
@@ -99,9 +105,31 @@ ServerConnection.prototype.getSocket = function getSocket () {
   return socket
 }
 
+/** Only to be shown: what core hears from its socket the connection is told of. */
+function onSocketEvent () {}
+
+/** The listeners of the socket as core has them. */
+ServerConnection.prototype.listenersShown = function listenersShown (event, listeners) {
+  if (this.detached) return listeners
+  switch (event) {
+    case 'data':
+      return this.tapped ? listeners : [onSocketEvent, ...listeners]
+    case 'drain':
+    case 'timeout':
+    case 'pause':
+    case 'resume':
+      return [onSocketEvent, ...listeners]
+    default:
+      return listeners
+  }
+}
+
 /** First of the listeners: requests learn of it before anybody else does. */
 function onSocketClose () {
-  this[kConnection].abort()
+  const connection = this[kConnection]
+  Parser.free(this)
+  connection.isGone = true
+  connection.abort()
 }
 
 /**
@@ -116,7 +144,9 @@ function onCarrierClose () {
 
 /** First of the listeners, too. */
 function onSocketEnd () {
-  this[kConnection].endInput()
+  const connection = this[kConnection]
+  if (connection.tapped) connection.receive(null)
+  connection.endInput()
 }
 
 /** An error on the socket's face that did not come from the connection: somebody destroyed it with one. */
@@ -151,10 +181,9 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   request.upgrade = (flags & UPGRADE) !== 0
   const hasBody = (flags & BODY) !== 0
   if (!hasBody) this.began = 0
-  if (hasBody) {
-    this.receiving = request
-    if (this.socket?.parser) this.socket.parser.incoming = request
-  }
+  if (hasBody) this.receiving = request
+  this.incoming = request
+  if (this.needDrain || this.outgoingData !== 0) this.throttle()
   let detached = false
   try {
     detached = this.run(exchange, this, request, flags)
@@ -197,16 +226,29 @@ ServerConnection.prototype.enqueue = function enqueue (response) {
   this.queue.push(response)
   response._onPendingData = (amount) => {
     this.outgoingData += amount
-    if (this.heldBack && this.outgoingData < this.highWaterMark) {
-      this.heldBack = false
-      this.resume()
-    }
+    this.slacken()
   }
-  // A client that asks faster than it reads is not read from.
-  if (!this.heldBack && this.outgoingData >= this.highWaterMark) {
-    this.heldBack = true
-    this.pause()
-  }
+}
+
+/** A client that asks faster than it reads is not read from. */
+ServerConnection.prototype.throttle = function throttle () {
+  if (this.heldBack || (!this.needDrain && this.outgoingData < this.highWaterMark)) return
+  this.heldBack = true
+  if (this.socket !== null) this.socket._paused = true
+  this.holdBack()
+}
+
+/** It has read enough. */
+ServerConnection.prototype.slacken = function slacken () {
+  if (!this.heldBack || this.outgoingData > this.highWaterMark) return
+  this.heldBack = false
+  if (this.socket !== null) this.socket._paused = false
+  this.goOn()
+}
+
+ServerConnection.prototype.notifyDrain = function notifyDrain () {
+  this.needDrain = true
+  Connection.prototype.notifyDrain.call(this)
 }
 
 /** The last byte of a response was handed over: the next takes its place. */
@@ -224,7 +266,13 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (versions.messageSignal) request[kDetachSignal]?.()
 
   this.current = null
-  if (this.socket !== null) this.socket.removeListener('close', onCarrierClose)
+  if (this.incoming === request) {
+    // Nobody can hear the end of a request that nobody has touched.
+    if (isTouched(request) && !request.readableEnded) request.on('end', clearIncoming)
+    else this.incoming = null
+  }
+  const { socket } = this
+  if (socket !== null) socket.removeListener('close', onCarrierClose)
   if (this.stream !== null || isPatched(response)) response.detachSocket(this.getSocket())
   response[kConnection] = null
   response[kSocket] = null
@@ -239,7 +287,8 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (response._last) {
     // The end of the message said so to the native side. Whoever wrote the last bytes raw, or set `_last` late, did not.
     this.outputEnded = true
-    this.close()
+    if (socket !== null && this.stream === null) socket.destroySoon()
+    else this.close()
   } else if (this.queue !== null && this.queue.length !== 0) {
     this.attach(this.queue.shift())
   } else if (this.stream !== null && this.server.keepAliveTimeout && typeof this.stream.setTimeout === 'function') {
@@ -248,25 +297,39 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   }
 }
 
+/** A request was read after its response had been sent. */
+function clearIncoming () {
+  const connection = this[kConnection]
+  if (connection.incoming === this) connection.incoming = null
+}
+
 /** Upgrade or CONNECT: hands the raw stream over. */
 ServerConnection.prototype.detach = function detach (request) {
   const { server, stream } = this
   const event = request.method === 'CONNECT' ? 'connect' : 'upgrade'
   this.detached = true
   server[kConnections].delete(this)
-  native.upgrade(this.id, true)
-  const head = native.takeHead(this.id)
   const socket = this.getSocket()
+  // Before anything else: it goes with the connection.
+  const head = native.takeHead(this.id)
+  let isOver = false
   if (stream === null) {
     socket.removeListener('error', onSocketError)
     socket.removeListener('end', onSocketEnd)
     socket.removeListener('close', onSocketClose)
     socket.detached()
-    socket.parser = null
-    this.setTimeout(server.timeout || 0)
-  } else {
-    this.leave()
+    Parser.free(socket)
+    // Answers to earlier requests that are still under way need the connection.
+    if (this.current === null && (this.queue === null || this.queue.length === 0)) isOver = handOver(this)
+    if (!isOver) {
+      socket.staysNative()
+      this.setTimeout(server.timeout || 0)
+    }
   }
+  if (!isOver) native.upgrade(this.id, true)
+  else this.resource.emitDestroy()
+  if (stream !== null) this.leave()
+  else if (!socket.isPaused()) socket.read(0)
   request[kComplete](undefined)
   // A socket that nobody takes is closed.
   if (server.listenerCount(event) === 0) socket.destroy()
@@ -293,7 +356,6 @@ ServerConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   if (receiving === null) return
   this.receiving = null
   this.began = 0
-  if (this.socket?.parser) this.socket.parser.incoming = null
   this.run(complete, receiving, text)
 }
 
@@ -363,6 +425,8 @@ ServerConnection.prototype.onTimeout = function onTimeout () {
 
 ServerConnection.prototype.onDrain = function onDrain () {
   const { current, socket } = this
+  this.needDrain = false
+  this.slacken()
   if (current !== null) this.run(current[kDrained], current)
   if (socket !== null && this.stream === null) socket.drained()
 }

@@ -8,7 +8,7 @@
 const net = require('node:net')
 const { captureRejectionSymbol } = require('node:events')
 const { promisify } = require('node:util')
-const { maxHeaderSize } = require('node:http')
+const { maxHeaderSize, _connectionListener: coreConnectionListener } = require('node:http')
 const { Listener } = require('./listener')
 const { serveStream } = require('./stream-server')
 const { ServerResponse } = require('./response')
@@ -162,7 +162,9 @@ seam._listen2 = function _listen2 (address, port, addressType, backlog, fd, flag
 /** Serves HTTP on a connection: `this` is the server, `socket` any Duplex. Ours are being served already. */
 function connectionListener (socket) {
   if (socket[kConnection]?.server === this) return
-  serveStream(this, socket)
+  // A server of core's, which http2 has for those who speak HTTP/1.
+  if (typeof this[kParserConfig] !== 'function') coreConnectionListener.call(this, socket)
+  else serveStream(this, socket)
 }
 
 /** Begins to look for requests that take too long. */
@@ -187,7 +189,6 @@ function sweep (server) {
 Server.prototype.close = function close (...args) {
   this.closeIdleConnections()
   clearInterval(this[kSweep])
-  this[kSweep] = null
   net.Server.prototype.close.apply(this, args)
   return this
 }

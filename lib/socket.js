@@ -2,8 +2,9 @@
 
 /**
  * A native connection dressed as net.Socket: net's own class over a handle that speaks to the Connection. While the
- * connection speaks HTTP the socket carries no data, it is a face; once detached (upgrade, CONNECT) it carries the
- * raw stream. Knows nothing of server or client: both call, from their `on…` methods,
+ * connection speaks HTTP the socket carries no data, it is a face, unless somebody listens for it: then the connection
+ * is tapped, and what is read takes its way through the socket to the parser. Once detached (upgrade, CONNECT) it
+ * carries the raw stream. Knows nothing of server or client: both call, from their `on…` methods,
  *
  *   socket.connected() · received(chunk) · ended() · drained() · timedOut() · disconnected(errno, syscall)
  *
@@ -36,19 +37,26 @@ function Handle (connection) {
 
 /** In HTTP mode the messages decide about reading; see kReceive in incoming.js. */
 Handle.prototype.readStart = function readStart () {
-  if (this.connection.detached) this.connection.resume()
+  const { connection } = this
+  if (connection.detached) keepProcess(connection, this, true)
+  if (connection.detached || connection.tapped) connection.resume()
   return 0
 }
 
 Handle.prototype.readStop = function readStop () {
-  if (this.connection.detached) this.connection.pause()
+  const { connection } = this
+  if (connection.detached || connection.tapped) connection.pause()
   return 0
 }
 
 Handle.prototype.shutdown = function shutdown (request) {
   const { connection } = this
+  keepProcess(connection, this, true)
   connection.shutdown()
-  const done = () => request.oncomplete(0)
+  const done = () => {
+    if (isResting(connection.socket)) keepProcess(connection, this, false)
+    request.oncomplete(0)
+  }
   if (connection.id === -1 || connection.pending() === 0) {
     process.nextTick(done)
   } else {
@@ -173,7 +181,11 @@ function acceptedSocket (connection, options) {
     return socket
   }
   // Nothing will be read in HTTP mode but the end, which must come through.
-  if (!connection.detached) Readable.prototype.resume.call(socket)
+  if (!connection.detached) {
+    // After the first request a 'resume' would be news.
+    if (connection.incoming) socket._readableState.flowing = true
+    else Readable.prototype.resume.call(socket)
+  }
   return socket
 }
 
@@ -219,6 +231,18 @@ function findGetter (prototype, name) {
 addsPending('writableLength')
 addsPending('bufferSize')
 
+/** As with libuv: when the peer of a raw stream has ended, only what is on its way out keeps the process alive. */
+function keepProcess ({ id }, handle, keep) {
+  if (id === -1 || !handle?.isReferenced) return
+  if (keep) native.ref(id)
+  else native.unref(id)
+}
+
+/** Does a raw stream wait for nothing: has its peer ended, or is it not being read? */
+function isResting (socket) {
+  return socket[kConnection].detached && (socket._readableState.ended || socket._handle?.reading === false)
+}
+
 /** Calls back when the kernel took all output. */
 function wait (socket, callback) {
   if (socket[kWaiting] === null) socket[kWaiting] = []
@@ -253,6 +277,10 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
     for (const { chunk, encoding } of data) pending = writeChunk(connection, chunk, encoding)
   } else {
     pending = writeChunk(connection, data, encoding)
+  }
+  if (pending !== 0 && isResting(this)) {
+    keepProcess(connection, this._handle, true)
+    connection.notifyDrain()
   }
   if (pending < PENDING_MAX) callback()
   else wait(this, callback)
@@ -296,10 +324,52 @@ NativeSocket.prototype.resume = function resume () {
   return net.Socket.prototype.resume.call(this)
 }
 
+/** Whoever listens for bytes gets them, before or after HTTP does. */
+for (const name of ['on', 'addListener', 'prependListener']) {
+  NativeSocket.prototype[name] = {
+    [name] (event, listener) {
+      if (event === 'data' || event === 'readable') tap(this)
+      return net.Socket.prototype[name].call(this, event, listener)
+    }
+  }[name]
+}
+
+/** Whoever adds bytes adds them to what is parsed. */
+NativeSocket.prototype.push = function push (chunk, encoding) {
+  if (chunk !== null) tap(this)
+  return net.Socket.prototype.push.call(this, chunk, encoding)
+}
+
+function tap (socket) {
+  const connection = socket[kConnection]
+  if (!connection || connection.tapped || connection.detached || socket.destroyed) return
+  connection.tapped = true
+  net.Socket.prototype.on.call(socket, 'data', onTapped)
+  if (!socket.connecting) connection.tap()
+  // A flow that began without bytes to come has not asked for any.
+  if (socket._readableState.flowing) socket.read(0)
+}
+
+/** The parser's share. */
+function onTapped (chunk) {
+  this[kConnection].receive(chunk)
+}
+
 /** In HTTP mode the bytes belong to the messages; nobody may change how they are read. */
 NativeSocket.prototype.setEncoding = function setEncoding (encoding) {
   if (!this[kConnection].detached) throw new codes.ERR_HTTP_SOCKET_ENCODING()
   return net.Socket.prototype.setEncoding.call(this, encoding)
+}
+
+/** A connection may listen in fewer places than core, or for longer: what is shown is what core has. */
+NativeSocket.prototype.listeners = function listeners (event) {
+  const found = net.Socket.prototype.listeners.call(this, event)
+  return this[kConnection].listenersShown?.(event, found) ?? found
+}
+
+NativeSocket.prototype.listenerCount = function listenerCount (event, listener) {
+  const found = this.listeners(event)
+  return listener ? found.filter((one) => one === listener).length : found.length
 }
 
 /** Closes with RST. */
@@ -317,6 +387,7 @@ NativeSocket.prototype.connected = function connected () {
   this._sockname = null
   const { _handle: handle } = this
   if (handle && !handle.isReferenced) handle.unref()
+  if (this[kConnection].tapped) this[kConnection].tap()
   this.emit('connect')
   this.emit('ready')
   if (this.readable && !this.isPaused()) this.read(0)
@@ -324,9 +395,17 @@ NativeSocket.prototype.connected = function connected () {
 
 /** The bytes are no longer HTTP: from now on the socket is read like any stream. */
 NativeSocket.prototype.detached = function detached () {
+  this.removeListener('data', onTapped)
   const state = this._readableState
   state.flowing = null
   state.resumeScheduled = false
+}
+
+/** The raw stream stays with the connection. Who has paused it reads it when it resumes. */
+NativeSocket.prototype.staysNative = function staysNative () {
+  if (!this.isPaused()) return
+  this._handle.reading = false
+  keepProcess(this[kConnection], this._handle, false)
 }
 
 /** Bytes of the raw stream. */
@@ -339,12 +418,15 @@ NativeSocket.prototype.received = function received (chunk) {
 /** The peer sent FIN. */
 NativeSocket.prototype.ended = function ended () {
   if (this.destroyed || this._readableState.ended) return
+  const connection = this[kConnection]
+  if (connection.detached && this.writableLength === 0 && !this.writableEnded) keepProcess(connection, this._handle, false)
   this.push(null)
   this.read(0)
 }
 
 /** The kernel took all output. */
 NativeSocket.prototype.drained = function drained () {
+  if (isResting(this) && !this.writableEnded) keepProcess(this[kConnection], this._handle, false)
   const callbacks = this[kWaiting]
   if (callbacks === null) return
   this[kWaiting] = null

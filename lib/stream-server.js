@@ -7,6 +7,7 @@
 
 const { native, connections } = require('./binding')
 const { ServerConnection, onCarrierClose } = require('./server-connection')
+const { Parser } = require('./parser')
 const { codes } = require('./errors')
 const { kConnection, kConnections, kParserConfig } = require('./symbols')
 
@@ -28,7 +29,7 @@ function serveStream (server, stream) {
   const connection = new StreamConnection(id, stream, server)
   stream.server = server
   if (stream._server === undefined) stream._server = null
-  stream.parser = { socket: stream, incoming: null }
+  stream.parser = Parser.of(connection, stream)
   stream._paused = false
   stream._httpMessage = null
   if (server.timeout && typeof stream.setTimeout === 'function') stream.setTimeout(server.timeout)
@@ -70,6 +71,7 @@ function onStreamEnd () {
 function onStreamClose () {
   const connection = this[kConnection]
   connection.forget(connection.id)
+  Parser.free(this)
   connection.abort()
   // A response that has the stream hears of it last, behind the listeners of others.
   if (connection.current === null) connection.afterClose()
@@ -90,7 +92,7 @@ function onStreamTimeout () {
 StreamConnection.prototype.leave = function leave () {
   const { id, stream } = this
   stopListening(this)
-  stream.parser = null
+  Parser.free(stream)
   stream[kConnection] = undefined
   stream.readableFlowing = null
   this.forget(id)

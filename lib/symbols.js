@@ -5,17 +5,22 @@
  * our constructors never saw (express, light-my-request), and a brand check would throw there.
  *
  * Where core has a slot of the same meaning we use core's own symbol: packages find some of them by description,
- * and `require('_http_outgoing')` exports two.
+ * and `require('_http_outgoing')` and `require('_http_server')` export a few.
  */
 
 const http = require('node:http')
 
-const borrowed = Object.getOwnPropertySymbols(new http.OutgoingMessage())
+const listening = new http.Server()
+listening.emit('listening')
+const borrowed = [...Object.getOwnPropertySymbols(new http.OutgoingMessage()), ...Object.getOwnPropertySymbols(listening)]
 
 /** Core's symbol of this description if this Node has one, else a new one. */
 function slot (description) {
   return borrowed.find((symbol) => symbol.description === description) ?? Symbol(description)
 }
+
+const kSweep = slot('http.server.connectionsCheckingInterval')
+clearInterval(listening[kSweep])
 
 module.exports = {
   /** Socket or message -> the Connection that carries it. */
@@ -55,6 +60,8 @@ module.exports = {
   kHeadFlags: Symbol('kHeadFlags'),
   /** Flags that a subclass adds to END when `_last` is set (LAST); 0 on the prototype. */
   kLastFlags: Symbol('kLastFlags'),
+  /** The message frames itself: its `_send` is somebody else's. */
+  kPlain: Symbol('kPlain'),
   /** Message -> called by the connection when all output was taken. */
   kDrained: Symbol('kDrained'),
   /** Message -> called when the last byte was handed over, just before 'finish'. */
@@ -76,7 +83,10 @@ module.exports = {
   /** The connections that speak HTTP. */
   kConnections: Symbol('http.server.connections'),
   /** The timer that looks for requests that take too long. */
-  kSweep: Symbol('http.server.connectionsCheckingInterval'),
+  kSweep,
+
+  /** Message -> the listeners that core would have, given those that are there. */
+  kListenersShown: Symbol('kListenersShown'),
 
   // NativeSocket.
   /** Callbacks that wait until the kernel took all output. */

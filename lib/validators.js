@@ -3,6 +3,7 @@
 /** Argument checks with Node's messages. Each throws or returns nothing; names are as the caller's documentation has them. */
 
 const { codes } = require('./errors')
+const versions = require('./versions')
 
 function validateString (value, name) {
   if (typeof value !== 'string') throw new codes.ERR_INVALID_ARG_TYPE(name, 'string', value)
@@ -40,6 +41,12 @@ function validateInteger (value, name, min = Number.MIN_SAFE_INTEGER, max = Numb
   if (value < min || value > max) throw new codes.ERR_OUT_OF_RANGE(name, `>= ${min} && <= ${max}`, value)
 }
 
+/** Ports come as numbers and as text. */
+function validatePort (value, name) {
+  const isGiven = typeof value === 'number' || (typeof value === 'string' && value.trim() !== '')
+  if (!isGiven || +value !== (+value >>> 0) || value > 65535) throw new codes.ERR_SOCKET_BAD_PORT(name, value)
+}
+
 function validateOneOf (value, name, allowed) {
   if (allowed.includes(value)) return
   const shown = allowed.map((one) => (typeof one === 'string' ? `'${one}'` : String(one))).join(', ')
@@ -47,7 +54,9 @@ function validateOneOf (value, name, allowed) {
 }
 
 /** `<target>` and parameters: `; name`, `; name=value` or `; name="value"`, no spaces inside a value. */
-const LINK = /^<[^>]*>(?:\s*;\s*[^\s;"=][^\s;"=]*(?:=(?:"[^\s;"]*"|[^\s;"]*))?)*$/
+const LINK = versions.validatesHints
+  ? /^<[^>\r\n]*>(?:\s*;\s*[^\s;"=][^\s;"=]*(?:=(?:"[^\s;"]*"|[^\s;"]*))?)*$/
+  : /^<[^>]*>(?:\s*;\s*[^\s;"=][^\s;"=]*(?:=(?:"[^\s;"]*"|[^\s;"]*))?)*$/
 
 const LINK_REASON = 'must be an array or string of format "</styles.css>; rel=preload; as=style"'
 
@@ -92,6 +101,7 @@ module.exports = {
   validateObject,
   validateNumber,
   validateInteger,
+  validatePort,
   validateOneOf,
   linkHeaderValue,
   timerDuration

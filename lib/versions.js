@@ -60,8 +60,14 @@ module.exports = Object.freeze({
   perfUrlHasPort: has(26, { 24: 21, 25: Infinity }),
   /** server.keepAliveTimeoutBuffer and agentKeepAliveTimeoutBuffer are options. */
   keepAliveTimeoutBuffer: has(22),
-  /** setDefaultHeaders, proxies, and the "created" diagnostics channels. */
+  /** setDefaultHeaders and the "created" diagnostics channels. */
   createdChannels: has(22),
+  /** A connection of the pool takes over the request's highWaterMark. */
+  reuseTakesHighWaterMark: has(26, { 24: 21, 25: Infinity }),
+  /** Agents know proxies, and take `defaultPort` and `protocol` as options. */
+  envProxies: has(25, { 22: 21, 24: 5 }),
+  /** Who asks a proxy must name one origin everywhere, and NO_PROXY's `.suffix` covers whole labels only. */
+  strictProxying: has(26, { 24: 21, 25: Infinity }),
   /** The httpValidation option. */
   httpValidation: has(26, { 24: 21, 25: Infinity }),
   /** IncomingMessage.signal. */
@@ -77,6 +83,8 @@ module.exports = Object.freeze({
   legacyHeaders: major < 24,
   /** destroy() of a message without a socket closes it at once. */
   destroyClosesWithoutSocket: has(26, { 24: 21, 25: Infinity }),
+  /** A request that was sent and whose response has come leaves its connection alone when it is destroyed. */
+  destroySparesConnection: has(26),
   /** Destroying a complete message needs no extra tick. */
   destroyCompletesAtOnce: has(26)
 })

@@ -18,8 +18,8 @@ export declare function closeListener(id: number): void
 /** Limits for the messages to come on this connection. */
 export declare function configure(id: number, config: HttpConfig): void
 
-/** Idle times in milliseconds: between exchanges, and otherwise; 0 for no limit. */
-export declare function configureListener(id: number, keepAlive: number, idle: number): void
+/** Idle times in milliseconds: between exchanges, and otherwise; 0 for no limit. `hold`: connections come paused. */
+export declare function configureListener(id: number, keepAlive: number, idle: number, hold: boolean): void
 
 /** Begins to connect. Gives the connection's id, or a negative errno; CONNECTED or CLOSED follows. */
 export declare function dial(options: DialOptions, config: HttpConfig): number

@@ -33,7 +33,7 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 29] = [
+pub(super) const EXPORTS: [(&CStr, Function); 32] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -54,7 +54,10 @@ pub(super) const EXPORTS: [(&CStr, Function); 29] = [
         Ok(Some(scope.number(pending as f64)?))
     }),
     (c"notifyDrain", |environment, scope, arguments| {
-        say(environment, scope, arguments, Connection::notify_drain)
+        let id = id(scope, arguments)?;
+        let accepted = environment.with(id, |connection| connection.notify_drain())?;
+        environment.mark(id);
+        Ok(Some(scope.integer(i32::from(accepted))?))
     }),
     (c"pause", |environment, scope, arguments| {
         environment.with(id(scope, arguments)?, |connection| connection.pause())?;
@@ -68,6 +71,19 @@ pub(super) const EXPORTS: [(&CStr, Function); 29] = [
         say(environment, scope, arguments, |connection| {
             connection.upgrade(accept)
         })
+    }),
+    (c"surrender", |environment, scope, arguments| {
+        let id = id(scope, arguments)?;
+        let given = environment.with(id, |connection| connection.surrender())?;
+        if given.is_some() {
+            // The event loop must not watch it twice.
+            environment.end_loan(id);
+            environment.mark(id);
+        }
+        Ok(Some(scope.integer(given.unwrap_or(-1))?))
+    }),
+    (c"tap", |environment, scope, arguments| {
+        say(environment, scope, arguments, Connection::tap)
     }),
     (c"takeHead", |environment, scope, arguments| {
         let head = environment.with(id(scope, arguments)?, |connection| connection.take_head())?;
@@ -118,6 +134,10 @@ pub(super) const EXPORTS: [(&CStr, Function); 29] = [
         let idleness =
             environment.with(id(scope, arguments)?, |connection| connection.idleness())?;
         Ok(Some(scope.integer(idleness)?))
+    }),
+    (c"isStale", |environment, scope, arguments| {
+        let stale = environment.with(id(scope, arguments)?, |connection| connection.is_stale())?;
+        Ok(Some(scope.integer(i32::from(stale))?))
     }),
     (c"bytesRead", |environment, scope, arguments| {
         let read = environment.with(id(scope, arguments)?, |connection| connection.bytes_read())?;

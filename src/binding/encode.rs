@@ -85,8 +85,9 @@ impl Encoder {
                     listener,
                 } => {
                     let id = connection.id;
+                    let paused = i32::from(connection.is_paused());
                     environment.know(scope, connection, true);
-                    (ACCEPT, id, [listener as i32, 0, 0, 0, 0])
+                    (ACCEPT, id, [listener as i32, paused, 0, 0, 0])
                 }
                 Event::Head {
                     id,

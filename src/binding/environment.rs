@@ -336,7 +336,7 @@ impl Environment {
     /// Writes all that waits, as far as the kernel takes it: the process is about to exit.
     pub(super) fn flush_now(&self) {
         for known in self.known.borrow().iter().flatten() {
-            if known.connection.pending() > 0 {
+            if known.connection.has_output() {
                 // What the kernel does not take now is lost, as in core.
                 let _ = known.connection.flush_from_js();
             }

@@ -228,13 +228,14 @@ pub fn listener_address(env: Env, id: u32) -> Result<Option<SocketAddress>> {
     Ok(address.flatten())
 }
 
-/// Idle times in milliseconds: between exchanges, and otherwise; 0 for no limit.
+/// Idle times in milliseconds: between exchanges, and otherwise; 0 for no limit. `hold`: connections come paused.
 #[napi(catch_unwind)]
-pub fn configure_listener(env: Env, id: u32, keep_alive: f64, idle: f64) -> Result<()> {
+pub fn configure_listener(env: Env, id: u32, keep_alive: f64, idle: f64, hold: bool) -> Result<()> {
     environment(env)?.with_listener(id, |bound| {
         bound.listener.configure(
             milliseconds(keep_alive).as_millis() as u64,
             milliseconds(idle).as_millis() as u64,
+            hold,
         );
     });
     Ok(())

@@ -6,7 +6,7 @@
 //! straight into the output); [`Connection::flush`] then writes, on whichever thread it is called.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -66,6 +66,10 @@ pub(super) struct State {
     pub(super) held: bool,
     /// HTTP is over here: bytes go up as they come.
     pub(super) raw: bool,
+    /// Bytes go up as they come, and come back to be parsed: see `tap`.
+    pub(super) tapped: bool,
+    /// Client: a request was sent. What comes before waits for it.
+    pub(super) asked: bool,
     /// Parsing failed.
     pub(super) broken: Option<Broken>,
     /// JavaScript wants no more bytes for now.
@@ -94,7 +98,12 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn may_parse(&self) -> bool {
-        !self.held && self.proto.outstanding() < READ_AHEAD
+        !self.held && self.asked && self.proto.outstanding() < READ_AHEAD
+    }
+
+    /// May bytes be read? What they mean need not be known yet.
+    pub(super) fn may_read(&self) -> bool {
+        self.tapped || self.may_parse() || (!self.asked && self.carry.is_empty())
     }
 
     /// What is said after the end, before JavaScript knows of it, counts as waiting for ever: a writer that heeds
@@ -122,6 +131,8 @@ pub(crate) struct Connection {
     pub(super) listener: Option<Arc<Listener>>,
     /// Body bytes in the event queue.
     unread: AtomicUsize,
+    /// The I/O thread reads, or has not told yet what it read.
+    pub(super) reading: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -145,12 +156,14 @@ impl Connection {
         let idle = listener
             .as_ref()
             .map_or(Duration::ZERO, |listener| listener.idle());
+        let paused = listener.as_ref().is_some_and(|listener| listener.holds());
         Self {
             id,
             role,
             thread,
             listener,
             unread: AtomicUsize::new(0),
+            reading: AtomicBool::new(false),
             state: Mutex::new(State {
                 proto: proto::Connection::new(role, config),
                 transport,
@@ -161,8 +174,10 @@ impl Connection {
                 carry: Vec::new(),
                 held: false,
                 raw: false,
+                tapped: false,
+                asked: role == proto::Role::Server,
                 broken: None,
-                paused: false,
+                paused,
                 eof: false,
                 fin: false,
                 fin_sent: false,
@@ -220,6 +235,8 @@ impl Connection {
             }
             Head::Final(block, framing) => {
                 if self.role == proto::Role::Client {
+                    state.attention |= !state.asked && !state.carry.is_empty();
+                    state.asked = true;
                     state
                         .proto
                         .expect_response(message.request_head, message.request_connect);
@@ -255,7 +272,7 @@ impl Connection {
                 self.response_ended(state);
             }
         }
-        Ok(state.output.len())
+        Ok(state.output.unaccepted())
     }
 
     /// Between exchanges the keep-alive timeout counts.
@@ -287,13 +304,18 @@ impl Connection {
             Body::Copied(bytes) => state.output.tail().extend_from_slice(bytes),
             Body::Kept(bytes) => state.output.push(bytes),
         }
-        state.output.len()
+        state.output.unaccepted()
     }
 
-    /// Bytes not yet taken by the kernel.
+    /// Bytes that do not count as taken.
     pub(crate) fn pending(&self) -> usize {
         let state = self.lock();
-        state.output.len() + state.lost
+        state.output.unaccepted() + state.lost
+    }
+
+    /// Is anything there for the kernel?
+    pub(crate) fn has_output(&self) -> bool {
+        !self.lock().output.is_empty()
     }
 
     /// Limits for the messages to come.
@@ -301,13 +323,21 @@ impl Connection {
         self.lock().proto.configure(config);
     }
 
-    /// DRAIN follows the flush that leaves nothing to write.
-    pub(crate) fn notify_drain(&self) {
-        self.lock().notify_drain = true;
+    /// DRAIN follows the flush that leaves nothing to write. True: what is there counts as taken, and there will be
+    /// no DRAIN.
+    pub(crate) fn notify_drain(&self) -> bool {
+        let mut state = self.lock();
+        let accepted = !state.blocked && !state.closed && state.output.accept();
+        state.notify_drain |= !accepted;
+        accepted
     }
 
     pub(crate) fn pause(&self) {
         self.lock().paused = true;
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.lock().paused
     }
 
     pub(crate) fn resume(&self) {
@@ -345,7 +375,12 @@ impl Connection {
         self.end(Ending::AfterOutput);
     }
 
+    /// Ends the connection at once. What counts as taken still goes to the kernel, as far as it takes it.
     pub(crate) fn destroy(&self) {
+        let accepted = self.lock().output.has_accepted();
+        if accepted {
+            self.flush();
+        }
         self.end(Ending::Now);
     }
 
@@ -391,9 +426,9 @@ impl Connection {
         self.lock().transport.clone()
     }
 
-    // Driver two.
+    // Driver two, and tapped connections.
 
-    /// Parses what the JS stream brought; `None` at its end. Without a socket nothing is held back.
+    /// Parses what the JS stream brought; `None` at its end. There nothing is held back.
     pub(crate) fn receive(&self, packet: Option<&[u8]>, batch: &mut Batch) {
         let mut state = self.lock();
         let now = Instant::now();
@@ -401,13 +436,13 @@ impl Connection {
             Some(packet) => {
                 let carry = std::mem::take(&mut state.carry);
                 if !carry.is_empty() {
-                    self.receive_packet(&mut state, &carry, batch, now);
+                    self.parse(&mut state, &carry, batch, now);
                 }
                 if !packet.is_empty() {
-                    self.receive_packet(&mut state, packet, batch, now);
+                    self.parse(&mut state, packet, batch, now);
                 }
             }
-            None => self.receive_eof(&mut state, batch),
+            None => self.parse_eof(&mut state, batch),
         }
     }
 

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -120,7 +121,7 @@ impl Driver {
         if let Some((errno, syscall)) = state.failure {
             return Err(self.finish(state, errno, syscall));
         }
-        if !state.carry.is_empty() && state.may_parse() {
+        if !state.carry.is_empty() && state.may_parse() && !state.tapped {
             let carry = std::mem::take(&mut state.carry);
             let mut batch = self.shared.queue.lock();
             self.connection
@@ -154,6 +155,7 @@ impl Driver {
             || state.eof
             || state.broken.is_some()
             || state.raw
+            || state.tapped
             || state.fin
             || !state.may_parse();
         // A descriptor of its own: dropping ours takes the socket off the reactor. What arrives in between
@@ -197,8 +199,8 @@ impl Driver {
     fn wants_read(&self, state: &State) -> bool {
         !state.paused
             && !state.eof
-            && !state.held
-            && state.may_parse()
+            && (state.tapped || !state.held)
+            && state.may_read()
             && self.connection.window_is_open()
     }
 
@@ -219,6 +221,7 @@ impl Driver {
                     return Poll::Ready(Err(self.finish(state, errno(&error), Syscall::Read)));
                 }
             };
+            self.connection.reading.store(true, Ordering::SeqCst);
             let result = SCRATCH.with_borrow_mut(|scratch| {
                 let len = socket.get_ref().read(scratch)?;
                 if len < scratch.len() {
@@ -239,6 +242,7 @@ impl Driver {
                 }
                 Ok(len)
             });
+            self.connection.reading.store(false, Ordering::SeqCst);
             match result {
                 Ok(0) => return Poll::Ready(Ok(())),
                 Ok(_) => {}

@@ -94,6 +94,7 @@ impl Connection {
                 || state.eof
                 || state.broken.is_some()
                 || state.raw
+                || state.tapped
                 || !state.may_parse();
             if state.lending != Lending::Lent || unusual {
                 return Received::Return;

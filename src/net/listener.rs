@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -43,6 +43,8 @@ pub(crate) struct Listener {
     /// Milliseconds; see [`Listener::configure`].
     keep_alive: AtomicU64,
     idle: AtomicU64,
+    /// Connections are read from only when JavaScript says so.
+    hold: AtomicBool,
     slot: Mutex<Slot>,
     task: Mutex<Option<Waker>>,
     /// The I/O threads that connections are dealt to, in turn.
@@ -64,6 +66,7 @@ impl Listener {
             accepted,
             keep_alive: AtomicU64::new(0),
             idle: AtomicU64::new(0),
+            hold: AtomicBool::new(true),
             slot: Mutex::new(Slot::Bound(socket)),
             task: Mutex::default(),
             threads,
@@ -71,10 +74,16 @@ impl Listener {
         }
     }
 
-    /// Idle time between exchanges and during them, in milliseconds; zero for no limit.
-    pub(crate) fn configure(&self, keep_alive: u64, idle: u64) {
+    /// Idle time between exchanges and during them, in milliseconds; zero for no limit. With `hold` a connection is
+    /// accepted as paused: somebody wants to see it before its first byte is taken.
+    pub(crate) fn configure(&self, keep_alive: u64, idle: u64, hold: bool) {
         self.keep_alive.store(keep_alive, Ordering::Relaxed);
         self.idle.store(idle, Ordering::Relaxed);
+        self.hold.store(hold, Ordering::Relaxed);
+    }
+
+    pub(super) fn holds(&self) -> bool {
+        self.hold.load(Ordering::Relaxed)
     }
 
     pub(crate) fn keep_alive(&self) -> Duration {

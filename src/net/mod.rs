@@ -7,6 +7,7 @@ pub(crate) mod connection;
 pub(crate) mod dial;
 mod driver;
 pub(crate) mod event;
+mod handover;
 pub(crate) mod io_thread;
 pub(crate) mod lending;
 pub(crate) mod listener;
@@ -15,6 +16,7 @@ pub(crate) mod message;
 pub(crate) mod output;
 mod reactor;
 mod receive;
+mod staleness;
 #[cfg(test)]
 mod tests;
 mod timing;

@@ -10,6 +10,10 @@ use socket2::Socket;
 /// where a copy starts to cost more than one more I/O vector.
 pub(crate) const SEGMENT: usize = 16 * 1024;
 
+/// What a connection may hold and yet count as taken: a writer goes on at once instead of waiting for the I/O thread.
+/// The kernel's send buffer, which core fills directly, grows to megabytes.
+const ACCEPTED_MAX: usize = 256 * 1024;
+
 /// I/O vectors per system call. Linux takes 1024; past a few dozen the gain is gone.
 const VECTORS: usize = 64;
 
@@ -24,6 +28,8 @@ pub(crate) struct Output {
     /// Bytes of `tail` that were written already.
     written: usize,
     sealed: usize,
+    /// Bytes at the front that count as taken already: see [`Output::accept`].
+    accepted: usize,
 }
 
 impl Output {
@@ -34,6 +40,25 @@ impl Output {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes waiting that do not count as taken.
+    pub(crate) fn unaccepted(&self) -> usize {
+        self.len() - self.accepted
+    }
+
+    pub(crate) fn has_accepted(&self) -> bool {
+        self.accepted > 0
+    }
+
+    /// Counts everything here as taken, as core's writer does with what the kernel's send buffer took. Refused when
+    /// that is more than [`ACCEPTED_MAX`].
+    pub(crate) fn accept(&mut self) -> bool {
+        let fits = self.len() <= ACCEPTED_MAX;
+        if fits {
+            self.accepted = self.len();
+        }
+        fits
     }
 
     /// The buffer to append small pieces to.
@@ -55,6 +80,9 @@ impl Output {
         }
         later.seal();
         self.seal();
+        if later.accepted > 0 {
+            self.accepted = self.sealed + later.accepted;
+        }
         self.sealed += later.sealed;
         self.segments.append(&mut later.segments);
     }
@@ -62,6 +90,7 @@ impl Output {
     /// Empties into one buffer: what driver two gives to the JS stream.
     pub(crate) fn take_all(&mut self) -> Vec<u8> {
         if self.segments.is_empty() && self.written == 0 {
+            self.accepted = 0;
             return std::mem::take(&mut self.tail);
         }
         self.seal();
@@ -70,6 +99,7 @@ impl Output {
             all.extend_from_slice(&segment);
         }
         self.sealed = 0;
+        self.accepted = 0;
         all
     }
 
@@ -96,6 +126,7 @@ impl Output {
     }
 
     fn advance(&mut self, mut taken: usize) {
+        self.accepted = self.accepted.saturating_sub(taken);
         while let Some(front) = self.segments.front_mut() {
             if taken < front.len() {
                 let _ = front.split_to(taken);
@@ -166,6 +197,26 @@ mod tests {
         assert_eq!(output.len(), 2);
         output.tail().extend_from_slice(b"hi");
         assert_eq!(output.take_all(), b"fghi");
+    }
+
+    #[test]
+    fn what_is_accepted_counts_as_taken() {
+        let mut output = Output::default();
+        output.tail().extend_from_slice(b"abc");
+        assert!(output.accept());
+        output.push(Bytes::from_static(b"defg"));
+        assert_eq!((output.len(), output.unaccepted()), (7, 4));
+        output.advance(2);
+        assert_eq!((output.len(), output.unaccepted()), (5, 4));
+        let mut later = Output::default();
+        later.tail().extend_from_slice(b"hi");
+        assert!(later.accept());
+        output.append(later);
+        assert_eq!((output.len(), output.unaccepted()), (7, 0));
+        output.advance(7);
+        output.push(Bytes::from(vec![0; ACCEPTED_MAX + 1]));
+        assert!(!output.accept());
+        assert_eq!(output.unaccepted(), ACCEPTED_MAX + 1);
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn end(id: u32, trailers: &proto::Fields<'_>, batch: &mut Batch) -> Event {
 }
 
 impl Connection {
-    /// Parses one packet as far as it may be parsed now; the rest is carried.
+    /// Takes one packet from the socket.
     pub(super) fn receive_packet(
         &self,
         state: &mut State,
@@ -103,6 +103,16 @@ impl Connection {
         batch: &mut Batch,
         now: Instant,
     ) {
+        state.virgin = false;
+        if state.tapped {
+            self.raw(packet, batch);
+        } else {
+            self.parse(state, packet, batch, now);
+        }
+    }
+
+    /// Parses one packet as far as it may be parsed now; the rest is carried.
+    pub(super) fn parse(&self, state: &mut State, packet: &[u8], batch: &mut Batch, now: Instant) {
         state.virgin = false;
         if let Some(broken) = &mut state.broken {
             let raw = Some(batch.payload(packet));
@@ -124,7 +134,7 @@ impl Connection {
         let mut input = packet;
         state.proto.begin_packet();
         loop {
-            if !state.may_parse() && self.thread().is_some() {
+            if !state.may_parse() && !state.tapped && self.thread().is_some() {
                 state.carry.extend_from_slice(input);
                 break;
             }
@@ -196,8 +206,17 @@ impl Connection {
         }
     }
 
-    /// The peer ended its side.
+    /// The peer ended its side of the socket.
     pub(super) fn receive_eof(&self, state: &mut State, batch: &mut Batch) {
+        if state.tapped {
+            batch.events.push(Event::Eof { id: self.id });
+        } else {
+            self.parse_eof(state, batch);
+        }
+    }
+
+    /// Nothing more will come to be parsed.
+    pub(super) fn parse_eof(&self, state: &mut State, batch: &mut Batch) {
         let id = self.id;
         if state.broken.is_none() && !state.raw {
             match state.proto.end_of_input() {

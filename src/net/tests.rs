@@ -63,7 +63,7 @@ impl Stage {
             accepted,
             threads,
         ));
-        listener.configure(0, idle);
+        listener.configure(0, idle, false);
         self.thread
             .shared
             .mailbox

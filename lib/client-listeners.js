@@ -1,0 +1,233 @@
+'use strict'
+
+/**
+ * What the events of a client's socket mean for the exchange on it. On a stream the listeners come and go with each
+ * exchange, as core's do. On a native connection they stay, so that an exchange costs none, and whoever asks for the
+ * socket's listeners is shown those that core has at that moment.
+ */
+
+const { kResource, emitError, lose } = require('./client-outcome')
+const { connectionReset } = require('./errors')
+const { kConnection } = require('./symbols')
+
+/** The socket is promised to a request. The agent's listeners come first: it made the socket. */
+function watch (connection) {
+  const { socket } = connection
+  const isStream = connection.stream !== null
+  if (!connection.watching) {
+    connection.watching = true
+    socket[kConnection] = connection
+    socket.parser = null
+    // A stream's stays, too: with the stream goes its native side.
+    socket.on('close', onSocketClose)
+    if (!isStream) {
+      socket.on('error', onSocketError)
+      socket.on('end', onSocketEnd)
+      socket.on('timeout', onSocketTimeout)
+    }
+  }
+  if (isStream) socket.on('error', onSocketError)
+}
+
+/** The exchange begins: a stream's bytes are its response. */
+function hear (connection) {
+  const { socket } = connection
+  if (connection.stream === null) return
+  connection.hearing = true
+  socket.on('data', onStreamData)
+  socket.on('end', onSocketEnd)
+}
+
+/** No more bytes are expected for the exchange. */
+function hush (connection) {
+  if (!connection.hearing) return
+  connection.hearing = false
+  const { socket } = connection
+  socket.removeListener('data', onStreamData)
+  socket.removeListener('end', onSocketEnd)
+}
+
+/** The exchange is over. */
+function leave (connection) {
+  connection.timeoutArmed = false
+  if (connection.stream === null) return
+  hush(connection)
+  const { socket } = connection
+  socket.removeListener('error', onSocketError)
+  socket.removeListener('timeout', emitRequestTimeout)
+  socket.removeListener('timeout', emitResponseTimeout)
+}
+
+/** The socket is somebody else's now. */
+function unwatch (connection) {
+  const { socket } = connection
+  leave(connection)
+  connection.watching = false
+  socket.removeListener('close', onSocketClose)
+  if (connection.stream !== null) return
+  socket.removeListener('error', onSocketError)
+  socket.removeListener('end', onSocketEnd)
+  socket.removeListener('timeout', onSocketTimeout)
+}
+
+/** The socket's next 'timeout' is the request's. */
+function armTimeout (connection) {
+  connection.timeoutArmed = true
+  if (connection.stream !== null) connection.socket.once('timeout', emitRequestTimeout)
+}
+
+/** From now on the socket's 'timeout' is the response's as well. */
+function hearResponseTimeout (connection) {
+  if (connection.stream !== null) connection.socket.on('timeout', emitResponseTimeout)
+}
+
+/** The response has ended: the socket's 'timeout' is the agent's again. */
+function disarmTimeout (connection) {
+  connection.timeoutArmed = false
+  if (connection.stream === null) return
+  connection.socket.removeListener('timeout', emitRequestTimeout)
+  connection.socket.removeListener('timeout', emitResponseTimeout)
+}
+
+// ---------------------------------------------------------------------------------------------- the listeners
+
+function onStreamData (chunk) {
+  const connection = this[kConnection]
+  connection.receive(chunk)
+  if (connection.hearing && !isExpectingBytes(connection)) hush(connection)
+}
+
+/** Has the exchange under way more to come? */
+function isExpectingBytes (connection) {
+  const { request } = connection
+  return request !== null && request.socket === connection.socket && !connection.failed &&
+    (request.res === null || connection.response !== null)
+}
+
+/** Where the parser is fed from here: tells it, once, that no more bytes come. */
+function endInput (connection) {
+  if (connection.inputEnded || (connection.stream === null && !connection.tapped)) return
+  connection.inputEnded = true
+  connection.receive(null)
+}
+
+function onSocketEnd () {
+  const connection = this[kConnection]
+  const { request } = connection
+  if (connection.stream !== null || connection.tapped) endInput(connection)
+  if (request === null) return
+  if (request.res === null && !connection.failed) {
+    connection.failed = true
+    this._hadError = true
+    request[kResource].runInAsyncScope(emitError, null, request, connectionReset('socket hang up'))
+  }
+  this.destroy()
+}
+
+function onSocketError (error) {
+  const connection = this[kConnection]
+  const { request } = connection
+  if (request !== null) {
+    connection.failed = true
+    this._hadError = true
+    request[kResource].runInAsyncScope(emitError, null, request, error)
+    if (connection.stream !== null) endInput(connection)
+    else if (connection.untilClose) connection.onEnd(0, undefined)
+    hush(connection)
+  }
+  this.destroy()
+}
+
+function onSocketClose () {
+  const connection = this[kConnection]
+  const { request } = connection
+  if (connection.stream !== null) {
+    endInput(connection)
+    connection.leave()
+  }
+  if (request === null) return
+  connection.end()
+  request[kResource].runInAsyncScope(lose, null, connection, request, this)
+}
+
+/** A native connection's. */
+function onSocketTimeout () {
+  const connection = this[kConnection]
+  const { request } = connection
+  if (request === null) return
+  if (connection.timeoutArmed) {
+    connection.timeoutArmed = false
+    emitRequestTimeout.call(this)
+  }
+  if (isResponseTimed(request)) emitResponseTimeout.call(this)
+}
+
+/** `request.timeoutCb` while it has one. */
+function emitRequestTimeout () {
+  const request = this[kConnection]?.request
+  if (request) request[kResource].runInAsyncScope(request.emit, request, 'timeout')
+}
+
+function emitResponseTimeout () {
+  const request = this[kConnection]?.request
+  const response = request?.res
+  if (response) request[kResource].runInAsyncScope(response.emit, response, 'timeout')
+}
+
+function isResponseTimed (request) {
+  return request.res !== null && !request._ended
+}
+
+// ------------------------------------------------------------------------------------------- who asks for them
+
+/**
+ * The listeners of a native connection's socket as core would have them now.
+ * @param {ClientConnection} connection
+ * @param {string|symbol} event
+ * @param {Function[]} listeners that are there
+ * @returns {Function[]}
+ */
+function shown (connection, event, listeners) {
+  if (!connection.watching) return listeners
+  const { request } = connection
+  switch (event) {
+    case 'close':
+      return request === null ? put(listeners, onSocketClose) : listeners
+    case 'error':
+      return request === null ? put(listeners, onSocketError) : listeners
+    case 'end':
+      return isExpectingBytes(connection) ? listeners : put(listeners, onSocketEnd)
+    case 'data':
+      return isExpectingBytes(connection) && !connection.tapped ? [...listeners, onStreamData] : listeners
+    case 'drain':
+      return isExpectingBytes(connection) ? [...listeners, onSocketDrain] : listeners
+    case 'timeout':
+      return put(listeners, onSocketTimeout,
+        ...(connection.timeoutArmed ? [emitRequestTimeout] : []),
+        ...(request !== null && isResponseTimed(request) ? [emitResponseTimeout] : []))
+    default:
+      return listeners
+  }
+}
+
+/** Only to be shown: the connection itself is told of it. */
+function onSocketDrain () {}
+
+/** The list with these in the place of that one. */
+function put (listeners, that, ...these) {
+  const index = listeners.indexOf(that)
+  return index === -1 ? listeners : listeners.toSpliced(index, 1, ...these)
+}
+
+module.exports = {
+  watch,
+  hear,
+  hush,
+  leave,
+  unwatch,
+  armTimeout,
+  disarmTimeout,
+  hearResponseTimeout,
+  emitRequestTimeout,
+  shown
+}

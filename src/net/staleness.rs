@@ -1,0 +1,39 @@
+//! Whether an idle connection may carry another exchange, asked at the moment it is to be used.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering;
+
+use super::connection::{Connection, Ending};
+
+impl Connection {
+    /// Has the peer ended an idle connection, or said something that nobody asked for? Asks the kernel for what no
+    /// thread has read yet: a request must neither be sent into a dead connection, nor be answered by what lay there
+    /// before it was sent.
+    pub(crate) fn is_stale(&self) -> bool {
+        let transport = self.transport();
+        let Some(socket) = transport.socket() else {
+            return true;
+        };
+        let mut byte = [MaybeUninit::uninit(); 1];
+        match socket.peek(&mut byte) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            _ => return true,
+        }
+        // The kernel has nothing; but the I/O thread may just have taken it, and not have said so. In this order: what
+        // it takes is in the state before it has done reading.
+        if self.reading.load(Ordering::SeqCst) {
+            return true;
+        }
+        let state = self.lock();
+        state.closed
+            || state.eof
+            || state.fin
+            || state.raw
+            || state.broken.is_some()
+            || state.failure.is_some()
+            || state.ending != Ending::None
+            || !state.carry.is_empty()
+            || state.proto.receiving()
+    }
+}
