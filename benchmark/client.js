@@ -9,11 +9,13 @@ const { percentile } = require('./statistics')
 
 const [implementation, name, port, warmUp, seconds] = process.argv.slice(2)
 const { body, inFlight } = find(name)
-const http = implementations[implementation].http()
-
-const agent = new http.Agent({ keepAlive: true, maxSockets: inFlight })
-const options = { agent, host: '127.0.0.1', port: Number(port), path: '/', method: body ? 'POST' : 'GET' }
-if (body) options.headers = { 'Content-Length': body.length, 'Content-Type': 'application/octet-stream' }
+const ask = implementations[implementation].client({
+  port: Number(port),
+  method: body ? 'POST' : 'GET',
+  headers: body ? { 'Content-Length': body.length, 'Content-Type': 'application/octet-stream' } : undefined,
+  body,
+  inFlight
+})
 
 /** Microseconds each, of the requests that ended while measuring. */
 let latencies = []
@@ -24,20 +26,16 @@ let running = true
 function loop () {
   if (!running) return
   const begin = process.hrtime.bigint()
-  const request = http.request(options, (response) => {
-    let length = 0
-    response.on('data', (chunk) => { length += chunk.length })
-    response.on('end', () => {
-      latencies.push(Number(process.hrtime.bigint() - begin) / 1000)
-      if (response.statusCode !== 200 || length !== 11) errors++
-      loop()
-    })
+  ask((error, status, length) => {
+    if (error) {
+      errors++
+      setTimeout(loop, 1)
+      return
+    }
+    latencies.push(Number(process.hrtime.bigint() - begin) / 1000)
+    if (status !== 200 || length !== 11) errors++
+    loop()
   })
-  request.on('error', () => {
-    errors++
-    setTimeout(loop, 1)
-  })
-  request.end(body)
 }
 
 for (let i = 0; i < inFlight; i++) loop()

@@ -2,7 +2,8 @@
 
 /**
  * What is compared, by name; `core` is the baseline. To add one: `http()` gives what answers like
- * `require('http')`, `register()` makes it what frameworks get when they ask for `http`.
+ * `require('http')`, `register()` makes it what frameworks get when they ask for `http`. What is no `http` but a
+ * client has only `client`: like the one below, in its own words.
  */
 
 /** BENCH_NATIVE tries the benchmark itself, without a binary: BENCH_NATIVE=node:http npm run bench */
@@ -13,7 +14,42 @@ function notCore (before, after) {
   if (before === after) throw new Error('http-native handed out node:http: the native part did not load')
 }
 
-module.exports = {
+/**
+ * A client of `http`.
+ * @param {object} http
+ * @param {{ port: number, method: string, headers?: object, body?: Buffer, inFlight: number }} what
+ * @returns {(done: (error: Error|null, status?: number, length?: number) => void) => void} asks once
+ */
+function httpClient (http, { port, method, headers, body, inFlight }) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: inFlight })
+  const options = { agent, host: '127.0.0.1', port, path: '/', method, headers }
+  return (done) => {
+    const request = http.request(options, (response) => {
+      let length = 0
+      response.on('data', (chunk) => { length += chunk.length })
+      response.on('end', () => done(null, response.statusCode, length))
+    })
+    request.on('error', done)
+    request.end(body)
+  }
+}
+
+/** undici.request: what stands behind Node's fetch, and the client to compare clients with. */
+function undiciClient ({ port, method, headers, body, inFlight }) {
+  const undici = require('undici')
+  const dispatcher = new undici.Agent({ connections: inFlight })
+  const url = `http://127.0.0.1:${port}/`
+  return (done) => {
+    undici.request(url, { dispatcher, method, headers, body }).then((response) => {
+      let length = 0
+      response.body.on('data', (chunk) => { length += chunk.length })
+      response.body.on('end', () => done(null, response.statusCode, length))
+      response.body.on('error', done)
+    }, done)
+  }
+}
+
+const implementations = {
   core: {
     http: () => require('node:http'),
     register: () => {}
@@ -31,5 +67,14 @@ module.exports = {
       require('../register.js')
       notCore(Server, require('node:http').Server)
     }
+  },
+  undici: {
+    client: undiciClient
   }
 }
+
+for (const implementation of Object.values(implementations)) {
+  implementation.client ??= (what) => httpClient(implementation.http(), what)
+}
+
+module.exports = implementations

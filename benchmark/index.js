@@ -26,7 +26,7 @@ const help = `usage: npm run bench -- [options]
   --seconds S       whole seconds measured in a turn (4)
   --warm-up S       whole seconds of load before that (2)
   --only a,b        only these scenarios: ${scenarios.map(({ name }) => name).join(' ')}
-  --against a,b     implementations, the first is the baseline (core,native)
+  --against a,b     implementations, the first is the baseline (core,native,undici); undici is a client only
   --node FILE       the node to run servers and clients with (this one)
   --json FILE       write everything measured there
   --from FILE       measure nothing, report what --json wrote
@@ -40,7 +40,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '4' },
     'warm-up': { type: 'string', default: '2' },
     only: { type: 'string' },
-    against: { type: 'string', default: 'core,native' },
+    against: { type: 'string', default: 'core,native,undici' },
     node: { type: 'string', default: process.execPath },
     json: { type: 'string' },
     from: { type: 'string' },
@@ -80,6 +80,11 @@ function values (rounds, key) {
   return median(rounds.map((round) => round[key] ?? NaN))
 }
 
+/** Those of the implementations that can play a part in a scenario. */
+function thatServe (names, { kind }) {
+  return names.filter((name) => kind === 'client' || implementations[name].http !== undefined)
+}
+
 /** Medians of every number, and the medians of the rounds' own ratios: a slow minute hits both sides of a ratio. */
 function summarise (scenario, rounds, names) {
   const [baseline, ...others] = names
@@ -98,21 +103,22 @@ function summarise (scenario, rounds, names) {
 
 async function measureAll (chosen, names, settings) {
   const results = []
-  const turns = chosen.length * settings.rounds * names.length
+  const turns = chosen.reduce((sum, scenario) => sum + settings.rounds * thatServe(names, scenario).length, 0)
   let done = 0
   for (const scenario of chosen) {
     const rounds = []
+    const measured = thatServe(names, scenario)
     for (let round = 0; round < settings.rounds; round++) {
       const turn = {}
       // The one that goes first changes from round to round.
-      for (const name of round % 2 === 0 ? names : [...names].reverse()) {
+      for (const name of round % 2 === 0 ? measured : [...measured].reverse()) {
         progress(`${Math.round(done / turns * 100)} %  ${scenario.title}, round ${round + 1}/${settings.rounds}, ${name}`)
         turn[name] = await measure[scenario.kind](settings, name, scenario)
         done++
       }
       rounds.push(turn)
     }
-    const result = summarise(scenario, rounds, names)
+    const result = summarise(scenario, rounds, measured)
     results.push(result)
     progress('')
     const ratios = Object.entries(result.ratios).map(([name, { rps, cpu, memory }]) => memory === undefined
@@ -135,6 +141,7 @@ async function main () {
     outcome = JSON.parse(fs.readFileSync(options.from, 'utf8'))
   } else {
     const names = choose(options.against, Object.keys(implementations), 'implementation')
+    if (implementations[names[0]].http === undefined) fail(`${names[0]} is a client only: it cannot be the baseline`)
     const wanted = options.only === undefined
       ? null
       : choose(options.only, scenarios.map(({ name }) => name), 'scenario')

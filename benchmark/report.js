@@ -58,6 +58,15 @@ function method ({ machine, node, generator, rounds, seconds, date }) {
     `${seconds} s, ${date}.`
 }
 
+/** A line of README.md's table: what the baseline took, what another took, and the ratio. */
+function row (title, theirs, others, ratios) {
+  const cell = (key, digits) => !Number.isFinite(others[key])
+    ? '–'
+    : `${number(theirs[key], digits)} → ${number(others[key], digits)} (${ratio(ratios[key])})`
+  return `| ${title} | ${['rps', 'p50', 'p99'].map((key) => cell(key, 0)).join(' | ')} | ` +
+    `${['cpu', 'js'].map((key) => cell(key, 1)).join(' | ')} |`
+}
+
 /** For README.md: core's number, ours, and the ratio, for what matters most. */
 function markdown (report, implementation = 'native') {
   const lines = [
@@ -78,11 +87,9 @@ function markdown (report, implementation = 'native') {
         `${number(ours.memory / 1024, 1)} KiB here.`)
       continue
     }
-    const cell = (key, digits) => !Number.isFinite(ours[key])
-      ? '–'
-      : `${number(theirs[key], digits)} → ${number(ours[key], digits)} (${ratio(ratios[implementation][key])})`
-    lines.push(`| ${title} | ${['rps', 'p50', 'p99'].map((key) => cell(key, 0)).join(' | ')} | ` +
-      `${['cpu', 'js'].map((key) => cell(key, 1)).join(' | ')} |`)
+    lines.push(row(title, theirs, ours, ratios[implementation]))
+    // Beside us where it was measured: another client, not what we are compared with.
+    if (medians.undici !== undefined) lines.push(row('the same, undici.request in our place', theirs, medians.undici, ratios.undici))
   }
   return [...lines, ...memory].join('\n')
 }
