@@ -287,3 +287,18 @@ scenario('globalAgent is used by default and can be replaced', async (run) => {
   await run.read('client', response)
   client.globalAgent = before
 })
+
+scenario('a connection that is used again buffers as much as the request wants', async (run) => {
+  await run.serve({}, (req, res) => req.resume().on('end', () => res.end()))
+  const agent = run.agent({ keepAlive: true, maxSockets: 1 })
+  for (const highWaterMark of [undefined, 10, 100000, undefined]) {
+    const request = run.request({ agent, method: 'POST', highWaterMark })
+    const [socket] = await run.once(request, 'socket')
+    run.log('client', String(highWaterMark), request.reusedSocket, socket.writableHighWaterMark, request.writableHighWaterMark, request.write('x'.repeat(50)))
+    request.end()
+    const [response] = await run.once(request, 'response')
+    await run.read('client', response)
+    await run.closed(request)
+    await later()
+  }
+})

@@ -1,7 +1,7 @@
 'use strict'
 
 const net = require('node:net')
-const { Duplex } = require('node:stream')
+const { Duplex, Writable } = require('node:stream')
 const { scenario } = require('../oracle')
 
 /** Two duplexes, each the other end of the other. */
@@ -242,3 +242,28 @@ scenario('_connectionListener serves sockets of another server', async (run) => 
   await run.listen(outer)
   await run.exchange()
 })
+
+for (const [name, prepare] of Object.entries({
+  'without a head': (message) => { message._implicitHeader = () => {} },
+  'with a head': (message) => { message._implicitHeader = () => message._storeHeader('X / HTTP/1.1\r\n', {}) }
+})) {
+  scenario.server(`a message ${name} over a stream that is assigned`, async (run) => {
+    const message = new run.server.OutgoingMessage()
+    prepare(message)
+    run.watch('server', message, ['prefinish', 'finish', 'drain'])
+    const stream = new Writable({
+      write (chunk, encoding, callback) {
+        run.log('server', 'chunk', chunk.toString())
+        setImmediate(callback)
+      }
+    })
+    run.log('server', 'write', message.write('queued '))
+    message.socket = stream
+    stream._httpMessage = message
+    message._flush()
+    run.log('server', 'write', message.write('written '))
+    const finished = run.once(message, 'finish')
+    message.end('ended')
+    await finished
+  })
+}

@@ -246,3 +246,20 @@ scenario.server('optimizeEmptyRequests starts requests without a body as ended',
   peer.send(post('Content-Length: 3'), 'abc')
   await peer.until('done\n', 2)
 })
+
+scenario.server('a body that nobody reads pauses the socket', async (run) => {
+  let paused
+  await run.serve({}, (req, res) => {
+    const { socket } = req
+    paused = run.once(socket, 'pause')
+    run.watch('server', socket, ['pause', 'resume'], 'socket ')
+    res.flushHeaders()
+    paused.then(() => {
+      run.log('server', 'paused', socket.isPaused())
+      req.resume().on('end', () => res.end('done\n'))
+    })
+  })
+  const peer = run.dial()
+  peer.send('POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n' + 'x'.repeat(200000))
+  await peer.ended()
+})

@@ -131,6 +131,110 @@ scenario.server('a data listener on the socket of a request sees the raw bytes o
   await peer.until('/second\n')
 })
 
+scenario.server('a data listener on a new connection sees every byte', async (run) => {
+  const server = await run.serve({}, (req, res) => req.resume().on('end', () => res.end(`${req.url}\n`)))
+  server.on('connection', (socket) => run.watch('raw', socket, ['data', 'end', 'close']))
+  const peer = run.dial()
+  peer.send('POST /first HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody')
+  await peer.until('/first\n')
+  peer.send('GET /second HTTP/1.1\r\nHost: x\r\n\r\n')
+  await peer.until('/second\n')
+  peer.end()
+  await peer.ended()
+})
+
+for (const method of ['addListener', 'prependListener', 'once']) {
+  scenario.server(`a data listener on the socket of a request, with ${method}`, async (run) => {
+    await run.serve({}, (req, res) => {
+      if (req.url === '/first') req.socket[method]('data', (chunk) => run.log('raw', String(chunk)))
+      else run.log('raw', `request ${req.url}`)
+      res.end(`${req.url}\n`)
+    })
+    const peer = run.dial()
+    for (const path of ['/first', '/second', '/third']) {
+      peer.send(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      await peer.until(`${path}\n`)
+    }
+  })
+}
+
+scenario.server('what reads the socket of a request feeds the parser', async (run) => {
+  await run.serve({}, (req, res) => {
+    const { socket } = req
+    if (req.url === '/first') {
+      socket.on('readable', () => {
+        const chunk = socket.read()
+        run.log('raw', chunk === null ? 'nothing' : String(chunk))
+      })
+    }
+    res.end(`${req.url}\n`)
+  })
+  const peer = run.dial()
+  for (const path of ['/first', '/second']) {
+    peer.send(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await peer.until(`${path}\n`)
+  }
+})
+
+scenario.server('a socket that is listened to ends in the middle of a message', async (run) => {
+  let closed
+  const server = await run.serve({}, (req) => {
+    closed = run.closed(req)
+    run.watch('req', req, ['data', 'end', 'aborted', 'error', 'close'])
+    req.socket.on('data', (chunk) => run.log('raw', String(chunk)))
+  })
+  const peer = run.dial()
+  const requested = run.once(server, 'request')
+  peer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\n')
+  await requested
+  peer.send('body')
+  peer.end()
+  await peer.ended()
+  await closed
+})
+
+scenario('a data listener on the socket of a client sees the raw bytes', async (run) => {
+  await run.serve({}, (req, res) => {
+    res.sendDate = false
+    res.end(`body of ${req.url}`)
+  })
+  const agent = run.agent({ keepAlive: true, maxSockets: 1 })
+  for (const path of ['/first', '/second']) {
+    const request = run.request({ path, agent })
+    if (path === '/first') request.on('socket', (socket) => run.watch('raw', socket, ['data']))
+    request.end()
+    const closed = run.closed(request)
+    const [response] = await run.once(request, 'response')
+    await run.read('client', response)
+    await closed
+  }
+})
+
+scenario('socket.parser is there while the socket speaks HTTP', async (run) => {
+  const shape = (parser) => parser && [typeof parser.onIncoming, typeof parser[6], parser.joinDuplicateHeaders, parser.maxHeaderPairs]
+  let parser
+  const server = await run.serve({}, (req, res) => {
+    parser = req.socket.parser
+    run.log('server', 'in the handler', shape(parser), parser.socket === req.socket, parser.incoming === req)
+    req.socket.on('close', () => run.log('server', 'at the end', shape(parser), req.socket.parser))
+    res.end()
+  })
+  server.maxHeadersCount = 50
+  const request = run.request({ agent: false, joinDuplicateHeaders: true })
+  const closed = run.closed(request)
+  let own
+  request.on('socket', (socket) => {
+    own = request.parser
+    run.log('client', 'with its socket', shape(own), own === socket.parser, own.outgoing === request, own.socket === socket)
+  })
+  request.on('response', (response) => {
+    run.log('client', 'with its response', own.incoming === response, request.parser === own)
+    response.resume().on('end', () => run.log('client', 'at the end', shape(own), request.parser))
+  })
+  request.end()
+  await closed
+})
+
 scenario.server('bytes written to the socket of a response are on the wire where they were written', async (run) => {
   await run.serve({}, (req, res) => {
     req.socket.write('HTTP/1.1 102 Processing\r\n\r\n')
@@ -177,4 +281,28 @@ scenario.server('what terminators do: they mark responses under way and destroy 
   run.log('idle', 'ended', await idle.ended())
   run.log('busy', 'ended', await busy.ended())
   await closed
+})
+
+scenario('a patched ServerResponse.prototype._send is given every piece', async (run) => {
+  await run.serve({}, (req, res) => {
+    res.on('finish', () => run.log('server', 'finish'))
+    if (req.url === '/long') res.setHeader('Content-Length', 13)
+    res.write('written ')
+    res.end('ended')
+  })
+  const piece = (data) => typeof data === 'string' ? data : Buffer.from(data ?? '').toString('latin1')
+  const spy = (res, data, encoding, callback) => run.log('server', '_send', piece(data), encoding ?? null, typeof callback)
+  await spied(run.server.ServerResponse.prototype, '_send', spy, async () => {
+    await run.exchange()
+    await run.exchange({ path: '/long' })
+  })
+})
+
+scenario('the listeners that core has for itself are shown', async (run) => {
+  await run.serve({}, (req, res) => {
+    for (const event of ['finish', 'close', 'error']) run.log('server', `res ${event}`, res.listenerCount(event), res.listeners(event).length)
+    for (const event of ['data', 'drain', 'timeout']) run.log('server', `socket ${event}`, req.socket.listenerCount(event))
+    res.end()
+  })
+  await run.exchange()
 })

@@ -183,3 +183,60 @@ scenario('an exception in a handler is uncaught and does not keep other requests
     run.exchange({ path: '/two', track: 'third' })
   ])
 })
+
+scenario.server('the parser shows the request until it was read and answered, and is freed with its socket', async (run) => {
+  const server = await run.serve({}, (req, res) => {
+    const { parser } = req.socket
+    parser.free = () => run.log('server', 'free', req.socket.parser === null, parser.incoming, parser.socket)
+    run.log('server', 'request', parser.incoming === req, parser.socket === req.socket)
+    req.on('end', () => {
+      run.log('server', 'end', parser.incoming === req)
+      process.nextTick(() => run.log('server', 'tick', parser.incoming))
+    })
+    res.end('hello')
+  })
+  const accepted = run.once(server, 'connection')
+  const peer = run.dial()
+  const closed = accepted.then(([socket]) => run.once(socket, 'close'))
+  peer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody')
+  await peer.until('hello')
+  peer.end()
+  await closed
+})
+
+scenario.server('at finish of its last response the socket has ended', async (run) => {
+  let closed
+  await run.serve({}, (req, res) => {
+    const { socket } = req
+    closed = run.closed(socket)
+    res.removeHeader('connection')
+    res.removeHeader('content-length')
+    res.removeHeader('transfer-encoding')
+    res.on('finish', () => run.log('server', 'finish', socket.writableEnded, socket.destroyed))
+    res.end('hello')
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  run.log('client', 'ended', await peer.ended())
+  await closed
+})
+
+scenario.server('the callback of a write comes while the response has its socket', async (run) => {
+  await run.serve({}, (req, res) => {
+    res.write('okay', () => run.log('server', 'written', res.socket === req.socket, res.writableFinished))
+    res.end()
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await peer.until('0\r\n\r\n')
+})
+
+scenario.server('the timer of a server is found by its name', async (run) => {
+  const server = await run.serve({}, () => {})
+  const timer = () => server[Object.getOwnPropertySymbols(server).find(({ description }) => description === 'http.server.connectionsCheckingInterval')]
+  run.log('server', 'listening', timer()._destroyed, timer().hasRef())
+  const closed = run.once(server, 'close')
+  server.close()
+  await closed
+  run.log('server', 'closed', timer()._destroyed)
+})

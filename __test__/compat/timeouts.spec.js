@@ -18,8 +18,9 @@ scenario.server('server.timeout destroys a silent connection', async (run) => {
   const start = Date.now()
   const peer = run.dial()
   const [socket] = await accepted
+  const closed = run.once(socket, 'close')
   run.log('client', 'ended', await peer.ended(), took(start, 60))
-  await run.closed(socket)
+  await closed
 })
 
 scenario.server('server.timeout destroys a connection whose request is not answered', async (run) => {
@@ -230,4 +231,38 @@ scenario.module('bad timeouts are refused or taken', (run) => {
       return request.timeout
     })
   }
+})
+
+scenario.client('a timer that was started before a timeout of as long runs out before it', async (run) => {
+  await run.origin((peer) => peer.ended())
+  const orders = new Set()
+  for (let i = 0; i < 30; i++) {
+    const ms = 10 + i % 4
+    const order = []
+    const request = run.request({ agent: false })
+    request.on('error', () => {})
+    request.on('finish', () => {
+      setTimeout(() => order.push('timer'), ms)
+      request.socket.setTimeout(ms, () => {
+        order.push('timeout')
+        request.destroy()
+      })
+    })
+    await run.closed(request.end())
+    orders.add(order.join(', '))
+  }
+  run.log('client', 'orders', [...orders])
+})
+
+scenario.client('a timeout set again in its listener comes again', async (run) => {
+  await run.origin((peer) => peer.ended())
+  const request = run.request({ agent: false, timeout: 20 })
+  run.watch('client', request, ['timeout', 'error'])
+  let times = 0
+  request.on('socket', (socket) => socket.on('timeout', () => {
+    run.log('client', 'socket timeout')
+    if (++times === 3) request.destroy()
+    else socket.setTimeout(20)
+  }))
+  await run.closed(request.end())
 })

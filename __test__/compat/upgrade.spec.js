@@ -181,3 +181,51 @@ scenario('a server that declines an upgrade answers normally', async (run) => {
   await run.read('client', response)
   await run.closed(request)
 })
+
+// Nothing of it is the same twice on the wire.
+scenario.module('the socket of an upgrade can be wrapped by TLS', async (run) => {
+  const tls = require('node:tls')
+  const wrap = (track, socket, options) => new Promise((resolve) => {
+    const secure = new tls.TLSSocket(socket, options)
+    secure.on('error', (error) => {
+      run.log(track, error.code)
+      secure.destroy()
+    })
+    secure.on('close', resolve)
+  })
+  const server = await run.serve({}, () => {})
+  let served
+  server.on('upgrade', (req, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: TLS/1.2\r\n\r\n')
+    // Without a certificate there is nothing to agree on, which both sides say.
+    served = wrap('server', socket, { isServer: true, secureContext: tls.createSecureContext() })
+  })
+  const request = run.request({ agent: false, headers: { Connection: 'Upgrade', Upgrade: 'TLS/1.2' } }).end()
+  const [, socket] = await run.once(request, 'upgrade')
+  const secure = tls.connect({ socket, rejectUnauthorized: false })
+  secure.on('error', (error) => run.log('client', error.code))
+  await run.once(secure, 'close')
+  await served
+}, { skip: !process.versions.openssl })
+
+scenario('an upgraded socket is a plain one', async (run) => {
+  const look = (socket) => [socket.constructor.name, socket._handle.constructor.name, socket._handle.fd > 0, socket.bytesRead,
+    socket.connecting, socket.readyState, socket.timeout]
+  const server = await run.serve({}, () => {})
+  server.on('upgrade', (req, socket) => {
+    run.log('server', 'socket', ...look(socket))
+    socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
+  })
+  const request = run.request({ agent: false, headers: { Connection: 'Upgrade', Upgrade: 'echo' } }).end()
+  const [, socket] = await run.once(request, 'upgrade')
+  run.log('client', 'socket', ...look(socket))
+  socket.resume().end()
+  await run.once(socket, 'close')
+})
+
+scenario.client('an answer that comes before the request', async (run) => {
+  await run.origin((peer) => peer.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly'))
+  const request = run.request({ agent: false }).end()
+  const [response] = await run.once(request, 'response')
+  await run.read('client', response)
+})

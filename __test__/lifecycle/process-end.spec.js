@@ -2,6 +2,8 @@
 
 const { test } = require('node:test')
 const assert = require('node:assert/strict')
+const net = require('node:net')
+const { once } = require('node:events')
 const { Child, converse } = require('../child')
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -55,5 +57,22 @@ for (const [way, conversations] of Object.entries(WAYS)) {
   test(`a process that serves comes to its end as with core: ${way}`, async () => {
     const [ours, core] = await Promise.all([end('ours', way, conversations), end('core', way, conversations)])
     assert.deepEqual(ours, core)
+  })
+}
+
+for (const way of ['tunnel', 'tunnel with a last word']) {
+  test(`a half-open tunnel alone does not keep a process: ${way}`, async () => {
+    const runs = []
+    for (const module of ['core', 'ours']) {
+      const child = new Child('lifecycle/server.js', { module, args: [way], deadline: LIMIT_MS })
+      const socket = net.connect({ port: await child.port(), host: '127.0.0.1', allowHalfOpen: true })
+      socket.end('CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n')
+      let received = ''
+      socket.setEncoding('latin1').on('data', (text) => { received += text }).on('error', () => {})
+      await once(socket, 'close')
+      const { code, signal, stdout } = await child.ended()
+      runs.push({ code, signal, stdout: stdout.replace(/^port \d+\n/, ''), received })
+    }
+    assert.deepEqual(runs[1], runs[0])
   })
 }

@@ -27,11 +27,14 @@ const USAGE = `usage: npm run test:node-core -- --suite DIR [options]
   --verbose        print what failing files printed
 `
 
-/** What the suites call themselves, and which of their files are about http. */
+/**
+ * What the suites call themselves, and which of their files are about http. Where the client that is tested is a
+ * child of the test, the children are ours, too.
+ */
 const FOLDERS = [
   { name: 'parallel', about: /^test-(http-|diagnostics-channel-http-|async-hooks-http-|cluster-http-|domain-http|stream-pipeline-http|worker-http|async-http|set-http-max|http\.)/ },
   { name: 'sequential', about: /^test-http-/, alone: true },
-  { name: 'client-proxy', about: /^test-http-/ }
+  { name: 'client-proxy', about: /^test-/, children: true }
 ]
 
 const register = path.join(__dirname, '..', '..', 'register.js')
@@ -58,12 +61,12 @@ function options () {
 }
 
 function filesOf (suite, only) {
-  return FOLDERS.flatMap(({ name, about, alone = false }) => {
+  return FOLDERS.flatMap(({ name, about, alone = false, children = false }) => {
     const folder = path.join(suite, name)
     if (!fs.existsSync(folder)) return []
     return fs.readdirSync(folder)
       .filter((file) => about.test(file) && /\.m?js$/.test(file))
-      .map((file) => ({ name: `${name}/${file}`, file: path.join(folder, file), alone }))
+      .map((file) => ({ name: `${name}/${file}`, file: path.join(folder, file), alone, children }))
   }).filter(({ name }) => only.length === 0 || only.some((text) => name.includes(text)))
 }
 
@@ -78,10 +81,10 @@ function demands (file) {
 }
 
 /** @returns {Promise<{ passed: boolean, output: string }>} */
-function run ({ node, limit }, file, preload, id) {
+function run ({ node, limit }, file, preload, id, nodeOptions = '') {
   const { flags, env } = demands(file)
   const child = spawn(node, [...preload, ...flags, file], {
-    env: { ...process.env, NODE_OPTIONS: '', TEST_THREAD_ID: String(id), TEST_SERIAL_ID: String(id), ...env },
+    env: { ...process.env, NODE_OPTIONS: nodeOptions, TEST_THREAD_ID: String(id), TEST_SERIAL_ID: String(id), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: Number(limit) * 1000,
     killSignal: 'SIGKILL'
@@ -106,12 +109,14 @@ async function main () {
   const files = filesOf(path.resolve(suite), only)
   const outcome = { passed: [], 'left out: fails on core': [], 'known exception': [], FAILED: [], 'PASSED, but is in exceptions.json': [] }
 
-  async function one ({ name, file }, id) {
+  async function one ({ name, file, children }, id) {
     let result
     if (!noCore && !(await run(how, file, [], id)).passed) {
       result = 'left out: fails on core'
     } else {
-      const { passed, output } = await run(how, file, ['-r', register], id)
+      const { passed, output } = await (children
+        ? run(how, file, [], id, `--require ${JSON.stringify(register)}`)
+        : run(how, file, ['-r', register], id))
       if (passed) result = name in exceptions ? 'PASSED, but is in exceptions.json' : 'passed'
       else result = name in exceptions ? 'known exception' : 'FAILED'
       if (result === 'FAILED' && verbose) console.log(output)

@@ -1,0 +1,82 @@
+'use strict'
+
+/**
+ * A pooled connection is looked at before it is used again: what the peer did while our event loop stood still, or
+ * has not been told yet, must not reach the next request.
+ */
+
+const assert = require('node:assert/strict')
+const path = require('node:path')
+const { once } = require('node:events')
+const { after, before, test } = require('node:test')
+const { Worker } = require('node:worker_threads')
+
+const http = require('../../index.js')
+
+const done = new Int32Array(new SharedArrayBuffer(4))
+let origin
+let port
+
+before(async () => {
+  origin = new Worker(path.join(__dirname, '..', 'fixtures', 'fickle-origin.js'), { workerData: done })
+  port = (await once(origin, 'message'))[0]
+})
+
+after(() => origin.terminate())
+
+/** Has the origin do something to its latest connection, and is back when it is done; nothing happens here meanwhile. */
+function have (deed) {
+  Atomics.store(done, 0, 0)
+  origin.postMessage(deed)
+  assert.notEqual(Atomics.wait(done, 0, 0, 5000), 'timed-out')
+}
+
+async function ask (agent) {
+  const request = http.get({ host: '127.0.0.1', port, agent })
+  const [response] = await once(request, 'response')
+  let body = ''
+  for await (const chunk of response) body += chunk
+  // The agent gets the connection back behind the end.
+  await new Promise(setImmediate)
+  return { body, isReused: request.reusedSocket }
+}
+
+const pause = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+
+for (const requests of [1, 50]) {
+  for (const milliseconds of [0, 30]) {
+    for (const deed of ['end', 'reset', 'answer', 'begin']) {
+      test(`${deed} behind ${requests} responses, seen ${milliseconds} ms later`, async () => {
+        const agent = new http.Agent({ keepAlive: true })
+        const { body } = await ask(agent)
+        for (let count = 1; count < requests; count++) assert.deepEqual(await ask(agent), { body, isReused: true })
+        have(deed)
+        // Time for an I/O thread to see it as well.
+        pause(milliseconds)
+        const next = await ask(agent)
+        assert.match(next.body, /^connection/)
+        assert.notEqual(next.body, body)
+        assert.equal(next.isReused, false)
+        agent.destroy()
+      })
+    }
+  }
+}
+
+test('a connection on which nothing happened is used again', async () => {
+  const agent = new http.Agent({ keepAlive: true })
+  const { body } = await ask(agent)
+  have('nothing')
+  assert.deepEqual(await ask(agent), { body, isReused: true })
+  agent.destroy()
+})
+
+test('an agent that may have one connection makes another for the one that went stale', async () => {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1, maxTotalSockets: 1 })
+  const { body } = await ask(agent)
+  have('end')
+  const next = await ask(agent)
+  assert.notEqual(next.body, body)
+  assert.equal(agent.totalSocketCount, 1)
+  agent.destroy()
+})
