@@ -252,7 +252,8 @@ scenario.server('a body that nobody reads pauses the socket', async (run) => {
   await run.serve({}, (req, res) => {
     const { socket } = req
     paused = run.once(socket, 'pause')
-    run.watch('server', socket, ['pause', 'resume'], 'socket ')
+    // Whether it happens again hangs on how the bytes come.
+    for (const event of ['pause', 'resume']) socket.once(event, () => run.log('server', `socket ${event}`))
     res.flushHeaders()
     paused.then(() => {
       run.log('server', 'paused', socket.isPaused())
