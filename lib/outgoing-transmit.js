@@ -17,8 +17,8 @@ const {
 const { HEAD, BODY, END, LENGTH, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8, INFORMATIONAL } = sendFlags
 
 /**
- * When no more than this waits for the kernel, a message counts as handed over at once, as a small write does in
- * core; beyond, 'finish' and the callbacks of writes come when the kernel took all.
+ * When less than this waits, a message counts as handed over at once, as a small write does in core; beyond, 'finish' and
+ * the callbacks of writes come with onDrain (which need not wait for the kernel: see notifyDrain).
  */
 const PENDING_MAX = 64 * 1024
 

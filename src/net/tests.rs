@@ -102,6 +102,23 @@ impl Stage {
         }
     }
 
+    /// The accepted connection, with its socket on loan.
+    fn lent(&mut self) -> Arc<Connection> {
+        let connection = self.accepted();
+        connection.ask_loan();
+        self.attend(&connection);
+        assert!(matches!(self.next(), (Event::Lent { .. }, _)));
+        connection
+    }
+
+    /// Reads from a lent socket until something came.
+    fn receive_lent(&self, connection: &Connection, scratch: &mut [u8]) {
+        while connection.receive_lent(scratch, &self.queue) == Received::Nothing {
+            std::thread::yield_now();
+        }
+        self.queue.publish();
+    }
+
     fn head(&mut self) -> Vec<u8> {
         match self.next() {
             (Event::Head { .. }, text) => text,
@@ -359,10 +376,7 @@ fn a_lent_socket_is_read_on_the_js_thread_until_it_is_returned() {
     let mut stage = Stage::new();
     let (address, _listener) = stage.listen(0);
     let mut peer = TcpStream::connect(address).unwrap();
-    let connection = stage.accepted();
-    connection.ask_loan();
-    stage.attend(&connection);
-    assert!(matches!(stage.next(), (Event::Lent { .. }, _)));
+    let connection = stage.lent();
 
     let mut scratch = [0; 1024];
     assert_eq!(
@@ -371,10 +385,7 @@ fn a_lent_socket_is_read_on_the_js_thread_until_it_is_returned() {
     );
     peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
         .unwrap();
-    while connection.receive_lent(&mut scratch, &stage.queue) == Received::Nothing {
-        std::thread::yield_now();
-    }
-    stage.queue.publish();
+    stage.receive_lent(&connection, &mut scratch);
     assert_eq!(stage.head(), b"/Host\nhere");
     connection
         .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
@@ -401,19 +412,13 @@ fn a_lent_socket_that_is_full_is_wanted_back() {
     let mut stage = Stage::new();
     let (address, _listener) = stage.listen(0);
     let mut peer = TcpStream::connect(address).unwrap();
-    let connection = stage.accepted();
-    connection.ask_loan();
-    stage.attend(&connection);
-    assert!(matches!(stage.next(), (Event::Lent { .. }, _)));
+    let connection = stage.lent();
 
     // The answer was said before LENT was heard of, so it goes by way of the I/O thread.
     peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
         .unwrap();
     let mut scratch = [0; 1024];
-    while connection.receive_lent(&mut scratch, &stage.queue) == Received::Nothing {
-        std::thread::yield_now();
-    }
-    stage.queue.publish();
+    stage.receive_lent(&connection, &mut scratch);
     stage.head();
     let len = 16 * 1024 * 1024;
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n");
