@@ -3,7 +3,7 @@
 /**
  * What is compared, by name; `core` is the baseline. To add one: `http()` gives what answers like
  * `require('http')`, `register()` makes it what frameworks get when they ask for `http`. What is no `http` but a
- * client has only `client`: like the one below, in its own words.
+ * client has only `client`: like the one below, in its own words. What is `bare` is no JavaScript: see measure.js.
  */
 
 /** BENCH_NATIVE tries the benchmark itself, without a binary: BENCH_NATIVE=node:http npm run bench */
@@ -70,11 +70,15 @@ const implementations = {
   },
   undici: {
     client: undiciClient
+  },
+  // What the kernel, the load and the peer leave to whoever does nothing but send and receive: no ratio is above it.
+  bare: {
+    bare: true
   }
 }
 
 for (const implementation of Object.values(implementations)) {
-  implementation.client ??= (what) => httpClient(implementation.http(), what)
+  if (implementation.http !== undefined) implementation.client = (what) => httpClient(implementation.http(), what)
 }
 
 module.exports = implementations

@@ -26,7 +26,8 @@ const help = `usage: npm run bench -- [options]
   --seconds S       whole seconds measured in a turn (4)
   --warm-up S       whole seconds of load before that (2)
   --only a,b        only these scenarios: ${scenarios.map(({ name }) => name).join(' ')}
-  --against a,b     implementations, the first is the baseline (core,native,undici); undici is a client only
+  --against a,b     implementations, the first is the baseline (core,native,undici,bare);
+                    undici is a client only, bare a Rust program that does no HTTP
   --node FILE       the node to run servers and clients with (this one)
   --json FILE       write everything measured there
   --from FILE       measure nothing, report what --json wrote
@@ -40,7 +41,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '4' },
     'warm-up': { type: 'string', default: '2' },
     only: { type: 'string' },
-    against: { type: 'string', default: 'core,native,undici' },
+    against: { type: 'string', default: 'core,native,undici,bare' },
     node: { type: 'string', default: process.execPath },
     json: { type: 'string' },
     from: { type: 'string' },
@@ -81,8 +82,11 @@ function values (rounds, key) {
 }
 
 /** Those of the implementations that can play a part in a scenario. */
-function thatServe (names, { kind }) {
-  return names.filter((name) => kind === 'client' || implementations[name].http !== undefined)
+function thatServe (names, { kind, isBare }) {
+  return names.filter((name) => {
+    const { http, client, bare } = implementations[name]
+    return bare ? isBare : (kind === 'client' ? client : http) !== undefined
+  })
 }
 
 /** Medians of every number, and the medians of the rounds' own ratios: a slow minute hits both sides of a ratio. */
@@ -141,7 +145,7 @@ async function main () {
     outcome = JSON.parse(fs.readFileSync(options.from, 'utf8'))
   } else {
     const names = choose(options.against, Object.keys(implementations), 'implementation')
-    if (implementations[names[0]].http === undefined) fail(`${names[0]} is a client only: it cannot be the baseline`)
+    if (implementations[names[0]].http === undefined) fail(`${names[0]} is not an http module: it cannot be the baseline`)
     const wanted = options.only === undefined
       ? null
       : choose(options.only, scenarios.map(({ name }) => name), 'scenario')

@@ -7,6 +7,8 @@ const { once } = require('node:events')
 const http = require('node:http')
 const net = require('node:net')
 const path = require('node:path')
+const { createInterface } = require('node:readline')
+const implementations = require('./implementations')
 const load = require('./load')
 const usage = require('./usage')
 
@@ -77,38 +79,74 @@ function summary ({ requests, rps, p50, p99, errors }, spent, peak) {
   }
 }
 
-async function server (settings, implementation, scenario) {
+/** One of the Rust programs beside this file: the process and the lines it prints. It ends with its standard input. */
+function startBare (name, ...args) {
+  const child = spawn('cargo', ['run', '--quiet', '--release', '--example', name, '--', ...args.map(String)], {
+    cwd: path.join(__dirname, '..'),
+    stdio: ['pipe', 'pipe', 'inherit']
+  })
+  children.add(child)
+  child.once('exit', () => children.delete(child))
+  const gone = once(child, 'exit').then(([code]) => { throw new Error(`${name} ended: ${code}`) })
+  gone.catch(() => {})
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return {
+    child,
+    line: async () => (await Promise.race([lines.next(), gone])).value
+  }
+}
+
+/** The peer of a measured client, and what servers are measured beside. */
+async function startResponder () {
+  const { child, line } = startBare('responder')
+  return { child, port: Number(await line()) }
+}
+
+async function startServer (settings, implementation, scenario) {
+  if (implementations[implementation].bare) return startResponder()
   const child = start(settings, 'server.js', implementation, scenario.name)
+  const { port } = await message(child)
+  return { child, port }
+}
+
+async function server (settings, implementation, scenario) {
+  const { child, port } = await startServer(settings, implementation, scenario)
   try {
-    const { port } = await message(child)
     const url = `http://127.0.0.1:${port}/`
     await check(port, scenario)
     await load.run(url, scenario.load, settings.warmUp)
     const before = usage.read(child.pid)
     const result = await load.run(url, scenario.load, settings.seconds)
-    return summary(result, usage.between(before, usage.read(child.pid)), usage.peak(child.pid))
+    return summary(result, spentBy(implementation, before, usage.read(child.pid)), usage.peak(child.pid))
   } finally {
     await stop(child)
   }
 }
 
-/** The peer of a measured client; it ends with its standard input, so also when this process is killed. */
-async function startResponder () {
-  const responder = spawn('cargo', ['run', '--quiet', '--release', '--example', 'responder'], {
-    cwd: path.join(__dirname, '..'),
-    stdio: ['pipe', 'pipe', 'inherit']
-  })
-  children.add(responder)
-  responder.once('exit', () => children.delete(responder))
-  const gone = once(responder, 'exit').then(([code]) => { throw new Error(`the responder ended: ${code}`) })
-  gone.catch(() => {})
-  const [line] = await Promise.race([once(responder.stdout, 'data'), gone])
-  return { responder, port: Number(line) }
+/** What a process spent between two readings; only a node has a JS thread. */
+function spentBy (implementation, before, after) {
+  const spent = usage.between(before, after)
+  return spent !== null && implementations[implementation].bare ? { ...spent, js: NaN } : spent
+}
+
+/** As benchmark/client.js, without HTTP. */
+async function requester (settings, implementation, { inFlight, body }, port) {
+  const { child, line } = startBare('requester', port, inFlight, body?.length ?? 0, settings.warmUp, settings.seconds)
+  try {
+    await line()
+    const before = usage.read(child.pid)
+    const [requests, elapsed, p50, p99] = (await line()).split(' ').map(Number)
+    const result = { requests, rps: requests / elapsed, p50, p99, errors: 0 }
+    return summary(result, spentBy(implementation, before, usage.read(child.pid)), usage.peak(child.pid))
+  } finally {
+    await stop(child)
+  }
 }
 
 async function client (settings, implementation, scenario) {
-  const { responder, port } = await startResponder()
+  const { child: responder, port } = await startResponder()
   try {
+    if (implementations[implementation].bare) return await requester(settings, implementation, scenario, port)
     const child = start(settings, 'client.js', implementation, scenario.name, port, settings.warmUp, settings.seconds)
     try {
       const result = await message(child)

@@ -67,6 +67,9 @@ function row (title, theirs, others, ratios) {
     `${['cpu', 'js'].map((key) => cell(key, 1)).join(' | ')} |`
 }
 
+/** What else is measured, by its name in implementations.js. */
+const OTHERS = { undici: 'undici.request', bare: 'a Rust program that does no HTTP' }
+
 /** For README.md: core's number, ours, and the ratio, for what matters most. */
 function markdown (report, implementation = 'native') {
   const lines = [
@@ -88,8 +91,10 @@ function markdown (report, implementation = 'native') {
       continue
     }
     lines.push(row(title, theirs, ours, ratios[implementation]))
-    // Beside us where it was measured: another client, not what we are compared with.
-    if (medians.undici !== undefined) lines.push(row('the same, undici.request in our place', theirs, medians.undici, ratios.undici))
+    // Beside us where they were measured; we are compared with core.
+    for (const [name, who] of Object.entries(OTHERS)) {
+      if (medians[name] !== undefined) lines.push(row(`the same, ${who} in our place`, theirs, medians[name], ratios[name]))
+    }
   }
   return [...lines, ...memory].join('\n')
 }

@@ -10,6 +10,7 @@
  * handler   http => request listener (kind server and idle)
  * framework http => listener or server, after the implementation was registered as `http`
  * bytes     length of the right answer, checked before anything is measured
+ * isBare    a program that knows no HTTP can do it: responder.rs, requester.rs
  */
 
 const words = ['the', 'quick', 'brown', 'fox', 'jumps', 'over', 'the', 'lazy', 'dog']
@@ -168,7 +169,7 @@ const scenarios = [
   },
   { name: 'client-get', title: 'client: GET, 64 in flight', kind: 'client', inFlight: 64 },
   { name: 'client-post', title: 'client: POST 10 KB, 64 in flight', kind: 'client', inFlight: 64, body: upload },
-  { name: 'idle', title: 'memory of an idle connection', kind: 'idle', handler: hello, connections: 4000 }
-].map((scenario) => ({ kind: 'server', ...scenario }))
+  { name: 'idle', title: 'memory of an idle connection', kind: 'idle', isBare: false, handler: hello, connections: 4000 }
+].map((scenario) => ({ kind: 'server', isBare: scenario.handler === hello || scenario.kind === 'client', ...scenario }))
 
 module.exports = { scenarios, find: (name) => scenarios.find((scenario) => scenario.name === name) }
