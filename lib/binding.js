@@ -11,6 +11,9 @@ const { kSettle } = require('./symbols')
 /** Int32 words per record. */
 const STRIDE = 8
 
+/** The word that tells whether a packet begins with the record. */
+const BEGINS = 7
+
 /** Records per dispatch at most; more wait for the next call. Matches `MAX_RECORDS` of src/binding/batch.rs. */
 const MAX_RECORDS = 512
 
@@ -171,13 +174,19 @@ function runTicks () {
 function isFollowedByError (id) {
   if (cursor < runEnd) return isRunBad
   runEnd = cursor
-  while (runEnd < limit && records[runEnd] === events.REQUEST && records[runEnd + 1] === id) runEnd += STRIDE
-  isRunBad = runEnd < limit && records[runEnd] === events.PARSE_ERROR && records[runEnd + 1] === id
+  while (isMore(runEnd, id) && records[runEnd] === events.REQUEST) runEnd += STRIDE
+  isRunBad = isMore(runEnd, id) && records[runEnd] === events.PARSE_ERROR
   return isRunBad
+}
+
+/** Does the record go on with the packet that those of this connection before it came in? */
+function isMore (at, id) {
+  return at < limit && records[at + 1] === id && records[at + BEGINS] === 0
 }
 
 /** Do ticks run between the record at the cursor and the one before it, of the same connection? */
 function isApart () {
+  if (records[cursor + BEGINS] !== 0) return true
   const before = records[cursor - STRIDE]
   if (before === events.DATA || before === events.EOF) return true
   // What a FIN means does not come with the bytes before it.
@@ -212,7 +221,8 @@ function deliver (records, at, values) {
     connections[id] = listener.accept(id, records[at + 3] !== 0)
     return
   }
-  const connection = connections[id]
+  let connection = connections[id]
+  if (connection !== undefined && connection.givenUp && isUnheard(connection, records, at)) connection = undefined
   switch (kind) {
     case events.REQUEST: {
       const text = nextValue(values)
@@ -270,6 +280,17 @@ function deliver (records, at, values) {
     case events.EXPIRED:
       if (connection !== undefined) connection.onExpired(records[at + 2])
   }
+}
+
+/**
+ * The connection was given up. In core nothing is read any more from then on, but a packet that is being parsed is
+ * parsed to its end.
+ */
+function isUnheard (connection, records, at) {
+  const kind = records[at]
+  if (kind > events.EOF && kind !== events.RAW) return false
+  connection.deaf ||= records[at + BEGINS] !== 0
+  return connection.deaf
 }
 
 /**

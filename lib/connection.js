@@ -28,6 +28,9 @@ function Connection (id, stream) {
   /** Totals, once the connection is closed. */
   this.bytesRead = 0
   this.bytesWritten = 0
+  /** Closed by us before its time, and whether what comes up is of no interest for that: lib/binding.js. */
+  this.givenUp = false
+  this.deaf = false
   /** The bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
   this.detached = false
   /** The bytes take their way through the socket, where others listen for them (lib/socket.js). */
@@ -208,6 +211,7 @@ Connection.prototype.destroy = function destroy (error) {
     this.stream.destroy(error)
     return
   }
+  this.givenUp = true
   native.destroy(this.id)
   touch()
 }
@@ -219,6 +223,7 @@ Connection.prototype.reset = function reset () {
     this.stream.destroy()
     return
   }
+  this.givenUp = true
   native.reset(this.id)
   touch()
 }

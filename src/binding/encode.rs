@@ -26,11 +26,17 @@ const EXPIRED: i32 = 13;
 pub(super) struct Encoder {
     batch: Batch,
     position: usize,
+    /// Packets of the batch that have begun before `position`.
+    packets: usize,
 }
 
 impl From<Batch> for Encoder {
     fn from(batch: Batch) -> Self {
-        Self { batch, position: 0 }
+        Self {
+            batch,
+            position: 0,
+            packets: 0,
+        }
     }
 }
 
@@ -40,6 +46,7 @@ impl Encoder {
         if self.is_empty() {
             self.batch.clear();
             self.position = 0;
+            self.packets = 0;
             queue.take(&mut self.batch);
         }
         !self.is_empty()
@@ -64,6 +71,8 @@ impl Encoder {
         let mut count = 0;
         let mut next_value = 0;
         for record in records.chunks_exact_mut(STRIDE) {
+            let begins = self.batch.packets().get(self.packets) == Some(&self.position);
+            self.packets += usize::from(begins);
             let Some(event) = self.batch.events.get_mut(self.position) else {
                 break;
             };
@@ -152,6 +161,7 @@ impl Encoder {
             record[0] = kind;
             record[1] = id as i32;
             record[2..7].copy_from_slice(&numbers);
+            record[7] = i32::from(begins);
             count += 1;
         }
         Ok(count)

@@ -95,6 +95,8 @@ pub(crate) enum Event {
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) events: Vec<Event>,
+    /// Where in `events` packets begin, in order: what one read of a connection brought.
+    packets: Vec<usize>,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -117,9 +119,24 @@ impl Batch {
         }
     }
 
+    /// What is appended meanwhile came in one packet.
+    pub(super) fn packet(&mut self, append: impl FnOnce(&mut Self)) {
+        let first = self.events.len();
+        append(self);
+        if self.events.len() > first {
+            self.packets.push(first);
+        }
+    }
+
+    /// Where packets begin in `events`.
+    pub(crate) fn packets(&self) -> &[usize] {
+        &self.packets
+    }
+
     /// Empties the batch and keeps its memory, within bounds.
     pub(crate) fn clear(&mut self) {
         self.events.clear();
+        self.packets.clear();
         self.bytes.clear();
         self.bytes.shrink_to(KEPT);
     }

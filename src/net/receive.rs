@@ -103,9 +103,9 @@ impl Connection {
         batch: &mut Batch,
         now: Instant,
     ) {
-        state.virgin = false;
         if state.tapped {
-            self.raw(packet, batch);
+            state.virgin = false;
+            batch.packet(|batch| self.raw(packet, batch));
         } else {
             self.parse(state, packet, batch, now);
         }
@@ -113,6 +113,10 @@ impl Connection {
 
     /// Parses one packet as far as it may be parsed now; the rest is carried.
     pub(super) fn parse(&self, state: &mut State, packet: &[u8], batch: &mut Batch, now: Instant) {
+        batch.packet(|batch| self.parse_into(state, packet, batch, now));
+    }
+
+    fn parse_into(&self, state: &mut State, packet: &[u8], batch: &mut Batch, now: Instant) {
         state.virgin = false;
         if let Some(broken) = &mut state.broken {
             let raw = Some(batch.payload(packet));
@@ -209,7 +213,7 @@ impl Connection {
     /// The peer ended its side of the socket.
     pub(super) fn receive_eof(&self, state: &mut State, batch: &mut Batch) {
         if state.tapped {
-            batch.events.push(Event::Eof { id: self.id });
+            batch.packet(|batch| batch.events.push(Event::Eof { id: self.id }));
         } else {
             self.parse_eof(state, batch);
         }
@@ -217,6 +221,10 @@ impl Connection {
 
     /// Nothing more will come to be parsed.
     pub(super) fn parse_eof(&self, state: &mut State, batch: &mut Batch) {
+        batch.packet(|batch| self.parse_eof_into(state, batch));
+    }
+
+    fn parse_eof_into(&self, state: &mut State, batch: &mut Batch) {
         let id = self.id;
         if state.broken.is_none() && !state.raw {
             match state.proto.end_of_input() {
