@@ -375,12 +375,8 @@ impl Connection {
         self.end(Ending::AfterOutput);
     }
 
-    /// Ends the connection at once. What counts as taken still goes to the kernel, as far as it takes it.
+    /// Ends the connection at once. What counts as taken still reaches the peer: see `linger`.
     pub(crate) fn destroy(&self) {
-        let accepted = self.lock().output.has_accepted();
-        if accepted {
-            self.flush();
-        }
         self.end(Ending::Now);
     }
 

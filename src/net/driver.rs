@@ -19,7 +19,8 @@ use super::connection::{Connection, Ending, State, errno};
 use super::event::{Event, Syscall};
 use super::io_thread::Shared;
 use super::lending::{Lending, Transport};
-use super::reactor;
+use super::output::Output;
+use super::{linger, reactor};
 
 /// Bytes a read takes at most, as libuv's.
 const READ: usize = 64 * 1024;
@@ -65,8 +66,14 @@ impl Driver {
 
     fn finish(&self, mut state: MutexGuard<'_, State>, errno: i32, syscall: Syscall) -> Finished {
         let reset = state.ending == Ending::Reset;
+        let rest = if state.ending == Ending::Now {
+            state.output.take_accepted()
+        } else {
+            Output::default()
+        };
         let transport = state.close();
         drop(state);
+        linger::deliver(&transport, rest);
         if let Some(socket) = transport.socket()
             && reset
         {

@@ -10,6 +10,7 @@ pub(crate) mod event;
 mod handover;
 pub(crate) mod io_thread;
 pub(crate) mod lending;
+mod linger;
 pub(crate) mod listener;
 pub(crate) mod mailbox;
 pub(crate) mod message;

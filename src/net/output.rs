@@ -47,10 +47,6 @@ impl Output {
         self.len() - self.accepted
     }
 
-    pub(crate) fn has_accepted(&self) -> bool {
-        self.accepted > 0
-    }
-
     /// Counts everything here as taken, as core's writer does with what the kernel's send buffer took. Refused when
     /// that is more than [`ACCEPTED_MAX`].
     pub(crate) fn accept(&mut self) -> bool {
@@ -59,6 +55,23 @@ impl Output {
             self.accepted = self.len();
         }
         fits
+    }
+
+    /// Takes what counts as taken; the rest is lost.
+    pub(crate) fn take_accepted(&mut self) -> Self {
+        let mut all = std::mem::take(self);
+        all.seal();
+        let mut taken = Self::default();
+        let mut left = all.accepted;
+        for mut segment in all.segments {
+            segment.truncate(left);
+            left -= segment.len();
+            if segment.is_empty() {
+                break;
+            }
+            taken.push(segment);
+        }
+        taken
     }
 
     /// The buffer to append small pieces to.
@@ -213,7 +226,10 @@ mod tests {
         assert!(later.accept());
         output.append(later);
         assert_eq!((output.len(), output.unaccepted()), (7, 0));
-        output.advance(7);
+        output.push(Bytes::from_static(b"jk"));
+        assert_eq!(output.take_accepted().take_all(), b"cdefghi");
+        assert!(output.is_empty());
+        assert!(output.take_accepted().is_empty());
         output.push(Bytes::from(vec![0; ACCEPTED_MAX + 1]));
         assert!(!output.accept());
         assert_eq!(output.unaccepted(), ACCEPTED_MAX + 1);
