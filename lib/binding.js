@@ -303,6 +303,7 @@ function receive (id, chunk) {
   const outer = valueCursor
   const [own, ownValues] = native.receive(id, chunk)
   let taken = 0
+  let isBad = false
   for (let at = 0; at < own.length; at += STRIDE) {
     valueCursor = taken
     try {
@@ -311,8 +312,16 @@ function receive (id, chunk) {
       taken = valueCursor
       valueCursor = outer
     }
-    if (settling.length !== 0 && !dispatching) settleAll()
+    if (own[at + BEGINS] !== 0) isBad = endsInError(own, at)
+    if (settling.length !== 0 && !dispatching && !isBad) settleAll()
   }
+}
+
+/** Is there an error in the packet that begins with the record? Behind one, nothing is parsed. */
+function endsInError (records, at) {
+  do at += STRIDE
+  while (at < records.length && records[at + BEGINS] === 0)
+  return records[at - STRIDE] === events.PARSE_ERROR
 }
 
 /** Starts the native side of this environment; the I/O thread itself starts with the first listen or dial. */

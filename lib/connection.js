@@ -50,7 +50,7 @@ function Connection (id, stream) {
 Connection.prototype.send = function send (flags, head, lines, body, length) {
   if (this.id === -1) return 0
   const pending = native.send(this.id, flags, head, lines, body, length)
-  if (this.stream !== null) return this.forward((flags & sendFlags.END) !== 0, (flags & sendFlags.LAST) !== 0)
+  if (this.stream !== null) return this.forward((flags & (sendFlags.END | sendFlags.INFORMATIONAL)) !== 0)
   touch()
   return pending
 }
@@ -59,7 +59,7 @@ Connection.prototype.send = function send (flags, head, lines, body, length) {
 Connection.prototype.writeRaw = function writeRaw (chunk, utf8) {
   if (this.id === -1) return 0
   const pending = native.writeRaw(this.id, chunk, utf8)
-  if (this.stream !== null) return this.forward(true, false)
+  if (this.stream !== null) return this.forward(true)
   touch()
   return pending
 }
@@ -67,10 +67,9 @@ Connection.prototype.writeRaw = function writeRaw (chunk, utf8) {
 /**
  * Driver two: writes what the protocol produced to the stream. Parts of a message that is not ended wait for the rest
  * of the tick in the stream's own cork, as in core: so they leave together, and `write()` tells how much that is.
- * @param {boolean} ends the message is complete
- * @param {boolean} last and so is the connection, if it ends
+ * @param {boolean} ends the message is complete, or on its way at once
  */
-Connection.prototype.forward = function forward (ends, last) {
+Connection.prototype.forward = function forward (ends) {
   const chunk = native.take(this.id)
   const { stream } = this
   if (!ends && !this.corked && typeof stream.cork === 'function') {
@@ -79,10 +78,7 @@ Connection.prototype.forward = function forward (ends, last) {
     process.nextTick(uncork, this)
   }
   if (chunk !== undefined && stream.writable !== false) stream.write(chunk)
-  if (ends) {
-    uncork(this)
-    if (last) this.close()
-  }
+  if (ends) uncork(this)
   return backlog(stream)
 }
 
