@@ -146,7 +146,7 @@ function dispatch (count) {
     try {
       while (cursor < limit) {
         const id = records[cursor + 1]
-        if (previous !== -1 && (previous !== id || isApart())) runTicks()
+        if (previous !== -1 && (previous !== id || isApart(id))) runTicks()
         previous = id
         step()
         if (settling.length !== 0 && !isFollowedByError(id)) settleAll()
@@ -185,12 +185,14 @@ function isMore (at, id) {
 }
 
 /** Do ticks run between the record at the cursor and the one before it, of the same connection? */
-function isApart () {
+function isApart (id) {
   if (records[cursor + BEGINS] !== 0) return true
+  const kind = records[cursor]
+  // A client's parser is fed by an event of its socket, in core: the ticks wait until all of the packet is parsed.
+  if (connections[id]?.ticksAwaitPacket === true) return kind < events.RESPONSE || kind > events.PARSE_ERROR
   const before = records[cursor - STRIDE]
   if (before === events.DATA || before === events.EOF) return true
   // What a FIN means does not come with the bytes before it.
-  const kind = records[cursor]
   return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[cursor + 4] === 0)
 }
 

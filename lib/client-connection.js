@@ -95,6 +95,9 @@ function ClientConnection (id, stream) {
 }
 Object.setPrototypeOf(ClientConnection.prototype, Connection.prototype)
 
+/** See `isApart` in binding.js. */
+ClientConnection.prototype.ticksAwaitPacket = true
+
 /** What a message that is read from here buffers. */
 Object.defineProperty(ClientConnection.prototype, 'highWaterMark', {
   __proto__: null,

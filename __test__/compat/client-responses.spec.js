@@ -124,6 +124,32 @@ scenario.client('a response that comes byte by byte', async (run) => {
   await run.exchange()
 })
 
+scenario.client('all of a packet is parsed before anybody reads of it', async (run) => {
+  const head = `${OK}Transfer-Encoding: chunked\r\n\r\n`
+  for (const packets of [[`${OK}Content-Length: 4\r\n\r\nfour`], [`${OK}Content-Length: 4\r\n\r\nfo`, 'ur'],
+    [`${head}2\r\nfo\r\n2\r\nur\r\n0\r\nX-T: 1\r\n\r\n`], [`${head}2\r\nfo\r\n`, '2\r\nur\r\n0\r\nX-T: 1\r\n\r\n']]) {
+    let origin
+    await run.origin(async (peer) => {
+      origin = peer
+      await peer.until('\r\n\r\n')
+      peer.send(packets.shift())
+    })
+    const request = run.request({ agent: false })
+    request.on('response', (response) => {
+      run.log('client', 'response', response.complete)
+      process.nextTick(() => run.log('client', 'tick', response.complete, response.readableLength))
+      Promise.resolve().then(() => run.log('client', 'microtask', response.complete, response.readableLength))
+      response.on('data', (chunk) => {
+        run.log('client', 'data', chunk, response.complete, response.rawTrailers)
+        if (packets.length !== 0) origin.send(packets.shift())
+      })
+      response.on('end', () => run.log('client', 'end', response.rawTrailers))
+    })
+    request.end()
+    await run.closed(request)
+  }
+})
+
 scenario.client('more headers than maxHeadersCount', async (run) => {
   for (const limit of [3, 0, null]) {
     await run.origin(async (peer) => {
