@@ -27,7 +27,7 @@ const parseErrors = require('./parse-errors')
 const versions = require('./versions')
 const { kConnection, kDrained, kReceive, kComplete } = require('./symbols')
 
-const { HEAD, END, CHUNKED, UNTIL_CLOSE } = sendFlags
+const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
 /** The parse error that core does not have: bytes behind the last response, for which it destroys the socket. */
 const UNASKED = parseErrors.length - 1
@@ -171,6 +171,18 @@ function sizeOf (chunk) {
   return typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
 }
 
+/** Bytes that proto will make of it. */
+function sizeOfMessage (request, flags, head, body) {
+  const isChunked = request !== null && request.chunkedEncoding && request._hasBody
+  let size = head.length
+  if (body !== undefined) {
+    const length = sizeOf(body)
+    size += length
+    if (isChunked) size += length.toString(16).length + 4
+  }
+  return isChunked && (flags & END) !== 0 ? size + 5 : size
+}
+
 // -------------------------------------------------------------------------------------------------- commands
 
 ClientConnection.prototype.send = function send (flags, head, lines, body, length) {
@@ -178,12 +190,17 @@ ClientConnection.prototype.send = function send (flags, head, lines, body, lengt
   if (this.closing) return PENDING_MAX
   // A request cannot end with its connection: what has no framing goes out as it is.
   if ((flags & HEAD) !== 0 && (flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
+  if ((flags & (BODY | END)) === BODY && !this.flushing && (this.stream !== null || this.attempts !== null)) this.cork()
   if (this.attempts !== null) {
-    const size = hold(this, [flags, head, lines, body, length], head.length + (body === undefined ? 0 : sizeOf(body)))
+    const size = hold(this, [flags, head, lines, body, length], sizeOfMessage(this.request, flags, head, body))
     // Not handed over before there is somebody to take it.
     return this.flushing || (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
   }
   const pending = Connection.prototype.send.call(this, flags, head, lines, body, length)
+  if (this.stream !== null && (flags & END) !== 0) {
+    if (this.request !== null) tellEnd(this, flags)
+    this.uncork()
+  }
   return this.unwritten !== 0 && (flags & END) !== 0 ? Math.max(pending, PENDING_MAX) : pending
 }
 
@@ -195,15 +212,28 @@ ClientConnection.prototype.writeRaw = function writeRaw (chunk, utf8) {
 /** Driver two: writes what the protocol produced. The stream's callbacks tell when it was handed over. */
 ClientConnection.prototype.forward = function forward () {
   const chunk = native.take(this.id)
-  const { stream } = this
-  if (chunk !== undefined && chunk !== null && stream.writable !== false) {
-    this.unwritten++
-    stream.write(chunk, (error) => {
-      this.unwritten--
-      if (!error && this.unwritten === 0 && this.drainWanted) this.onDrain()
-    })
-  }
-  return stream.writableLength ?? 0
+  if (chunk !== undefined) writeTo(this, chunk)
+  return this.stream.writableLength ?? 0
+}
+
+function writeTo (connection, chunk) {
+  const { stream } = connection
+  if (stream.writable === false) return
+  connection.unwritten++
+  stream.write(chunk, (error) => {
+    connection.unwritten--
+    if (!error && connection.unwritten === 0 && connection.drainWanted) connection.onDrain()
+  })
+}
+
+/** Driver two: core tells of the end with an empty write of its own, where the last part does not tell of it. */
+function tellEnd (connection, flags) {
+  const { request } = connection
+  if (request.chunkedEncoding && request._hasBody) return
+  const isApart = (flags & BODY) !== 0
+    ? !versions.endCallbackGetsError || request.strictContentLength
+    : (flags & HEAD) === 0 && connection.unwritten !== 0
+  if (isApart) writeTo(connection, '')
 }
 
 /** Is the way to the server still being found? */
@@ -211,14 +241,9 @@ ClientConnection.prototype.isConnecting = function isConnecting () {
   return this.attempts !== null
 }
 
-/**
- * Bytes not taken yet. Before there is somebody to take them it is plenty for a request that asks whether it was
- * handed over; where `writableFinished` is told from this number, for everybody.
- */
+/** Bytes not taken yet. Before there is somebody to take them it is plenty for a request that asks whether it was handed over. */
 ClientConnection.prototype.pending = function pending () {
-  if (this.heldSize !== 0) {
-    return this.flushing || !versions.endCallbackGetsError ? Math.max(this.heldSize, PENDING_MAX) : this.heldSize
-  }
+  if (this.heldSize !== 0) return this.flushing ? Math.max(this.heldSize, PENDING_MAX) : this.heldSize
   const pending = Connection.prototype.pending.call(this)
   return this.unwritten !== 0 && this.flushing ? Math.max(pending, PENDING_MAX) : pending
 }
@@ -327,6 +352,16 @@ ClientConnection.prototype.begin = function begin (request) {
   this.config = config
   Parser.take(this, request)
   if (this.stream !== null) hear(this)
+}
+
+/** Sends what the request has said before it had a connection. */
+ClientConnection.prototype.flush = function flush (request) {
+  const { stream } = this
+  this.flushing = true
+  stream?.cork?.()
+  request._flush()
+  stream?.uncork?.()
+  this.flushing = false
 }
 
 function configOf (request) {

@@ -55,6 +55,7 @@ function lose (connection, request, socket) {
   request.outputData.length = 0
   if (endCallbacks !== null) request[kEndCallbacks] = endCallbacks
   failWrites(connection, request)
+  connection.heldSize = 0
 }
 
 /** The callbacks of writes that will never be taken. */

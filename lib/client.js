@@ -235,9 +235,7 @@ function takeSocket (request, socket, error) {
   }
   request.emit('socket', socket)
   if (!socket.writable) return
-  connection.flushing = true
-  request._flush()
-  connection.flushing = false
+  connection.flush(request)
   if (request[kNeedDrain] && !request.finished) connection.notifyDrain()
 }
 

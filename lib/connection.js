@@ -72,20 +72,28 @@ Connection.prototype.writeRaw = function writeRaw (chunk, utf8) {
 Connection.prototype.forward = function forward (ends) {
   const chunk = native.take(this.id)
   const { stream } = this
-  if (!ends && !this.corked && typeof stream.cork === 'function') {
-    this.corked = true
-    stream.cork()
-    process.nextTick(uncork, this)
-  }
+  if (!ends) this.cork()
   if (chunk !== undefined && stream.writable !== false) stream.write(chunk)
-  if (ends) uncork(this)
+  if (ends) this.uncork()
   return backlog(stream)
+}
+
+/** Driver two: what is written from now on leaves together at the end of this tick. */
+Connection.prototype.cork = function cork () {
+  if (this.corked) return
+  this.corked = true
+  this.stream?.cork?.()
+  process.nextTick(uncork, this)
+}
+
+Connection.prototype.uncork = function () {
+  uncork(this)
 }
 
 function uncork (connection) {
   if (!connection.corked) return
   connection.corked = false
-  connection.stream.uncork()
+  connection.stream?.uncork?.()
 }
 
 /** A stream that asked for patience counts as full, however fast it got rid of the bytes (core: write() is false). */

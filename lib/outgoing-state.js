@@ -36,17 +36,14 @@ getter('closed', function () { return this._closed })
 
 getter('writableFinished', function () {
   if (versions.endCallbackGetsError) return this[kWritableFinished]
-  return this.finished && this.outputSize === 0 && pendingBytes(this) < PENDING_MAX
+  return this.finished && this.outputSize === 0 && shownBytes(this) === 0
 })
 
 getter('writableObjectMode', function () { return false })
 
-/** What an ended message left to the transport counts as gone when it is no more than PENDING_MAX, as for 'finish'. */
 getter('writableLength', function () {
-  const pending = pendingBytes(this)
   const held = this[kChunkedLength]
-  let length = this.outputSize + held
-  if (!this.finished || pending >= PENDING_MAX) length += pending
+  let length = this.outputSize + held + shownBytes(this)
   if (held !== 0 && versions.tickMergesChunks) {
     // With the chunk's frame, and the head that leaves with it.
     length += held.toString(16).length + 4
@@ -62,13 +59,15 @@ getter('writableHighWaterMark', function () {
 
 getter('writableCorked', function () {
   const socket = this[kSocket]
-  if (!versions.largeHighWaterMark && socket && !this[kConnection]) return socket.writableCorked
+  const connection = this[kConnection]
+  if (!versions.largeHighWaterMark && socket && (!connection || connection.stream !== null)) return socket.writableCorked
   const corked = this[kCorked]
   if (corked !== 0 || !versions.writeShowsCork || this.finished) return corked
   // There, writes cork until the end of their tick. Ours are held by the connection for that long.
   if (this[kChunkedBuffer]) return 1
+  if (connection?.isConnecting?.()) return connection.corked ? 1 : 0
   const before = uncorked.message === this ? uncorked.pending : 0
-  return this._headerSent && this[kConnection] && pendingBytes(this) !== before ? 1 : 0
+  return this._headerSent && connection && pendingBytes(this) !== before ? 1 : 0
 })
 
 getter('headersSent', function () { return !!this._header }, { enumerable: true })
@@ -104,6 +103,18 @@ function pendingBytes (message) {
   const connection = message[kConnection]
   if (connection) return connection.pending()
   return message[kSocket]?.writableLength ?? 0
+}
+
+/**
+ * The same, as it is shown. What an ended message left to the I/O thread counts as gone when it is no more than
+ * PENDING_MAX, as for 'finish'; what waits for a connection that is still being made, or in a stream, does not.
+ */
+function shownBytes (message) {
+  const connection = message[kConnection]
+  if (!connection) return message[kSocket]?.writableLength ?? 0
+  if (connection.stream !== null) return connection.stream.writableLength ?? 0
+  const pending = connection.pending()
+  return !message.finished || pending >= PENDING_MAX || connection.heldSize > 0 ? pending : 0
 }
 
 module.exports = { stateMembers: members, noteUncork }

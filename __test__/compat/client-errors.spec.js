@@ -89,6 +89,9 @@ scenario.client('a port where nobody listens, with a body', async (run) => {
   run.watch('client', request, ['socket', 'error', 'close', 'finish'])
   request.write('some', (error) => run.log('client', 'write callback', error?.code))
   request.end('more', (error) => run.log('client', 'end callback', error?.code))
+  for (const name of ['error', 'close']) {
+    request.on(name, () => run.log('client', 'state', request.destroyed, request.writableFinished, request.writableEnded, request.outputSize))
+  }
   await run.closed(request)
   run.log('client', 'state', request.destroyed, request.errored?.code, request.writableFinished)
 })

@@ -1,6 +1,7 @@
 'use strict'
 
 const { scenario } = require('../oracle')
+const { ownKeys } = require('../oracle/own-keys')
 
 const PROPERTIES = ['httpVersion', 'httpVersionMajor', 'httpVersionMinor', 'complete', 'rawHeaders', 'rawTrailers', 'aborted',
   'upgrade', 'url', 'method', 'statusCode', 'statusMessage', 'joinDuplicateHeaders', '_consuming', '_dumped', 'headers',
@@ -57,7 +58,7 @@ scenario('all properties of a response in its listener, and after it', async (ru
   request.end()
   const [response] = await run.once(request, 'response')
   logProperties(run, 'in listener', response)
-  run.log('in listener', 'req', response.req === request, Object.keys(response).sort())
+  run.log('in listener', 'req', response.req === request, ownKeys(response))
   response.resume()
   await run.closed(response)
   logProperties(run, 'closed', response)
