@@ -7,7 +7,6 @@
 
 const net = require('node:net')
 const { kConnection } = require('./symbols')
-const versions = require('./versions')
 
 /** Socket -> the id of its async context: core's own, to be found on any socket. */
 const kAsyncId = Object.getOwnPropertySymbols(new net.Socket())
@@ -36,7 +35,7 @@ function isNative (socket) {
 function setFree (socket) {
   socket[kAsyncId] = -1
   if (isNative(socket)) socket[kConnection].leaveContext()
-  else if (versions.unsolicitedDataDestroys) guard(socket)
+  else guard(socket)
 }
 
 /**
@@ -53,14 +52,14 @@ function isStale (socket) {
 /** The socket is given to a request, in whose async context this is called. A native one enters it with the exchange. */
 function setReused (socket) {
   if (isNative(socket)) return
-  if (versions.unsolicitedDataDestroys) unguard(socket)
+  unguard(socket)
   const handle = socket._handle
   if (typeof handle?.asyncReset !== 'function') return
   handle.asyncReset(new ReusedHandle(handle.getProviderType(), handle))
   socket[kAsyncId] = handle.getAsyncId()
 }
 
-/** Bytes that come now would be taken for the answer to the next request. */
+/** Bytes that come now would be taken for the answer to the next request, as core still does in some versions (deliberate). */
 function guard (socket) {
   if (socket.readableLength > 0) {
     socket.destroy()

@@ -6,6 +6,7 @@
  */
 
 const assert = require('node:assert/strict')
+const net = require('node:net')
 const path = require('node:path')
 const { once } = require('node:events')
 const { after, before, test } = require('node:test')
@@ -80,3 +81,21 @@ test('an agent that may have one connection makes another for the one that went 
   assert.equal(agent.totalSocketCount, 1)
   agent.destroy()
 })
+
+for (const deed of ['answer', 'begin']) {
+  test(`${deed} on an idle stream of the application destroys it`, async () => {
+    class Own extends http.Agent {
+      createConnection (options) { return net.connect(options) }
+    }
+    const agent = new Own({ keepAlive: true })
+    const { body } = await ask(agent)
+    const [[socket]] = Object.values(agent.freeSockets)
+    const closed = once(socket, 'close')
+    have(deed)
+    await closed
+    const next = await ask(agent)
+    assert.match(next.body, /^connection/)
+    assert.notEqual(next.body, body)
+    agent.destroy()
+  })
+}

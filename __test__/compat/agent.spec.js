@@ -1,9 +1,13 @@
 'use strict'
 
 const { scenario } = require('../oracle')
+const versions = require('../../lib/versions')
 
 const pools = ({ sockets, freeSockets, requests }) => Object.fromEntries(Object.entries({ sockets, freeSockets, requests })
   .map(([name, map]) => [name, Object.values(map).map((list) => list.length)]))
+
+/** There core takes what comes on an idle connection for the next answer; here it never is (docs/COMPATIBILITY.md, client/pooled-connections). */
+const TRUSTS_IDLE = { skip: !versions.unsolicitedDataDestroys && 'core is poisoned' }
 
 /** Lets connections close and pools settle: there is no event for that. */
 const later = () => new Promise((resolve) => setTimeout(resolve, 30))
@@ -272,7 +276,7 @@ scenario.client('bytes that come on a free connection', async (run) => {
   origin.send('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison')
   await run.sleep(30)
   run.log('agent', 'after', pools(agent), socket.destroyed)
-})
+}, TRUSTS_IDLE)
 
 scenario('globalAgent is used by default and can be replaced', async (run) => {
   await run.serve({}, (req, res) => res.end('x'))

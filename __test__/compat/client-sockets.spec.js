@@ -5,11 +5,15 @@
 const net = require('node:net')
 const { Duplex } = require('node:stream')
 const { scenario } = require('../oracle')
+const versions = require('../../lib/versions')
 
 const EVENTS = ['data', 'end', 'error', 'close', 'drain', 'timeout', 'free']
 
 /** How many listeners there are; 'close' of a stream is left out between exchanges: ours stays. */
 const counts = (socket, events = EVENTS) => events.map((name) => `${name} ${socket.listenerCount(name)}`).join(', ')
+
+/** There core takes what comes on an idle connection for the next answer; here it never is (docs/COMPATIBILITY.md, client/pooled-connections). */
+const TRUSTS_IDLE = { skip: !versions.unsolicitedDataDestroys && 'core is poisoned' }
 
 const later = () => new Promise((resolve) => setTimeout(resolve, 30))
 
@@ -196,7 +200,7 @@ scenario.client('a stream in the pool that speaks unasked', async (run) => {
   await later()
   run.log('client', 'destroyed', request.socket.destroyed, Object.keys(agent.freeSockets).length)
   agent.destroy()
-})
+}, TRUSTS_IDLE)
 
 for (const framing of ['Content-Length: 2\r\n', '']) {
   scenario.client(`whoever listens for the bytes of a client's socket, with ${framing.trim() || 'a body until the end'}`, async (run) => {
