@@ -341,6 +341,7 @@ ClientConnection.prototype.reserve = function reserve (request) {
   const resource = request[kResource] = new AsyncResource('HTTPCLIENTREQUEST', RESOURCE_OPTIONS)
   if (this.socket[kAsyncId] === -1) this.socket[kAsyncId] = resource.asyncId()
   if (!this.watching || this.stream !== null) watch(this)
+  if (versions.promiseNamesRequest) this.socket._httpMessage = request
 }
 
 /** Begins the exchange. */

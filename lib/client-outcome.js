@@ -29,7 +29,10 @@ function emitError (request, error) {
 /** Nothing more will come of a request. */
 function emitClose (request) {
   request._closed = true
-  if (request[kEndCallbacks] !== null) failEndCallbacks(request, request[kError] ?? connectionReset('socket hang up'))
+  // Of what never got as far as a transport core never tells.
+  if (request[kEndCallbacks] !== null && request.outputData.length === 0) {
+    failEndCallbacks(request, request[kError] ?? connectionReset('socket hang up'))
+  }
   request.emit('close')
 }
 

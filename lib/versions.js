@@ -68,6 +68,8 @@ module.exports = Object.freeze({
   envProxies: has(25, { 22: 21, 24: 5 }),
   /** Who asks a proxy must name one origin everywhere, and NO_PROXY's `.suffix` covers whole labels only. */
   strictProxying: has(26, { 24: 21, 25: Infinity }),
+  /** A connection knows its request as soon as it is promised to it, not only when the exchange begins. */
+  promiseNamesRequest: has(25, { 24: 21 }),
   /** The httpValidation option. */
   httpValidation: has(26, { 24: 21, 25: Infinity }),
   /** IncomingMessage.signal. */

@@ -95,21 +95,22 @@ impl Watch {
     }
 }
 
-unsafe extern "C" fn readable(handle: *mut c_void, _status: c_int, _events: c_int) {
+unsafe extern "C" fn readable(handle: *mut c_void, status: c_int, _events: c_int) {
     // SAFETY: `start` set the data; it is freed after the last call.
     let (environment, env, id) = unsafe {
         let watched = &*uv_handle_get_data(handle).cast::<Watched>();
         (&*watched.environment, watched.env, watched.id)
     };
     let scope = Scope::outside(env);
-    // A panic has nowhere to go from here: the connection goes back to its I/O thread.
+    // A panic has nowhere to go from here: the connection goes back to its I/O thread. So it does when the socket has
+    // an error: libuv has told of that once and watches it no longer, and what was read may lie before the error.
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         scope.nested(|| {
             environment.readable(scope, id);
             Ok(())
         })
     }));
-    if outcome.is_err() {
+    if outcome.is_err() || status != 0 {
         environment.end_loan(id);
     }
 }
