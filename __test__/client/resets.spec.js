@@ -1,0 +1,60 @@
+'use strict'
+
+/**
+ * A reset that comes right behind data, again and again: by the tenth time the socket is on loan to the JS thread,
+ * whose event loop tells of the error once, together with the data.
+ */
+
+const assert = require('node:assert/strict')
+const net = require('node:net')
+const { once } = require('node:events')
+const { test } = require('node:test')
+
+const http = require('../../index.js')
+
+const OFTEN = 40
+
+test('a client learns of every reset behind a part of the body', { timeout: 10000 }, async (t) => {
+  const origin = net.createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\nuntil the reset')
+      setImmediate(() => socket.resetAndDestroy())
+    })
+  })
+  t.after(() => origin.close())
+  await once(origin.listen(0, '127.0.0.1'), 'listening')
+  for (let count = 0; count < OFTEN; count++) {
+    const request = http.get({ port: origin.address().port, host: '127.0.0.1', agent: new http.Agent() }, (response) => response.resume())
+    const errors = []
+    request.on('error', (error) => errors.push(error.code))
+    await new Promise((resolve) => request.on('close', resolve))
+    assert.deepEqual(errors, ['ECONNRESET'])
+  }
+})
+
+test('a server learns of every reset behind a part of a request', { timeout: 10000 }, async (t) => {
+  let begun
+  let closed
+  const server = http.createServer((req, res) => {
+    if (req.method === 'GET') return res.end('ok')
+    req.once('data', () => begun())
+    req.on('close', () => closed())
+  })
+  t.after(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  for (let count = 0; count < OFTEN; count++) {
+    const peer = net.connect(server.address().port, '127.0.0.1')
+    peer.on('error', () => {})
+    for (let asked = 0; asked < 12; asked++) {
+      peer.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+      await once(peer, 'data')
+    }
+    const over = new Promise((resolve) => { closed = resolve })
+    const started = new Promise((resolve) => { begun = resolve })
+    peer.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\npart')
+    if (count % 2 === 0) await started
+    peer.resetAndDestroy()
+    if (count % 2 === 0) await over
+  }
+})
