@@ -15,7 +15,7 @@ const { native, headFlags, sendFlags, connections, touch } = require('./binding'
 const { Connection } = require('./connection')
 const { handOver } = require('./handover')
 const { parseError } = require('./errors')
-const { kResource, kResponseEnded, emitError, emitClose } = require('./client-outcome')
+const { kResource, kResponseEnded, emitError, emitClose, failWrites } = require('./client-outcome')
 const { watch, hear, hush, leave, unwatch, hearResponseTimeout, shown } = require('./client-listeners')
 const { newMessage, readResponse } = require('./incoming')
 const measure = require('./measure')
@@ -217,12 +217,13 @@ ClientConnection.prototype.forward = function forward () {
 }
 
 function writeTo (connection, chunk) {
-  const { stream } = connection
+  const { stream, request } = connection
   if (stream.writable === false) return
   connection.unwritten++
   stream.write(chunk, (error) => {
     connection.unwritten--
-    if (!error && connection.unwritten === 0 && connection.drainWanted) connection.onDrain()
+    if (error) failWrites(request, error)
+    else if (connection.unwritten === 0 && connection.drainWanted) connection.onDrain()
   })
 }
 
@@ -341,7 +342,6 @@ ClientConnection.prototype.reserve = function reserve (request) {
   const resource = request[kResource] = new AsyncResource('HTTPCLIENTREQUEST', RESOURCE_OPTIONS)
   if (this.socket[kAsyncId] === -1) this.socket[kAsyncId] = resource.asyncId()
   if (!this.watching || this.stream !== null) watch(this)
-  if (versions.promiseNamesRequest) this.socket._httpMessage = request
 }
 
 /** Begins the exchange. */
@@ -518,6 +518,8 @@ ClientConnection.prototype.onData = function onData (chunk) {
 ClientConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   const { request, response } = this
   if (response === null) return
+  // A body that ends with the connection is over when the socket's 'end' says so, which is next.
+  if (this.untilClose && this.stream === null && !this.tapped && !this.inputEnded) return
   this.response = null
   freeParser(this)
   request[kResource].runInAsyncScope(response[kComplete], response, text)

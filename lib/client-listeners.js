@@ -111,10 +111,17 @@ function endInput (connection) {
   connection.receive(null)
 }
 
+/** The same where the parser reads by itself: a body that ends with the connection has ended. */
+function endUntilClose (connection) {
+  connection.inputEnded = true
+  if (connection.untilClose) connection.onEnd(0, undefined)
+}
+
 function onSocketEnd () {
   const connection = this[kConnection]
   const { request } = connection
   if (connection.stream !== null || connection.tapped) endInput(connection)
+  else endUntilClose(connection)
   if (request === null) return
   if (request.res === null && !connection.failed) {
     connection.failed = true
@@ -132,7 +139,7 @@ function onSocketError (error) {
     this._hadError = true
     request[kResource].runInAsyncScope(emitError, null, request, error)
     if (connection.stream !== null) endInput(connection)
-    else if (connection.untilClose) connection.onEnd(0, undefined)
+    else endUntilClose(connection)
     hush(connection)
   }
   this.destroy()

@@ -39,8 +39,10 @@ function emitClose (request) {
 /** The transport is gone under an exchange. */
 function lose (connection, request, socket) {
   const response = request.res
-  // What was kept for a connection that never came fails after 'close', as a write to such a socket does.
-  const endCallbacks = connection.heldSize === 0 ? null : request[kEndCallbacks]
+  // What was kept for a connection that never came fails after 'close', as a write to such a socket does; a stream
+  // tells of each write by itself.
+  const isToldLater = connection.heldSize !== 0 || connection.unwritten !== 0
+  const endCallbacks = isToldLater ? request[kEndCallbacks] : null
   if (endCallbacks !== null) request[kEndCallbacks] = null
   request.destroyed = true
   if (response !== null) {
@@ -57,20 +59,22 @@ function lose (connection, request, socket) {
   }
   request.outputData.length = 0
   if (endCallbacks !== null) request[kEndCallbacks] = endCallbacks
-  failWrites(connection, request)
-  connection.heldSize = 0
+  if (connection.heldSize !== 0) {
+    failWrites(request, coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', 'Socket closed before the connection was established'))
+    connection.heldSize = 0
+  } else if (connection.unwritten === 0) {
+    failWrites(request)
+  }
 }
 
 /** The callbacks of writes that will never be taken. */
-function failWrites (connection, request) {
+function failWrites (request, error) {
   const callbacks = request[kCallbacks]
   if (callbacks === null && request[kEndCallbacks] === null) return
   request[kCallbacks] = null
-  const error = connection.heldSize === 0
-    ? new codes.ERR_STREAM_DESTROYED('write')
-    : coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', 'Socket closed before the connection was established')
+  error ??= new codes.ERR_STREAM_DESTROYED('write')
   if (callbacks !== null) for (const callback of callbacks) callback(error)
   failEndCallbacks(request, error)
 }
 
-module.exports = { kError, kResource, kResponseEnded, emitError, emitClose, lose }
+module.exports = { kError, kResource, kResponseEnded, emitError, emitClose, lose, failWrites }

@@ -97,13 +97,19 @@ function ClientRequest (input, options, callback) {
   if (method === 'HEAD') this[kHeadFlags] = sendFlags.REQUEST_HEAD
   else if (method === 'CONNECT') this[kHeadFlags] = sendFlags.REQUEST_CONNECT
 
-  // An agent that never uses a connection twice has no use for one that stays.
-  this.shouldKeepAlive = Boolean(agent) && (Boolean(agent.keepAlive) || Number.isFinite(agent.maxSockets))
-  this._last = !this.shouldKeepAlive
-
+  if (agent) {
+    // An agent that never uses a connection twice has no use for one that stays.
+    this.shouldKeepAlive = Boolean(agent.keepAlive) || Number.isFinite(agent.maxSockets)
+    this._last = !this.shouldKeepAlive
+  }
   const unique = options.uniqueHeaders
   if (unique !== undefined) this[kUniqueHeaders] = parseUniqueHeadersOption(unique)
   setFields(this, options, setHost, host, port, defaultPort)
+  if (!agent) {
+    // Core knows that only now: a head that is rendered already says otherwise.
+    this.shouldKeepAlive = false
+    this._last = true
+  }
 
   connect(this, options)
   if (versions.createdChannels && createdChannel.hasSubscribers) createdChannel.publish({ request: this })
@@ -215,7 +221,10 @@ ClientRequest.prototype._implicitHeader = function _implicitHeader () {
  * @param {Error} [error]
  */
 ClientRequest.prototype.onSocket = function onSocket (socket, error) {
-  if (socket && !error && !this.destroyed) connectionOf(socket).reserve(this)
+  if (socket && !error) {
+    if (versions.promiseNamesRequest) socket._httpMessage = this
+    if (!this.destroyed) connectionOf(socket).reserve(this)
+  }
   process.nextTick(takeSocket, this, socket, error)
 }
 

@@ -323,7 +323,7 @@ function endAgain (message, chunk, callback) {
 function endDestroyed (message, chunk) {
   if (chunk && typeof chunk !== 'string') checkChunk(chunk)
   message.finished = true
-  message._finish()
+  if (message[kConnection] || message[kSocket]) message._finish()
   return message
 }
 
