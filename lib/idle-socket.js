@@ -7,6 +7,7 @@
 
 const net = require('node:net')
 const { kConnection } = require('./symbols')
+const versions = require('./versions')
 
 /** Socket -> the id of its async context: core's own, to be found on any socket. */
 const kAsyncId = Object.getOwnPropertySymbols(new net.Socket())
@@ -73,7 +74,11 @@ function guard (socket) {
     return
   }
   socket[kOnRead] = handle.onread
-  handle.onread = () => socket.destroy()
+  handle.onread = function (bytes) {
+    // Its end is no answer.
+    if (bytes || versions.unsolicitedDataDestroys) socket.destroy()
+    else socket[kOnRead].call(this, bytes)
+  }
   if (handle.reading) return
   handle.reading = true
   if (handle.readStart()) socket.destroy()

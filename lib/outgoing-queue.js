@@ -6,7 +6,7 @@
  */
 
 const { sendFlags } = require('./binding')
-const { CRLF, nop, isCarried, sizeOf, transmit, writeRaw } = require('./outgoing-transmit')
+const { CRLF, nop, isCarried, hadTransport, sizeOf, transmit, writeRaw } = require('./outgoing-transmit')
 const versions = require('./versions')
 const { kConnection, kHighWaterMark, kPlain, kSocket } = require('./symbols')
 
@@ -76,7 +76,7 @@ function deliver (message, flags, head, body, encoding, size, callback) {
     return transmit(message, flags, head, body, encoding, size, callback)
   }
   // Its transport is gone for good.
-  if (message.destroyed) return 0
+  if (message.destroyed && hadTransport(message)) return 0
   return enqueueParts(message, flags, head, body, encoding, size, callback)
 }
 

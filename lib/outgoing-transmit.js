@@ -191,6 +191,11 @@ function isCarried (message) {
   return socket !== null && socket !== undefined && socket._httpMessage === message && socket.writable === true
 }
 
+/** Is there, or was there, somebody to take its parts? Core keeps those of a message that never had anybody. */
+function hadTransport (message) {
+  return Boolean(message[kConnection] || message[kSocket])
+}
+
 /** HEAD, once; none for those whose `_implicitHeader` makes no head. */
 function takeHeadFlag (message) {
   if (message._headerSent || message._header === null) return 0
@@ -224,6 +229,7 @@ module.exports = {
   CRLF,
   nop,
   isCarried,
+  hadTransport,
   transmit,
   writeRaw,
   noteBackpressure,

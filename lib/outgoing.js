@@ -20,7 +20,7 @@ const { headerMethods } = require('./outgoing-headers')
 const { stateMembers, noteUncork } = require('./outgoing-state')
 const { holdsBack, hold, releaseHeld, endHeld } = require('./outgoing-held')
 const {
-  PENDING_MAX, nop, isCarried, noteBackpressure, takeHeadFlag, checkEncoding, written, sizeOf
+  PENDING_MAX, nop, isCarried, hadTransport, noteBackpressure, takeHeadFlag, checkEncoding, written, sizeOf
 } = require('./outgoing-transmit')
 const { deliver, flushQueue } = require('./outgoing-queue')
 const { baseEmit, isQuiet, addEndCallback, failEndCallbacks, finish, finishLater, settled, drained } = require('./outgoing-end')
@@ -239,7 +239,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     encoding = null
   }
   if (this.finished) return endAgain(this, chunk, callback)
-  if (this.destroyed) return endDestroyed(this, chunk)
+  if (this.destroyed && hadTransport(this)) return endDestroyed(this, chunk)
 
   let flags = END
   let size = 0
@@ -287,7 +287,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     if (carried) {
       this._finish()
       finishLater(this, connection, pending)
-    } else if (this.destroyed) {
+    } else if (this.destroyed && hadTransport(this)) {
       this._finish()
     }
   }
@@ -323,7 +323,7 @@ function endAgain (message, chunk, callback) {
 function endDestroyed (message, chunk) {
   if (chunk && typeof chunk !== 'string') checkChunk(chunk)
   message.finished = true
-  if (message[kConnection] || message[kSocket]) message._finish()
+  message._finish()
   return message
 }
 

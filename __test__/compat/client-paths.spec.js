@@ -73,14 +73,18 @@ function watched (run, options, { read = true, track = 'client', upgrades = true
 /** Lets what follows from an event follow: there is no event for that. */
 const later = () => new Promise((resolve) => setTimeout(resolve, 20))
 
-/** A story in which the server answers each request with these bytes, and maybe leaves. */
+/** A story in which the server answers each request with these bytes, and maybe leaves: with a reset once they were read. */
 const answering = (bytes, { how, ...options } = {}) => async (run, path) => {
+  const isRead = how === 'reset' && bytes !== ''
+  let origin
   await run.origin(async (peer) => {
+    origin = peer
     await peer.until('\r\n\r\n')
     peer.send(bytes)
-    if (how) setImmediate(() => peer[how]())
+    if (how && !isRead) setImmediate(() => peer[how]())
   })
   const request = watched(run, { ...path, ...options })
+  if (isRead) request.on('response', (response) => response.once('data', () => origin.reset()))
   request.end()
   await run.closed(request)
   await later()
@@ -351,7 +355,7 @@ const STORIES = {
     }
   },
 
-  async 'a signal in every phase' (run, path) {
+  async 'a signal in every phase' (run, path, again) {
     await run.origin(async (peer) => {
       await peer.until('\r\n\r\n')
       peer.send(`${OK}Content-Length: 20\r\n\r\nhalf`)
@@ -359,7 +363,7 @@ const STORIES = {
     for (const phase of ['before', 'at once', 'socket', 'response']) {
       const controller = new AbortController()
       if (phase === 'before') controller.abort()
-      const request = watched(run, { ...path, signal: controller.signal }, { track: phase })
+      const request = watched(run, { ...again(), signal: controller.signal }, { track: phase })
       request.end()
       if (phase === 'socket' || phase === 'response') await run.once(request, phase)
       controller.abort(new Error('reason'))
@@ -484,7 +488,7 @@ for (const [how, connect] of Object.entries(PATHS)) {
     for (const [what, story] of Object.entries(STORIES)) {
       // A stream knows no idle time, and core tells of its request's close twice.
       if (how.includes('no socket') && (what.includes('time-outs') || what === 'more than was asked for')) continue
-      scenario.client(`${what}, on a connection ${how}${keepAlive ? ', kept alive' : ''}`, (run) => story(run, connect(run, keepAlive)))
+      scenario.client(`${what}, on a connection ${how}${keepAlive ? ', kept alive' : ''}`, (run) => story(run, connect(run, keepAlive), () => connect(run, keepAlive)))
     }
   }
 }
