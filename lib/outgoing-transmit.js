@@ -11,7 +11,7 @@ const { countLines } = require('./outgoing-head')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
-  kConnection, kCallbacks, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNeedDrain, kPlain, kSocket, kUnusual
+  kConnection, kCallbacks, kFraming, kHead, kHeadFlags, kHighWaterMark, kIsRequest, kLastFlags, kLines, kNeedDrain, kPlain, kSocket, kUnusual
 } = require('./symbols')
 
 const { HEAD, BODY, END, LENGTH, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8, INFORMATIONAL } = sendFlags
@@ -191,9 +191,9 @@ function isCarried (message) {
   return socket !== null && socket !== undefined && socket._httpMessage === message && socket.writable === true
 }
 
-/** Is there, or was there, somebody to take its parts? Core keeps those of a message that never had anybody. */
+/** Is there, or was there, somebody to take its parts? Core keeps those of a request that never had anybody. */
 function hadTransport (message) {
-  return Boolean(message[kConnection] || message[kSocket])
+  return !message[kIsRequest] || Boolean(message[kConnection] || message[kSocket])
 }
 
 /** HEAD, once; none for those whose `_implicitHeader` makes no head. */

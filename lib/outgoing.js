@@ -31,7 +31,7 @@ const versions = require('./versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kChunkedBuffer, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
-  kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kPlain, kDrained, kFinished, kCallbacks, kValidation
+  kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kIsRequest, kLastFlags, kPlain, kDrained, kFinished, kCallbacks, kValidation
 } = require('./symbols')
 
 const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL } = sendFlags
@@ -102,6 +102,7 @@ Object.defineProperties(OutgoingMessage.prototype, Object.getOwnPropertyDescript
 OutgoingMessage.prototype[kPlain] = false
 OutgoingMessage.prototype[kHeadFlags] = 0
 OutgoingMessage.prototype[kLastFlags] = 0
+OutgoingMessage.prototype[kIsRequest] = false
 OutgoingMessage.prototype[kFinished] = nop
 OutgoingMessage.prototype[kSettle] = settled
 OutgoingMessage.prototype[kDrained] = drained

@@ -58,6 +58,8 @@ module.exports = {
   kUnusual: Symbol('kUnusual'),
   /** Flags that a subclass adds to every HEAD it sends (REQUEST_HEAD…); 0 on the prototype. */
   kHeadFlags: Symbol('kHeadFlags'),
+  /** A client's message; false on the prototype. */
+  kIsRequest: Symbol('kIsRequest'),
   /** Flags that a subclass adds to END when `_last` is set (LAST); 0 on the prototype. */
   kLastFlags: Symbol('kLastFlags'),
   /** The message frames itself: its `_send` is somebody else's. */
