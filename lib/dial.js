@@ -189,6 +189,7 @@ Attempts.prototype.resolvedAll = function resolvedAll (error, found) {
     if (i < preferred.length) this.addresses.push(preferred[i])
     if (i < other.length) this.addresses.push(other[i])
   }
+  if (this.addresses.length > 1) socket.autoSelectFamilyAttemptedAddresses = []
   this.try(this.addresses.shift())
 }
 
@@ -234,6 +235,7 @@ Attempts.prototype.try = function (target) {
   }, connection.config)
   connection.adopt(id)
   touch()
+  socket.autoSelectFamilyAttemptedAddresses?.push(`${target.address}:${port}`)
   if (this.addresses.length !== 0 && this.patience !== 0) {
     this.timer = startTimer(() => this.giveUp(), this.patience)
   }
