@@ -28,7 +28,7 @@ const kOnKeylog = Symbol('onkeylog')
 const { globalAgent: coreGlobalAgent } = http
 
 /** In a head as the connection gives it: `name\nvalue\nname…`. No name holds a `=`. */
-const ANNOUNCED = /keep-alive\ntimeout=(\d+)/i
+const ANNOUNCED = /keep-alive\n(timeout)=(\d+)/i
 
 /** Milliseconds we let go of an idle connection before the server said that it would. */
 const TIMEOUT_BUFFER = 1000
@@ -474,7 +474,7 @@ function announcedTimeout (response) {
     const found = ANNOUNCED.exec(text)
     if (found === null) return undefined
     const { index } = found
-    if (index === response[kFieldsAt] || text.charCodeAt(index - 1) === 10) return Number(found[1])
+    if (found[1] === 'timeout' && (index === response[kFieldsAt] || text.charCodeAt(index - 1) === 10)) return Number(found[2])
   }
   const found = /^timeout=(\d+)/.exec(response.headers['keep-alive'] ?? '')
   return found === null ? undefined : Number(found[1])

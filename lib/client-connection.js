@@ -574,7 +574,10 @@ ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
   this.stopIdleTimer()
   this.leaveContext()
   this.held = null
-  if (this.stream === null) this.socket.disconnected(errno, syscall)
+  if (this.stream !== null) return
+  // Nor is what becomes of a socket in the pool an error to anybody; see onEof.
+  if (versions.unsolicitedDataDestroys && this.socket[kAsyncId] === -1) this.socket.disconnected(0, 0)
+  else this.socket.disconnected(errno, syscall)
 }
 
 /**

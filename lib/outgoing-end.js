@@ -53,19 +53,18 @@ function settled () {
   else process.nextTick(finish, this)
 }
 
-/** The transport took all: callbacks of writes, then 'finish' or 'drain'. */
+/** The transport took all: 'drain', as streams have it before the callbacks of writes, or 'finish' behind them. */
 function drained () {
+  if (!this.finished && this[kNeedDrain]) {
+    this[kNeedDrain] = false
+    this.emit('drain')
+  }
   const callbacks = this[kCallbacks]
   if (callbacks !== null) {
     this[kCallbacks] = null
     for (const callback of callbacks) callback(null)
   }
-  if (this.finished) {
-    if (!this[kWritableFinished] && this.outputData.length === 0) finish(this)
-  } else if (this[kNeedDrain]) {
-    this[kNeedDrain] = false
-    this.emit('drain')
-  }
+  if (this.finished && !this[kWritableFinished] && this.outputData.length === 0) finish(this)
 }
 
 function finish (message) {
