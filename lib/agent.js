@@ -9,20 +9,18 @@
 const { EventEmitter } = require('node:events')
 const { AsyncResource } = require('node:async_hooks')
 const http = require('node:http')
-const net = require('node:net')
 const versions = require('./versions')
-const { validateNumber, validateOneOf, validateString } = require('./validators')
+const { validateNumber, validateOneOf } = require('./validators')
 const { kText, kFieldsAt, kHeaders } = require('./symbols')
 const { setFree, isStale, setReused } = require('./idle-socket')
-const { canDial, dial, kDialable } = require('./dial')
+const { connect, serverName, watch, kOnKeylog } = require('./agent-connections')
+const { kDialable } = require('./dial')
 const { kProxy, proxyFromEnv } = require('./proxy')
 
 /** Request -> the options it waits with; merged with the agent's before they are used. */
 const kWaitOptions = Symbol('kRequestOptions')
 /** Request -> the async context it waits in. */
 const kWaitContext = Symbol('kRequestAsyncResource')
-/** Agent -> the function that forwards TLS key lines, once somebody listens. */
-const kOnKeylog = Symbol('onkeylog')
 
 // Ours may be put in its place (register.js).
 const { globalAgent: coreGlobalAgent } = http
@@ -168,27 +166,9 @@ function onIdleError () {
   this.emit('agentRemove')
 }
 
-/**
- * Makes a connection. Ours when nothing stands between the request and the wire (lib/dial.js), else net.connect's;
- * takes net.connect's arguments, and is what subclasses override. Goes to the agent's proxy if that speaks for the
- * origin; what was said about the way to the origin does not count then.
- */
+/** Makes a connection: takes net.connect's arguments, and is what subclasses override. See agent-connections.js. */
 Agent.prototype.createConnection = function createConnection (...args) {
-  let options = args[0]
-  const proxy = this?.[kProxy]
-  if (proxy) {
-    const [origin, callback] = net._normalizeArgs(args)
-    if (proxy.serves(origin)) {
-      const { host, port } = proxy
-      if (proxy.isSecure) return require('node:tls').connect({ host, port }, callback)
-      options = { host, port, [kDialable]: origin[kDialable] }
-      args = [options, callback]
-    }
-  }
-  if (options !== null && typeof options === 'object' && options[kDialable] === true) {
-    return canDial(options) ? dial(options) : net.connect(options)
-  }
-  return net.connect(...args)
+  return connect(this?.[kProxy], args)
 }
 
 /**
@@ -217,23 +197,6 @@ function merge (agent, request, options) {
   if (merged.socketPath) merged.path = merged.socketPath
   if (!merged.servername && merged.servername !== '') merged.servername = serverName(request, merged)
   return merged
-}
-
-/** The name to ask a TLS server for: what the Host field says, unless that is an address. */
-function serverName (request, options) {
-  let name = options.host
-  const field = request.getHeader('host')
-  if (field) {
-    validateString(field, 'options.headers.host')
-    if (field.charCodeAt(0) === 91) { // [v6]:port
-      const end = field.indexOf(']')
-      name = end === -1 ? field : field.slice(1, end)
-    } else {
-      const colon = field.indexOf(':')
-      name = colon === -1 ? field : field.slice(0, colon)
-    }
-  }
-  return net.isIP(name) ? '' : name
 }
 
 /**
@@ -361,43 +324,6 @@ Agent.prototype.createSocket = function createSocket (request, options, callback
   }
   const socket = this.createConnection(options, onCreated)
   if (socket) onCreated(null, socket)
-}
-
-/** The listeners through which a connection tells its agent what became of it. */
-function watch (agent, socket, options) {
-  function onFree () {
-    agent.emit('free', socket, options)
-  }
-
-  function onClose () {
-    agent.totalSocketCount--
-    agent.removeSocket(socket, options)
-  }
-
-  function onTimeout () {
-    // In use, the time-out is the request's affair.
-    for (const name in agent.freeSockets) {
-      if (agent.freeSockets[name].includes(socket)) {
-        socket.destroy()
-        return
-      }
-    }
-  }
-
-  function onRemove () {
-    agent.totalSocketCount--
-    agent.removeSocket(socket, options)
-    socket.removeListener('close', onClose)
-    socket.removeListener('free', onFree)
-    socket.removeListener('timeout', onTimeout)
-    socket.removeListener('agentRemove', onRemove)
-  }
-
-  socket.on('free', onFree)
-  socket.on('close', onClose)
-  socket.on('timeout', onTimeout)
-  socket.on('agentRemove', onRemove)
-  if (agent[kOnKeylog] !== undefined) socket.on('keylog', agent[kOnKeylog])
 }
 
 function removeFrom (table, name, socket) {

@@ -9,25 +9,20 @@ const { AsyncResource } = require('node:async_hooks')
 const { maxHeaderSize } = require('node:http')
 const stream = require('node:stream')
 const diagnostics = require('node:diagnostics_channel')
-// Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
-const { setTimeout: startTimer, clearTimeout } = require('node:timers')
-const { native, headFlags, sendFlags, connections, touch } = require('./binding')
-const { Connection } = require('./connection')
+const { native, headFlags, connections, touch } = require('./binding')
+const { ClientTransport } = require('./client-transport')
 const { handOver } = require('./handover')
 const { parseError } = require('./errors')
-const { kResource, kResponseEnded, emitError, emitClose, failWrites } = require('./client-outcome')
+const { kResource, kResponseEnded, emitError, emitClose } = require('./client-outcome')
 const { watch, hear, hush, leave, unwatch, hearResponseTimeout, shown } = require('./client-listeners')
 const { newMessage, readResponse } = require('./incoming')
 const measure = require('./measure')
 const { Parser } = require('./parser')
-const { PENDING_MAX } = require('./outgoing')
 const { kAsyncId } = require('./idle-socket')
 const { leniencyOf } = require('./leniency')
 const parseErrors = require('./parse-errors')
 const versions = require('./versions')
 const { kConnection, kDrained, kReceive, kComplete } = require('./symbols')
-
-const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
 /** The parse error that core does not have: bytes behind the last response, for which it destroys the socket. */
 const UNASKED = parseErrors.length - 1
@@ -52,35 +47,12 @@ const plainConfig = Object.freeze({
  * @param {import('node:stream').Duplex|null} stream the JS stream that carries it, null for tokio
  */
 function ClientConnection (id, stream) {
-  Connection.call(this, id, stream)
+  ClientTransport.call(this, id, stream)
   this.config = plainConfig
-  /** The request of the exchange under way; `current` also names the last one until the agent takes the socket back. */
-  this.request = null
   /** Its response, until that is complete. */
   this.response = null
   /** That one's body ends with the connection, however that ends. */
   this.untilClose = false
-  /** The way to the connection while there is none (lib/dial.js). */
-  this.attempts = null
-  /** The async resource that its socket is to hooks, until the first exchange is over. */
-  this.context = null
-  /** What is to be done as soon as there is one: arguments of `send` and `writeRaw`. */
-  this.held = null
-  this.heldSize = 0
-  this.drainWanted = false
-  /** A request is being flushed: it asks whether it was handed over. */
-  this.flushing = false
-  /** Driver two: writes that the stream has not called back for. */
-  this.unwritten = 0
-  /** The response was the connection's last. */
-  this.closing = false
-  /** What was asked of the socket before there was one: 'shutdown', 'close'. */
-  this.ending = null
-  /** Idle time wanted and, once applied, in force; ms. */
-  this.idle = 0
-  this.idleInForce = 0
-  this.idleTimer = null
-  this.idleQueued = false
   this.inputEnded = false
   /** What `socket.parser` and `request.parser` show. */
   this.parser = null
@@ -93,7 +65,7 @@ function ClientConnection (id, stream) {
   /** An error was reported for this exchange; what follows from it is not another. */
   this.failed = false
 }
-Object.setPrototypeOf(ClientConnection.prototype, Connection.prototype)
+Object.setPrototypeOf(ClientConnection.prototype, ClientTransport.prototype)
 
 /** See `isApart` in binding.js. */
 ClientConnection.prototype.ticksAwaitPacket = true
@@ -115,218 +87,6 @@ Object.defineProperty(ClientConnection.prototype, 'incoming', {
 
 ClientConnection.prototype.getSocket = function getSocket () {
   return this.socket
-}
-
-// ------------------------------------------------------------------------------------------------ connecting
-
-/** Takes the id of a connection attempt. */
-ClientConnection.prototype.adopt = function adopt (id) {
-  this.id = id
-  connections[id] = this
-}
-
-/** The socket has left the async context that it was made in: idle, or closed. */
-ClientConnection.prototype.leaveContext = function leaveContext () {
-  this.context?.emitDestroy()
-  this.context = null
-}
-
-/** Gives the attempt up; nothing is heard of it any more. */
-ClientConnection.prototype.abandon = function abandon () {
-  const { id } = this
-  if (id === -1) return
-  this.id = -1
-  connections[id] = undefined
-  native.destroy(id)
-  touch()
-}
-
-ClientConnection.prototype.onConnected = function onConnected () {
-  const { held, socket } = this
-  this.attempts.connected()
-  this.attempts = null
-  this.stopIdleTimer()
-  if (this.idle !== 0) applyIdle(this)
-  if (held !== null) {
-    this.held = null
-    this.heldSize = 0
-    for (const parts of held) {
-      if (parts.length === 5) this.send(...parts)
-      else this.writeRaw(...parts)
-    }
-  }
-  if (this.drainWanted) this.notifyDrain()
-  if (this.ending !== null) this[this.ending]()
-  socket.connected()
-}
-
-function hold (connection, parts, size) {
-  if (connection.held === null) connection.held = []
-  connection.held.push(parts)
-  connection.heldSize += size
-  return connection.heldSize
-}
-
-function sizeOf (chunk) {
-  return typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
-}
-
-/** Bytes that proto will make of it. */
-function sizeOfMessage (request, flags, head, body) {
-  const isChunked = request !== null && request.chunkedEncoding && request._hasBody
-  let size = head.length
-  if (body !== undefined) {
-    const length = sizeOf(body)
-    size += length
-    if (isChunked) size += length.toString(16).length + 4
-  }
-  return isChunked && (flags & END) !== 0 ? size + 5 : size
-}
-
-// -------------------------------------------------------------------------------------------------- commands
-
-ClientConnection.prototype.send = function send (flags, head, lines, body, length) {
-  // The response said that it was the last; what the request still has to say, nobody will read.
-  if (this.closing) return PENDING_MAX
-  // A request cannot end with its connection: what has no framing goes out as it is.
-  if ((flags & HEAD) !== 0 && (flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
-  if ((flags & (BODY | END)) === BODY && !this.flushing && (this.stream !== null || this.attempts !== null)) this.cork()
-  if (this.attempts !== null) {
-    const size = hold(this, [flags, head, lines, body, length], sizeOfMessage(this.request, flags, head, body))
-    // Not handed over before there is somebody to take it.
-    return this.flushing || (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
-  }
-  const pending = Connection.prototype.send.call(this, flags, head, lines, body, length)
-  if (this.stream !== null && (flags & END) !== 0) {
-    if (this.request !== null) tellEnd(this, flags)
-    this.uncork()
-  }
-  return this.unwritten !== 0 && (flags & END) !== 0 ? Math.max(pending, PENDING_MAX) : pending
-}
-
-ClientConnection.prototype.writeRaw = function writeRaw (chunk, utf8) {
-  if (this.attempts !== null) return hold(this, [chunk, utf8], sizeOf(chunk))
-  return Connection.prototype.writeRaw.call(this, chunk, utf8)
-}
-
-/** Driver two: writes what the protocol produced. The stream's callbacks tell when it was handed over. */
-ClientConnection.prototype.forward = function forward () {
-  const chunk = native.take(this.id)
-  if (chunk !== undefined) writeTo(this, chunk)
-  return this.stream.writableLength ?? 0
-}
-
-function writeTo (connection, chunk) {
-  const { stream, request } = connection
-  if (stream.writable === false) return
-  connection.unwritten++
-  stream.write(chunk, (error) => {
-    connection.unwritten--
-    if (error) failWrites(request, error)
-    else if (connection.unwritten === 0 && connection.drainWanted) connection.onDrain()
-  })
-}
-
-/** Driver two: core tells of the end with an empty write of its own, where the last part does not tell of it. */
-function tellEnd (connection, flags) {
-  const { request } = connection
-  if (request.chunkedEncoding && request._hasBody) return
-  const isApart = (flags & BODY) !== 0
-    ? !versions.endCallbackGetsError || request.strictContentLength
-    : (flags & HEAD) === 0 && connection.unwritten !== 0
-  if (isApart) writeTo(connection, '')
-}
-
-/** Is the way to the server still being found? */
-ClientConnection.prototype.isConnecting = function isConnecting () {
-  return this.attempts !== null
-}
-
-/** Bytes not taken yet. Before there is somebody to take them it is plenty for a request that asks whether it was handed over. */
-ClientConnection.prototype.pending = function pending () {
-  if (this.heldSize !== 0) return this.flushing ? Math.max(this.heldSize, PENDING_MAX) : this.heldSize
-  const pending = Connection.prototype.pending.call(this)
-  return this.unwritten !== 0 && this.flushing ? Math.max(pending, PENDING_MAX) : pending
-}
-
-ClientConnection.prototype.notifyDrain = function notifyDrain () {
-  if (this.closing) return
-  this.drainWanted = true
-  if (this.attempts !== null || this.unwritten !== 0) return
-  if (this.stream !== null) process.nextTick(drainNow, this)
-  else Connection.prototype.notifyDrain.call(this)
-}
-
-function drainNow (connection) {
-  if (connection.drainWanted && connection.unwritten === 0) connection.onDrain()
-}
-
-ClientConnection.prototype.shutdown = function shutdown () {
-  if (this.attempts !== null) this.ending ??= 'shutdown'
-  else Connection.prototype.shutdown.call(this)
-}
-
-ClientConnection.prototype.close = function close () {
-  if (this.attempts !== null) {
-    // What waits for a destroyed socket's connection need not be sent.
-    if (this.socket.destroyed) this.destroy()
-    else this.ending = 'close'
-  } else Connection.prototype.close.call(this)
-}
-
-ClientConnection.prototype.destroy = function destroy (error) {
-  const { attempts } = this
-  if (attempts === null) {
-    Connection.prototype.destroy.call(this, error)
-    return
-  }
-  this.attempts = null
-  this.held = null
-  attempts.cancel()
-  this.abandon()
-  // As late as libuv tells of a closed handle: what 'error' there is goes first.
-  setImmediate(closeUnconnected, this)
-}
-
-function closeUnconnected (connection) {
-  connection.onClosed(0, 0)
-}
-
-/**
- * Idle time in milliseconds, 0 for none. Between two exchanges the agent sets it to and fro; only what it comes
- * down to is said to the I/O thread.
- */
-ClientConnection.prototype.setTimeout = function (ms) {
-  if (this.stream !== null) {
-    Connection.prototype.setTimeout.call(this, ms)
-    return
-  }
-  this.idle = ms
-  this.stopIdleTimer()
-  if (this.attempts !== null) {
-    if (ms !== 0) this.idleTimer = startTimer(onIdle, ms, this).unref()
-  } else if (ms !== this.idleInForce && !this.idleQueued) {
-    this.idleQueued = true
-    process.nextTick(applyIdle, this)
-  }
-}
-
-ClientConnection.prototype.stopIdleTimer = function stopIdleTimer () {
-  if (this.idleTimer === null) return
-  clearTimeout(this.idleTimer)
-  this.idleTimer = null
-}
-
-function onIdle (connection) {
-  connection.idleTimer = null
-  connection.socket.timedOut()
-}
-
-function applyIdle (connection) {
-  connection.idleQueued = false
-  if (connection.idle === connection.idleInForce) return
-  connection.idleInForce = connection.idle
-  Connection.prototype.setTimeout.call(connection, connection.idle)
 }
 
 // ------------------------------------------------------------------------------------------------- exchanges
@@ -353,16 +113,6 @@ ClientConnection.prototype.begin = function begin (request) {
   this.config = config
   Parser.take(this, request)
   if (this.stream !== null) hear(this)
-}
-
-/** Sends what the request has said before it had a connection. */
-ClientConnection.prototype.flush = function flush (request) {
-  const { stream } = this
-  this.flushing = true
-  stream?.cork?.()
-  request._flush()
-  stream?.uncork?.()
-  this.flushing = false
 }
 
 function configOf (request) {
@@ -551,14 +301,6 @@ ClientConnection.prototype.onEof = function onEof () {
   // Nothing may come to a socket in the pool, not even its end.
   if (versions.unsolicitedDataDestroys && this.socket[kAsyncId] === -1) this.socket.destroy()
   else this.socket.ended()
-}
-
-/** In core the idle time is one of JavaScript's timers: those that ran out before it have their say before it. */
-ClientConnection.prototype.onTimeout = function onTimeout () {
-  // The same time again would be another.
-  this.idleInForce = -1
-  this.stopIdleTimer()
-  this.idleTimer = startTimer(onIdle, 1, this).unref()
 }
 
 ClientConnection.prototype.onRaw = function onRaw (chunk) {

@@ -1,0 +1,283 @@
+'use strict'
+
+/**
+ * The way of a client's words to its server: what is said before there is a connection is held until there is one,
+ * a stream's callbacks tell when it was handed over, and idle time is watched where the connection is. Knows what the
+ * request under way says about its framing; what comes back is for client-connection.js.
+ */
+
+// Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
+const { setTimeout: startTimer, clearTimeout } = require('node:timers')
+const { native, sendFlags, connections, touch } = require('./binding')
+const { Connection } = require('./connection')
+const { failWrites } = require('./client-outcome')
+const { PENDING_MAX } = require('./outgoing')
+const versions = require('./versions')
+
+const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE } = sendFlags
+
+/**
+ * @param {number} id of the native connection, -1 while there is none yet
+ * @param {import('node:stream').Duplex|null} stream the JS stream that carries it, null for tokio
+ */
+function ClientTransport (id, stream) {
+  Connection.call(this, id, stream)
+  /** The request of the exchange under way; `current` also names the last one until the agent takes the socket back. */
+  this.request = null
+  /** The way to the connection while there is none (lib/dial.js). */
+  this.attempts = null
+  /** The async resource that its socket is to hooks, until the first exchange is over. */
+  this.context = null
+  /** What is to be done as soon as there is one: arguments of `send` and `writeRaw`. */
+  this.held = null
+  this.heldSize = 0
+  this.drainWanted = false
+  /** A request is being flushed: it asks whether it was handed over. */
+  this.flushing = false
+  /** Driver two: writes that the stream has not called back for. */
+  this.unwritten = 0
+  /** The response was the connection's last. */
+  this.closing = false
+  /** What was asked of the socket before there was one: 'shutdown', 'close'. */
+  this.ending = null
+  /** Idle time wanted and, once applied, in force; ms. */
+  this.idle = 0
+  this.idleInForce = 0
+  this.idleTimer = null
+  this.idleQueued = false
+}
+Object.setPrototypeOf(ClientTransport.prototype, Connection.prototype)
+
+// ------------------------------------------------------------------------------------------------ connecting
+
+/** Takes the id of a connection attempt. */
+ClientTransport.prototype.adopt = function adopt (id) {
+  this.id = id
+  connections[id] = this
+}
+
+/** The socket has left the async context that it was made in: idle, or closed. */
+ClientTransport.prototype.leaveContext = function leaveContext () {
+  this.context?.emitDestroy()
+  this.context = null
+}
+
+/** Gives the attempt up; nothing is heard of it any more. */
+ClientTransport.prototype.abandon = function abandon () {
+  const { id } = this
+  if (id === -1) return
+  this.id = -1
+  connections[id] = undefined
+  native.destroy(id)
+  touch()
+}
+
+ClientTransport.prototype.onConnected = function onConnected () {
+  const { held, socket } = this
+  this.attempts.connected()
+  this.attempts = null
+  this.stopIdleTimer()
+  if (this.idle !== 0) applyIdle(this)
+  if (held !== null) {
+    this.held = null
+    this.heldSize = 0
+    for (const parts of held) {
+      if (parts.length === 5) this.send(...parts)
+      else this.writeRaw(...parts)
+    }
+  }
+  if (this.drainWanted) this.notifyDrain()
+  if (this.ending !== null) this[this.ending]()
+  socket.connected()
+}
+
+function hold (connection, parts, size) {
+  if (connection.held === null) connection.held = []
+  connection.held.push(parts)
+  connection.heldSize += size
+  return connection.heldSize
+}
+
+function sizeOf (chunk) {
+  return typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
+}
+
+/** Bytes that proto will make of it. */
+function sizeOfMessage (request, flags, head, body) {
+  const isChunked = request !== null && request.chunkedEncoding && request._hasBody
+  let size = head.length
+  if (body !== undefined) {
+    const length = sizeOf(body)
+    size += length
+    if (isChunked) size += length.toString(16).length + 4
+  }
+  return isChunked && (flags & END) !== 0 ? size + 5 : size
+}
+
+// -------------------------------------------------------------------------------------------------- commands
+
+ClientTransport.prototype.send = function send (flags, head, lines, body, length) {
+  // The response said that it was the last; what the request still has to say, nobody will read.
+  if (this.closing) return PENDING_MAX
+  // A request cannot end with its connection: what has no framing goes out as it is.
+  if ((flags & HEAD) !== 0 && (flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
+  if ((flags & (BODY | END)) === BODY && !this.flushing && (this.stream !== null || this.attempts !== null)) this.cork()
+  if (this.attempts !== null) {
+    const size = hold(this, [flags, head, lines, body, length], sizeOfMessage(this.request, flags, head, body))
+    // Not handed over before there is somebody to take it.
+    return this.flushing || (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
+  }
+  const pending = Connection.prototype.send.call(this, flags, head, lines, body, length)
+  if (this.stream !== null && (flags & END) !== 0) {
+    if (this.request !== null) tellEnd(this, flags)
+    this.uncork()
+  }
+  return this.unwritten !== 0 && (flags & END) !== 0 ? Math.max(pending, PENDING_MAX) : pending
+}
+
+ClientTransport.prototype.writeRaw = function writeRaw (chunk, utf8) {
+  if (this.attempts !== null) return hold(this, [chunk, utf8], sizeOf(chunk))
+  return Connection.prototype.writeRaw.call(this, chunk, utf8)
+}
+
+/** Driver two: writes what the protocol produced. The stream's callbacks tell when it was handed over. */
+ClientTransport.prototype.forward = function forward () {
+  const chunk = native.take(this.id)
+  if (chunk !== undefined) writeTo(this, chunk)
+  return this.stream.writableLength ?? 0
+}
+
+function writeTo (connection, chunk) {
+  const { stream, request } = connection
+  if (stream.writable === false) return
+  connection.unwritten++
+  stream.write(chunk, (error) => {
+    connection.unwritten--
+    if (error) failWrites(request, error)
+    else if (connection.unwritten === 0 && connection.drainWanted) connection.onDrain()
+  })
+}
+
+/** Driver two: core tells of the end with an empty write of its own, where the last part does not tell of it. */
+function tellEnd (connection, flags) {
+  const { request } = connection
+  if (request.chunkedEncoding && request._hasBody) return
+  const isApart = (flags & BODY) !== 0
+    ? !versions.endCallbackGetsError || request.strictContentLength
+    : (flags & HEAD) === 0 && connection.unwritten !== 0
+  if (isApart) writeTo(connection, '')
+}
+
+/** Is the way to the server still being found? */
+ClientTransport.prototype.isConnecting = function isConnecting () {
+  return this.attempts !== null
+}
+
+/** Bytes not taken yet. Before there is somebody to take them it is plenty for a request that asks whether it was handed over. */
+ClientTransport.prototype.pending = function pending () {
+  if (this.heldSize !== 0) return this.flushing ? Math.max(this.heldSize, PENDING_MAX) : this.heldSize
+  const pending = Connection.prototype.pending.call(this)
+  return this.unwritten !== 0 && this.flushing ? Math.max(pending, PENDING_MAX) : pending
+}
+
+ClientTransport.prototype.notifyDrain = function notifyDrain () {
+  if (this.closing) return
+  this.drainWanted = true
+  if (this.attempts !== null || this.unwritten !== 0) return
+  if (this.stream !== null) process.nextTick(drainNow, this)
+  else Connection.prototype.notifyDrain.call(this)
+}
+
+function drainNow (connection) {
+  if (connection.drainWanted && connection.unwritten === 0) connection.onDrain()
+}
+
+ClientTransport.prototype.shutdown = function shutdown () {
+  if (this.attempts !== null) this.ending ??= 'shutdown'
+  else Connection.prototype.shutdown.call(this)
+}
+
+ClientTransport.prototype.close = function close () {
+  if (this.attempts !== null) {
+    // What waits for a destroyed socket's connection need not be sent.
+    if (this.socket.destroyed) this.destroy()
+    else this.ending = 'close'
+  } else Connection.prototype.close.call(this)
+}
+
+ClientTransport.prototype.destroy = function destroy (error) {
+  const { attempts } = this
+  if (attempts === null) {
+    Connection.prototype.destroy.call(this, error)
+    return
+  }
+  this.attempts = null
+  this.held = null
+  attempts.cancel()
+  this.abandon()
+  // As late as libuv tells of a closed handle: what 'error' there is goes first.
+  setImmediate(closeUnconnected, this)
+}
+
+function closeUnconnected (connection) {
+  connection.onClosed(0, 0)
+}
+
+/** Sends what the request has said before it had a connection. */
+ClientTransport.prototype.flush = function flush (request) {
+  const { stream } = this
+  this.flushing = true
+  stream?.cork?.()
+  request._flush()
+  stream?.uncork?.()
+  this.flushing = false
+}
+
+// ------------------------------------------------------------------------------------------------- idle time
+
+/**
+ * Idle time in milliseconds, 0 for none. Between two exchanges the agent sets it to and fro; only what it comes
+ * down to is said to the I/O thread.
+ */
+ClientTransport.prototype.setTimeout = function (ms) {
+  if (this.stream !== null) {
+    Connection.prototype.setTimeout.call(this, ms)
+    return
+  }
+  this.idle = ms
+  this.stopIdleTimer()
+  if (this.attempts !== null) {
+    if (ms !== 0) this.idleTimer = startTimer(onIdle, ms, this).unref()
+  } else if (ms !== this.idleInForce && !this.idleQueued) {
+    this.idleQueued = true
+    process.nextTick(applyIdle, this)
+  }
+}
+
+ClientTransport.prototype.stopIdleTimer = function stopIdleTimer () {
+  if (this.idleTimer === null) return
+  clearTimeout(this.idleTimer)
+  this.idleTimer = null
+}
+
+function onIdle (connection) {
+  connection.idleTimer = null
+  connection.socket.timedOut()
+}
+
+function applyIdle (connection) {
+  connection.idleQueued = false
+  if (connection.idle === connection.idleInForce) return
+  connection.idleInForce = connection.idle
+  Connection.prototype.setTimeout.call(connection, connection.idle)
+}
+
+/** In core the idle time is one of JavaScript's timers: those that ran out before it have their say before it. */
+ClientTransport.prototype.onTimeout = function onTimeout () {
+  // The same time again would be another.
+  this.idleInForce = -1
+  this.stopIdleTimer()
+  this.idleTimer = startTimer(onIdle, 1, this).unref()
+}
+
+module.exports = { ClientTransport }
