@@ -24,7 +24,7 @@ const { codes, connectionReset } = require('./errors')
 const { timerDuration } = require('./validators')
 const measure = require('./measure')
 const versions = require('./versions')
-const { kOutHeaders, kUniqueHeaders, kHeadFlags, kIsRequest, kFinished, kConnection, kNeedDrain } = require('./symbols')
+const { kOutHeaders, kUniqueHeaders, kHeadFlags, kFinished, kConnection, kNeedDrain } = require('./symbols')
 
 /** The target; `path` is an accessor over it where Node checks assignments. */
 const kTarget = Symbol('kPath')
@@ -119,8 +119,6 @@ Object.setPrototypeOf(ClientRequest, OutgoingMessage)
 
 /** Connections of ours can carry it. */
 ClientRequest.prototype[kDialable] = true
-
-ClientRequest.prototype[kIsRequest] = true
 
 /** The caller's fields, and those that go without saying. */
 function setFields (request, options, setHost, host, port, defaultPort) {

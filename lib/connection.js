@@ -215,7 +215,7 @@ Connection.prototype.destroy = function destroy (error) {
     this.stream.destroy(error)
     return
   }
-  this.givenUp = true
+  this.givenUp = this.outputEnded = true
   native.destroy(this.id)
   touch()
 }
@@ -227,7 +227,7 @@ Connection.prototype.reset = function reset () {
     this.stream.destroy()
     return
   }
-  this.givenUp = true
+  this.givenUp = this.outputEnded = true
   native.reset(this.id)
   touch()
 }

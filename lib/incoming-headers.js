@@ -61,6 +61,8 @@ function addField (into, name, value, joinAll) {
 /** Adds a field to `headersDistinct` or `trailersDistinct`. */
 function addDistinct (into, name, value) {
   const { lower } = lookUp(name)
+  // Core 25.8 throws at this name, and at others of Object.prototype: any client could stop it.
+  if (versions.distinctHasPrototype && lower === '__proto__') return
   const present = into[lower]
   if (Array.isArray(present)) present.push(value)
   else into[lower] = [value]

@@ -34,12 +34,19 @@ function IncomingMessage (socket) {
   // Without `new` it fails here as core's does, before it writes on whatever `this` is.
   if (!(this instanceof IncomingMessage)) this._readableState.readingMore = true
   Arrival.call(this, socket?.[kConnection] ?? null)
+  Object.defineProperties(this, own)
+  Object.defineProperty(this, 'client', { __proto__: null, value: socket, writable: true, enumerable: true, configurable: true })
   Readable.call(this, socket ? { highWaterMark: socket.readableHighWaterMark } : undefined)
   this[kState].readingMore = true
   this[kSocket] = socket
   this[kRawHeaders] = []
 }
-Object.setPrototypeOf(IncomingMessage.prototype, quiet(Readable.prototype))
+
+/** What core has as own data properties of a message is here for all that come from a connection, made at the first look. */
+const shared = quiet(Readable.prototype)
+/** The same for a message that somebody else makes, who may count on its keys. */
+const own = {}
+Object.setPrototypeOf(IncomingMessage.prototype, shared)
 Object.setPrototypeOf(IncomingMessage, Readable)
 
 /**
@@ -123,15 +130,21 @@ function splitFields (text) {
 
 // ------------------------------------------------------------------------------------------------ properties
 
-function accessor (name, get, set) {
-  Object.defineProperty(IncomingMessage.prototype, name, { __proto__: null, get, set, configurable: true, enumerable: false })
+function accessor (name, get, set, object = IncomingMessage.prototype) {
+  Object.defineProperty(object, name, { __proto__: null, get, set, configurable: true, enumerable: false })
+}
+
+/** For what core has as data. */
+function lazily (name, get, set) {
+  accessor(name, get, set, shared)
+  own[name] = { __proto__: null, get, set, configurable: true, enumerable: true }
 }
 
 /**
  * The Readable's state. Core's stream code finds it here; its first look makes it. On objects that are no messages
  * of a connection (bare prototypes, mocks) there is nothing to make.
  */
-accessor('_readableState', function () {
+lazily('_readableState', function () {
   const state = this[kState]
   if (state !== undefined) return state
   if (this[kConnection] === undefined || this[kProgress] === undefined) return undefined
@@ -161,7 +174,7 @@ function close (state) {
   state.closeEmitted = true
 }
 
-accessor('socket', function () {
+lazily('socket', function () {
   const socket = this[kSocket]
   if (socket !== undefined) return socket
   const connection = this[kConnection]
@@ -177,9 +190,9 @@ const kClient = Symbol('kClient')
 accessor('client', function () {
   if (this[kClient] !== undefined) return this[kClient]
   return this[kConnection]?.getSocket() ?? this[kSocket]
-}, function (socket) { this[kClient] = socket })
+}, function (socket) { this[kClient] = socket }, shared)
 
-accessor('rawHeaders', function () {
+lazily('rawHeaders', function () {
   const raw = this[kRawHeaders]
   if (raw !== null && raw !== undefined) return raw
   const text = this[kText]
@@ -190,7 +203,7 @@ accessor('rawHeaders', function () {
   this[kText] = undefined
 })
 
-accessor('rawTrailers', function () {
+lazily('rawTrailers', function () {
   const raw = this[kRawTrailers]
   return typeof raw === 'string' ? (this[kRawTrailers] = splitFields(raw)) : raw
 }, function (raw) { this[kRawTrailers] = raw })
@@ -215,21 +228,43 @@ accessor('trailersDistinct', function () {
 }, function (trailers) { this[kTrailersDistinct] = trailers })
 
 if (versions.messageSignal) {
-  /** Aborts when the message is lost before its exchange is over. */
+  /** Aborts when the message is destroyed before it was read, or its socket closes before its exchange is over. */
   accessor('signal', function () {
-    let controller = this[kAbortController]
-    if (controller === null || controller === undefined) {
-      controller = this[kAbortController] = new AbortController()
-      if (this.aborted || this[kSocket]?.destroyed) controller.abort()
-    }
-    return controller.signal
+    const { [kAbortController]: found } = this
+    if (found) return found.controller.signal
+    const holder = this[kAbortController] = { controller: new AbortController(), socket: null, listener: null }
+    if (this.destroyed && !(this.readableEnded && this.complete)) holder.controller.abort()
+    else if (found === null) watchSocket(this, holder)
+    return holder.controller.signal
   }, undefined)
 }
 
+function watchSocket (message, holder) {
+  const { socket } = message
+  if (!socket) return
+  if (socket.destroyed) {
+    holder.controller.abort()
+    return
+  }
+  holder.socket = socket
+  holder.listener = () => abortSignal(message)
+  socket.once('close', holder.listener)
+}
+
+function abortSignal (message) {
+  message[kDetachSignal]()
+  message[kAbortController]?.controller.abort()
+}
+
+/** What happens to the socket is of no interest to the signal any more, not even if it is looked at later. */
 IncomingMessage.prototype[kDetachSignal] = function () {
-  // Whoever holds the signal keeps it; nobody will abort it.
-  if (this[kAbortController] === null) this[kAbortController] = undefined
-  else if (this[kAbortController] !== undefined) this[kAbortController] = { signal: this[kAbortController].signal, abort () {} }
+  const holder = this[kAbortController]
+  if (!holder) {
+    this[kAbortController] = undefined
+  } else if (holder.listener !== null) {
+    holder.socket.removeListener('close', holder.listener)
+    holder.socket = holder.listener = null
+  }
 }
 
 // --------------------------------------------------------------------------------------------------- reading
@@ -297,7 +332,7 @@ IncomingMessage.prototype._dump = function _dump () {
   // What is buffered must not surprise listeners that had given up.
   this.removeAllListeners('data')
   // With nothing to discard there is no need to begin the flow: the end is all that is left to read.
-  if (versions.requestEndsFirst && this.complete && this.readableLength === 0) this.read(0)
+  if (versions.requestEndsFirst && this.complete && !this.destroyed && this.readableLength === 0) this.read(0)
   else this.resume()
 }
 
@@ -316,7 +351,7 @@ IncomingMessage.prototype._destroy = function _destroy (error, callback) {
   if (!this.readableEnded || !this.complete) {
     this.aborted = true
     this.emit('aborted')
-    this[kAbortController]?.abort()
+    if (versions.messageSignal) abortSignal(this)
   }
   if (this.aborted) {
     const { socket } = this

@@ -10,7 +10,9 @@ const { settle } = require('./binding')
 const { PENDING_MAX } = require('./outgoing-transmit')
 const { codes } = require('./errors')
 const versions = require('./versions')
-const { kCallbacks, kEndCallbacks, kErrored, kFinished, kNeedDrain, kWritableFinished } = require('./symbols')
+const {
+  kCallbacks, kConnection, kEndCallbacks, kErrored, kFinished, kFlushError, kNeedDrain, kSocket, kWritableFinished
+} = require('./symbols')
 
 const baseEmit = EventEmitter.prototype.emit
 
@@ -20,14 +22,20 @@ function isQuiet (message) {
 }
 
 function addEndCallback (message, callback) {
+  if (message.finished && message.writableFinished) {
+    callback(new codes.ERR_STREAM_ALREADY_FINISHED('end'))
+    return
+  }
   if (!versions.endCallbackGetsError) {
     message.once('finish', callback)
     return
   }
-  if (message.destroyed && !message[kWritableFinished]) {
-    process.nextTick(callback, message[kErrored] ?? new codes.ERR_STREAM_DESTROYED('end'))
+  if (message[kFlushError] !== null) {
+    process.nextTick(callback, message[kFlushError])
     return
   }
+  // The end was lost: as in core nobody hears of that.
+  if (message[kEndCallbacks] === undefined) return
   if (message[kEndCallbacks] === null) message[kEndCallbacks] = []
   message[kEndCallbacks].push(callback)
 }
@@ -53,25 +61,40 @@ function settled () {
   else process.nextTick(finish, this)
 }
 
-/** The transport took all: 'drain', as streams have it before the callbacks of writes, or 'finish' behind them. */
+/** The transport took all: 'drain', then callbacks of writes, then 'finish'. */
 function drained () {
+  const callbacks = this[kCallbacks]
+  this[kCallbacks] = null
   if (!this.finished && this[kNeedDrain]) {
     this[kNeedDrain] = false
     this.emit('drain')
   }
-  const callbacks = this[kCallbacks]
-  if (callbacks !== null) {
-    this[kCallbacks] = null
-    for (const callback of callbacks) callback(null)
-  }
+  if (callbacks !== null) for (const callback of callbacks) callback(null)
   if (this.finished && !this[kWritableFinished] && this.outputData.length === 0) finish(this)
 }
 
-function finish (message) {
-  if (message[kWritableFinished] || message._closed) return
+/** Why the end does not count although the transport took it, on those Nodes that tell. */
+function flushError (message, error) {
+  if (!versions.endCallbackGetsError) return null
+  return error || message[kErrored] || (message[kConnection]?.socket ?? message[kSocket])?.errored
+}
+
+/** The transport took all, or will never take it. */
+function finish (message, error) {
+  if (!message._closed) finishAnyway(message, error)
+}
+
+/** Even if the message was closed before. */
+function finishAnyway (message, error) {
+  if (message[kWritableFinished]) return
+  const reason = flushError(message, error)
+  if (reason) {
+    failEndCallbacks(message, reason)
+    return
+  }
   message[kWritableFinished] = true
   const callbacks = message[kEndCallbacks]
-  if (callbacks !== null) {
+  if (callbacks) {
     message[kEndCallbacks] = null
     for (const callback of callbacks) callback(null)
   }
@@ -81,10 +104,11 @@ function finish (message) {
 
 /** Tells those who wait for the end that it will not come. Called by subclasses when the transport is lost. */
 function failEndCallbacks (message, error) {
+  message[kFlushError] = error
   const callbacks = message[kEndCallbacks]
   if (callbacks === null || callbacks === undefined) return
   message[kEndCallbacks] = null
   for (const callback of callbacks) callback(error)
 }
 
-module.exports = { baseEmit, isQuiet, addEndCallback, failEndCallbacks, finish, finishLater, settled, drained }
+module.exports = { baseEmit, isQuiet, addEndCallback, failEndCallbacks, finish, finishAnyway, finishLater, settled, drained }

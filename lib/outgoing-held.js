@@ -5,18 +5,26 @@
 const { sendFlags } = require('./binding')
 const { isPlain, sendChunk } = require('./outgoing-plain')
 const { deliver } = require('./outgoing-queue')
-const { encode, isCarried, nop, noteBackpressure, takeHeadFlag, written } = require('./outgoing-transmit')
+const { encode, isForeign, isLost, nop, noteBackpressure, takeHeadFlag, whyLost, written } = require('./outgoing-transmit')
 const versions = require('./versions')
-const { kConnection, kChunkedBuffer, kChunkedLength, kCorked, kHighWaterMark, kNeedDrain } = require('./symbols')
+const { kConnection, kChunkedBuffer, kChunkedLength, kCorked, kHighWaterMark, kNeedDrain, kSocket } = require('./symbols')
 
 const { HEAD, BODY } = sendFlags
 
-/** Does cork(), or the rest of this tick, keep body parts in the message? */
-function holdsBack (message) {
+/** Does cork(), or the rest of this tick, keep a body part of this size in the message? */
+function holdsBack (message, size) {
   if (versions.tickMergesChunks) {
-    return message[kCorked] !== 0 || (message.chunkedEncoding && message.outputData.length === 0 && isCarried(message))
+    // What makes no chunk waits only behind others.
+    if (size === 0 && message.chunkedEncoding && message[kChunkedBuffer] === null) return false
+    if (message[kCorked] !== 0) return message.chunkedEncoding || hasTransport(message)
+    return message.chunkedEncoding && message.outputData.length === 0 && hasTransport(message)
   }
   return message[kCorked] !== 0 && message._headerSent && message[kConnection] !== null
+}
+
+/** One that may be of no use any more. */
+function hasTransport (message) {
+  return Boolean(message[kConnection] || message[kSocket])
 }
 
 function hold (message, chunk, encoding, size, callback) {
@@ -26,11 +34,24 @@ function hold (message, chunk, encoding, size, callback) {
   }
   message[kChunkedBuffer].push({ data: chunk, encoding, callback, size })
   message[kChunkedLength] += size
-  if (message[kChunkedLength] < message[kHighWaterMark]) return !message[kNeedDrain]
-  if (!versions.tickMergesChunks) return releaseHeld(message)
+  if (isRoomy(message)) return !(message[kNeedDrain] && message[kConnection])
+  if (!versions.tickMergesChunks && message[kConnection]) return releaseHeld(message)
   // One chunk it will be, however large; the writer is asked to wait until it left.
   message[kNeedDrain] = true
   return false
+}
+
+/** What is held back, with the chunk's frame and the head that leaves with it where those count. */
+function heldLength (message) {
+  const held = message[kChunkedLength]
+  if (held === 0 || !versions.tickMergesChunks) return held
+  return held + held.toString(16).length + 4 + (message._headerSent || message._header === null ? 0 : message._header.length)
+}
+
+/** May there be more? */
+function isRoomy (message) {
+  if (message[kConnection] || !versions.tickMergesChunks) return heldLength(message) < message[kHighWaterMark]
+  return message.writableLength < message.writableHighWaterMark
 }
 
 function endOfTick (message) {
@@ -60,10 +81,11 @@ function takeHeld (message) {
 /** One callback for those of all parts. */
 function calling (parts) {
   const callbacks = parts.filter((part) => part.callback !== null)
-  return callbacks.length === 0 ? null : (...args) => { for (const part of callbacks) part.callback(...args) }
+  return callbacks.length === 0 ? null : (error) => { for (const part of callbacks) part.callback(error) }
 }
 
 function releaseHeld (message) {
+  if (versions.tickMergesChunks && message[kChunkedBuffer] !== null && (message.destroyed || isLost(message))) return dropHeld(message)
   const parts = takeHeld(message)
   if (parts === undefined) return !message[kNeedDrain]
   let pending = 0
@@ -72,31 +94,34 @@ function releaseHeld (message) {
     if (part.size !== 0) flags |= BODY
     if (flags !== 0) {
       pending = deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
-    } else if (part.callback !== null) process.nextTick(written, message, part.callback)
+    } else if (part.callback !== null) written(message, part.callback, false)
   }
-  const more = noteBackpressure(message, pending)
-  if (!more || !message[kNeedDrain]) return more
-  // Somebody was asked to wait while it was held.
-  if (message[kConnection]) message[kConnection].notifyDrain()
-  else if (isCarried(message)) process.nextTick(drained, message)
-  return false
+  return noteBackpressure(message, pending)
 }
 
-function drained (message) {
-  if (!message[kNeedDrain] || message.destroyed) return
-  message[kNeedDrain] = false
-  message.emit('drain')
+/** The message was destroyed: what it kept is lost. */
+function dropHeld (message) {
+  const parts = message[kChunkedBuffer]
+  message[kChunkedBuffer] = null
+  message[kChunkedLength] = 0
+  message[kCorked] = 0
+  const error = whyLost(message)
+  for (const { callback } of parts) if (callback !== null) process.nextTick(callback, error)
+  return false
 }
 
 /** The parts held back leave before the end does. */
 function endHeld (message) {
-  const parts = takeHeld(message)
-  if (parts === undefined) return
+  const foreign = isForeign(message)
+  if (foreign) message[kSocket].cork?.()
+  const parts = versions.tickMergesChunks && (message.destroyed || isLost(message)) ? dropHeld(message) : takeHeld(message)
+  if (foreign) message[kSocket].uncork?.()
+  if (!parts) return
   for (const part of parts) {
     const flags = takeHeadFlag(message) | (part.size === 0 ? 0 : BODY)
     if (flags !== 0) deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
-    else if (part.callback !== null) process.nextTick(written, message, part.callback)
+    else if (part.callback !== null) written(message, part.callback, false)
   }
 }
 
-module.exports = { holdsBack, hold, releaseHeld, endHeld }
+module.exports = { heldLength, holdsBack, hold, releaseHeld, endHeld, dropHeld }

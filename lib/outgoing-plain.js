@@ -8,28 +8,29 @@
 
 const { isUint8Array } = require('node:util/types')
 const { sendFlags } = require('./binding')
-const { RAW, deliver, enqueue, isGluable } = require('./outgoing-queue')
-const { CRLF, isCarried, isUtf8, nop, noteBackpressure, takeHeadFlag, writeRaw } = require('./outgoing-transmit')
+const { RAW, deliver, enqueue, enqueueFirst, isGluable } = require('./outgoing-queue')
+const { CRLF, isCarried, isForeign, isLost, isUtf8, nop, noteBackpressure, takeHeadFlag, writeRaw } = require('./outgoing-transmit')
 const versions = require('./versions')
-const { kConnection, kHighWaterMark, kPlain, kSocket, kUnusual } = require('./symbols')
+const { kHighWaterMark, kPlain, kSocket, kUnusual } = require('./symbols')
 
 const { END, HEAD_UTF8 } = sendFlags
 
 /** Raw output. Sends the head first if need be. */
 function _send (data, encoding, callback, byteLength) {
-  let pending = 0
-  if (!this._headerSent) {
-    if (this._send !== _send) this[kPlain] = true
-    if (!this[kConnection] && isGluable(data, encoding) && this._header !== null && isCarried(this)) {
+  if (!this._headerSent && this._send !== _send) this[kPlain] = true
+  if (!this._headerSent && this._header !== null) {
+    if (isForeign(this)) {
       this._headerSent = true
-      return this._writeRaw(this._header + data, encoding, callback, byteLength)
+      if (isGluable(data, encoding)) data = this._header + data
+      else enqueueFirst(this, this._header)
+    } else {
+      const bare = data === '' || data === undefined
+      let flags = takeHeadFlag(this)
+      // Core glues what it is given to the head and writes both as one string, in the encoding of what it was given.
+      if (this[kUnusual] && isUtf8(encoding) && !isUint8Array(data)) flags |= HEAD_UTF8
+      const pending = deliver(this, flags, this._header, undefined, null, -1, bare && callback ? callback : null)
+      if (bare) return noteBackpressure(this, pending)
     }
-    const bare = data === '' || data === undefined
-    let flags = takeHeadFlag(this)
-    // Core glues what it is given to the head and writes both as one string, in the encoding of what it was given.
-    if (this[kUnusual] && isUtf8(encoding) && !isUint8Array(data)) flags |= HEAD_UTF8
-    pending = deliver(this, flags, this._header, undefined, null, -1, bare && callback ? callback : null)
-    if (bare) return noteBackpressure(this, pending)
   }
   return this._writeRaw(data, encoding, callback, byteLength)
 }
@@ -39,9 +40,12 @@ function _writeRaw (data, encoding, callback, size) {
     callback = encoding
     encoding = null
   }
-  if (this[kSocket]?.destroyed) return false
-  if (this.outputData.length === 0 && isCarried(this)) return writeRaw(this, data, encoding, callback ?? null)
-  return enqueue(this, RAW, data, encoding, callback ?? null) < this[kHighWaterMark]
+  if (isLost(this)) return false
+  if (isCarried(this)) {
+    if (this.outputData.length !== 0) this._flushOutput(this[kSocket])
+    return isForeign(this) ? this[kSocket].write(data, encoding, callback) : writeRaw(this, data, encoding, callback ?? null)
+  }
+  return enqueue(this, RAW, data, encoding, callback) < this[kHighWaterMark]
 }
 
 /** Does somebody else send this message? Whoever comes when the head has left comes too late. */
@@ -70,17 +74,19 @@ function writePlain (message, data, encoding, size, callback) {
 /**
  * end()
  * @param {string|Uint8Array|undefined} data last part
+ * @param {boolean} hadPart whether there was one, sent or not
  * @param {Function} finish what follows when the transport took all
  */
-function endPlain (message, data, encoding, size, finish) {
+function endPlain (message, data, encoding, size, hadPart, finish) {
   const isChunked = message._hasBody && message.chunkedEncoding
   const hasPart = Boolean(data)
-  const endsWithPart = hasPart && !isChunked && versions.endCallbackGetsError && !message.strictContentLength
+  const endsWithPart = hasPart && !isChunked && versions.endCallbackGetsError && !message.strictContentLength &&
+    !message.destroyed && Boolean(message._header)
   if (hasPart) sendChunk(message, [{ data, encoding, size }], size, endsWithPart ? finish : nop)
   if (isChunked) message._send('0\r\n' + message._trailer + '\r\n', 'latin1', finish)
-  else if (!endsWithPart && (!message._headerSent || message.writableLength || hasPart)) message._send('', 'latin1', finish)
+  else if (!endsWithPart && (!message._headerSent || message.writableLength || hadPart)) message._send('', 'latin1', finish)
   else if (!endsWithPart) process.nextTick(finish)
-  if (message[kPlain]) deliver(message, END, '', undefined, null, -1, null)
+  if (message[kPlain] && !isForeign(message)) deliver(message, END, '', undefined, null, -1, null)
 }
 
 module.exports = { _send, _writeRaw, isPlain, sendChunk, writePlain, endPlain }

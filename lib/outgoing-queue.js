@@ -6,7 +6,7 @@
  */
 
 const { sendFlags } = require('./binding')
-const { CRLF, nop, isCarried, hadTransport, sizeOf, transmit, writeRaw } = require('./outgoing-transmit')
+const { CRLF, LOST, nop, isCarried, isLost, sizeOf, transmit, writeRaw } = require('./outgoing-transmit')
 const versions = require('./versions')
 const { kConnection, kHighWaterMark, kPlain, kSocket } = require('./symbols')
 
@@ -29,6 +29,13 @@ function enqueue (message, flags, data, encoding, callback) {
   return message.outputSize
 }
 
+/** A head that goes apart from what it is for. */
+function enqueueFirst (message, head) {
+  message.outputData.unshift({ data: head, encoding: 'latin1', callback: null, flags: RAW })
+  message.outputSize += head.length
+  message._onPendingData(head.length)
+}
+
 /** Core sends a head and such a part behind it as one string. */
 function isGluable (data, encoding) {
   return typeof data === 'string' && (!encoding || encoding === 'utf8' || encoding === 'latin1')
@@ -45,7 +52,7 @@ function enqueueGlued (message, head, headFlags, flags, data, encoding, callback
 }
 
 function enqueueParts (message, flags, head, body, encoding, size, callback) {
-  if ((flags & INFORMATIONAL) !== 0) return enqueue(message, INFORMATIONAL, head, 'latin1', callback)
+  if ((flags & INFORMATIONAL) !== 0) return enqueue(message, INFORMATIONAL, head, 'ascii', callback ?? undefined)
   const isEnd = (flags & END) !== 0
   const isChunked = message.chunkedEncoding && message._hasBody && !message[kPlain]
   let headFlags = flags & (HEAD | HEAD_UTF8)
@@ -66,7 +73,7 @@ function enqueueParts (message, flags, head, body, encoding, size, callback) {
   if (isEnd) {
     return enqueueGlued(message, head, headFlags, END, isChunked ? `0\r\n${message._trailer}\r\n` : '', 'latin1', ended)
   }
-  if (headFlags !== 0) return enqueueGlued(message, head, headFlags, EMPTY, '', undefined, callback)
+  if (headFlags !== 0) return enqueueGlued(message, head, headFlags, EMPTY, '', undefined, callback ?? undefined)
   return message.outputSize
 }
 
@@ -75,8 +82,7 @@ function deliver (message, flags, head, body, encoding, size, callback) {
   if (message.outputData.length === 0 && isCarried(message)) {
     return transmit(message, flags, head, body, encoding, size, callback)
   }
-  // Its transport is gone for good.
-  if (message.destroyed && hadTransport(message)) return 0
+  if (isLost(message)) return LOST
   return enqueueParts(message, flags, head, body, encoding, size, callback)
 }
 
@@ -101,7 +107,7 @@ function write (message, entries, finish) {
   socket.cork?.()
   let taken = true
   for (const { data, encoding, callback } of entries) {
-    taken = socket.write(data, encoding, callback === ended ? () => finish(message) : callback ?? nop)
+    taken = socket.write(data, encoding, callback === ended ? (error) => finish(message, error) : callback)
   }
   socket.uncork?.()
   return taken === false ? Math.max(message[kHighWaterMark], socket.writableLength ?? 0) : 0
@@ -119,7 +125,7 @@ function assemble (message, entries) {
       continue
     }
     if ((flags & INFORMATIONAL) !== 0) {
-      pending = transmit(message, INFORMATIONAL, data, undefined, null, -1, callback)
+      pending = transmit(message, INFORMATIONAL, data, undefined, null, -1, callback ?? null)
       continue
     }
     let body = data
@@ -151,4 +157,4 @@ function headOf (message, data) {
   return data === head || data.startsWith(head) ? head : data.slice(0, data.indexOf('\r\n\r\n') + 4)
 }
 
-module.exports = { RAW, isGluable, enqueue, deliver, flushQueue }
+module.exports = { RAW, isGluable, enqueue, enqueueFirst, deliver, flushQueue }

@@ -5,10 +5,11 @@
  * `lib/outgoing.js` puts these accessors on its prototype.
  */
 
+const { heldLength } = require('./outgoing-held')
 const { PENDING_MAX } = require('./outgoing-transmit')
 const versions = require('./versions')
 const {
-  kConnection, kSocket, kErrored, kWritableFinished, kChunkedBuffer, kChunkedLength, kHighWaterMark, kCorked, kNeedDrain
+  kConnection, kSocket, kErrored, kWritableFinished, kChunkedBuffer, kHighWaterMark, kCorked, kNeedDrain
 } = require('./symbols')
 
 const members = {}
@@ -42,14 +43,7 @@ getter('writableFinished', function () {
 getter('writableObjectMode', function () { return false })
 
 getter('writableLength', function () {
-  const held = this[kChunkedLength]
-  let length = this.outputSize + held + shownBytes(this)
-  if (held !== 0 && versions.tickMergesChunks) {
-    // With the chunk's frame, and the head that leaves with it.
-    length += held.toString(16).length + 4
-    if (!this._headerSent) length += this._header.length
-  }
-  return length
+  return this.outputSize + heldLength(this) + shownBytes(this)
 })
 
 getter('writableHighWaterMark', function () {
@@ -80,21 +74,30 @@ getter('writableNeedDrain', function () { return !this.destroyed && !this.finish
  * The net.Socket (or what was assigned) that carries the message; made when somebody looks.
  * Assignable: stream.pipeline sets `socket = null`.
  */
-getter('socket', function () {
-  const socket = this[kSocket]
-  if (socket !== undefined) return socket
-  const connection = this[kConnection]
-  if (connection === undefined || connection === null) return undefined
-  return (this[kSocket] = connection.getSocket())
-}, {
+const carrier = {
+  __proto__: null,
+  get () {
+    const socket = this[kSocket]
+    if (socket !== undefined) return socket
+    const connection = this[kConnection]
+    if (connection === undefined || connection === null) return undefined
+    return (this[kSocket] = connection.getSocket())
+  },
   set (socket) {
     this[kSocket] = socket
     const connection = socket?.[kConnection]
     // A detached connection carries bytes, not messages: such a socket is as good as any other stream.
     this[kConnection] = connection && !connection.detached ? connection : null
     for (let i = 0; i < this[kCorked]; i++) socket?.cork?.()
-  }
-})
+  },
+  configurable: true,
+  enumerable: false
+}
+
+/** As core's own data property, for messages that no connection makes. */
+function ownSocket (message) {
+  Object.defineProperty(message, 'socket', { ...carrier, enumerable: true })
+}
 
 getter('connection', function () { return this.socket }, { set (socket) { this.socket = socket } })
 
@@ -102,7 +105,8 @@ getter('connection', function () { return this.socket }, { set (socket) { this.s
 function pendingBytes (message) {
   const connection = message[kConnection]
   if (connection) return connection.pending()
-  return message[kSocket]?.writableLength ?? 0
+  const socket = message[kSocket]
+  return socket ? socket.writableLength : 0
 }
 
 /**
@@ -111,10 +115,10 @@ function pendingBytes (message) {
  */
 function shownBytes (message) {
   const connection = message[kConnection]
-  if (!connection) return message[kSocket]?.writableLength ?? 0
+  if (!connection) return pendingBytes(message)
   if (connection.stream !== null) return connection.stream.writableLength ?? 0
   const pending = connection.pending()
   return !message.finished || pending >= PENDING_MAX || connection.heldSize > 0 ? pending : 0
 }
 
-module.exports = { stateMembers: members, noteUncork }
+module.exports = { stateMembers: members, carrier, ownSocket, noteUncork }

@@ -1,8 +1,7 @@
 'use strict'
 
 /**
- * The way of a message's parts to their transport: a Connection (one `send` each; proto frames them), a foreign
- * stream (framed here, in the writes core would make), or the message's own queue until it has either.
+ * The way of a message's parts to the Connection that carries it: one `send` each; proto frames them.
  */
 
 const { AsyncResource } = require('node:async_hooks')
@@ -11,16 +10,22 @@ const { countLines } = require('./outgoing-head')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
-  kConnection, kCallbacks, kFraming, kHead, kHeadFlags, kHighWaterMark, kIsRequest, kLastFlags, kLines, kNeedDrain, kPlain, kSocket, kUnusual
+  kConnection, kCallbacks, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNeedDrain, kPlain, kSocket, kUnusual
 } = require('./symbols')
 
-const { HEAD, BODY, END, LENGTH, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8, INFORMATIONAL } = sendFlags
+const { HEAD, BODY, END, LENGTH, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
 
 /**
  * When less than this waits, a message counts as handed over at once, as a small write does in core; beyond, 'finish' and
  * the callbacks of writes come with onDrain (which need not wait for the kernel: see notifyDrain).
  */
 const PENDING_MAX = 64 * 1024
+
+/** Flag of `transmit`, ours alone: the part is written by itself, not with others that waited. */
+const CORKED = 1 << 27
+
+/** In place of the bytes that wait, of a part that nobody will get. */
+const LOST = Number.MAX_VALUE
 
 const CRLF = Buffer.from('\r\n')
 
@@ -70,7 +75,7 @@ function sizeOf (chunk, encoding) {
 }
 
 /**
- * Gives a part of the message to its transport.
+ * Gives a part of the message to its connection.
  * @param {number} flags HEAD, BODY, END, INFORMATIONAL, HEAD_UTF8; framing, encodings and the rest are added here
  * @param {string} head rendered block for HEAD and INFORMATIONAL
  * @param {string|Uint8Array|undefined} body
@@ -80,8 +85,9 @@ function sizeOf (chunk, encoding) {
  * @returns {number} bytes the transport has not taken
  */
 function transmit (message, flags, head, body, encoding, size, callback) {
+  const isCorked = (flags & CORKED) !== 0
+  flags &= ~CORKED
   const connection = message[kConnection]
-  if (connection === null || connection === undefined) return transmitForeign(message, flags, head, body, encoding, callback)
 
   let lines = 0
   let length = 0
@@ -107,7 +113,7 @@ function transmit (message, flags, head, body, encoding, size, callback) {
   } else {
     body = undefined
   }
-  if ((flags & END) === 0) return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback)
+  if ((flags & END) === 0) return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isCorked)
 
   if (message._last) flags |= message[kLastFlags]
   if (message._trailer === '' || framingOf(message) !== CHUNKED) {
@@ -121,18 +127,52 @@ function transmit (message, flags, head, body, encoding, size, callback) {
   return afterSend(message, connection, connection.send(flags | TRAILERS, trailer, countLines(trailer), undefined, 0), callback)
 }
 
-/** A part is with the transport, unless the message was destroyed in the same tick. */
-function written (message, callback) {
-  callback(message.destroyed && !message.finished ? new codes.ERR_STREAM_DESTROYED('write') : null)
+/** Callbacks of parts that were written in this tick, and whose message: they leave together, when it is over. */
+let batch = null
+
+/**
+ * A part is with the transport.
+ * @param {boolean} isCorked it was written by itself: core corks its socket for the rest of the tick then
+ */
+function written (message, callback, isCorked) {
+  if (batch !== null && batch.message === message && !message.finished) {
+    batch.callbacks.push(callback)
+  } else if (isCorked) {
+    batch = { message, callbacks: [callback], error: null }
+    process.nextTick(uncork, batch)
+  } else {
+    process.nextTick(callback, null)
+  }
 }
 
-/** Keeps the promise of a write's callback. */
-function afterSend (message, connection, pending, callback) {
+/** The tick is over, if the end of the message has not sent all before. */
+function uncork (ended) {
+  if (batch === ended) batch = null
+  const { message } = ended
+  if (message.finished) {
+    tell(ended)
+    return
+  }
+  if (isLost(message)) ended.error = whyLost(message)
+  process.nextTick(tell, ended)
+}
+
+function tell ({ callbacks, error }) {
+  for (const callback of callbacks) callback(error)
+}
+
+/** What the callback of a part gets that was lost with the transport. */
+function whyLost (message) {
+  return message[kErrored] || (message[kConnection]?.socket ?? message[kSocket])?.errored || new codes.ERR_STREAM_DESTROYED('write')
+}
+
+/** Keeps the promise of a write's callback; a part that is written itself waits for the end of its tick in core. */
+function afterSend (message, connection, pending, callback, isCorked = false) {
   if (callback !== null) {
     // Even an empty list tells that somebody waits for the transport: 'finish' comes behind.
     if (message[kCallbacks] === null) message[kCallbacks] = []
     if (pending < PENDING_MAX) {
-      process.nextTick(written, message, callback)
+      written(message, callback, isCorked)
     } else {
       message[kCallbacks].push(AsyncResource.bind(callback))
       connection.notifyDrain()
@@ -141,42 +181,9 @@ function afterSend (message, connection, pending, callback) {
   return pending
 }
 
-/** The same to a stream that is no connection of ours, in the writes that core would make. */
-function transmitForeign (message, flags, head, body, encoding, callback) {
-  const socket = message[kSocket]
-  const isHead = (flags & (HEAD | INFORMATIONAL)) !== 0
-  const isEnd = (flags & END) !== 0
-  let isBody = (flags & BODY) !== 0
-  const done = callback === null ? nop : callback
-  socket.cork?.()
-  if (message.chunkedEncoding && message._hasBody && (flags & INFORMATIONAL) === 0) {
-    let before = isHead ? head : ''
-    if (isBody) {
-      socket.write(before + sizeOf(body, encoding).toString(16), 'latin1', nop)
-      socket.write(CRLF, null, nop)
-      socket.write(body, encoding, nop)
-      socket.write(CRLF, null, isEnd ? nop : done)
-      before = ''
-    }
-    if (isEnd) socket.write(before + '0\r\n' + message._trailer + '\r\n', 'latin1', done)
-    else if (!isBody) socket.write(before, 'latin1', done)
-  } else {
-    if (isHead) {
-      if (isBody && typeof body === 'string' && (isUtf8(encoding) || isLatin1(encoding))) {
-        body = head + body
-      } else {
-        socket.write(head, (flags & HEAD_UTF8) === 0 ? 'latin1' : 'utf8', isBody ? nop : done)
-        if (!isBody) isBody = null
-      }
-    }
-    // Where the last part does not tell of the end itself, an empty one does.
-    const isToldApart = isEnd && isBody === true && (!versions.endCallbackGetsError || message.strictContentLength || !message._header)
-    if (isBody === true) socket.write(body, encoding, isToldApart ? nop : done)
-    if (isToldApart || (isEnd && isBody === false && socket.writableLength)) socket.write('', 'latin1', done)
-    else if (isBody === false) process.nextTick(done, null)
-  }
-  socket.uncork?.()
-  return socket.writableLength ?? 0
+/** Is it on a stream that somebody assigned, and that is no connection of ours? */
+function isForeign (message) {
+  return !message[kConnection] && Boolean(message[kSocket])
 }
 
 /** Can parts leave now? */
@@ -191,9 +198,11 @@ function isCarried (message) {
   return socket !== null && socket !== undefined && socket._httpMessage === message && socket.writable === true
 }
 
-/** Is there, or was there, somebody to take its parts? Core keeps those of a request that never had anybody. */
-function hadTransport (message) {
-  return !message[kIsRequest] || Boolean(message[kConnection] || message[kSocket])
+/** What is sent now is lost: the transport is destroyed, although its 'close' may not have come yet. */
+function isLost (message) {
+  const connection = message[kConnection]
+  if (connection === null || connection === undefined) return message[kSocket]?.destroyed === true
+  return connection.givenUp || connection.id === -1 || connection.socket?.destroyed === true
 }
 
 /** HEAD, once; none for those whose `_implicitHeader` makes no head. */
@@ -205,9 +214,8 @@ function takeHeadFlag (message) {
 
 function writeRaw (message, data, encoding, callback) {
   const connection = message[kConnection]
-  if (connection === null || connection === undefined) return message[kSocket].write(data, encoding, callback ?? nop)
   if (data.length === 0) {
-    if (callback !== null) process.nextTick(written, message, callback)
+    if (callback !== null) written(message, callback, false)
     return true
   }
   if (typeof data === 'string' && !isUtf8(encoding) && !isLatin1(encoding)) data = encode(data, encoding)
@@ -217,19 +225,23 @@ function writeRaw (message, data, encoding, callback) {
 
 /** The answer of write(), and the promise of 'drain' that false makes. */
 function noteBackpressure (message, pending) {
-  if (pending < message[kHighWaterMark]) return true
-  message[kNeedDrain] = true
   const connection = message[kConnection]
+  if (pending < message[kHighWaterMark] && !(message[kNeedDrain] && connection)) return true
+  message[kNeedDrain] = true
+  if (pending === LOST) return false
   if (connection !== null && connection !== undefined) connection.notifyDrain()
   return false
 }
 
 module.exports = {
   PENDING_MAX,
+  CORKED,
+  LOST,
   CRLF,
   nop,
+  isForeign,
   isCarried,
-  hadTransport,
+  isLost,
   transmit,
   writeRaw,
   noteBackpressure,
@@ -237,6 +249,7 @@ module.exports = {
   checkEncoding,
   isUtf8,
   written,
+  whyLost,
   encode,
   sizeOf
 }

@@ -17,21 +17,24 @@ const { isUint8Array } = require('node:util/types')
 const { sendFlags } = require('./binding')
 const { storeHead } = require('./outgoing-head')
 const { headerMethods } = require('./outgoing-headers')
-const { stateMembers, noteUncork } = require('./outgoing-state')
-const { holdsBack, hold, releaseHeld, endHeld } = require('./outgoing-held')
+const { stateMembers, carrier, ownSocket, noteUncork } = require('./outgoing-state')
+const { holdsBack, hold, releaseHeld, endHeld, dropHeld } = require('./outgoing-held')
 const {
-  PENDING_MAX, nop, isCarried, hadTransport, noteBackpressure, takeHeadFlag, checkEncoding, written, sizeOf
+  PENDING_MAX, CORKED, nop, isCarried, isLost, noteBackpressure, takeHeadFlag, checkEncoding, written, sizeOf
 } = require('./outgoing-transmit')
 const { deliver, flushQueue } = require('./outgoing-queue')
-const { baseEmit, isQuiet, addEndCallback, failEndCallbacks, finish, finishLater, settled, drained } = require('./outgoing-end')
+const {
+  baseEmit, isQuiet, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
+} = require('./outgoing-end')
 const { _send, _writeRaw, isPlain, writePlain, endPlain } = require('./outgoing-plain')
+const { isForeign, writeForeign, endForeign } = require('./outgoing-foreign')
 const { quiet } = require('./quiet')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kChunkedBuffer, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
-  kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kIsRequest, kLastFlags, kPlain, kDrained, kFinished, kCallbacks, kValidation
+  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kPlain, kDrained, kFinished, kCallbacks, kValidation
 } = require('./symbols')
 
 const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL } = sendFlags
@@ -92,21 +95,25 @@ function OutgoingMessage (options) {
   this[kFraming] = UNTIL_CLOSE
   this[kUnusual] = false
   this[kCallbacks] = null
+  if (versions.socketIsData && new.target !== undefined) ownSocket(this)
 }
-Object.setPrototypeOf(OutgoingMessage.prototype, quiet(Stream.prototype))
+const shared = quiet(Stream.prototype)
+Object.setPrototypeOf(OutgoingMessage.prototype, shared)
 Object.setPrototypeOf(OutgoingMessage, Stream)
 
 Object.defineProperties(OutgoingMessage.prototype, Object.getOwnPropertyDescriptors(headerMethods))
 Object.defineProperties(OutgoingMessage.prototype, Object.getOwnPropertyDescriptors(stateMembers))
+// Not among the members where core's messages have it as an own property.
+Object.defineProperty(versions.socketIsData ? shared : OutgoingMessage.prototype, 'socket', carrier)
 
 OutgoingMessage.prototype[kPlain] = false
 OutgoingMessage.prototype[kHeadFlags] = 0
 OutgoingMessage.prototype[kLastFlags] = 0
-OutgoingMessage.prototype[kIsRequest] = false
 OutgoingMessage.prototype[kFinished] = nop
 OutgoingMessage.prototype[kSettle] = settled
 OutgoingMessage.prototype[kDrained] = drained
 OutgoingMessage.prototype[kUniqueHeaders] = null
+OutgoingMessage.prototype[kFlushError] = null
 
 // ------------------------------------------------------------------------------------------------- the head
 
@@ -136,9 +143,9 @@ function checkChunk (chunk) {
   }
 }
 
-/** A mistake that is reported, not thrown: to the callback, then as 'error'. */
+/** A mistake that is reported, not thrown: to the callback, then as 'error'; to nobody if the message is destroyed. */
 function report (message, error, callback) {
-  process.nextTick(emitError, message, error, callback)
+  if (!message.destroyed) process.nextTick(emitError, message, error, callback)
 }
 
 function emitError (message, error, callback) {
@@ -167,12 +174,10 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   checkChunk(chunk)
   const hasCallback = typeof callback === 'function'
 
-  if (this.finished) {
-    report(this, new codes.ERR_STREAM_WRITE_AFTER_END(), hasCallback ? callback : nop)
-    return false
-  }
-  if (this.destroyed) {
-    process.nextTick(hasCallback ? callback : nop, new codes.ERR_STREAM_DESTROYED('write'))
+  if (this.finished || this.destroyed) {
+    const error = this.finished ? new codes.ERR_STREAM_WRITE_AFTER_END() : new codes.ERR_STREAM_DESTROYED('write')
+    if (!this.destroyed) report(this, error, hasCallback ? callback : nop)
+    else if (hasCallback) process.nextTick(callback, error)
     return false
   }
 
@@ -184,23 +189,26 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     if (hasCallback) process.nextTick(callback)
     return true
   }
-  if (this._send !== _send && isPlain(this) && !(versions.corkMergesChunks && this.chunkedEncoding && holdsBack(this))) {
+  if (isForeign(this)) return writeForeign(this, chunk, encoding, size, hasCallback ? callback : null)
+  if (this._send !== _send && isPlain(this) && !(versions.corkMergesChunks && this.chunkedEncoding && holdsBack(this, size))) {
     return writePlain(this, chunk, encoding, size, hasCallback ? callback : null)
   }
   if (encoding && typeof chunk === 'string') checkEncoding(this, encoding, size)
-  if (holdsBack(this)) return hold(this, chunk, encoding, size, hasCallback ? callback : null)
+  if (holdsBack(this, size)) return hold(this, chunk, encoding, size, hasCallback ? callback : null)
 
   let flags = takeHeadFlag(this)
   if (size !== 0) flags |= BODY
-  if (flags === 0) {
-    if (hasCallback) process.nextTick(written, this, callback)
+  if (hasCallback) flags |= CORKED
+  if (flags === 0 || flags === CORKED) {
+    if (!this[kConnection]) return this._writeRaw(chunk, encoding, hasCallback ? callback : nop)
+    if (hasCallback) written(this, callback, true)
     return !this[kNeedDrain]
   }
   return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, hasCallback ? callback : null))
 }
 
 function countStrictly (message, size, isEnd) {
-  if (message._header && isStrict(message)) {
+  if (isStrict(message)) {
     const total = message[kBytesWritten] + size
     if (isEnd ? total !== message._contentLength : total > message._contentLength) {
       throw new codes.ERR_HTTP_CONTENT_LENGTH_MISMATCH(total, message._contentLength)
@@ -217,10 +225,19 @@ OutgoingMessage.prototype.cork = function cork () {
 
 OutgoingMessage.prototype.uncork = function uncork () {
   if (this[kCorked] !== 0) this[kCorked]--
-  if (!this[kConnection]) this[kSocket]?.uncork?.()
-  if (this[kCorked] !== 0) return
-  if (this[kChunkedBuffer] !== null) releaseHeld(this)
-  if (versions.writeShowsCork) noteUncork(this)
+  const foreign = isForeign(this)
+  if (foreign && !versions.tickMergesChunks) this[kSocket].uncork?.()
+  const releases = this[kCorked] === 0 && this[kChunkedBuffer] !== null
+  if (releases) releaseHeld(this)
+  if (foreign) {
+    if (versions.tickMergesChunks) this[kSocket].uncork?.()
+    if (releases && this[kNeedDrain] && !isLost(this) && this.writableLength === 0) {
+      this[kNeedDrain] = false
+      this.emit('drain')
+    }
+  } else if (this[kCorked] === 0 && versions.writeShowsCork) {
+    noteUncork(this)
+  }
 }
 
 /**
@@ -240,23 +257,25 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     encoding = null
   }
   if (this.finished) return endAgain(this, chunk, callback)
-  if (this.destroyed && hadTransport(this)) return endDestroyed(this, chunk)
+  if (this.destroyed) return endDestroyed(this, chunk, callback)
 
   let flags = END
   let size = 0
+  const foreign = isForeign(this)
+  if (foreign && (chunk || !this._header)) this[kSocket].cork?.()
   if (chunk) {
     if (typeof chunk !== 'string') checkChunk(chunk)
     size = sizeOf(chunk, encoding)
     if (size !== 0) flags |= BODY
   }
-  if (this.strictContentLength) countStrictly(this, size, true)
+  if (this.strictContentLength && (chunk || this._header)) countStrictly(this, size, true)
   if (!this._header) {
     this._contentLength = size
     this._implicitHeader()
     // What the implicit head declared is known to be right, unless another's writeHead set the length.
     if (this.strictContentLength && this[kBytesWritten] !== this._contentLength && isStrict(this)) {
-      // As in core the part has left when the count is taken.
-      deliver(this, takeHeadFlag(this) | flags & BODY, this._header, chunk, encoding, size, null)
+      // As in core a part has left when the count is taken, with the head.
+      if (chunk) deliver(this, takeHeadFlag(this) | flags & BODY, this._header, chunk, encoding, size, null)
       countStrictly(this, 0, true)
     }
   }
@@ -272,60 +291,85 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     }
     endHeld(this)
   }
-  if (this._send !== _send && isPlain(this)) return endPlainly(this, flags & BODY ? chunk : undefined, encoding, size, callback)
+  if (foreign || (this._send !== _send && isPlain(this))) {
+    return endPlainly(this, flags & BODY ? chunk : undefined, encoding, size, Boolean(chunk), callback)
+  }
   flags |= takeHeadFlag(this)
   if (typeof callback === 'function') addEndCallback(this, callback)
 
   const carried = this.outputData.length === 0 && isCarried(this)
-  const { [kConnection]: connection } = this
-  if (carried && (connection === null || connection === undefined)) {
-    deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, () => finish(this))
-    this.finished = true
+  const isSent = flags === END && isAllSent(this)
+  const pending = deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null)
+  this.finished = true
+  if (carried) {
     this._finish()
+    finishLater(this, this[kConnection], pending)
   } else {
-    const pending = deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null)
-    this.finished = true
-    if (carried) {
-      this._finish()
-      finishLater(this, connection, pending)
-    } else if (this.destroyed && hadTransport(this)) {
-      this._finish()
-    }
+    endUncarried(this, isSent)
   }
   this[kCorked] = 0
   return this
 }
 
-/** end() of a message that somebody else sends. */
-function endPlainly (message, chunk, encoding, size, callback) {
+/** end() of a message that frames itself: somebody else sends it, or it is on a stream of somebody else. */
+function endPlainly (message, chunk, encoding, size, hadPart, callback) {
   if (typeof callback === 'function') addEndCallback(message, callback)
-  endPlain(message, chunk, encoding, size, () => finish(message))
+  const end = isForeign(message) ? endForeign : endPlain
+  end(message, chunk, encoding, size, hadPart, (error) => finishAnyway(message, error))
   message[kCorked] = 0
   message.finished = true
-  if (message.outputData.length === 0 && isCarried(message)) message._finish()
+  if (message.outputData.length === 0 && isAttached(message)) message._finish()
   return message
+}
+
+/** Is it the transport's current message? */
+function isAttached (message) {
+  return Boolean(message[kConnection]) || message[kSocket]?._httpMessage === message
 }
 
 /** end() of a message that was ended before. */
 function endAgain (message, chunk, callback) {
-  const hasCallback = typeof callback === 'function'
-  if (chunk) {
-    checkChunk(chunk)
-    report(message, new codes.ERR_STREAM_WRITE_AFTER_END(), hasCallback ? callback : nop)
-  } else if (hasCallback) {
-    if (!message.writableFinished) addEndCallback(message, callback)
-    else if (versions.endCallbackGetsError) process.nextTick(callback, new codes.ERR_STREAM_ALREADY_FINISHED('end'))
-    else callback(new codes.ERR_STREAM_ALREADY_FINISHED('end'))
-  }
+  if (chunk) report(message, new codes.ERR_STREAM_WRITE_AFTER_END(), typeof callback === 'function' ? callback : nop)
+  else if (typeof callback === 'function') addEndCallback(message, callback)
   return message
 }
 
-/** end() of a message whose transport is gone. As in core nobody is told. */
-function endDestroyed (message, chunk) {
-  if (chunk && typeof chunk !== 'string') checkChunk(chunk)
+/** end() of a message that was destroyed: it goes as far as it can, and a last part is ignored. */
+function endDestroyed (message, chunk, callback) {
+  if (isForeign(message) && (chunk || !message._header)) message[kSocket].cork?.()
+  if (chunk) {
+    if (typeof chunk !== 'string') checkChunk(chunk)
+  } else if (!message._header) {
+    message._contentLength = 0
+    message._implicitHeader()
+  }
+  if (typeof callback === 'function') addEndCallback(message, callback)
+  if (isStrict(message) && message[kBytesWritten] !== message._contentLength) {
+    throw new codes.ERR_HTTP_CONTENT_LENGTH_MISMATCH(message[kBytesWritten], message._contentLength)
+  }
+  if (message[kChunkedBuffer] !== null) endHeld(message)
+  if (isForeign(message)) return endPlainly(message, undefined, null, 0, Boolean(chunk), undefined)
+  const isSent = !chunk && isAllSent(message)
+  const flags = END | takeHeadFlag(message)
+  if (!isLost(message)) deliver(message, flags, flags & HEAD ? message._header : '', undefined, null, 0, null)
+  message[kCorked] = 0
   message.finished = true
-  message._finish()
+  endUncarried(message, isSent)
   return message
+}
+
+/** Does nothing have to follow what was sent? */
+function isAllSent (message) {
+  return message._headerSent && !(message._hasBody && message.chunkedEncoding) && message.outputSize === 0
+}
+
+/** The end could not leave: it waits for its turn, or is lost, of which nobody hears, unless it had nothing to send. */
+function endUncarried (message, isSent) {
+  if (isLost(message)) {
+    if (isSent) process.nextTick(finishAnyway, message)
+    else message[kEndCallbacks] = undefined
+  }
+  if (message.outputData.length === 0 && isAttached(message)) message._finish()
 }
 
 /** Everything is with the transport; 'finish' follows when it took it. */
@@ -350,7 +394,7 @@ OutgoingMessage.prototype._flush = function _flush () {
 }
 
 OutgoingMessage.prototype._flushOutput = function _flushOutput (socket) {
-  return flushQueue(this, finish) < this[kHighWaterMark]
+  return flushQueue(this, finishAnyway) < this[kHighWaterMark]
 }
 
 // ---------------------------------------------------------------------------------------------------- the rest
@@ -369,8 +413,12 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
   if (this.destroyed) return this
   this.destroyed = true
   this[kErrored] = error
+  if (this[kChunkedBuffer] !== null && versions.tickMergesChunks) {
+    dropHeld(this)
+    if (isForeign(this)) this[kSocket].uncork?.()
+  }
   const connection = this[kConnection]
-  if (this[kSocket] === undefined && connection && !error) {
+  if (this[kSocket] === undefined && connection && connection.socket === null && !error) {
     connection.destroy()
     return this
   }
@@ -378,7 +426,7 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
   if (socket) {
     socket.destroy(error)
   } else if (versions.destroyClosesWithoutSocket) {
-    process.nextTick(closeUnsent, this, error)
+    process.nextTick(closeUnsent, this)
   } else {
     this.once('socket', (socket) => socket.destroy(error))
   }
@@ -386,11 +434,9 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
 }
 
 /** A message that was destroyed before it had a socket. ClientRequest reports by itself. */
-function closeUnsent (message, error) {
+function closeUnsent (message) {
   if (message._closed || message[kHeadFlags] !== 0) return
   message._closed = true
-  failEndCallbacks(message, error ?? new codes.ERR_STREAM_DESTROYED('end'))
-  if (error) message.emit('error', error)
   message.emit('close')
 }
 
@@ -424,6 +470,7 @@ function parseUniqueHeadersOption (names) {
 
 /** Sends a 1xx block, or queues it until it is this message's turn. @returns {boolean} as write() */
 function sendInformational (message, block, callback) {
+  if (isForeign(message)) return message._writeRaw(block, 'ascii', callback)
   return deliver(message, INFORMATIONAL, block, undefined, null, -1, callback ?? null) < message[kHighWaterMark]
 }
 

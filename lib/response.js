@@ -6,6 +6,7 @@ const diagnostics = require('node:diagnostics_channel')
 const { sendFlags } = require('./binding')
 const { OutgoingMessage, sendInformational } = require('./outgoing')
 const { checkValue } = require('./outgoing-head')
+const { ownSocket } = require('./outgoing-state')
 const { STATUS_CODES, lowerToken, isUnusual, hasInvalidChar } = require('./common')
 const { codes } = require('./errors')
 const { linkHeaderValue, validateFunction, validateInteger, validateObject } = require('./validators')
@@ -23,6 +24,7 @@ const createdChannel = diagnostics.channel('http.server.response.created')
  */
 function ServerResponse (request, options) {
   OutgoingMessage.call(this, options)
+  if (versions.socketIsData && !request[kConnection]) ownSocket(this)
   this.req = request
   this.sendDate = true
   this._sent100 = false

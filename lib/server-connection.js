@@ -21,7 +21,7 @@ const { codes, connectionReset, parseError, systemError } = require('./errors')
 const versions = require('./versions')
 const {
   kConnection, kSocket, kNeedDrain, kReceive, kComplete, kDrained, kDetachSignal, kIncomingMessage, kConnections,
-  kChunkedBuffer
+  kChunkedBuffer, kWritableFinished
 } = require('./symbols')
 
 const { BODY, UPGRADE } = headFlags
@@ -93,7 +93,7 @@ ServerConnection.prototype.getSocket = function getSocket () {
   socket.server = server
   // net.Socket counts itself out when it is destroyed; a connection that is gone was counted already.
   socket._server = this.id === -1 ? null : server
-  socket.parser = this.detached ? null : Parser.of(this, socket)
+  socket.parser = this.detached || this.id === -1 ? null : Parser.of(this, socket)
   socket._paused = this.heldBack
   if (server.timeout) socket.timeout = server.timeout
   if (!this.detached) {
@@ -102,6 +102,7 @@ ServerConnection.prototype.getSocket = function getSocket () {
     socket.on('close', onSocketClose)
     if (this.current !== null) socket.on('close', onCarrierClose)
   }
+  if (this.givenUp && this.id !== -1) socket.destroy()
   return socket
 }
 
@@ -258,11 +259,8 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
   }
-  if (!request._consuming) {
-    request._dump()
-    // An empty request ends at once there, without waiting for the flow to begin.
-    if (versions.requestEndsFirst && isTouched(request) && request.complete && request.readableLength === 0) request.read(0)
-  }
+  // Neither read, nor about to be in the next tick.
+  if (!request._consuming && !(isTouched(request) && request._readableState.resumeScheduled)) request._dump()
   if (versions.messageSignal) request[kDetachSignal]?.()
 
   this.current = null
@@ -427,7 +425,7 @@ ServerConnection.prototype.onDrain = function onDrain () {
   const { current, socket } = this
   this.needDrain = false
   this.slacken()
-  if (current !== null) this.run(current[kDrained], current)
+  if (current !== null && !this.givenUp) this.run(current[kDrained], current)
   if (socket !== null && this.stream === null) socket.drained()
 }
 
@@ -514,22 +512,16 @@ ServerConnection.prototype.afterClose = function afterClose () {
 
 ServerConnection.prototype.closeResponses = function closeResponses () {
   const { current, queue } = this
-  this.current = null
+  // What would still be sent is lost; the response keeps its socket, to be looked at.
+  this.outputEnded = true
   if (current !== null) {
-    failEndCallbacks(current, systemError(ECANCELED, WRITE))
+    if (current.finished && !current[kWritableFinished]) failEndCallbacks(current, systemError(ECANCELED, WRITE))
     closeResponse(current)
-    detachFrom(current)
   }
   if (queue === null) return
   this.queue = null
   if (!versions.closesQueuedResponses) return
   for (const response of queue) closeResponse(response)
-}
-
-/** The response keeps its socket's face but has no connection to send to. */
-function detachFrom (response) {
-  if (response[kSocket] === undefined) response[kSocket] = null
-  response[kConnection] = null
 }
 
 /** Closes the connection: server.closeAllConnections(). */

@@ -44,6 +44,8 @@ module.exports = {
   kSocket: slot('kSocket'),
   kWritableFinished: slot('kWritableFinished'),
   kEndCallbacks: slot('kEndCallbacks'),
+  /** Why the end was not flushed; null while nothing is wrong. */
+  kFlushError: slot('kFlushError'),
   /** Set of lower-case names whose array values go in one line; null for none. */
   kUniqueHeaders: Symbol('kUniqueHeaders'),
 
@@ -58,8 +60,6 @@ module.exports = {
   kUnusual: Symbol('kUnusual'),
   /** Flags that a subclass adds to every HEAD it sends (REQUEST_HEAD…); 0 on the prototype. */
   kHeadFlags: Symbol('kHeadFlags'),
-  /** A client's message; false on the prototype. */
-  kIsRequest: Symbol('kIsRequest'),
   /** Flags that a subclass adds to END when `_last` is set (LAST); 0 on the prototype. */
   kLastFlags: Symbol('kLastFlags'),
   /** The message frames itself: its `_send` is somebody else's. */

@@ -30,6 +30,8 @@ module.exports = Object.freeze({
   headerOverflowRejects: has(26, { 22: 23, 24: 21, 25: Infinity }),
   /** writeHead(flat array) after setHeader keeps duplicates. */
   writeHeadKeepsDuplicates: has(22),
+  /** `socket` is an own data property of outgoing messages; later an accessor of their prototype. */
+  socketIsData: !has(22),
   /** end(callback) is called before 'finish' with null, and with an error when the message cannot be flushed. */
   endCallbackGetsError: has(26, { 24: 21, 25: Infinity }),
   /** cork() gathers body parts in the message and sends them as one chunk. */

@@ -32,7 +32,7 @@ scenario('all properties of a request in its handler, and after it', async (run)
   let closed
   await run.serve({}, (req, res) => {
     logProperties(run, 'in handler', req)
-    run.log('in handler', 'own keys', Object.keys(req).sort())
+    run.log('in handler', 'own keys', ownKeys(req))
     run.log('in handler', 'same socket', req.socket === req.client, req.socket === req.connection, req.socket === res.socket, res.req === req)
     req.on('close', () => logProperties(run, 'closed', req))
     closed = run.closed(req, res)
@@ -113,7 +113,13 @@ scenario.server('values are latin1, trimmed, and may be empty', async (run) => {
 })
 
 scenario.server('special names do not break the headers object', async (run) => {
-  await run.serve({}, reportHeaders(run))
+  await run.serve({}, (req, res) => {
+    run.log('server', 'raw', req.rawHeaders)
+    run.log('server', 'headers', req.headers)
+    // There core's headersDistinct throws at them (docs/COMPATIBILITY.md).
+    if (!process.version.startsWith('v25.')) run.log('server', 'distinct', req.headersDistinct)
+    res.end('ok\n')
+  })
   await sendHead(run, 'GET / HTTP/1.1', 'Host: x', '__proto__: polluted', 'constructor: c', 'toString: t', 'hasOwnProperty: h', "!#$%&'*+-.^_`|~: token", '0: zero', '1: one')
 })
 

@@ -28,7 +28,8 @@ async function answer (run, handler, head = 'GET / HTTP/1.1\r\nHost: x\r\nConnec
 
 scenario.server('the state of a response before, between and after', (run) => answer(run, (req, res) => {
   logState(run, 'before', res)
-  run.log('before', 'own keys', Object.keys(res).sort())
+  // On Node 20 core's `socket` is one of them; deliberately not here (docs/COMPATIBILITY.md).
+  run.log('before', 'own keys', Object.keys(res).filter((key) => key !== 'socket').sort())
   res.write('x')
   logState(run, 'written', res)
   res.on('finish', () => logState(run, 'finish', res))

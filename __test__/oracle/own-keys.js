@@ -2,9 +2,9 @@
 
 /**
  * Own data properties of core's messages that are accessors of the prototype here, on purpose: see docs/COMPATIBILITY.md.
- * They count as own keys on both sides, wherever they are.
+ * They count as own keys on both sides, wherever they are. So does `_eventsCount`, which ours have from the start.
  */
-const ACCESSORS = ['_readableState', 'client', 'rawHeaders', 'rawTrailers', 'socket']
+const ACCESSORS = ['_eventsCount', '_readableState', 'client', 'rawHeaders', 'rawTrailers', 'socket']
 
 /** The own keys of a message, sorted. */
 function ownKeys (message) {
