@@ -42,7 +42,8 @@ const headFlags = Object.freeze({
   HAS_HOST: 16,
   FRAMED: 32,
   INFORMATIONAL: 64,
-  UNTIL_CLOSE: 128
+  UNTIL_CLOSE: 128,
+  SURPLUS: 256
 })
 
 /** Flags of `Connection.send`. */

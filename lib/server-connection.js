@@ -10,7 +10,7 @@ const diagnostics = require('node:diagnostics_channel')
 const { constants } = require('node:os')
 const { native, headFlags } = require('./binding')
 const { Connection } = require('./connection')
-const { newMessage, readRequest, isTouched } = require('./incoming')
+const { newMessage, readRequest, foldFirst, isTouched } = require('./incoming')
 const { closeResponse, originalAssignSocket, originalDetachSocket } = require('./response')
 const { isQuiet, baseEmit, failEndCallbacks } = require('./outgoing')
 const { acceptedSocket } = require('./socket')
@@ -24,7 +24,7 @@ const {
   kChunkedBuffer
 } = require('./symbols')
 
-const { BODY, UPGRADE } = headFlags
+const { BODY, UPGRADE, SURPLUS } = headFlags
 const { METHODS } = native
 
 /** What became of output that will not be written. */
@@ -178,6 +178,7 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   const request = newMessage(this, server[kIncomingMessage])
   readRequest(request, METHODS[method], version, targetLength, text)
   request.joinDuplicateHeaders = server.joinDuplicateHeaders || null
+  if ((flags & SURPLUS) !== 0) foldFirst(request, fieldCount)
   request.upgrade = (flags & UPGRADE) !== 0
   const hasBody = (flags & BODY) !== 0
   if (!hasBody) this.began = 0

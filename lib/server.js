@@ -8,22 +8,19 @@
 const net = require('node:net')
 const { captureRejectionSymbol } = require('node:events')
 const { promisify } = require('node:util')
-const { maxHeaderSize, _connectionListener: coreConnectionListener } = require('node:http')
+const { _connectionListener: coreConnectionListener } = require('node:http')
 const { Listener } = require('./listener')
 const { serveStream } = require('./stream-server')
 const { ServerResponse } = require('./response')
 const { IncomingMessage } = require('./incoming')
 const { parseUniqueHeadersOption } = require('./outgoing')
 const { codes } = require('./errors')
-const { leniencyOf } = require('./leniency')
+const { parserConfig } = require('./parser-config')
 const versions = require('./versions')
 const {
   kConnection, kConnections, kIncomingMessage, kServerResponse, kUniqueHeaders, kOptimizeEmptyRequests, kSweep, kLimits, kParserConfig
 } = require('./symbols')
 const { validateBoolean, validateFunction, validateInteger, validateObject, validateOneOf } = require('./validators')
-
-/** Fields of a head, and again of its trailers, unless maxHeadersCount says otherwise. */
-const MAX_HEADERS = 1000
 
 /**
  * @param {object|Function} [options] see docs; a function is the listener
@@ -135,13 +132,7 @@ Server.prototype[kLimits] = function () { return this.maxHeadersCount }
 
 /** The limits and leniencies of this server's parsers. */
 Server.prototype[kParserConfig] = function () {
-  const { maxHeadersCount } = this
-  return {
-    maxHeaderSize: this.maxHeaderSize || maxHeaderSize,
-    maxHeaders: typeof maxHeadersCount === 'number' ? maxHeadersCount : MAX_HEADERS,
-    truncateHeaders: !versions.headerOverflowRejects,
-    leniency: leniencyOf(this.insecureHTTPParser, this.httpValidation)
-  }
+  return parserConfig(this, versions.headerOverflowRejects)
 }
 
 /**

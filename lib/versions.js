@@ -17,6 +17,11 @@ function has (first, backports = {}) {
   return from === undefined ? major >= first : minor >= from
 }
 
+function isBefore (version, major, minor) {
+  const [itsMajor, itsMinor] = version.split('.', 2).map(Number)
+  return itsMajor < major || (itsMajor === major && itsMinor < minor)
+}
+
 module.exports = Object.freeze({
   major,
   minor,
@@ -28,6 +33,10 @@ module.exports = Object.freeze({
   largeHighWaterMark: has(22),
   /** Too many fields end the connection with 431; before, the surplus was dropped. */
   headerOverflowRejects: has(26, { 22: 23, 24: 21, 25: Infinity }),
+  /** What is dropped of too many fields are batches of the parser's; since, it is what is beyond the limit. */
+  headersDropInBatches: !has(22),
+  /** Core's parser is llhttp 9.3, whose grammar differs in details from that of 9.4. */
+  llhttp93: isBefore(process.versions.llhttp, 9, 4),
   /** writeHead(flat array) after setHeader keeps duplicates. */
   writeHeadKeepsDuplicates: has(22),
   /** end(callback) is called before 'finish' with null, and with an error when the message cannot be flushed. */

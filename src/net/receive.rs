@@ -17,9 +17,14 @@ const HAS_HOST: i32 = 16;
 const FRAMED: i32 = 32;
 const INFORMATIONAL: i32 = 64;
 const UNTIL_CLOSE: i32 = 128;
+const SURPLUS: i32 = 256;
 
 fn flag(condition: bool, bit: i32) -> i32 {
     if condition { bit } else { 0 }
+}
+
+fn surplus(fields: &proto::Fields<'_>) -> i32 {
+    flag(fields.counted() < fields.len(), SURPLUS)
 }
 
 fn has_body(framing: BodyFraming) -> bool {
@@ -47,7 +52,8 @@ fn request(id: u32, head: &proto::RequestHead<'_>, batch: &mut Batch) -> Event {
         | flag(head.switch, UPGRADE)
         | flag(head.has_expect, HAS_EXPECT)
         | flag(head.has_host, HAS_HOST)
-        | flag(head.framed, FRAMED);
+        | flag(head.framed, FRAMED)
+        | surplus(&head.fields);
     let text = pack(batch, head.target, &head.fields);
     Event::Head {
         id,
@@ -57,7 +63,7 @@ fn request(id: u32, head: &proto::RequestHead<'_>, batch: &mut Batch) -> Event {
             i32::from(head.method.number()),
             version(head.version),
             head.target.len() as i32,
-            head.fields.len() as i32,
+            head.fields.counted() as i32,
         ],
         text,
     }
@@ -69,7 +75,8 @@ fn response(id: u32, head: &proto::ResponseHead<'_>, batch: &mut Batch) -> Event
         | flag(head.switch, UPGRADE)
         | flag(head.framed, FRAMED)
         | flag(head.informational, INFORMATIONAL)
-        | flag(head.body == BodyFraming::UntilClose, UNTIL_CLOSE);
+        | flag(head.body == BodyFraming::UntilClose, UNTIL_CLOSE)
+        | surplus(&head.fields);
     let text = pack(batch, head.reason, &head.fields);
     Event::Head {
         id,
@@ -79,7 +86,7 @@ fn response(id: u32, head: &proto::ResponseHead<'_>, batch: &mut Batch) -> Event
             i32::from(head.status),
             version(head.version),
             head.reason.len() as i32,
-            head.fields.len() as i32,
+            head.fields.counted() as i32,
         ],
         text,
     }
