@@ -33,6 +33,9 @@ const events = Object.freeze({
   EXPIRED: 13
 })
 
+/** Flag of END: the end of the connection was the end of the message. */
+const AT_EOF = 2
+
 /** Flags of REQUEST and RESPONSE records. */
 const headFlags = Object.freeze({
   KEEP_ALIVE: 1,
@@ -194,6 +197,8 @@ function isApart (id) {
   const before = records[cursor - STRIDE]
   if (before === events.DATA || before === events.EOF) return true
   // What a FIN means does not come with the bytes before it.
+  if (kind === events.END) return (records[cursor + 2] & AT_EOF) !== 0
+  if (kind === events.EOF && before === events.END && (records[cursor - STRIDE + 2] & AT_EOF) !== 0) return false
   return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[cursor + 4] === 0)
 }
 

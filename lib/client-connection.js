@@ -31,7 +31,11 @@ const RESOURCE_OPTIONS = { requireManualDestroy: true }
 const finishChannel = diagnostics.channel('http.client.response.finish')
 
 /** Limits and leniencies of a request that asks for nothing special; shared, never changed. */
-const plainConfig = Object.freeze(parserConfig({}, false))
+let plain = null
+
+function plainConfig () {
+  return (plain ??= Object.freeze(parserConfig({}, false)))
+}
 
 /**
  * @param {number} id of the native connection, -1 while there is none yet
@@ -39,7 +43,7 @@ const plainConfig = Object.freeze(parserConfig({}, false))
  */
 function ClientConnection (id, stream) {
   ClientTransport.call(this, id, stream)
-  this.config = plainConfig
+  this.config = plainConfig()
   /** Its response, until that is complete. */
   this.response = null
   /** That one's body ends with the connection, however that ends. */
@@ -109,7 +113,7 @@ ClientConnection.prototype.begin = function begin (request) {
 function configOf (request) {
   const { maxHeaderSize: size, maxHeadersCount: count, insecureHTTPParser: insecure, httpValidation } = request
   if (size === undefined && insecure === undefined && httpValidation === undefined && typeof count !== 'number') {
-    return plainConfig
+    return plainConfig()
   }
   return parserConfig(request, false)
 }
@@ -316,7 +320,7 @@ ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
 function connectionOf (socket) {
   const known = socket[kConnection]
   if (known instanceof ClientConnection && (known.stream === null || known.id !== -1)) return known
-  return new ClientConnection(native.open(1, plainConfig), socket)
+  return new ClientConnection(native.open(1, plainConfig()), socket)
 }
 
 module.exports = { ClientConnection, connectionOf }

@@ -18,10 +18,21 @@ const ALL = 1023
 /** Control characters in field values, but NUL, CR and LF. */
 const HEADER_VALUE_RELAXED = 1024
 
-const FLAG = /(?:^|\s)--insecure-http-parser(?:\s|$)/
+const FLAG = /(?:^|\s)--insecure[-_]http[-_]parser(?:\s|$)/
 
 /** Was Node started with --insecure-http-parser? */
 const isInsecureByDefault = FLAG.test(process.execArgv.join(' ')) || FLAG.test(process.env.NODE_OPTIONS ?? '')
+
+let hasWarned = false
+
+/** Is what the grammar forbids let through where no option says otherwise? */
+function isInsecure () {
+  if (isInsecureByDefault && !hasWarned) {
+    hasWarned = true
+    process.emitWarning('Using insecure HTTP parsing')
+  }
+  return isInsecureByDefault
+}
 
 /**
  * @param {boolean|undefined} insecure the option insecureHTTPParser
@@ -31,7 +42,7 @@ function leniencyOf (insecure, validation) {
   if (validation === 'strict') return 0
   if (validation === 'relaxed') return HEADER_VALUE_RELAXED
   if (validation === 'insecure') return ALL
-  return insecure ?? isInsecureByDefault ? ALL : 0
+  return insecure ?? isInsecure() ? ALL : 0
 }
 
 /** maxHeadersCount, as core understands it: it counts names and values, in 32 bits, and takes what is below 1 for no limit. */
@@ -56,4 +67,14 @@ function parserConfig ({ maxHeaderSize, maxHeadersCount, insecureHTTPParser, htt
   }
 }
 
-module.exports = { parserConfig }
+/**
+ * Do the options mean another configuration now?
+ * @param {object} options a server or a request
+ * @param {object} then what they were
+ */
+function differ (options, then) {
+  return options.maxHeadersCount !== then.maxHeadersCount || options.maxHeaderSize !== then.maxHeaderSize ||
+    options.insecureHTTPParser !== then.insecureHTTPParser || options.httpValidation !== then.httpValidation
+}
+
+module.exports = { parserConfig, differ, isInsecure }

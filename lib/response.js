@@ -267,8 +267,7 @@ if (versions.writeInformation) {
 
 if (versions.httpValidation) {
   ServerResponse.prototype[kValidation] = function () {
-    const server = this[kConnection]?.server ?? this.req?.[kConnection]?.server ?? this[kSocket]?.server
-    return server?.httpValidation
+    return this[kConnection]?.server ?? this.req?.[kConnection]?.server ?? this[kSocket]?.server
   }
 }
 

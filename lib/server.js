@@ -18,7 +18,7 @@ const { codes } = require('./errors')
 const { parserConfig } = require('./parser-config')
 const versions = require('./versions')
 const {
-  kConnection, kConnections, kIncomingMessage, kServerResponse, kUniqueHeaders, kOptimizeEmptyRequests, kSweep, kLimits, kParserConfig
+  kConnection, kConnections, kIncomingMessage, kServerResponse, kUniqueHeaders, kOptimizeEmptyRequests, kSweep, kParserConfig
 } = require('./symbols')
 const { validateBoolean, validateFunction, validateInteger, validateObject, validateOneOf } = require('./validators')
 
@@ -68,13 +68,14 @@ function storeOptions (server, options) {
   server[kIncomingMessage] = options.IncomingMessage || IncomingMessage
   server[kServerResponse] = options.ServerResponse || ServerResponse
 
-  const { maxHeaderSize, insecureHTTPParser, httpValidation, requestTimeout, headersTimeout } = options
+  const { maxHeaderSize, insecureHTTPParser, requestTimeout, headersTimeout } = options
   if (maxHeaderSize !== undefined) validateInteger(maxHeaderSize, 'maxHeaderSize', 0)
   server.maxHeaderSize = maxHeaderSize
 
   if (insecureHTTPParser !== undefined) validateBoolean(insecureHTTPParser, 'options.insecureHTTPParser')
   server.insecureHTTPParser = insecureHTTPParser
   if (versions.httpValidation) {
+    const { httpValidation } = options
     if (httpValidation !== undefined) {
       validateOneOf(httpValidation, 'options.httpValidation', ['strict', 'relaxed', 'insecure'])
       if (insecureHTTPParser !== undefined) {
@@ -126,9 +127,6 @@ function storeBoolean (server, options, name, preset) {
   if (options[name] !== undefined) validateBoolean(options[name], `options.${name}`)
   server[name] = options[name] ?? preset
 }
-
-/** What decides whether a connection's parser needs another configuration than its listener's. */
-Server.prototype[kLimits] = function () { return this.maxHeadersCount }
 
 /** The limits and leniencies of this server's parsers. */
 Server.prototype[kParserConfig] = function () {

@@ -92,12 +92,13 @@ fn response(id: u32, head: &proto::ResponseHead<'_>, batch: &mut Batch) -> Event
     }
 }
 
-fn end(id: u32, trailers: &proto::Fields<'_>, batch: &mut Batch) -> Event {
+fn end(id: u32, trailers: &proto::Fields<'_>, at_eof: bool, batch: &mut Batch) -> Event {
     let field_count = trailers.len();
     Event::End {
         id,
         field_count,
         trailers: (field_count > 0).then(|| pack(batch, b"", trailers)),
+        at_eof,
     }
 }
 
@@ -183,7 +184,7 @@ impl Connection {
                     batch.events.push(Event::Data { id, payload });
                 }
                 Ok(Said::End(trailers)) => {
-                    let event = end(id, &trailers, batch);
+                    let event = end(id, &trailers, false, batch);
                     batch.events.push(event);
                     state.timing.message_complete();
                 }
@@ -236,7 +237,7 @@ impl Connection {
         if state.broken.is_none() && !state.raw {
             match state.proto.end_of_input() {
                 Ok(Said::End(trailers)) => {
-                    let event = end(id, &trailers, batch);
+                    let event = end(id, &trailers, true, batch);
                     batch.events.push(event);
                 }
                 Ok(_) => {}
