@@ -77,6 +77,10 @@ function ServerConnection (id, stream, server, listener) {
   this.inputEnded = false
   /** Everybody was told that the connection is closed; what is still on its way up comes too late. */
   this.isGone = false
+  /** Idle time while an exchange is under way, ms; 0 for none. */
+  this.idle = listener === null ? 0 : listener.idle
+  /** server._connections counts it, and nobody but us will count it out. */
+  this.isCounted = stream === null
   /** Driver two: the keep-alive time runs on the stream. */
   this.keepAliveSet = false
   /** Driver two: when the message that is arriving began, performance.now(); 0 between messages. */
@@ -91,8 +95,8 @@ ServerConnection.prototype.getSocket = function getSocket () {
   const { server } = this
   const socket = this.socket = acceptedSocket(this, { highWaterMark: server.highWaterMark })
   socket.server = server
-  // net.Socket counts itself out when it is destroyed; a connection that is gone was counted already.
-  socket._server = this.id === -1 ? null : server
+  // net.Socket counts itself out when it is destroyed.
+  socket._server = this.isCounted ? server : null
   socket.parser = this.detached ? null : Parser.of(this, socket)
   socket._paused = this.heldBack
   if (server.timeout) socket.timeout = server.timeout
@@ -170,8 +174,14 @@ ServerConnection.prototype.run = function run (step, self, a, b) {
 ServerConnection.prototype.onRequest = function onRequest (flags, method, version, targetLength, fieldCount, text) {
   const { server, listener } = this
   if (this.isGone) return
-  if (listener !== null) listener.refresh()
-  else if (this.keepAliveSet) {
+  if (listener !== null) {
+    listener.refresh()
+    if (this.idle !== listener.idle && this.resource !== null) {
+      // The native side began with the idle time that it knew of when the request came.
+      this.idle = listener.idle
+      this.setTimeout(this.idle)
+    }
+  } else if (this.keepAliveSet) {
     this.keepAliveSet = false
     this.stream.setTimeout?.(server.timeout || 0)
   }
@@ -497,12 +507,16 @@ ServerConnection.prototype.onClosed = function onClosed (errno, syscall) {
     return
   }
   if (errno !== 0) this.failOnce(systemError(errno, syscall))
-  if (stream === null) {
-    server._connections--
-    server._emitCloseIfDrained()
-  }
+  this.countOut()
   this.abort()
   this.afterClose()
+}
+
+ServerConnection.prototype.countOut = function countOut () {
+  if (!this.isCounted) return
+  this.isCounted = false
+  this.server._connections--
+  this.server._emitCloseIfDrained()
 }
 
 /** Everybody knows that the connection is closed. */
@@ -535,8 +549,13 @@ function detachFrom (response) {
 
 /** Closes the connection: server.closeAllConnections(). */
 ServerConnection.prototype.terminate = function terminate () {
-  if (this.socket !== null) this.socket.destroy()
-  else this.destroy()
+  if (this.socket !== null) {
+    this.socket.destroy()
+  } else {
+    this.destroy()
+    // At once: the server may be closing.
+    this.countOut()
+  }
 }
 
 /** 0 busy, 1 between exchanges, 2 no byte ever received. */

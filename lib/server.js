@@ -187,6 +187,7 @@ Server.prototype[Symbol.asyncDispose] = {
     await promisify(this.close).call(this)
   }
 }[Symbol.asyncDispose]
+if (!versions.namesAsyncDispose) Object.defineProperty(Server.prototype[Symbol.asyncDispose], 'name', { value: '' })
 
 /** Destroys every connection that speaks HTTP. */
 Server.prototype.closeAllConnections = function closeAllConnections () {

@@ -57,6 +57,8 @@ module.exports = Object.freeze({
   upgradeParsesBody: has(26),
   /** server.shouldUpgradeCallback; before, only listenerCount('upgrade') decided. */
   shouldUpgradeCallback: has(25, { 22: 21, 24: 9 }),
+  /** Server.prototype[Symbol.asyncDispose] has a name. */
+  namesAsyncDispose: has(22),
   /** writeEarlyHints checks names and values. */
   validatesHints: has(24),
   /** ClientRequest.path is an accessor that checks. */

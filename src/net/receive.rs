@@ -135,7 +135,9 @@ impl Connection {
                 bytes_parsed: broken.behind,
                 packet: raw,
             });
-            broken.behind -= packet.len() as i64;
+            if self.thread().is_none() {
+                broken.behind -= packet.len() as i64;
+            }
             return;
         }
         if state.raw {
@@ -197,7 +199,10 @@ impl Connection {
                     let kind = error.kind as u8;
                     state.broken = Some(Broken {
                         kind,
-                        behind: error.offset as i64 - packet.len() as i64,
+                        behind: match self.thread() {
+                            Some(_) => error.offset as i64,
+                            None => error.offset as i64 - packet.len() as i64,
+                        },
                     });
                     let raw = Some(batch.payload(packet));
                     self.queued(packet.len());
