@@ -135,7 +135,7 @@ Listener.prototype.accept = function accept (id, isPaused) {
   this.watch()
   const connection = new ServerConnection(id, null, server, this)
   // The native side began with the idle time that it knew of; server.timeout may have been set meanwhile.
-  if (this.idle !== 0 || assumed !== 0) connection.setTimeout(this.idle)
+  if (this.idle !== 0 || assumed !== 0) connection.resetTimeout(this.idle)
   if (differ(server, this.assumed)) native.configure(id, server[kParserConfig]())
   server._connections++
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })

@@ -6,6 +6,7 @@
  * connection: the socket itself exists only if somebody looked.
  */
 
+const { AsyncLocalStorage } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const { constants } = require('node:os')
 const { native, headFlags } = require('./binding')
@@ -79,6 +80,8 @@ function ServerConnection (id, stream, server, listener) {
   this.isGone = false
   /** Idle time while an exchange is under way, ms; 0 for none. */
   this.idle = listener === null ? 0 : listener.idle
+  /** Runs a function in the context in which the application set that, null if it did not. */
+  this.timerScope = null
   /** server._connections counts it, and nobody but us will count it out. */
   this.isCounted = stream === null
   /** Driver two: the keep-alive time runs on the stream. */
@@ -176,10 +179,11 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   if (this.isGone) return
   if (listener !== null) {
     listener.refresh()
+    if (this.timerScope !== null && this.current === null) this.timerScope = null
     if (this.idle !== listener.idle && this.resource !== null) {
       // The native side began with the idle time that it knew of when the request came.
       this.idle = listener.idle
-      this.setTimeout(this.idle)
+      this.resetTimeout(this.idle)
     }
   } else if (this.keepAliveSet) {
     this.keepAliveSet = false
@@ -334,7 +338,7 @@ ServerConnection.prototype.detach = function detach (request) {
     if (this.current === null && (this.queue === null || this.queue.length === 0)) isOver = handOver(this)
     if (!isOver) {
       socket.staysNative()
-      this.setTimeout(server.timeout || 0)
+      this.resetTimeout(server.timeout || 0)
     }
   }
   if (!isOver) native.upgrade(this.id, true)
@@ -391,11 +395,15 @@ ServerConnection.prototype.failOnce = function failOnce (error) {
   if (!this.failed) this.fail(error)
 }
 
+function tellError (error) {
+  return this.server.emit('clientError', error, this.getSocket())
+}
+
 /** Something is wrong with the client: tells 'clientError', or answers and closes. */
 ServerConnection.prototype.fail = function fail (error) {
   this.failed = true
   const { server } = this
-  if (isHeard(server, 'clientError') && server.emit('clientError', error, this.getSocket())) return
+  if (isHeard(server, 'clientError') && this.run(tellError, this, error)) return
   const { current } = this
   // Parts that the message keeps until the end of the tick count as sent, and are lost.
   if (this.isWritable() && (current === null || !(current._headerSent || current[kChunkedBuffer] !== null))) {
@@ -418,11 +426,14 @@ ServerConnection.prototype.onExpired = function onExpired (which) {
 
 /** The connection was idle for the time set. */
 ServerConnection.prototype.onTimeout = function onTimeout () {
+  if (this.detached) this.socket.timedOut()
+  else if (this.stream !== null) tellTimeout.call(this)
+  else if (this.timerScope !== null) this.timerScope(() => tellTimeout.call(this))
+  else this.run(tellTimeout, this)
+}
+
+function tellTimeout () {
   const { server, current, receiving, socket } = this
-  if (this.detached) {
-    socket.timedOut()
-    return
-  }
   let heard = false
   if (receiving !== null && isTouched(receiving)) heard = receiving.emit('timeout', this.getSocket())
   else if (receiving === null && current !== null && !current.req.complete) heard = current.req.emit('timeout', this.getSocket())
@@ -432,6 +443,18 @@ ServerConnection.prototype.onTimeout = function onTimeout () {
   if (heard) return
   if (socket !== null) socket.destroy()
   else this.destroy()
+}
+
+/** The application sets the idle time: as with a timer, what happens then happens in its context. */
+ServerConnection.prototype.setTimeout = function setTimeout (ms) {
+  if (this.stream === null) this.timerScope = AsyncLocalStorage.snapshot()
+  Connection.prototype.setTimeout.call(this, ms)
+}
+
+/** The server sets it. */
+ServerConnection.prototype.resetTimeout = function resetTimeout (ms) {
+  this.timerScope = null
+  Connection.prototype.setTimeout.call(this, ms)
 }
 
 ServerConnection.prototype.onDrain = function onDrain () {
