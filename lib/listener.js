@@ -104,7 +104,8 @@ Listener.prototype.refresh = function refresh () {
 /** Does anybody look at a connection before its first request? Then nothing is read from it before. */
 Listener.prototype.isWatched = function isWatched () {
   const { server } = this
-  return server.emit !== baseEmit || server.listenerCount('connection') > 1 || socketChannel.hasSubscribers
+  return server.emit !== baseEmit || server.listenerCount('connection') > 1 || socketChannel.hasSubscribers ||
+    (this.assumed !== null && differ(server, this.assumed))
 }
 
 Listener.prototype.watch = function watch () {

@@ -102,6 +102,10 @@ scenario.server('maxHeaderSize changed on a running server', async (run) => {
   server.maxHeaderSize = 100
   early.send(head)
   await early.until('over\n', 2)
+  // Ours is sure of it from the second connection on.
+  const next = run.dial()
+  next.send(GET)
+  await next.until('over\n')
   const late = run.dial()
   late.send(head)
   await late.ended()
