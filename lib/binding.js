@@ -33,6 +33,13 @@ const events = Object.freeze({
   EXPIRED: 13
 })
 
+/** Flags of END: trailers follow, and the end of the connection was the end of the message. */
+const TRAILERS = 1
+const AT_EOF = 2
+
+/** Fields that a head may have to be handed over at once. */
+const BATCH = 31
+
 /** Flags of REQUEST and RESPONSE records. */
 const headFlags = Object.freeze({
   KEEP_ALIVE: 1,
@@ -42,7 +49,8 @@ const headFlags = Object.freeze({
   HAS_HOST: 16,
   FRAMED: 32,
   INFORMATIONAL: 64,
-  UNTIL_CLOSE: 128
+  UNTIL_CLOSE: 128,
+  SURPLUS: 256
 })
 
 /** Flags of `Connection.send`. */
@@ -193,6 +201,11 @@ function isApart (id) {
   const before = records[cursor - STRIDE]
   if (before === events.DATA || before === events.EOF) return true
   // What a FIN means does not come with the bytes before it.
+  // Core's parser hands over trailers, heads of more than one batch of fields, and every head that comes after those,
+  // through a callback that runs ticks.
+  if (kind === events.REQUEST) return records[cursor + 6] > BATCH || connections[id]?.batches === true
+  if (kind === events.END) return records[cursor + 2] !== 0
+  if (kind === events.EOF && before === events.END && (records[cursor - STRIDE + 2] & AT_EOF) !== 0) return false
   return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[cursor + 4] === 0)
 }
 
@@ -229,6 +242,7 @@ function deliver (records, at, values) {
     case events.REQUEST: {
       const text = nextValue(values)
       if (connection === undefined) return
+      if (records[at + 6] > BATCH) connection.batches = true
       connection.onRequest(records[at + 2], records[at + 3], records[at + 4], records[at + 5], records[at + 6], text)
       return
     }
@@ -244,8 +258,10 @@ function deliver (records, at, values) {
       return
     }
     case events.END: {
-      const text = (records[at + 2] & 1) === 0 ? undefined : nextValue(values)
-      if (connection !== undefined) connection.onEnd(records[at + 3], text)
+      const text = (records[at + 2] & TRAILERS) === 0 ? undefined : nextValue(values)
+      if (connection === undefined) return
+      if (text !== undefined) connection.batches = true
+      connection.onEnd(records[at + 3], text)
       return
     }
     case events.PARSE_ERROR: {

@@ -6,7 +6,6 @@
  */
 
 const { AsyncResource } = require('node:async_hooks')
-const { maxHeaderSize } = require('node:http')
 const stream = require('node:stream')
 const diagnostics = require('node:diagnostics_channel')
 const { native, headFlags, connections, touch } = require('./binding')
@@ -15,11 +14,11 @@ const { handOver } = require('./handover')
 const { parseError } = require('./errors')
 const { kResource, kResponseEnded, emitError, emitClose } = require('./client-outcome')
 const { watch, hear, hush, leave, unwatch, hearResponseTimeout, shown } = require('./client-listeners')
-const { newMessage, readResponse } = require('./incoming')
+const { newMessage, readResponse, foldFirst } = require('./incoming')
 const measure = require('./measure')
 const { Parser } = require('./parser')
 const { kAsyncId } = require('./idle-socket')
-const { leniencyOf } = require('./leniency')
+const { parserConfig } = require('./parser-config')
 const parseErrors = require('./parse-errors')
 const versions = require('./versions')
 const { kConnection, kDrained, kReceive, kComplete } = require('./symbols')
@@ -29,18 +28,14 @@ const UNASKED = parseErrors.length - 1
 
 const RESOURCE_OPTIONS = { requireManualDestroy: true }
 
-/** Fields of a head, and again of its trailers. */
-const MAX_HEADERS = 1000
-
 const finishChannel = diagnostics.channel('http.client.response.finish')
 
 /** Limits and leniencies of a request that asks for nothing special; shared, never changed. */
-const plainConfig = Object.freeze({
-  maxHeaderSize,
-  maxHeaders: MAX_HEADERS,
-  truncateHeaders: !versions.headerOverflowRejects,
-  leniency: leniencyOf()
-})
+let plain = null
+
+function plainConfig () {
+  return (plain ??= Object.freeze(parserConfig({}, false)))
+}
 
 /**
  * @param {number} id of the native connection, -1 while there is none yet
@@ -48,7 +43,7 @@ const plainConfig = Object.freeze({
  */
 function ClientConnection (id, stream) {
   ClientTransport.call(this, id, stream)
-  this.config = plainConfig
+  this.config = plainConfig()
   /** Its response, until that is complete. */
   this.response = null
   /** That one's body ends with the connection, however that ends. */
@@ -118,14 +113,9 @@ ClientConnection.prototype.begin = function begin (request) {
 function configOf (request) {
   const { maxHeaderSize: size, maxHeadersCount: count, insecureHTTPParser: insecure, httpValidation } = request
   if (size === undefined && insecure === undefined && httpValidation === undefined && typeof count !== 'number') {
-    return plainConfig
+    return plainConfig()
   }
-  return {
-    maxHeaderSize: size || plainConfig.maxHeaderSize,
-    maxHeaders: typeof count === 'number' && count >= 0 ? count : MAX_HEADERS,
-    truncateHeaders: plainConfig.truncateHeaders,
-    leniency: leniencyOf(insecure, httpValidation)
-  }
+  return parserConfig(request, false)
 }
 
 /** Idle since the last exchange: did the peer end it since, or say what nobody asked for? Asks the kernel. */
@@ -165,6 +155,7 @@ ClientConnection.prototype.onResponse = function onResponse (flags, status, vers
   const response = newMessage(this)
   readResponse(response, status, version, reasonLength, text)
   response.joinDuplicateHeaders = request.joinDuplicateHeaders
+  if ((flags & headFlags.SURPLUS) !== 0) foldFirst(response, fieldCount)
   response.upgrade = (flags & headFlags.UPGRADE) !== 0
   request[kResource].runInAsyncScope(deliver, this, request, response, flags)
 }
@@ -329,7 +320,7 @@ ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
 function connectionOf (socket) {
   const known = socket[kConnection]
   if (known instanceof ClientConnection && (known.stream === null || known.id !== -1)) return known
-  return new ClientConnection(native.open(1, plainConfig), socket)
+  return new ClientConnection(native.open(1, plainConfig()), socket)
 }
 
 module.exports = { ClientConnection, connectionOf }

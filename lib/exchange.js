@@ -26,11 +26,13 @@ const RESOURCE_OPTIONS = { requireManualDestroy: true }
 class ExchangeResource extends AsyncResource {
   constructor (connection) {
     super(RESOURCE_TYPE, RESOURCE_OPTIONS)
-    this.type = RESOURCE_TYPE
     this.connection = connection
   }
 
-  get socket () { return this.connection.getSocket() }
+  // Hooks ask for these while the constructor runs.
+  get type () { return RESOURCE_TYPE }
+
+  get socket () { return this.connection?.getSocket() }
 }
 
 function newResource (connection) {

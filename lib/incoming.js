@@ -123,6 +123,13 @@ function readResponse (message, status, version, reasonLength, text) {
   message[kRawHeaders] = null
 }
 
+/** Of a head with more fields than maxHeadersCount: the raw headers show the others, the folded ones do not. */
+function foldFirst (message, count) {
+  const raw = message.rawHeaders.slice(0, 2 * count)
+  message[kHeaders] = fold(raw, message.joinDuplicateHeaders)
+  message[kHeadersDistinct] = foldDistinct(raw)
+}
+
 /** `name\nvalue\nname\nvalue…` -> [name, value, name, value…]. */
 function splitFields (text) {
   return text === '' ? [] : text.split('\n')
@@ -401,4 +408,4 @@ IncomingMessage.prototype._addHeaderLineDistinct = function _addHeaderLineDistin
   addDistinct(dest, field, value)
 }
 
-module.exports = { IncomingMessage, newMessage, readRequest, readResponse, isTouched, splitFields }
+module.exports = { IncomingMessage, newMessage, readRequest, readResponse, foldFirst, isTouched, splitFields }

@@ -12,7 +12,8 @@ const { Connection } = require('./connection')
 const { ServerConnection } = require('./server-connection')
 const { baseEmit } = require('./outgoing')
 const versions = require('./versions')
-const { kLimits, kParserConfig } = require('./symbols')
+const { differ } = require('./parser-config')
+const { kParserConfig } = require('./symbols')
 
 const socketChannel = diagnostics.channel('net.server.socket')
 
@@ -34,6 +35,8 @@ function Listener (server) {
   this.idle = -1
   /** Connections come paused. At first they do: who wants to see them may still come. */
   this.holds = true
+  /** The server's options that its parsers were made for. */
+  this.assumed = null
   this.isReferenced = true
   this.reading = false
   /** The context in which listen() was called: connections inherit it. */
@@ -56,7 +59,8 @@ Listener.prototype.bind = function bind (address, port, addressType, backlog, fd
   }
   const listen = (where) => {
     this.id = native.listen({ ...common, ...where }, server[kParserConfig]())
-    this.limits = server[kLimits]()
+    const { maxHeadersCount, maxHeaderSize, insecureHTTPParser, httpValidation } = server
+    this.assumed = { maxHeadersCount, maxHeaderSize, insecureHTTPParser, httpValidation }
   }
   if (typeof fd === 'number' && fd >= 0) {
     listen({ fd })
@@ -100,7 +104,8 @@ Listener.prototype.refresh = function refresh () {
 /** Does anybody look at a connection before its first request? Then nothing is read from it before. */
 Listener.prototype.isWatched = function isWatched () {
   const { server } = this
-  return server.emit !== baseEmit || server.listenerCount('connection') > 1 || socketChannel.hasSubscribers
+  return server.emit !== baseEmit || server.listenerCount('connection') > 1 || socketChannel.hasSubscribers ||
+    (this.assumed !== null && differ(server, this.assumed))
 }
 
 Listener.prototype.watch = function watch () {
@@ -131,8 +136,8 @@ Listener.prototype.accept = function accept (id, isPaused) {
   this.watch()
   const connection = new ServerConnection(id, null, server, this)
   // The native side began with the idle time that it knew of; server.timeout may have been set meanwhile.
-  if (this.idle !== 0 || assumed !== 0) connection.setTimeout(this.idle)
-  if (server[kLimits]() !== this.limits) native.configure(id, server[kParserConfig]())
+  if (this.idle !== 0 || assumed !== 0) connection.resetTimeout(this.idle)
+  if (differ(server, this.assumed)) native.configure(id, server[kParserConfig]())
   server._connections++
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })
   if (server.emit !== baseEmit || server.listenerCount('connection') > 1) {

@@ -29,6 +29,7 @@ const {
 const { _send, _writeRaw, isPlain, writePlain, endPlain } = require('./outgoing-plain')
 const { isForeign, writeForeign, endForeign } = require('./outgoing-foreign')
 const { quiet } = require('./quiet')
+const { isInsecure } = require('./parser-config')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
@@ -449,12 +450,16 @@ OutgoingMessage.prototype[captureRejectionSymbol] = function (error, event) {
 }
 
 if (versions.httpValidation) {
-  OutgoingMessage.prototype[kValidation] = function () { return this.httpValidation }
+  /** The server whose options count, too. */
+  OutgoingMessage.prototype[kValidation] = function () {}
 
-  /** Do field values go out under `httpValidation: 'relaxed'`? */
+  /** May field values hold control characters? */
   OutgoingMessage.prototype._isLenientHeaderValidation = function () {
-    const validation = this[kValidation]()
-    return validation === 'relaxed' || validation === 'insecure'
+    const server = this[kValidation]()
+    const validation = this.httpValidation ?? server?.httpValidation
+    if (validation !== undefined) return validation !== 'strict'
+    const insecure = this.insecureHTTPParser ?? server?.insecureHTTPParser
+    return typeof insecure === 'boolean' ? insecure : isInsecure()
   }
 }
 

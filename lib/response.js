@@ -242,7 +242,12 @@ ServerResponse.prototype.writeEarlyHints = function writeEarlyHints (hints, call
     return
   }
   let block = statusLine(103, STATUS_CODES[103])
-  for (const name of Object.keys(fields)) block += `${name}: ${fields[name]}\r\n`
+  for (const name of Object.keys(fields)) {
+    const field = `${name}: ${fields[name]}`
+    // Core of this release takes anything; but what ends a line would let its source write the response.
+    if (/[\r\n]/.test(field)) throw new codes.ERR_INVALID_CHAR('header content', name)
+    block += field + '\r\n'
+  }
   sendInformational(this, block + '\r\n', callback)
 }
 
@@ -269,8 +274,7 @@ if (versions.writeInformation) {
 
 if (versions.httpValidation) {
   ServerResponse.prototype[kValidation] = function () {
-    const server = this[kConnection]?.server ?? this.req?.[kConnection]?.server ?? this[kSocket]?.server
-    return server?.httpValidation
+    return this[kConnection]?.server ?? this.req?.[kConnection]?.server ?? this[kSocket]?.server
   }
 }
 

@@ -6,11 +6,12 @@
  * connection: the socket itself exists only if somebody looked.
  */
 
+const { AsyncLocalStorage } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const { constants } = require('node:os')
 const { native, headFlags } = require('./binding')
 const { Connection } = require('./connection')
-const { newMessage, readRequest, isTouched } = require('./incoming')
+const { newMessage, readRequest, foldFirst, isTouched } = require('./incoming')
 const { closeResponse, originalAssignSocket, originalDetachSocket } = require('./response')
 const { isQuiet, baseEmit, failEndCallbacks } = require('./outgoing')
 const { acceptedSocket } = require('./socket')
@@ -24,7 +25,7 @@ const {
   kChunkedBuffer, kWritableFinished
 } = require('./symbols')
 
-const { BODY, UPGRADE } = headFlags
+const { BODY, UPGRADE, SURPLUS } = headFlags
 const { METHODS } = native
 
 /** What became of output that will not be written. */
@@ -77,6 +78,12 @@ function ServerConnection (id, stream, server, listener) {
   this.inputEnded = false
   /** Everybody was told that the connection is closed; what is still on its way up comes too late. */
   this.isGone = false
+  /** Idle time while an exchange is under way, ms; 0 for none. */
+  this.idle = listener === null ? 0 : listener.idle
+  /** Runs a function in the context in which the application set that, null if it did not. */
+  this.timerScope = null
+  /** server._connections counts it, and nobody but us will count it out. */
+  this.isCounted = stream === null
   /** Driver two: the keep-alive time runs on the stream. */
   this.keepAliveSet = false
   /** Driver two: when the message that is arriving began, performance.now(); 0 between messages. */
@@ -91,8 +98,8 @@ ServerConnection.prototype.getSocket = function getSocket () {
   const { server } = this
   const socket = this.socket = acceptedSocket(this, { highWaterMark: server.highWaterMark })
   socket.server = server
-  // net.Socket counts itself out when it is destroyed; a connection that is gone was counted already.
-  socket._server = this.id === -1 ? null : server
+  // net.Socket counts itself out when it is destroyed.
+  socket._server = this.isCounted ? server : null
   socket.parser = this.detached || this.id === -1 ? null : Parser.of(this, socket)
   socket._paused = this.heldBack
   if (server.timeout) socket.timeout = server.timeout
@@ -171,14 +178,22 @@ ServerConnection.prototype.run = function run (step, self, a, b) {
 ServerConnection.prototype.onRequest = function onRequest (flags, method, version, targetLength, fieldCount, text) {
   const { server, listener } = this
   if (this.isGone) return
-  if (listener !== null) listener.refresh()
-  else if (this.keepAliveSet) {
+  if (listener !== null) {
+    listener.refresh()
+    if (this.timerScope !== null && this.current === null) this.timerScope = null
+    if (this.idle !== listener.idle && this.resource !== null) {
+      // The native side began with the idle time that it knew of when the request came.
+      this.idle = listener.idle
+      this.resetTimeout(this.idle)
+    }
+  } else if (this.keepAliveSet) {
     this.keepAliveSet = false
     this.stream.setTimeout?.(server.timeout || 0)
   }
   const request = newMessage(this, server[kIncomingMessage])
   readRequest(request, METHODS[method], version, targetLength, text)
   request.joinDuplicateHeaders = server.joinDuplicateHeaders || null
+  if ((flags & SURPLUS) !== 0) foldFirst(request, fieldCount)
   request.upgrade = (flags & UPGRADE) !== 0
   const hasBody = (flags & BODY) !== 0
   if (!hasBody) this.began = 0
@@ -321,7 +336,7 @@ ServerConnection.prototype.detach = function detach (request) {
     if (this.current === null && (this.queue === null || this.queue.length === 0)) isOver = handOver(this)
     if (!isOver) {
       socket.staysNative()
-      this.setTimeout(server.timeout || 0)
+      this.resetTimeout(server.timeout || 0)
     }
   }
   if (!isOver) native.upgrade(this.id, true)
@@ -378,11 +393,15 @@ ServerConnection.prototype.failOnce = function failOnce (error) {
   if (!this.failed) this.fail(error)
 }
 
+function tellError (error) {
+  return this.server.emit('clientError', error, this.getSocket())
+}
+
 /** Something is wrong with the client: tells 'clientError', or answers and closes. */
 ServerConnection.prototype.fail = function fail (error) {
   this.failed = true
   const { server } = this
-  if (isHeard(server, 'clientError') && server.emit('clientError', error, this.getSocket())) return
+  if (isHeard(server, 'clientError') && this.run(tellError, this, error)) return
   const { current } = this
   // Parts that the message keeps until the end of the tick count as sent, and are lost.
   if (this.isWritable() && (current === null || !(current._headerSent || current[kChunkedBuffer] !== null))) {
@@ -405,11 +424,14 @@ ServerConnection.prototype.onExpired = function onExpired (which) {
 
 /** The connection was idle for the time set. */
 ServerConnection.prototype.onTimeout = function onTimeout () {
+  if (this.detached) this.socket.timedOut()
+  else if (this.stream !== null) tellTimeout.call(this)
+  else if (this.timerScope !== null) this.timerScope(() => tellTimeout.call(this))
+  else this.run(tellTimeout, this)
+}
+
+function tellTimeout () {
   const { server, current, receiving, socket } = this
-  if (this.detached) {
-    socket.timedOut()
-    return
-  }
   let heard = false
   if (receiving !== null && isTouched(receiving)) heard = receiving.emit('timeout', this.getSocket())
   else if (receiving === null && current !== null && !current.req.complete) heard = current.req.emit('timeout', this.getSocket())
@@ -419,6 +441,18 @@ ServerConnection.prototype.onTimeout = function onTimeout () {
   if (heard) return
   if (socket !== null) socket.destroy()
   else this.destroy()
+}
+
+/** The application sets the idle time: as with a timer, what happens then happens in its context. */
+ServerConnection.prototype.setTimeout = function setTimeout (ms) {
+  if (this.stream === null) this.timerScope = AsyncLocalStorage.snapshot()
+  Connection.prototype.setTimeout.call(this, ms)
+}
+
+/** The server sets it. */
+ServerConnection.prototype.resetTimeout = function resetTimeout (ms) {
+  this.timerScope = null
+  Connection.prototype.setTimeout.call(this, ms)
 }
 
 ServerConnection.prototype.onDrain = function onDrain () {
@@ -494,12 +528,16 @@ ServerConnection.prototype.onClosed = function onClosed (errno, syscall) {
     return
   }
   if (errno !== 0) this.failOnce(systemError(errno, syscall))
-  if (stream === null) {
-    server._connections--
-    server._emitCloseIfDrained()
-  }
+  this.countOut()
   this.abort()
   this.afterClose()
+}
+
+ServerConnection.prototype.countOut = function countOut () {
+  if (!this.isCounted) return
+  this.isCounted = false
+  this.server._connections--
+  this.server._emitCloseIfDrained()
 }
 
 /** Everybody knows that the connection is closed. */
@@ -526,8 +564,13 @@ ServerConnection.prototype.closeResponses = function closeResponses () {
 
 /** Closes the connection: server.closeAllConnections(). */
 ServerConnection.prototype.terminate = function terminate () {
-  if (this.socket !== null) this.socket.destroy()
-  else this.destroy()
+  if (this.socket !== null) {
+    this.socket.destroy()
+  } else {
+    this.destroy()
+    // At once: the server may be closing.
+    this.countOut()
+  }
 }
 
 /** 0 busy, 1 between exchanges, 2 no byte ever received. */

@@ -8,22 +8,19 @@
 const net = require('node:net')
 const { captureRejectionSymbol } = require('node:events')
 const { promisify } = require('node:util')
-const { maxHeaderSize, _connectionListener: coreConnectionListener } = require('node:http')
+const { _connectionListener: coreConnectionListener } = require('node:http')
 const { Listener } = require('./listener')
 const { serveStream } = require('./stream-server')
 const { ServerResponse } = require('./response')
 const { IncomingMessage } = require('./incoming')
 const { parseUniqueHeadersOption } = require('./outgoing')
 const { codes } = require('./errors')
-const { leniencyOf } = require('./leniency')
+const { parserConfig } = require('./parser-config')
 const versions = require('./versions')
 const {
-  kConnection, kConnections, kIncomingMessage, kServerResponse, kUniqueHeaders, kOptimizeEmptyRequests, kSweep, kLimits, kParserConfig
+  kConnection, kConnections, kIncomingMessage, kServerResponse, kUniqueHeaders, kOptimizeEmptyRequests, kSweep, kParserConfig
 } = require('./symbols')
 const { validateBoolean, validateFunction, validateInteger, validateObject, validateOneOf } = require('./validators')
-
-/** Fields of a head, and again of its trailers, unless maxHeadersCount says otherwise. */
-const MAX_HEADERS = 1000
 
 /**
  * @param {object|Function} [options] see docs; a function is the listener
@@ -71,13 +68,14 @@ function storeOptions (server, options) {
   server[kIncomingMessage] = options.IncomingMessage || IncomingMessage
   server[kServerResponse] = options.ServerResponse || ServerResponse
 
-  const { maxHeaderSize, insecureHTTPParser, httpValidation, requestTimeout, headersTimeout } = options
+  const { maxHeaderSize, insecureHTTPParser, requestTimeout, headersTimeout } = options
   if (maxHeaderSize !== undefined) validateInteger(maxHeaderSize, 'maxHeaderSize', 0)
   server.maxHeaderSize = maxHeaderSize
 
   if (insecureHTTPParser !== undefined) validateBoolean(insecureHTTPParser, 'options.insecureHTTPParser')
   server.insecureHTTPParser = insecureHTTPParser
   if (versions.httpValidation) {
+    const { httpValidation } = options
     if (httpValidation !== undefined) {
       validateOneOf(httpValidation, 'options.httpValidation', ['strict', 'relaxed', 'insecure'])
       if (insecureHTTPParser !== undefined) {
@@ -130,18 +128,9 @@ function storeBoolean (server, options, name, preset) {
   server[name] = options[name] ?? preset
 }
 
-/** What decides whether a connection's parser needs another configuration than its listener's. */
-Server.prototype[kLimits] = function () { return this.maxHeadersCount }
-
 /** The limits and leniencies of this server's parsers. */
 Server.prototype[kParserConfig] = function () {
-  const { maxHeadersCount } = this
-  return {
-    maxHeaderSize: this.maxHeaderSize || maxHeaderSize,
-    maxHeaders: typeof maxHeadersCount === 'number' ? maxHeadersCount : MAX_HEADERS,
-    truncateHeaders: !versions.headerOverflowRejects,
-    leniency: leniencyOf(this.insecureHTTPParser, this.httpValidation)
-  }
+  return parserConfig(this, versions.headerOverflowRejects)
 }
 
 /**
@@ -198,6 +187,7 @@ Server.prototype[Symbol.asyncDispose] = {
     await promisify(this.close).call(this)
   }
 }[Symbol.asyncDispose]
+if (!versions.namesAsyncDispose) Object.defineProperty(Server.prototype[Symbol.asyncDispose], 'name', { value: '' })
 
 /** Destroys every connection that speaks HTTP. */
 Server.prototype.closeAllConnections = function closeAllConnections () {

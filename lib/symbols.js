@@ -79,7 +79,6 @@ module.exports = {
   kServerResponse: Symbol('ServerResponse'),
   kOptimizeEmptyRequests: Symbol('OptimizeEmptyRequestsOption'),
   /** Server -> what decides whether a connection's parser needs another configuration than its listener's. */
-  kLimits: Symbol('kLimits'),
   /** Server -> the limits and leniencies of its parsers. */
   kParserConfig: Symbol('kParserConfig'),
   /** The connections that speak HTTP. */

@@ -17,6 +17,11 @@ function has (first, backports = {}) {
   return from === undefined ? major >= first : minor >= from
 }
 
+function isBefore (version, major, minor) {
+  const [itsMajor, itsMinor] = version.split('.', 2).map(Number)
+  return itsMajor < major || (itsMajor === major && itsMinor < minor)
+}
+
 module.exports = Object.freeze({
   major,
   minor,
@@ -28,6 +33,10 @@ module.exports = Object.freeze({
   largeHighWaterMark: has(22),
   /** Too many fields end the connection with 431; before, the surplus was dropped. */
   headerOverflowRejects: has(26, { 22: 23, 24: 21, 25: Infinity }),
+  /** What is dropped of too many fields are batches of the parser's; since, it is what is beyond the limit. */
+  headersDropInBatches: !has(22),
+  /** Core's parser is llhttp 9.3, whose grammar differs in details from that of 9.4. */
+  llhttp93: isBefore(process.versions.llhttp, 9, 4),
   /** writeHead(flat array) after setHeader keeps duplicates. */
   writeHeadKeepsDuplicates: has(22),
   /** `socket` is an own data property of outgoing messages; later an accessor of their prototype. */
@@ -50,6 +59,8 @@ module.exports = Object.freeze({
   upgradeParsesBody: has(26),
   /** server.shouldUpgradeCallback; before, only listenerCount('upgrade') decided. */
   shouldUpgradeCallback: has(25, { 22: 21, 24: 9 }),
+  /** Server.prototype[Symbol.asyncDispose] has a name. */
+  namesAsyncDispose: has(22),
   /** writeEarlyHints checks names and values. */
   validatesHints: has(24),
   /** ClientRequest.path is an accessor that checks. */

@@ -46,8 +46,10 @@ export interface HttpConfig {
   maxHeaderSize: number
   /** Fields of a head or of trailers; 0 for no limit. */
   maxHeaders: number
-  /** Drop the fields beyond instead of refusing the message. */
-  truncateHeaders: boolean
+  /** What becomes of the fields beyond: 0 refused, 1 dropped, 2 dropped in batches. */
+  surplus: number
+  /** The grammar of llhttp 9.3, not 9.4. */
+  llhttp93: boolean
   /** llhttp's lenient bits. */
   leniency: number
 }

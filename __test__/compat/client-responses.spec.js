@@ -151,22 +151,40 @@ scenario.client('all of a packet is parsed before anybody reads of it', async (r
 })
 
 scenario.client('more headers than maxHeadersCount', async (run) => {
-  for (const limit of [3, 0, null]) {
+  for (const [limit, count] of [[3, 1500], [0, 1500], [null, 1500], [3, 10], [3, 29], [3, 30], [62, 100], [-1, 1500], [NaN, 1500], [1.5, 10]]) {
     await run.origin(async (peer) => {
       await peer.until('\r\n\r\n')
-      peer.send(OK + Array.from({ length: 1500 }, (_, index) => `x${index}: y\r\n`).join('') + 'Content-Length: 0\r\nConnection: close\r\n\r\n')
+      const fields = (name) => Array.from({ length: count }, (_, index) => `${name}${index}: y\r\n`).join('')
+      peer.send(OK + fields('x') + `Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n${fields('t')}\r\n`)
     })
     const request = run.request({ agent: false })
     request.maxHeadersCount = limit
     run.watch('client', request, ['error', 'close'])
     request.on('response', (response) => {
-      run.log('client', 'count', Object.keys(response.headers).length, response.rawHeaders.length)
-      response.resume()
+      const names = Object.keys(response.headers)
+      run.log('client', 'count', limit, names.length, names.at(-1), Object.keys(response.headersDistinct).length, response.rawHeaders.length, response.rawHeaders.at(-2))
+      response.resume().on('end', () => run.log('client', 'trailers', Object.keys(response.trailers).length, response.rawTrailers.length))
     })
     request.end()
     await run.closed(request)
   }
 })
+
+for (const [what, head] of Object.entries({
+  'a status line that ends with CR CR': 'HTTP/1.1 200 OK\r\rContent-Length: 2\r\n\r\n',
+  'a status line that ends with CR CR LF': 'HTTP/1.1 200 OK\r\r\nContent-Length: 2\r\n\r\n',
+  'a Content-Length with a tab behind': `${OK}Content-Length: 2\t\r\n\r\n`,
+  'Connection: close with a tab behind': `${OK}Connection: close\t\r\nContent-Length: 2\r\n\r\n`,
+  'an empty Transfer-Encoding': `${OK}Transfer-Encoding:\r\nContent-Length: 2\r\n\r\n`
+})) {
+  scenario.client(`a response with ${what}`, async (run) => {
+    await run.origin(async (peer) => {
+      await peer.until('\r\n\r\n')
+      peer.send(`${head}ok`)
+    })
+    await run.exchange()
+  })
+}
 
 scenario.client('the answer comes before the request is finished', async (run) => {
   await run.origin(async (peer) => {

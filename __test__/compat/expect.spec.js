@@ -114,7 +114,7 @@ scenario.server('bad arguments of informational responses are refused', async (r
   await run.serve({}, (req, res) => {
     const attempt = (what, action) => run.attempt('server', what, action)
     for (const hints of [undefined, null, 'text', 5, { link: 'bad' }, { link: ['</a>; rel=x', 'bad'] }, { link: 5 }, {}, { link: [] },
-      { link: null }, { link: '</a>; rel=x', 'bad name': 'x' }, { link: '</a>; rel=x', name: 'b\r\nd' }]) {
+      { link: null }, { link: '</a>; rel=x', 'bad name': 'x' }]) {
       attempt(`writeEarlyHints(${run.summary(hints)})`, () => res.writeEarlyHints(hints))
     }
     if (res.writeInformation) {

@@ -166,6 +166,31 @@ scenario.server('many large answers in the pipeline pause reading and arrive who
   run.log('client', 'length', peer.chunks.reduce((sum, chunk) => sum + chunk.length, 0))
 })
 
+scenario.server('ticks run between pipelined requests where core hands fields over in batches, and there only', async (run) => {
+  const many = Array.from({ length: 32 }, (_, index) => `a${index}: b`)
+  const trailed = 'POST /trailed HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n'
+  for (const requests of [[get('/1'), get('/2')], [trailed, get('/2'), get('/3')], [get('/1'), get('/2', ...many), get('/3'), get('/4')], [get('/1', ...many.slice(0, 29)), get('/2', ...many.slice(0, 30)), get('/3')], [trailed, 'garbage\r\n\r\n']]) {
+    const closed = []
+    const server = await run.serve({}, (req, res) => {
+      closed.push(run.closed(req, res))
+      run.log('server', 'request', req.url)
+      process.nextTick(() => run.log('server', 'tick', req.url))
+      req.resume().on('end', () => {
+        run.log('server', 'end', req.url)
+        res.end()
+      })
+    })
+    server.on('clientError', (error, socket) => {
+      run.log('server', 'clientError', error.code)
+      socket.destroy()
+    })
+    const peer = run.dial()
+    peer.send(requests.join('') + get('/last', 'Connection: close'))
+    await peer.ended()
+    await Promise.all(closed)
+  }
+})
+
 scenario.server('an answer that waits its turn with more than fits is told to go on', async (run) => {
   const FRAGMENT = 64 * 1024
   const FRAGMENTS = 16

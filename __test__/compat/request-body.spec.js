@@ -223,15 +223,22 @@ scenario.server('unshift puts bytes back', async (run) => {
 })
 
 scenario.server('more trailers than maxHeadersCount', async (run) => {
-  const server = await run.serve({}, echo(run))
-  server.maxHeadersCount = 4
-  server.on('clientError', (error, socket) => {
-    run.log('server', 'clientError', error.code)
-    socket.destroy()
-  })
-  const peer = run.dial()
-  peer.send(post('Transfer-Encoding: chunked') + '0\r\n' + Array.from({ length: 9 }, (_, index) => `t${index}: y\r\n`).join('') + '\r\n')
-  await peer.when(() => peer.ending !== undefined || peer.received.includes('done\n'))
+  for (const [limit, count] of [[4, 9], [4, 40], [40, 100], [null, 1010], [0, 40]]) {
+    const server = await run.serve({}, (req, res) => {
+      req.resume().on('end', () => {
+        run.log('server', `limit ${limit}`, Object.keys(req.headers), Object.keys(req.trailers).length, Object.keys(req.trailersDistinct).length, req.rawTrailers.length, req.rawTrailers.at(-2))
+        res.end('done\n')
+      })
+    })
+    server.maxHeadersCount = limit
+    server.on('clientError', (error, socket) => {
+      run.log('server', 'clientError', error)
+      socket.destroy()
+    })
+    const peer = run.dial()
+    peer.send(post('Transfer-Encoding: chunked') + '0\r\n' + Array.from({ length: count }, (_, index) => `t${index}: y\r\n`).join('') + '\r\n')
+    await peer.when(() => peer.ending !== undefined || peer.received.includes('done\n'))
+  }
 })
 
 scenario.server('optimizeEmptyRequests starts requests without a body as ended', async (run) => {

@@ -124,11 +124,12 @@ impl Encoder {
                     id,
                     field_count,
                     trailers,
+                    at_eof,
                 } => {
                     if let Some(trailers) = &trailers {
                         value(scope.latin1(slice(bytes, trailers))?)?;
                     }
-                    let flags = i32::from(trailers.is_some());
+                    let flags = i32::from(trailers.is_some()) | i32::from(at_eof) << 1;
                     (END, id, [flags, field_count as i32, 0, 0, 0])
                 }
                 Event::ParseError {

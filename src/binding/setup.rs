@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http_native_proto::{Config, Leniency, METHODS, Role};
+use http_native_proto::{Config, Leniency, METHODS, Role, Surplus};
 use napi::bindgen_prelude::{Env, Object, Result};
 use napi::{Error, Status};
 use napi_derive::napi;
@@ -29,8 +29,10 @@ pub struct HttpConfig {
     pub max_header_size: u32,
     /// Fields of a head or of trailers; 0 for no limit.
     pub max_headers: u32,
-    /// Drop the fields beyond instead of refusing the message.
-    pub truncate_headers: bool,
+    /// What becomes of the fields beyond: 0 refused, 1 dropped, 2 dropped in batches.
+    pub surplus: u32,
+    /// The grammar of llhttp 9.3, not 9.4.
+    pub llhttp93: bool,
     /// llhttp's lenient bits.
     pub leniency: u32,
 }
@@ -40,7 +42,12 @@ impl From<HttpConfig> for Config {
         Self {
             max_header_size: config.max_header_size,
             max_headers: config.max_headers,
-            truncate_headers: config.truncate_headers,
+            surplus: match config.surplus {
+                0 => Surplus::Refuse,
+                1 => Surplus::Drop,
+                _ => Surplus::DropBatches,
+            },
+            llhttp_93: config.llhttp93,
             leniency: Leniency(config.leniency as u16),
         }
     }

@@ -47,7 +47,9 @@ pub(super) enum Ending {
 #[derive(Clone, Copy)]
 pub(super) struct Broken {
     pub(super) kind: u8,
-    /// Where the failure lies, counted from the end of the last packet: never positive.
+    /// What `bytesParsed` of the next packet says: for a stream where the failure lies, counted
+    /// from the end of the last packet, and for a socket, whose packets all come into the same
+    /// buffer of core's, the same every time.
     pub(super) behind: i64,
 }
 

@@ -54,6 +54,8 @@ pub(crate) enum Event {
         id: u32,
         field_count: u32,
         trailers: Option<Payload>,
+        /// It was the end of the connection that ended the message.
+        at_eof: bool,
     },
     Eof {
         id: u32,

@@ -17,9 +17,14 @@ const HAS_HOST: i32 = 16;
 const FRAMED: i32 = 32;
 const INFORMATIONAL: i32 = 64;
 const UNTIL_CLOSE: i32 = 128;
+const SURPLUS: i32 = 256;
 
 fn flag(condition: bool, bit: i32) -> i32 {
     if condition { bit } else { 0 }
+}
+
+fn surplus(fields: &proto::Fields<'_>) -> i32 {
+    flag(fields.counted() < fields.len(), SURPLUS)
 }
 
 fn has_body(framing: BodyFraming) -> bool {
@@ -47,7 +52,8 @@ fn request(id: u32, head: &proto::RequestHead<'_>, batch: &mut Batch) -> Event {
         | flag(head.switch, UPGRADE)
         | flag(head.has_expect, HAS_EXPECT)
         | flag(head.has_host, HAS_HOST)
-        | flag(head.framed, FRAMED);
+        | flag(head.framed, FRAMED)
+        | surplus(&head.fields);
     let text = pack(batch, head.target, &head.fields);
     Event::Head {
         id,
@@ -57,7 +63,7 @@ fn request(id: u32, head: &proto::RequestHead<'_>, batch: &mut Batch) -> Event {
             i32::from(head.method.number()),
             version(head.version),
             head.target.len() as i32,
-            head.fields.len() as i32,
+            head.fields.counted() as i32,
         ],
         text,
     }
@@ -69,7 +75,8 @@ fn response(id: u32, head: &proto::ResponseHead<'_>, batch: &mut Batch) -> Event
         | flag(head.switch, UPGRADE)
         | flag(head.framed, FRAMED)
         | flag(head.informational, INFORMATIONAL)
-        | flag(head.body == BodyFraming::UntilClose, UNTIL_CLOSE);
+        | flag(head.body == BodyFraming::UntilClose, UNTIL_CLOSE)
+        | surplus(&head.fields);
     let text = pack(batch, head.reason, &head.fields);
     Event::Head {
         id,
@@ -79,18 +86,19 @@ fn response(id: u32, head: &proto::ResponseHead<'_>, batch: &mut Batch) -> Event
             i32::from(head.status),
             version(head.version),
             head.reason.len() as i32,
-            head.fields.len() as i32,
+            head.fields.counted() as i32,
         ],
         text,
     }
 }
 
-fn end(id: u32, trailers: &proto::Fields<'_>, batch: &mut Batch) -> Event {
+fn end(id: u32, trailers: &proto::Fields<'_>, at_eof: bool, batch: &mut Batch) -> Event {
     let field_count = trailers.len();
     Event::End {
         id,
         field_count,
         trailers: (field_count > 0).then(|| pack(batch, b"", trailers)),
+        at_eof,
     }
 }
 
@@ -127,7 +135,9 @@ impl Connection {
                 bytes_parsed: broken.behind,
                 packet: raw,
             });
-            broken.behind -= packet.len() as i64;
+            if self.thread().is_none() {
+                broken.behind -= packet.len() as i64;
+            }
             return;
         }
         if state.raw {
@@ -176,7 +186,7 @@ impl Connection {
                     batch.events.push(Event::Data { id, payload });
                 }
                 Ok(Said::End(trailers)) => {
-                    let event = end(id, &trailers, batch);
+                    let event = end(id, &trailers, false, batch);
                     batch.events.push(event);
                     state.timing.message_complete();
                 }
@@ -189,7 +199,10 @@ impl Connection {
                     let kind = error.kind as u8;
                     state.broken = Some(Broken {
                         kind,
-                        behind: error.offset as i64 - packet.len() as i64,
+                        behind: match self.thread() {
+                            Some(_) => error.offset as i64,
+                            None => error.offset as i64 - packet.len() as i64,
+                        },
                     });
                     let raw = Some(batch.payload(packet));
                     self.queued(packet.len());
@@ -229,7 +242,7 @@ impl Connection {
         if state.broken.is_none() && !state.raw {
             match state.proto.end_of_input() {
                 Ok(Said::End(trailers)) => {
-                    let event = end(id, &trailers, batch);
+                    let event = end(id, &trailers, true, batch);
                     batch.events.push(event);
                 }
                 Ok(_) => {}

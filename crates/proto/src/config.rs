@@ -12,14 +12,37 @@ pub struct Config {
     /// Fields in a head, and again in its trailers. 0 is unlimited. Default 1000, Node's
     /// `server.maxHeadersCount`.
     pub max_headers: u32,
-    /// What happens to the fields beyond [`max_headers`](Self::max_headers): dropped silently
-    /// when true, [`ErrorKind::HeaderOverflow`](crate::ErrorKind::HeaderOverflow) when false.
-    ///
-    /// Node: releases 20 and 25 drop them; the security releases of July 2026 refuse them. A
-    /// client drops them always.
-    pub truncate_headers: bool,
+    /// What happens to the fields beyond [`max_headers`](Self::max_headers).
+    pub surplus: Surplus,
+    /// The grammar as llhttp 9.3 reads it, which Node 20 and 25 have, instead of llhttp 9.4's: HTAB
+    /// behind a Content-Length is an error, HTAB behind a word of Connection makes it another word,
+    /// an empty Transfer-Encoding is none, and CR CR ends a status line.
+    pub llhttp_93: bool,
     /// Departures from the grammar that are let through.
     pub leniency: Leniency,
+}
+
+/// What becomes of fields beyond the limit.
+///
+/// Node takes fields in batches of [`BATCH`](Self::BATCH), and counts what it keeps by those. A head
+/// that is no larger than one batch is kept whole in every release; what is beyond the limit
+/// is left out of the folded headers only: see [`Fields::counted`](crate::Fields::counted).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Surplus {
+    /// [`ErrorKind::HeaderOverflow`](crate::ErrorKind::HeaderOverflow). Node: servers since the
+    /// security releases of July 2026.
+    #[default]
+    Refuse,
+    /// Dropped, save in a head of one batch. Node: clients, and servers of release 25.
+    Drop,
+    /// Batches that begin beyond the limit are dropped, and all that trailers keep counts. Node:
+    /// release 20.
+    DropBatches,
+}
+
+impl Surplus {
+    /// Fields of a batch.
+    pub const BATCH: u32 = 31;
 }
 
 impl Default for Config {
@@ -27,7 +50,8 @@ impl Default for Config {
         Self {
             max_header_size: 16 * 1024,
             max_headers: 1000,
-            truncate_headers: false,
+            surplus: Surplus::Refuse,
+            llhttp_93: false,
             leniency: Leniency::NONE,
         }
     }

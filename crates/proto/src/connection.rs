@@ -128,12 +128,14 @@ impl Connection {
             Step::Held => Event::Held,
             Step::Data(data) => Event::Data(data),
             Step::End => Event::End(Fields::EMPTY),
-            Step::EndWithTrailers => Event::End(machine.map_or(Fields::EMPTY, Machine::fields)),
+            Step::EndWithTrailers => {
+                Event::End(machine.map_or(Fields::EMPTY, |machine| machine.fields(&self.rules)))
+            }
             Step::Raw(bytes) => Event::Raw(bytes),
             Step::Head(found, verdict) => {
                 let (start, fields) = match (found, machine) {
                     (Some((start, count)), _) => (start, Fields::new(&self.text, count)),
-                    (None, Some(machine)) => (machine.start_text(), machine.fields()),
+                    (None, Some(machine)) => (machine.start_text(), machine.fields(&self.rules)),
                     (None, None) => (&[][..], Fields::EMPTY),
                 };
                 match verdict {

@@ -14,15 +14,39 @@ use memchr::memchr;
 pub struct Fields<'a> {
     text: &'a [u8],
     len: u32,
+    counted: u32,
 }
 
 impl<'a> Fields<'a> {
     /// No fields.
-    pub const EMPTY: Fields<'static> = Fields { text: &[], len: 0 };
+    pub const EMPTY: Fields<'static> = Fields {
+        text: &[],
+        len: 0,
+        counted: 0,
+    };
 
     /// `text` holds `len` times `name LF value LF`.
     pub(crate) fn new(text: &'a [u8], len: u32) -> Self {
-        Self { text, len }
+        Self {
+            text,
+            len,
+            counted: len,
+        }
+    }
+
+    /// The same, of which so many count.
+    pub(crate) fn counting(self, limit: u32) -> Self {
+        Self {
+            counted: self.len.min(limit),
+            ..self
+        }
+    }
+
+    /// How many of the fields, from the first, count: those within
+    /// [`Config::max_headers`](crate::Config::max_headers). The others are there to be shown only.
+    #[must_use]
+    pub fn counted(&self) -> u32 {
+        self.counted
     }
 
     /// Number of fields.

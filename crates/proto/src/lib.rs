@@ -93,7 +93,7 @@ mod server;
 mod state;
 mod token;
 
-pub use config::{Config, Leniency};
+pub use config::{Config, Leniency, Surplus};
 pub use connection::{Connection, OutFraming, Role};
 pub use error::{CloseReason, Error, ErrorKind, SendError, Side};
 pub use event::{BodyFraming, Event, RequestHead, ResponseHead};

@@ -3,6 +3,7 @@
 
 use http_native_proto::{
     BodyFraming, CloseReason, Config, Connection, ErrorKind, Event, OutFraming, Role, SendError,
+    Surplus,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
@@ -150,23 +151,23 @@ fn a_refused_coding_fails_behind_its_head_without_more_bytes() {
 }
 
 #[test]
-fn fields_beyond_the_limit_are_refused_or_dropped() {
+fn fields_beyond_the_limit_are_refused_or_do_not_count() {
     let wire = b"GET / HTTP/1.1\r\nA: b\r\nC: d\r\nE: f\r\n\r\n";
     let config = Config {
         max_headers: 2,
-        truncate_headers: true,
+        surplus: Surplus::Drop,
         ..Config::default()
     };
     let mut server = Connection::new(Role::Server, config);
     let mut input = &wire[..];
     let Ok(Event::Request(head)) = server.next_event(&mut input) else {
-        panic!("truncated, not refused")
+        panic!("taken, not refused")
     };
-    assert_eq!(head.fields.len(), 2);
-    assert_eq!(head.fields.packed(), b"A\nb\nC\nd");
+    assert_eq!(head.fields.counted(), 2);
+    assert_eq!(head.fields.packed(), b"A\nb\nC\nd\nE\nf");
 
     let config = Config {
-        truncate_headers: false,
+        surplus: Surplus::Refuse,
         ..config
     };
     let mut server = Connection::new(Role::Server, config);
@@ -182,11 +183,37 @@ fn fields_beyond_the_limit_are_refused_or_dropped() {
 }
 
 #[test]
+fn a_head_of_several_batches_is_cut() {
+    let kept = |surplus, max_headers, fields: usize| {
+        let config = Config {
+            max_headers,
+            surplus,
+            ..Config::default()
+        };
+        let wire = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(fields));
+        let mut server = Connection::new(Role::Server, config);
+        let Ok(Event::Request(head)) = server.next_event(&mut wire.as_bytes()) else {
+            panic!("taken, not refused")
+        };
+        assert_eq!(head.fields.iter().count(), head.fields.len() as usize);
+        (head.fields.len(), head.fields.counted())
+    };
+    assert_eq!(kept(Surplus::Drop, 3, 31), (31, 3));
+    assert_eq!(kept(Surplus::Drop, 3, 32), (3, 3));
+    assert_eq!(kept(Surplus::Drop, 40, 63), (40, 40));
+    assert_eq!(kept(Surplus::Drop, 31, 32), (31, 31));
+    assert_eq!(kept(Surplus::DropBatches, 3, 31), (31, 3));
+    assert_eq!(kept(Surplus::DropBatches, 3, 32), (31, 3));
+    assert_eq!(kept(Surplus::DropBatches, 62, 63), (62, 62));
+    assert_eq!(kept(Surplus::DropBatches, 63, 99), (93, 63));
+}
+
+#[test]
 fn a_dropped_field_still_counts_for_framing() {
     // CVE-2026-58044: what is hidden from the application must not be hidden from the parser.
     let config = Config {
         max_headers: 1,
-        truncate_headers: true,
+        surplus: Surplus::DropBatches,
         ..Config::default()
     };
     let mut server = Connection::new(Role::Server, config);

@@ -142,7 +142,7 @@ fn fields<'i>(
         // Node: white space behind a value counts against the limit, white space before it not.
         let value = &head[value_at..value_end];
         size += name.len() + value.len();
-        if !note(&mut facts, name, value) {
+        if !note(&mut facts, name, value, rules) {
             return None;
         }
         text.extend_from_slice(name);
@@ -164,15 +164,17 @@ fn fields<'i>(
 /// Notes what a field says about its message. False if it says it in a way that needs a closer
 /// look.
 #[inline]
-fn note(facts: &mut Facts, name: &[u8], value: &[u8]) -> bool {
+fn note(facts: &mut Facts, name: &[u8], value: &[u8], rules: &Rules) -> bool {
     match name.len() {
         4 if name.eq_ignore_ascii_case(b"host") => facts.set(HOST),
         6 if name.eq_ignore_ascii_case(b"expect") => facts.set(EXPECT),
         // Node: an empty one does not count.
         7 if name.eq_ignore_ascii_case(b"upgrade") && !value.is_empty() => facts.set(UPGRADE),
-        10 if name.eq_ignore_ascii_case(b"connection") => note_connection(facts, value),
+        10 if name.eq_ignore_ascii_case(b"connection") => note_connection(facts, value, rules),
         14 if name.eq_ignore_ascii_case(b"content-length") => return note_length(facts, value),
-        16 if name.eq_ignore_ascii_case(b"proxy-connection") => note_connection(facts, value),
+        16 if name.eq_ignore_ascii_case(b"proxy-connection") => {
+            note_connection(facts, value, rules);
+        }
         17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
             let is_ordinary = !facts.has_any(CONTENT_LENGTH | TRANSFER_ENCODING)
                 && value.eq_ignore_ascii_case(b"chunked");
@@ -184,7 +186,7 @@ fn note(facts: &mut Facts, name: &[u8], value: &[u8]) -> bool {
     true
 }
 
-fn note_connection(facts: &mut Facts, value: &[u8]) {
+fn note_connection(facts: &mut Facts, value: &[u8], rules: &Rules) {
     // What nearly all of them say.
     if value == b"keep-alive" {
         facts.set_connection(1);
@@ -192,7 +194,7 @@ fn note_connection(facts: &mut Facts, value: &[u8]) {
     }
     let mut matcher = Matcher::default();
     for &byte in value {
-        if let Some(word) = matcher.push(token::CONNECTION, true, byte) {
+        if let Some(word) = matcher.push(token::CONNECTION, !rules.config.llhttp_93, byte) {
             facts.set_connection(word);
         }
     }

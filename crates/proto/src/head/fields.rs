@@ -69,14 +69,16 @@ impl Machine {
             State::ValueStartFold => {
                 match self.known {
                     Known::ContentLength => return fail(ErrorKind::EmptyContentLength, at),
-                    Known::TransferEncoding => return fail(ErrorKind::EmptyTransferEncoding, at),
+                    Known::TransferEncoding if !rules.config.llhttp_93 => {
+                        return fail(ErrorKind::EmptyTransferEncoding, at);
+                    }
                     _ => self.end_field(rules),
                 }
                 return Ok(at);
             }
             State::Value => return self.value_bytes(input, at, rules),
             State::LengthSpaces => match byte {
-                _ if is_space(byte) => self.take(&[byte]),
+                _ if is_length_space(byte, rules) => self.take(&[byte]),
                 b'\r' | b'\n' => return self.value_line_end(byte, at, rules),
                 _ => {
                     self.count(rules, at)?;
@@ -156,14 +158,13 @@ impl Machine {
             if self.facts.has(CONTENT_LENGTH) && !both {
                 return fail(ErrorKind::TransferEncodingWithContentLength, at + 1);
             }
-            self.facts.set(TRANSFER_ENCODING);
             self.known = Known::TransferEncoding;
             self.matcher = Matcher::default();
         } else if name.eq_ignore_ascii_case(b"upgrade") {
             self.known = Known::Upgrade;
-        } else if name.eq_ignore_ascii_case(b"host") {
+        } else if name.eq_ignore_ascii_case(b"host") && self.counts(rules) {
             self.facts.set(HOST);
-        } else if name.eq_ignore_ascii_case(b"expect") {
+        } else if name.eq_ignore_ascii_case(b"expect") && self.counts(rules) {
             self.facts.set(EXPECT);
         }
         self.end_name();
@@ -192,12 +193,13 @@ impl Machine {
                 self.facts.set(CONTENT_LENGTH);
                 self.facts.content_length = 0;
             }
-            Known::TransferEncoding if self.facts.has(CHUNKED) => {
+            Known::TransferEncoding => {
                 // RFC 9112 §6.1: chunked comes once, and last.
-                if is_strict_request(rules) {
+                if self.facts.has(CHUNKED) && is_strict_request(rules) {
                     return fail(ErrorKind::InvalidTransferEncodingValue, at + 1);
                 }
                 self.facts.unset(CHUNKED);
+                self.facts.set(TRANSFER_ENCODING);
             }
             // Node: an empty one does not count.
             Known::Upgrade => self.facts.set(UPGRADE),
@@ -222,12 +224,15 @@ impl Machine {
             match self.known {
                 Known::None | Known::Upgrade => {}
                 Known::Connection => {
-                    if let Some(word) = self.matcher.push(token::CONNECTION, true, byte) {
+                    if let Some(word) =
+                        self.matcher
+                            .push(token::CONNECTION, !rules.config.llhttp_93, byte)
+                    {
                         self.facts.set_connection(word);
                     }
                 }
                 Known::ContentLength => {
-                    if is_space(byte) {
+                    if is_length_space(byte, rules) {
                         self.state = State::LengthSpaces;
                         break;
                     }
@@ -308,6 +313,11 @@ fn allows(byte: u8, rules: &Rules) -> bool {
         // Node 26: NUL sends the parser into an endless loop here; refused instead.
         _ => rules.lenient(Leniency::HEADER_VALUE_RELAXED) && byte != 0,
     }
+}
+
+/// White space behind a Content-Length.
+fn is_length_space(byte: u8, rules: &Rules) -> bool {
+    byte == b' ' || (byte == b'\t' && !rules.config.llhttp_93)
 }
 
 /// Only requests are held to the rule that chunked comes last.

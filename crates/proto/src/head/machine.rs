@@ -13,7 +13,7 @@
 //! It stores what it gives (target or reason, then the fields in packed form) and nothing else, so
 //! white space between fields costs no memory, and never looks at a byte twice.
 
-use crate::config::{Config, Leniency};
+use crate::config::{Config, Leniency, Surplus};
 use crate::connection::Role;
 use crate::error::ErrorKind;
 use crate::head::facts::{Facts, TRAILING};
@@ -140,6 +140,8 @@ pub(crate) struct Machine {
     /// Fields begun, and fields kept.
     begun: u32,
     kept: u32,
+    /// Length of `text` up to the last field that the limit allows.
+    allowed: usize,
     /// The field being read has been counted.
     counted: bool,
     /// Leniently: its value holds a control character.
@@ -165,6 +167,7 @@ impl Machine {
             size: 0,
             begun: 0,
             kept: 0,
+            allowed: 0,
             counted: false,
             loose: false,
         }
@@ -210,8 +213,13 @@ impl Machine {
     }
 
     /// The fields of a finished head.
-    pub(crate) fn fields(&self) -> Fields<'_> {
-        Fields::new(&self.text[self.start_len..], self.kept)
+    pub(crate) fn fields(&self, rules: &Rules) -> Fields<'_> {
+        let fields = Fields::new(&self.text[self.start_len..], self.kept);
+        match rules.config.max_headers {
+            0 => fields,
+            _ if self.facts.has(TRAILING) => fields,
+            limit => fields.counting(limit),
+        }
     }
 
     /// Takes bytes of a target, reason, name or value.
@@ -229,10 +237,7 @@ impl Machine {
         if self.state == State::Name && !self.counted {
             self.counted = true;
             self.begun += 1;
-            let limit = rules.config.max_headers;
-            // Node: a client drops them in every release.
-            let is_refused = rules.role == Role::Server && !rules.config.truncate_headers;
-            if limit != 0 && self.begun > limit && is_refused {
+            if !self.counts(rules) && rules.config.surplus == Surplus::Refuse {
                 return fail(ErrorKind::HeaderOverflow, at);
             }
         }
@@ -242,6 +247,12 @@ impl Machine {
             return fail(ErrorKind::HeaderOverflow, at);
         }
         Ok(())
+    }
+
+    /// Is the field begun last within the limit?
+    pub(super) fn counts(&self, rules: &Rules) -> bool {
+        let limit = rules.config.max_headers;
+        limit == 0 || self.begun <= limit
     }
 
     /// The target or reason is whole.
@@ -273,9 +284,7 @@ impl Machine {
     /// The value is whole; the next byte begins a line.
     pub(super) fn end_field(&mut self, rules: &Rules) {
         self.state = State::FieldStart;
-        let limit = rules.config.max_headers;
-        if limit != 0 && self.begun > limit {
-            // Node: some releases hide the fields beyond the limit (see Config::truncate_headers).
+        if !self.counts(rules) && !self.keeps_surplus(rules) {
             self.text.truncate(self.field);
             return;
         }
@@ -283,5 +292,29 @@ impl Machine {
         self.text.truncate(end);
         self.text.push(b'\n');
         self.kept += 1;
+        if self.counts(rules) {
+            self.allowed = self.text.len();
+        }
+    }
+
+    /// Is a field beyond the limit kept all the same?
+    fn keeps_surplus(&mut self, rules: &Rules) -> bool {
+        let Config {
+            max_headers,
+            surplus,
+            ..
+        } = rules.config;
+        if surplus == Surplus::DropBatches {
+            return (self.begun - 1) / Surplus::BATCH * Surplus::BATCH < max_headers;
+        }
+        if self.facts.has(TRAILING) {
+            return false;
+        }
+        if self.begun == Surplus::BATCH + 1 && self.kept > max_headers {
+            // More than one batch after all.
+            self.kept = max_headers;
+            self.field = self.allowed;
+        }
+        self.begun <= Surplus::BATCH
     }
 }

@@ -275,7 +275,9 @@ impl Machine {
                 return Ok(at + len + 1);
             }
             // ReasonLf
-            _ if byte == b'\n' => self.state = State::FieldFirst,
+            _ if byte == b'\n' || (byte == b'\r' && rules.config.llhttp_93) => {
+                self.state = State::FieldFirst;
+            }
             _ if rules.lenient(Leniency::OPTIONAL_LF_AFTER_CR) => {
                 self.state = State::FieldFirst;
                 return Ok(at);

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use http_native_proto::{BodyFraming, Config, Connection, Event, Fields, Leniency, Method, Role};
+use http_native_proto::{
+    BodyFraming, Config, Connection, Event, Fields, Leniency, Method, Role, Surplus,
+};
 
 /// Bytes, and how to feed them.
 #[derive(Clone, Default)]
@@ -70,7 +72,9 @@ pub(crate) fn parse(line: &str) -> Case {
             "lenient" => case.config.leniency = Leniency(number() as u16),
             "size" => case.config.max_header_size = number(),
             "fields" => case.config.max_headers = number(),
-            "truncate" => case.config.truncate_headers = true,
+            "drop" => case.config.surplus = Surplus::Drop,
+            "batches" => case.config.surplus = Surplus::DropBatches,
+            "llhttp93" => case.config.llhttp_93 = true,
             "reference" => case.reference = true,
             "eof" => case.eof = true,
             "head" => case.head = true,

@@ -1,7 +1,7 @@
 //! The fast path and the reference machine cannot be told apart: heads put together at random from
 //! ordinary and odd pieces, spoiled here and there, give the same through both.
 
-use http_native_proto::Config;
+use http_native_proto::{Config, Surplus};
 
 use crate::support::trace::{Case, trace};
 
@@ -166,8 +166,10 @@ fn fast_and_reference_agree() {
         }
         if random.below(8) == 0 {
             config.max_headers = 1 + random.below(5) as u32;
-            config.truncate_headers = random.below(2) == 0;
+            config.surplus =
+                [Surplus::Refuse, Surplus::Drop, Surplus::DropBatches][random.below(3)];
         }
+        config.llhttp_93 = random.below(4) == 0;
         let mut case = Case {
             client,
             config,

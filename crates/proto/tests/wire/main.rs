@@ -40,3 +40,8 @@ fn responses() {
 fn leniencies() {
     check(include_str!("cases/lenient.txt"));
 }
+
+#[test]
+fn llhttp_93() {
+    check(include_str!("cases/llhttp_93.txt"));
+}
