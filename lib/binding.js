@@ -68,7 +68,8 @@ const sendFlags = Object.freeze({
   INFORMATIONAL: 256,
   REQUEST_HEAD: 512,
   REQUEST_CONNECT: 1024,
-  TRAILERS: 2048
+  TRAILERS: 2048,
+  CORK: 4096
 })
 
 /** Connections by id; the slot is emptied when the connection's CLOSED record has been handled. */

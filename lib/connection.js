@@ -8,6 +8,8 @@
 const { native, sendFlags, connections, receive, touch } = require('./binding')
 const { kConnection } = require('./symbols')
 
+const { BODY, END, INFORMATIONAL, CORK } = sendFlags
+
 const NOTHING = new Uint8Array(0)
 
 /**
@@ -37,8 +39,10 @@ function Connection (id, stream) {
   this.detached = false
   /** The bytes take their way through the socket, where others listen for them (lib/socket.js). */
   this.tapped = false
-  /** Driver two: the stream is corked until the end of this tick. */
+  /** Parts of a message were sent in this tick; driver two: the stream is corked until its end. */
   this.corked = false
+  /** Parts that waited for the connection are being sent: they leave at once. */
+  this.flushing = false
   /** What the socket's handle wants to hear when the connection is closed. */
   this.closeCallback = null
   if (id !== -1) connections[id] = this
@@ -51,8 +55,12 @@ function Connection (id, stream) {
  */
 Connection.prototype.send = function send (flags, head, lines, body, length) {
   if (this.id === -1) return 0
+  const corks = (flags & (BODY | END)) === BODY && this.stream === null && !this.flushing
+  if (corks && !this.corked) flags |= CORK
   const pending = native.send(this.id, flags, head, lines, body, length)
-  if (this.stream !== null) return this.forward((flags & (sendFlags.END | sendFlags.INFORMATIONAL)) !== 0)
+  if (corks) this.cork()
+  else if ((flags & END) !== 0 && this.stream === null) this.uncork()
+  if (this.stream !== null) return this.forward((flags & (END | INFORMATIONAL)) !== 0)
   touch()
   return pending
 }
@@ -80,7 +88,7 @@ Connection.prototype.forward = function forward (ends) {
   return backlog(stream)
 }
 
-/** Driver two: what is written from now on leaves together at the end of this tick. */
+/** What is written from now on leaves together at the end of this tick, or not at all if the connection does not last so long. */
 Connection.prototype.cork = function cork () {
   if (this.corked) return
   this.corked = true
@@ -90,6 +98,12 @@ Connection.prototype.cork = function cork () {
 
 Connection.prototype.uncork = function () {
   uncork(this)
+}
+
+/** The connection is given up: what would have waited for the end of this tick is not sent. */
+Connection.prototype.discard = function discard () {
+  if (!this.corked || this.id === -1 || this.stream !== null) return
+  native.discard(this.id)
 }
 
 function uncork (connection) {
@@ -218,6 +232,7 @@ Connection.prototype.destroy = function destroy (error) {
     return
   }
   this.givenUp = this.outputEnded = true
+  this.discard()
   native.destroy(this.id)
   touch()
 }

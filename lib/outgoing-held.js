@@ -96,6 +96,8 @@ function releaseHeld (message) {
       pending = deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
     } else if (part.callback !== null) written(message, part.callback, false)
   }
+  // They have waited: what destroys the connection in this tick comes too late for them.
+  message[kConnection]?.uncork()
   return noteBackpressure(message, pending)
 }
 

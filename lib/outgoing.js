@@ -230,6 +230,8 @@ OutgoingMessage.prototype.uncork = function uncork () {
   if (foreign && !versions.tickMergesChunks) this[kSocket].uncork?.()
   const releases = this[kCorked] === 0 && this[kChunkedBuffer] !== null
   if (releases) releaseHeld(this)
+  // What was written before it leaves as well.
+  if (this[kCorked] === 0) this[kConnection]?.uncork()
   if (foreign) {
     if (versions.tickMergesChunks) this[kSocket].uncork?.()
     if (releases && this[kNeedDrain] && !isLost(this) && this.writableLength === 0) {

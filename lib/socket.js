@@ -79,6 +79,7 @@ Handle.prototype.close = function close (callback) {
     setImmediate(closed)
     return
   }
+  connection.discard()
   const pending = this.isReset ? 0 : connection.pending()
   if (pending !== 0 && pending < PENDING_MAX) {
     connection.closeCallback = closed

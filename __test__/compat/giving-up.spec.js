@@ -130,3 +130,41 @@ for (const [what, giveUp] of [
     await Promise.all(closed)
   })
 }
+
+const WAYS = {
+  'response.destroy()': (req, res) => res.destroy(),
+  'request.destroy()': (req) => req.destroy(),
+  'socket.destroy()': (req, res) => res.socket.destroy(),
+  'destroy() in the next tick': (req, res) => process.nextTick(() => res.destroy()),
+  'destroy() in a microtask': (req, res) => { Promise.resolve().then(() => res.destroy()) },
+  'destroy() in the next turn': (req, res) => { setImmediate(() => res.destroy()) }
+}
+
+const SAID = {
+  'a part': (res) => res.write('part'),
+  'two parts': (res) => { res.write('part'); res.write('another') },
+  'a head and a part': (res) => { res.flushHeaders(); res.write('part') },
+  'a head': (res) => res.flushHeaders(),
+  'an interim response and a part': (res) => { res.writeProcessing(); res.write('part') },
+  'parts that were corked': (res) => { res.cork(); res.write('part'); res.write('another'); res.uncork() },
+  'all of it': (res) => { res.shouldKeepAlive = false; res.write('part'); res.end('end') },
+  'raw bytes': (res) => res.socket.write('raw')
+}
+
+for (const [what, say] of Object.entries(SAID)) {
+  for (const [way, giveUp] of Object.entries(WAYS)) {
+    scenario.server(`what has left by ${way} after ${what}`, async (run) => {
+      const closed = []
+      await run.serve({}, (req, res) => {
+        run.watch('response', res, ['finish', 'error', 'close'])
+        closed.push(run.closed(res))
+        say(res)
+        giveUp(req, res)
+      })
+      const peer = run.dial()
+      peer.send(get('/'))
+      run.log('client', 'ended', await peer.ended())
+      await Promise.all(closed)
+    })
+  }
+}

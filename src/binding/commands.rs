@@ -30,10 +30,11 @@ mod flags {
     pub(super) const REQUEST_HEAD: i32 = 512;
     pub(super) const REQUEST_CONNECT: i32 = 1024;
     pub(super) const TRAILERS: i32 = 2048;
+    pub(super) const CORK: i32 = 4096;
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 32] = [
+pub(super) const EXPORTS: [(&CStr, Function); 33] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -97,6 +98,9 @@ pub(super) const EXPORTS: [(&CStr, Function); 32] = [
     }),
     (c"destroy", |environment, scope, arguments| {
         say(environment, scope, arguments, Connection::destroy)
+    }),
+    (c"discard", |environment, scope, arguments| {
+        say(environment, scope, arguments, Connection::discard)
     }),
     (c"reset", |environment, scope, arguments| {
         say(environment, scope, arguments, Connection::reset)
@@ -290,6 +294,7 @@ fn send(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outc
         },
         end,
         last: flags & flags::LAST != 0,
+        cork: flags & flags::CORK != 0,
     };
     let pending = environment.with(id, |connection| connection.send(message))?;
     let pending = match pending {

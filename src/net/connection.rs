@@ -220,6 +220,9 @@ impl Connection {
         if state.closed {
             return Ok(state.lose(message.body.len()));
         }
+        if message.cork {
+            state.output.cork();
+        }
         match message.head {
             Head::None => {}
             Head::Informational(block) => {
@@ -293,6 +296,11 @@ impl Connection {
                 state.timing.active(Instant::now());
             }
         }
+    }
+
+    /// Takes back what was said since the last message with `cork`, unless it has left.
+    pub(crate) fn discard(&self) {
+        self.lock().output.discard();
     }
 
     /// Appends bytes outside of any message. Returns the bytes that wait to be written.

@@ -47,4 +47,6 @@ pub(crate) struct Message<'a> {
     pub(crate) end: Option<Block<'a>>,
     /// With `end`: the connection closes when all is written.
     pub(crate) last: bool,
+    /// What is said from here on may be taken back: see [`super::output::Output::cork`].
+    pub(crate) cork: bool,
 }

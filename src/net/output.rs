@@ -30,6 +30,8 @@ pub(crate) struct Output {
     sealed: usize,
     /// Bytes at the front that count as taken already: see [`Output::accept`].
     accepted: usize,
+    /// Where the bytes begin that may be taken back: see [`Output::cork`].
+    corked: usize,
 }
 
 impl Output {
@@ -59,19 +61,45 @@ impl Output {
 
     /// Takes what counts as taken; the rest is lost.
     pub(crate) fn take_accepted(&mut self) -> Self {
-        let mut all = std::mem::take(self);
-        all.seal();
-        let mut taken = Self::default();
-        let mut left = all.accepted;
-        for mut segment in all.segments {
-            segment.truncate(left);
-            left -= segment.len();
-            if segment.is_empty() {
-                break;
-            }
-            taken.push(segment);
-        }
+        let mut taken = std::mem::take(self);
+        taken.truncate(taken.accepted);
         taken
+    }
+
+    /// From here on bytes may be taken back with [`Output::discard`], for as long as they are here: in core they would
+    /// wait in a corked stream until the end of the tick.
+    pub(crate) fn cork(&mut self) {
+        self.corked = self.len();
+    }
+
+    /// Takes back what was appended since [`Output::cork`].
+    pub(crate) fn discard(&mut self) {
+        self.truncate(self.corked);
+    }
+
+    fn truncate(&mut self, len: usize) {
+        if self.len() <= len {
+            return;
+        }
+        if len >= self.sealed {
+            self.tail.truncate(self.written + len - self.sealed);
+        } else {
+            self.tail.clear();
+            self.written = 0;
+            while self.sealed > len {
+                let over = self.sealed - len;
+                let Some(last) = self.segments.back_mut() else {
+                    break;
+                };
+                let kept = last.len().saturating_sub(over);
+                self.sealed -= last.len() - kept;
+                last.truncate(kept);
+                if kept == 0 {
+                    self.segments.pop_back();
+                }
+            }
+        }
+        self.accepted = self.accepted.min(len);
     }
 
     /// The buffer to append small pieces to.
@@ -93,6 +121,7 @@ impl Output {
         }
         later.seal();
         self.seal();
+        self.corked = self.sealed + later.corked;
         if later.accepted > 0 {
             self.accepted = self.sealed + later.accepted;
         }
@@ -140,6 +169,7 @@ impl Output {
 
     fn advance(&mut self, mut taken: usize) {
         self.accepted = self.accepted.saturating_sub(taken);
+        self.corked = self.corked.saturating_sub(taken);
         while let Some(front) = self.segments.front_mut() {
             if taken < front.len() {
                 let _ = front.split_to(taken);
@@ -233,6 +263,34 @@ mod tests {
         output.push(Bytes::from(vec![0; ACCEPTED_MAX + 1]));
         assert!(!output.accept());
         assert_eq!(output.unaccepted(), ACCEPTED_MAX + 1);
+    }
+
+    #[test]
+    fn what_is_corked_can_be_taken_back_while_it_is_here() {
+        let mut output = Output::default();
+        output.tail().extend_from_slice(b"abc");
+        output.cork();
+        output.tail().extend_from_slice(b"de");
+        output.push(Bytes::from_static(b"fg"));
+        output.tail().extend_from_slice(b"h");
+        output.advance(1);
+        output.discard();
+        assert_eq!(output.take_all(), b"bc");
+
+        output.push(Bytes::from_static(b"abc"));
+        output.tail().extend_from_slice(b"de");
+        output.cork();
+        output.tail().extend_from_slice(b"fg");
+        output.discard();
+        assert_eq!(output.len(), 5);
+        output.cork();
+        output.push(Bytes::from_static(b"hijk"));
+        // A part of it has left.
+        output.advance(7);
+        output.discard();
+        assert!(output.is_empty());
+        output.tail().extend_from_slice(b"on");
+        assert_eq!(output.take_all(), b"on");
     }
 
     #[test]

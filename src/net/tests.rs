@@ -145,6 +145,7 @@ fn response<'a>(head: &'a [u8], lines: u32, len: usize, body: Body<'a>, last: bo
             lines: 0,
         }),
         last,
+        cork: false,
     }
 }
 
