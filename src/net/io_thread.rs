@@ -76,6 +76,7 @@ impl Shared {
             Command::Adopt { socket, listener } => listener::adopt(socket, &listener, self),
             Command::Attend(connection) => connection.attend(),
             Command::Dial { connection, target } => self.dial(connection, &target),
+            Command::Drive { connection, socket } => self.drive(connection, socket, false),
             Command::Expire {
                 listener,
                 headers,
@@ -163,19 +164,51 @@ impl Shared {
 
 /// A new connection on an accepted socket.
 pub(super) fn serve(socket: Arc<AsyncFd<Socket>>, listener: &Arc<Listener>, shared: &Arc<Shared>) {
-    let connection = Arc::new(Connection::new(
-        shared.ids.take(),
-        Role::Server,
-        listener.config,
-        Some(Arc::clone(shared)),
-        Some(Arc::clone(listener)),
-        Transport::Reactor(Arc::clone(&socket)),
-    ));
+    let connection = accepted(&socket, listener, shared);
     shared.queue.push(Event::Accept {
         connection: Arc::clone(&connection),
         listener: listener.id,
     });
     shared.drive(connection, socket, false);
+}
+
+fn accepted(
+    socket: &Arc<AsyncFd<Socket>>,
+    listener: &Arc<Listener>,
+    shared: &Arc<Shared>,
+) -> Arc<Connection> {
+    Arc::new(Connection::new(
+        shared.ids.take(),
+        Role::Server,
+        listener.config,
+        Some(Arc::clone(shared)),
+        Some(Arc::clone(listener)),
+        Transport::Reactor(Arc::clone(socket)),
+    ))
+}
+
+/// A connection on a socket that somebody else accepted, on one of the I/O threads of its listener. JavaScript, which
+/// brought it, can speak on it at once; no ACCEPT follows.
+///
+/// # Errors
+/// The socket cannot be used, or the reactor takes no more.
+pub(crate) fn adopt(
+    socket: Socket,
+    listener: &Arc<Listener>,
+    threads: &[IoThread],
+) -> io::Result<Arc<Connection>> {
+    let thread = &threads[listener.turn()];
+    listener.prepare(&socket)?;
+    let socket = {
+        let _reactor = thread.runtime.enter();
+        Arc::new(reactor::register(socket)?)
+    };
+    let connection = accepted(&socket, listener, &thread.shared);
+    thread.shared.mailbox.deliver([Command::Drive {
+        connection: Arc::clone(&connection),
+        socket,
+    }]);
+    Ok(connection)
 }
 
 /// Runs a future to its end or its first panic, after which `bug` is called.
@@ -200,6 +233,8 @@ where
 /// An I/O thread. Dropping it ends the thread and closes its sockets.
 pub(crate) struct IoThread {
     pub(crate) shared: Arc<Shared>,
+    /// To put sockets on its reactor from the JS thread. Not in `shared`, which the runtime holds.
+    runtime: tokio::runtime::Handle,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -231,6 +266,7 @@ impl IoThread {
             })
             .on_thread_unpark(move || waking.mailbox.wake_up())
             .build()?;
+        let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new()
             .name(format!("http-native-{index}"))
             .spawn(move || {
@@ -243,6 +279,7 @@ impl IoThread {
             })?;
         Ok(Self {
             shared,
+            runtime: handle,
             thread: Some(thread),
         })
     }

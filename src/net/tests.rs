@@ -1,20 +1,21 @@
 //! An I/O thread against std's blocking sockets: what JavaScript would see, and what the peer does.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_native_proto::{Config, OutFraming, Role};
+use socket2::{Domain, Socket, Type};
 
 use super::connection::{Connection, WINDOW};
 use super::dial::Target;
 use super::event::{Batch, Event, EventQueue, Payload, Syscall};
 use super::io_thread::{Ids, IoThread};
 use super::lending::{Received, Transport};
-use super::listener::{Accepted, Listener, bind_tcp};
+use super::listener::{Accepted, Listener};
 use super::mailbox::Command;
 use super::message::{Block, Body, Head, Message};
 
@@ -49,25 +50,15 @@ impl Stage {
     }
 
     fn listen(&self, idle: u64) -> (SocketAddr, Arc<Listener>) {
-        let socket = bind_tcp(IpAddr::V4(Ipv4Addr::LOCALHOST), 0, 16, false, false).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let (socket, address) = bound();
         let accepted = Accepted {
             no_delay: true,
             keep_alive: None,
         };
         let threads = vec![Arc::clone(&self.thread.shared)];
-        let listener = Arc::new(Listener::new(
-            0,
-            socket,
-            Config::default(),
-            accepted,
-            threads,
-        ));
+        let listener = Arc::new(Listener::new(0, Config::default(), accepted, threads));
         listener.configure(0, idle, false);
-        self.thread
-            .shared
-            .mailbox
-            .deliver([Command::Listen(Arc::clone(&listener))]);
+        listener.listen(socket, 16).unwrap();
         (address, listener)
     }
 
@@ -132,6 +123,15 @@ impl Stage {
             .mailbox
             .deliver([Command::Attend(Arc::clone(connection))]);
     }
+}
+
+/// A socket as Node hands it over: bound, not listening.
+fn bound() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
 }
 
 fn response<'a>(head: &'a [u8], lines: u32, len: usize, body: Body<'a>, last: bool) -> Message<'a> {
