@@ -9,7 +9,7 @@
 const { AsyncResource } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const { isIP } = require('node:net')
-const { native, listeners, touch } = require('./binding')
+const { native, connections, listeners, takeAccepted, touch } = require('./binding')
 const { Connection } = require('./connection')
 const { ServerConnection } = require('./server-connection')
 const { baseEmit } = require('./outgoing')
@@ -30,11 +30,13 @@ const methods = {
  * Takes over a handle of Node's, until it is closed or somebody else takes it over.
  * @param {import('./server').Server} server
  * @param {object} handle bound; a TCP, a Pipe, or what stands for the primary's in a cluster's worker
+ * @param {boolean} isGiven the handle is not the server's own: others may accept from it, too
  */
-function Listener (server, handle) {
+function Listener (server, handle, isGiven) {
   handle[kListener]?.leave()
   this.server = server
   this.handle = handle
+  this.isGiven = isGiven
   // Pipes have no addresses, and no such options.
   const isTcp = handle.getsockname !== undefined
   /** Native listener, or a negative errno. */
@@ -91,8 +93,20 @@ Listener.prototype.receive = function receive () {
 }
 
 Listener.prototype.close = function close (callback) {
+  if (this.isGiven && this.isListening) this.receiveLast()
   this.stop()
   this.original.close.call(this.handle, callback)
+}
+
+/**
+ * Others may be listening on the same socket: what we have taken off its queue would have been theirs, and must not
+ * be lost.
+ */
+Listener.prototype.receiveLast = function receiveLast () {
+  const { id } = this
+  const later = native.endAccepting(id)
+  // Whether they are paused is not known, and resuming does no harm.
+  for (const accepted of [...takeAccepted(id), ...later]) connections[accepted] = this.accept(accepted, true)
 }
 
 /** Accepts no more. */

@@ -151,6 +151,8 @@ seam._listen2 = function _listen2 (address, port, addressType, backlog, fd, flag
   if (process.permission !== undefined && versions.permissionGuardsNet && !process.permission.has('net')) {
     return listen.call(this, address, port, addressType, backlog, fd, flags)
   }
+  // A descriptor comes from elsewhere, too.
+  const isGiven = Boolean(this._handle) || typeof fd === 'number'
   if (!this._handle) {
     // As net.Server: on all addresses, those of IPv6 among them if there are any.
     if (!address && typeof fd !== 'number') {
@@ -162,7 +164,7 @@ seam._listen2 = function _listen2 (address, port, addressType, backlog, fd, flag
     // It fails in the same way once more, and says so.
     if (this._handle === null) return listen.call(this, address, port, addressType, backlog, fd, flags)
   }
-  const listener = new Listener(this, this._handle)
+  const listener = new Listener(this, this._handle, isGiven)
   listen.call(this, address, port, addressType, backlog, fd, flags)
   if (this._handle !== null) listener.receive()
 }

@@ -48,6 +48,12 @@ export interface DialOptions {
   keepAliveInitialDelay?: number
 }
 
+/**
+ * Stops accepting; gives the ids of the connections that were accepted already and whose ACCEPT had not come yet.
+ * It never will.
+ */
+export declare function endAccepting(id: number): Array<number>
+
 /** Reports the listener's connections whose head or message takes longer (milliseconds; 0 for no limit). */
 export declare function expire(id: number, headers: number, request: number): void
 

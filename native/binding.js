@@ -784,6 +784,7 @@ module.exports.closeListener = nativeBinding.closeListener
 module.exports.configure = nativeBinding.configure
 module.exports.configureListener = nativeBinding.configureListener
 module.exports.dial = nativeBinding.dial
+module.exports.endAccepting = nativeBinding.endAccepting
 module.exports.expire = nativeBinding.expire
 module.exports.listen = nativeBinding.listen
 module.exports.open = nativeBinding.open

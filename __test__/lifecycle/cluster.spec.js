@@ -9,10 +9,12 @@ const { Child } = require('../child')
 const [major] = process.versions.node.split('.').map(Number)
 
 const SCENES = ['port 0', 'host', 'IPv6 only', 'path', 'exclusive', 'reusePort', 'address in use', 'the same port for all',
-  'keep-alive, bodies and upgrades', 'a worker disconnects', 'a worker is killed', 'a worker closes its server', 'a worker closes and disconnects',
+  'keep-alive, bodies and upgrades', 'a worker disconnects', 'a worker that is slow disconnects',
+  'a worker that is slow is told to disconnect by a request', 'a worker is killed', 'a worker closes its server', 'a worker closes and disconnects',
   'a worker listens again', 'an unreferenced server', 'maxConnections', 'dropMaxConnection', 'timeouts', 'pauseOnConnect', 'descriptors', 'descriptor']
 
 const SKIPPED = {
+  'a worker that is slow is told to disconnect by a request': major >= 26 && 'core closes those connections that it has not read from yet',
   reusePort: major < 22 && 'this Node has no reusePort',
   dropMaxConnection: major < 22 && 'this Node has no dropMaxConnection',
   descriptors: process.platform !== 'linux' && 'there is no /proc'

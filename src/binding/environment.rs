@@ -148,6 +148,25 @@ impl Environment {
         }
     }
 
+    pub(super) fn knows(&self, connection: &Arc<Connection>) -> bool {
+        self.with(connection.id, |known| Arc::ptr_eq(known, connection))
+            .unwrap_or(false)
+    }
+
+    /// Connections that a listener has accepted and JavaScript has not heard of. It does now.
+    pub(super) fn know_accepted(&self, scope: Scope, listener: &Listener) -> Vec<u32> {
+        let mut ids = Vec::new();
+        for thread in listener.threads() {
+            for connection in thread.accepted_by(listener.id) {
+                if !self.knows(&connection) {
+                    ids.push(connection.id);
+                    self.know(scope, connection, true);
+                }
+            }
+        }
+        ids
+    }
+
     /// The connection with this id.
     pub(super) fn connection(&self, id: u32) -> Result<Arc<Connection>, Failure> {
         self.with(id, Arc::clone)

@@ -188,6 +188,18 @@ pub fn adopt(env: Env, id: u32, fd: i32) -> Result<i32> {
     Ok(adopted.map_or_else(|error| errno(&error), |id| id as i32))
 }
 
+/// Stops accepting; gives the ids of the connections that were accepted already and whose ACCEPT had not come yet.
+/// It never will.
+#[napi(catch_unwind)]
+pub fn end_accepting(env: Env, id: u32) -> Result<Vec<u32>> {
+    let environment = environment(env)?;
+    let Ok(listener) = listener(&environment, id) else {
+        return Ok(Vec::new());
+    };
+    listener.close();
+    Ok(environment.know_accepted(Scope::of(&env), &listener))
+}
+
 /// Stops listening.
 #[napi(catch_unwind)]
 pub fn close_listener(env: Env, id: u32) -> Result<()> {

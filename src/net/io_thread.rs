@@ -65,6 +65,16 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connections of a listener.
+    pub(crate) fn accepted_by(&self, listener: u32) -> Vec<Arc<Connection>> {
+        let connections = self.connections();
+        let own = |connection: &&Arc<Connection>| {
+            let accepted_by = connection.listener.as_ref();
+            accepted_by.is_some_and(|own| own.id == listener)
+        };
+        connections.values().filter(own).cloned().collect()
+    }
+
     /// The connection has ended: its last event.
     pub(super) fn closed(&self, id: u32, errno: i32, syscall: Syscall) {
         self.connections().remove(&id);
@@ -83,14 +93,8 @@ impl Shared {
                 request,
             } => {
                 let now = Instant::now();
-                for connection in self.connections().values() {
-                    if connection
-                        .listener
-                        .as_ref()
-                        .is_some_and(|own| own.id == listener)
-                    {
-                        connection.expire(now, headers, request, &self.queue);
-                    }
+                for connection in self.accepted_by(listener) {
+                    connection.expire(now, headers, request, &self.queue);
                 }
             }
             Command::Listen(listener) => {
