@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -216,22 +216,15 @@ pub(crate) fn adopt(
 }
 
 /// Runs a future to its end or its first panic, after which `bug` is called.
-fn guarded<F, B>(future: F, bug: B) -> impl Future<Output = ()> + use<F, B>
-where
-    F: Future<Output = ()>,
-    B: FnOnce(),
-{
-    let mut future = Box::pin(future);
-    let mut bug = Some(bug);
-    poll_fn(move |cx| {
-        let poll = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::as_mut(&mut future).poll(cx)));
-        poll.unwrap_or_else(|_| {
-            if let Some(bug) = bug.take() {
-                bug();
-            }
-            Poll::Ready(())
-        })
-    })
+async fn guarded(future: impl Future<Output = ()>, bug: impl FnOnce()) {
+    let mut future = pin!(future);
+    let ended = poll_fn(|cx| {
+        let poll = std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        poll.map_or(Poll::Ready(false), |poll| poll.map(|()| true))
+    });
+    if !ended.await {
+        bug();
+    }
 }
 
 /// An I/O thread. Dropping it ends the thread and closes its sockets.

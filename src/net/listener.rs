@@ -149,7 +149,13 @@ impl Listener {
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Socket>>> {
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        {
+            let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *task {
+                Some(task) => task.clone_from(cx.waker()),
+                None => *task = Some(cx.waker().clone()),
+            }
+        }
         let slot = self.slot();
         let Slot::Accepting(socket) = &*slot else {
             return Poll::Ready(Ok(None));
@@ -195,9 +201,16 @@ pub(super) async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
     if !listener.register() {
         return;
     }
+    // Connections came that the reactor has not been asked about yet.
+    let mut fresh = false;
     loop {
-        match poll_fn(|cx| listener.poll_accept(cx)).await {
-            Ok(Some(socket)) => {
+        let next = poll_fn(|cx| match listener.poll_accept(cx) {
+            Poll::Pending if fresh => Poll::Ready(None),
+            poll => poll.map(Some),
+        });
+        match next.await {
+            Some(Ok(Some(socket))) => {
+                fresh = true;
                 let owner = &listener.threads[listener.turn()];
                 if Arc::ptr_eq(owner, &shared) {
                     adopt(socket, &listener, &shared);
@@ -208,8 +221,14 @@ pub(super) async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
                     }]);
                 }
             }
-            Ok(None) => return,
-            Err(_) => tokio::time::sleep(EXHAUSTED).await,
+            Some(Ok(None)) => return,
+            Some(Err(_)) => tokio::time::sleep(EXHAUSTED).await,
+            // The first request is often there already. One more look, without waiting, before the thread parks and
+            // publishes, and it goes up with its ACCEPT, in one wake of the JS thread.
+            None => {
+                fresh = false;
+                tokio::task::yield_now().await;
+            }
         }
     }
 }
