@@ -124,6 +124,7 @@ Listener.prototype.stop = function stop () {
 /** Leaves the handle as it was found. */
 Listener.prototype.leave = function leave () {
   const { handle, own } = this
+  if (this.isListening) this.receiveLast()
   this.stop()
   for (const [name, descriptor] of Object.entries(own)) {
     if (descriptor === undefined) delete handle[name]

@@ -11,7 +11,7 @@ const [major] = process.versions.node.split('.').map(Number)
 const SCENES = ['port 0', 'host', 'IPv6 only', 'path', 'exclusive', 'reusePort', 'address in use', 'the same port for all',
   'keep-alive, bodies and upgrades', 'a worker disconnects', 'a worker that is slow disconnects',
   'a worker that is slow is told to disconnect by a request', 'a worker is killed', 'a worker closes its server', 'a worker closes and disconnects',
-  'a worker listens again', 'an unreferenced server', 'maxConnections', 'dropMaxConnection', 'timeouts', 'pauseOnConnect', 'descriptors', 'descriptor']
+  'a worker listens again', 'an unreferenced server', 'maxConnections', 'dropMaxConnection', 'timeouts', 'pauseOnConnect', 'contexts', 'descriptors', 'descriptor']
 
 const SKIPPED = {
   'a worker that is slow is told to disconnect by a request': major >= 26 && 'core closes those connections that it has not read from yet',
