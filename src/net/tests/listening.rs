@@ -84,7 +84,7 @@ fn connections_of_a_shared_socket_come_to_one_of_those_who_listen() {
     for stage in [&one, &two] {
         let listener = deaf(stage);
         listener.configure(0, 0, false);
-        listener.listen(socket.try_clone().unwrap(), 16).unwrap();
+        listener.listen(socket.try_clone().unwrap(), 32).unwrap();
     }
     let peers: Vec<_> = (0..20)
         .map(|_| TcpStream::connect(address).unwrap())
@@ -103,4 +103,25 @@ fn connections_of_a_shared_socket_come_to_one_of_those_who_listen() {
             }
         }
     }
+}
+
+#[test]
+fn a_request_that_is_there_already_comes_up_with_its_accept() {
+    let stage = Stage::new();
+    let (socket, address) = bound();
+    socket.listen(16).unwrap();
+    let mut peer = TcpStream::connect(address).unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        .unwrap();
+    let listener = deaf(&stage);
+    listener.configure(0, 0, false);
+    listener.listen(socket, 16).unwrap();
+    // One signal for both.
+    stage.signals.recv_timeout(PATIENCE).unwrap();
+    let mut batch = Batch::default();
+    stage.queue.take(&mut batch);
+    assert!(matches!(
+        batch.events[..],
+        [Event::Accept { .. }, Event::Head { .. }]
+    ));
 }
