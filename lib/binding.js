@@ -210,6 +210,17 @@ function isApart (id) {
   return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[cursor + 4] === 0)
 }
 
+/** Takes the connections of a listener out of what is left of the batch. */
+function takeAccepted (listener) {
+  const ids = []
+  for (let at = cursor; at < limit; at += STRIDE) {
+    if (records[at] !== events.ACCEPT || records[at + 2] !== listener) continue
+    records[at] = 0
+    ids.push(records[at + 1])
+  }
+  return ids
+}
+
 /** Handles the record at the cursor. The cursor moves first: a throw must not repeat the record. */
 function step () {
   const at = cursor
@@ -364,5 +375,6 @@ module.exports = {
   settle,
   touch,
   flush,
-  receive
+  receive,
+  takeAccepted
 }

@@ -166,9 +166,8 @@ function onSocketError (error) {
 ServerConnection.prototype.run = function run (step, self, a, b) {
   let { resource } = this
   if (resource === null) {
-    resource = this.resource = this.listener === null
-      ? newResource(this)
-      : this.listener.resource.runInAsyncScope(newResource, undefined, this)
+    const context = this.listener?.resource ?? null
+    resource = this.resource = context === null ? newResource(this) : context.runInAsyncScope(newResource, undefined, this)
   }
   return resource.runInAsyncScope(step, self, a, b)
 }

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Server: a net.Server whose handle is ours (lib/listener.js). Options, timeouts, and the list of connections; what
+ * Server: a net.Server for which we accept (lib/listener.js). Options, timeouts, and the list of connections; what
  * happens on one of them is lib/server-connection.js.
  */
 
@@ -18,7 +18,7 @@ const { codes } = require('./errors')
 const { parserConfig } = require('./parser-config')
 const versions = require('./versions')
 const {
-  kConnection, kConnections, kIncomingMessage, kServerResponse, kUniqueHeaders, kOptimizeEmptyRequests, kSweep, kParserConfig
+  kConnection, kConnections, kIncomingMessage, kServerResponse, kUniqueHeaders, kOptimizeEmptyRequests, kSweep, kListener, kParserConfig
 } = require('./symbols')
 const { validateBoolean, validateFunction, validateInteger, validateObject, validateOneOf } = require('./validators')
 
@@ -133,19 +133,45 @@ Server.prototype[kParserConfig] = function () {
   return parserConfig(this, versions.headerOverflowRejects)
 }
 
-/**
- * net.Server's seam: it makes the handle here. Handles that were given (cluster, adopted ones) are left to core,
- * whose sockets we then serve as streams.
- */
+/** net.Server's seam: it makes the handle here, or has been given one, and listens. */
 seam._listen2 = function _listen2 (address, port, addressType, backlog, fd, flags) {
+  const listen = net.Server.prototype._listen2
   // Where the permission model forbids the network, core is to say so.
-  if (!this._handle && !(process.permission !== undefined && versions.permissionGuardsNet && !process.permission.has('net'))) {
-    const listener = new Listener(this)
-    const bound = listener.bind(address, port, addressType, backlog, fd, flags)
-    this._handle = listener
-    return net.Server.prototype._listen2.call(this, bound.address, port, bound.addressType, backlog, fd, flags)
+  if (process.permission !== undefined && versions.permissionGuardsNet && !process.permission.has('net')) {
+    return listen.call(this, address, port, addressType, backlog, fd, flags)
   }
-  return net.Server.prototype._listen2.call(this, address, port, addressType, backlog, fd, flags)
+  // A descriptor comes from elsewhere, too.
+  const isGiven = Boolean(this._handle) || typeof fd === 'number'
+  if (!this._handle) {
+    // As net.Server: on all addresses, those of IPv6 among them if there are any.
+    if (!address && typeof fd !== 'number') {
+      this._handle = bind('::', port, 6, fd, flags)
+      address = this._handle === null ? '0.0.0.0' : '::'
+      addressType = this._handle === null ? 4 : 6
+    }
+    this._handle ??= bind(address, port, addressType, fd, flags)
+    // It fails in the same way once more, and says so.
+    if (this._handle === null) return listen.call(this, address, port, addressType, backlog, fd, flags)
+  }
+  const listener = new Listener(this, this._handle, isGiven)
+  listen.call(this, address, port, addressType, backlog, fd, flags)
+  if (this._handle !== null) listener.receive()
+}
+
+/** A bound handle, or null. */
+function bind (address, port, addressType, fd, flags) {
+  const handle = net._createServerHandle(address, port, addressType, fd, flags)
+  return typeof handle === 'number' ? null : handle
+}
+
+/** A server that goes to another thread takes its handle along, as it is. */
+const kTransfer = Object.getOwnPropertySymbols(net.Server.prototype)
+  .find((symbol) => symbol.description === 'messaging_transfer_symbol')
+if (kTransfer !== undefined) {
+  seam[kTransfer] = function () {
+    this._handle?.[kListener]?.leave()
+    return net.Server.prototype[kTransfer].call(this)
+  }
 }
 
 /** Serves HTTP on a connection: `this` is the server, `socket` any Duplex. Ours are being served already. */
@@ -163,9 +189,9 @@ function startSweep () {
 }
 
 function sweep (server) {
-  const { headersTimeout, requestTimeout, _handle: handle } = server
+  const { headersTimeout, requestTimeout } = server
   if (headersTimeout === 0 && requestTimeout === 0) return
-  if (handle instanceof Listener) handle.expire(headersTimeout, requestTimeout)
+  server._handle?.[kListener]?.expire(headersTimeout, requestTimeout)
   for (const connection of server[kConnections]) {
     if (connection.stream !== null) connection.expire(headersTimeout, requestTimeout)
   }

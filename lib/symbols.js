@@ -78,7 +78,8 @@ module.exports = {
   kIncomingMessage: Symbol('IncomingMessage'),
   kServerResponse: Symbol('ServerResponse'),
   kOptimizeEmptyRequests: Symbol('OptimizeEmptyRequestsOption'),
-  /** Server -> what decides whether a connection's parser needs another configuration than its listener's. */
+  /** A server's handle: what accepts for it (lib/listener.js). */
+  kListener: Symbol('kListener'),
   /** Server -> the limits and leniencies of its parsers. */
   kParserConfig: Symbol('kParserConfig'),
   /** The connections that speak HTTP. */

@@ -9,10 +9,21 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** Options of the accepted sockets. */
+export interface AcceptOptions {
+  noDelay?: boolean
+  keepAlive?: boolean
+  /** Milliseconds. */
+  keepAliveInitialDelay?: number
+}
+
 /** Our end of a connection, or the peer's; nothing once it is closed. */
 export declare function address(id: number, peer: boolean): SocketAddress | null
 
-/** Stops listening; the address is free when this returns. */
+/** Serves a duplicate of an accepted socket. Gives the connection's id, or a negative errno; no ACCEPT follows. */
+export declare function adopt(id: number, fd: number): number
+
+/** Stops listening. */
 export declare function closeListener(id: number): void
 
 /** Limits for the messages to come on this connection. */
@@ -37,6 +48,12 @@ export interface DialOptions {
   keepAliveInitialDelay?: number
 }
 
+/**
+ * Stops accepting; gives the ids of the connections that were accepted already and whose ACCEPT had not come yet.
+ * It never will.
+ */
+export declare function endAccepting(id: number): Array<number>
+
 /** Reports the listener's connections whose head or message takes longer (milliseconds; 0 for no limit). */
 export declare function expire(id: number, headers: number, request: number): void
 
@@ -54,30 +71,14 @@ export interface HttpConfig {
   leniency: number
 }
 
-/** Binds and listens. Gives the listener's id, or a negative errno. */
-export declare function listen(options: ListenOptions, config: HttpConfig): number
-
-/** Where the listener is bound. */
-export declare function listenerAddress(id: number): SocketAddress | null
-
-/** Where to listen: one of `fd`, `path`, `address` with `port`. */
-export interface ListenOptions {
-  address?: string
-  port?: number
-  path?: string
-  fd?: number
-  backlog?: number
-  ipv6Only?: boolean
-  reusePort?: boolean
-  /** Options of the accepted sockets. */
-  noDelay?: boolean
-  keepAlive?: boolean
-  /** Milliseconds. */
-  keepAliveInitialDelay?: number
-}
+/** Listens on a duplicate of a bound socket, and keeps the process alive. Gives 0 or a negative errno. */
+export declare function listen(id: number, fd: number, backlog: number): number
 
 /** Driver two: a connection whose bytes belong to a JS stream. `role` 0 is the server's side, 1 the client's. */
 export declare function open(role: number, config: HttpConfig): number
+
+/** What the connections of a server share. Gives the listener's id, or a negative errno. It does not listen yet. */
+export declare function openListener(options: AcceptOptions, config: HttpConfig): number
 
 /** An end of a connection, as `socket.address()` gives it. */
 export interface SocketAddress {

@@ -779,11 +779,13 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.address = nativeBinding.address
+module.exports.adopt = nativeBinding.adopt
 module.exports.closeListener = nativeBinding.closeListener
 module.exports.configure = nativeBinding.configure
 module.exports.configureListener = nativeBinding.configureListener
 module.exports.dial = nativeBinding.dial
+module.exports.endAccepting = nativeBinding.endAccepting
 module.exports.expire = nativeBinding.expire
 module.exports.listen = nativeBinding.listen
-module.exports.listenerAddress = nativeBinding.listenerAddress
 module.exports.open = nativeBinding.open
+module.exports.openListener = nativeBinding.openListener

@@ -28,11 +28,12 @@ const USAGE = `usage: npm run test:node-core -- --suite DIR [options]
 `
 
 /**
- * What the suites call themselves, and which of their files are about http. Where the client that is tested is a
- * child of the test, the children are ours, too.
+ * What the suites call themselves, and which of their files are about http. Where the client or the server that is
+ * tested is a child of the test, the children are ours, too.
  */
 const FOLDERS = [
   { name: 'parallel', about: /^test-(http-|diagnostics-channel-http-|async-hooks-http-|cluster-http-|domain-http|stream-pipeline-http|worker-http|async-http|set-http-max|http\.)/ },
+  { name: 'parallel', about: /^test-(listen-fd-|cluster-(basic|bind-|ipc-throw|primary-|rr-domain-|send-socket-to-worker-http|worker-))/, children: true },
   { name: 'sequential', about: /^test-http-/, alone: true },
   { name: 'client-proxy', about: /^test-/, children: true }
 ]

@@ -1,6 +1,7 @@
 //! The hot commands: raw functions on a connection id. `docs/BOUNDARY.md` has the table.
 
 use std::ffi::CStr;
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::environment::{Dispatch, Environment};
@@ -81,7 +82,7 @@ pub(super) const EXPORTS: [(&CStr, Function); 33] = [
             environment.end_loan(id);
             environment.mark(id);
         }
-        Ok(Some(scope.integer(given.unwrap_or(-1))?))
+        Ok(Some(scope.integer(given.map_or(-1, OwnedFd::into_raw_fd))?))
     }),
     (c"tap", |environment, scope, arguments| {
         say(environment, scope, arguments, Connection::tap)

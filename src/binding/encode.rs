@@ -95,8 +95,13 @@ impl Encoder {
                 } => {
                     let id = connection.id;
                     let paused = i32::from(connection.is_paused());
-                    environment.know(scope, connection, true);
-                    (ACCEPT, id, [listener as i32, paused, 0, 0, 0])
+                    // JavaScript may have heard of it when it closed the listener.
+                    if environment.knows(&connection) {
+                        (0, 0, [0; 5])
+                    } else {
+                        environment.know(scope, connection, true);
+                        (ACCEPT, id, [listener as i32, paused, 0, 0, 0])
+                    }
                 }
                 Event::Head {
                     id,

@@ -4,16 +4,17 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
+
+use socket2::Socket;
 
 use super::encode::Encoder;
 use super::ffi::{Exported, Failure, Records, Reference, Releases, Scope, Signal, Value};
 use super::loan::Loans;
 use crate::net::connection::Connection;
 use crate::net::event::EventQueue;
-use crate::net::io_thread::{Ids, IoThread};
+use crate::net::io_thread::{self, Ids, IoThread};
 use crate::net::listener::Listener;
 use crate::net::mailbox::Command;
 
@@ -29,8 +30,7 @@ struct Known {
 /// A listener as the JS thread knows it.
 pub(super) struct Bound {
     pub(super) listener: Arc<Listener>,
-    pub(super) address: Option<std::net::SocketAddr>,
-    pub(super) path: Option<PathBuf>,
+    /// It listens, and keeps the process alive.
     held: bool,
 }
 
@@ -98,7 +98,7 @@ impl Environment {
     }
 
     /// The I/O threads, started at the first use.
-    pub(super) fn threads(&self) -> io::Result<Vec<Arc<crate::net::io_thread::Shared>>> {
+    pub(super) fn threads(&self) -> io::Result<Vec<Arc<io_thread::Shared>>> {
         let mut threads = self.threads.borrow_mut();
         if threads.is_empty() {
             for index in 0..wanted_threads() {
@@ -117,6 +117,19 @@ impl Environment {
 
     // Connections.
 
+    /// A connection on a socket that JavaScript was given.
+    pub(super) fn adopt(
+        &self,
+        scope: Scope,
+        socket: Socket,
+        listener: &Arc<Listener>,
+    ) -> io::Result<u32> {
+        let connection = io_thread::adopt(socket, listener, &self.threads.borrow())?;
+        let id = connection.id;
+        self.know(scope, connection, true);
+        Ok(id)
+    }
+
     /// Makes a connection known under its id.
     pub(super) fn know(&self, scope: Scope, connection: Arc<Connection>, held: bool) {
         let mut known = self.known.borrow_mut();
@@ -133,6 +146,25 @@ impl Environment {
         if held {
             self.hold(scope, true);
         }
+    }
+
+    pub(super) fn knows(&self, connection: &Arc<Connection>) -> bool {
+        self.with(connection.id, |known| Arc::ptr_eq(known, connection))
+            .unwrap_or(false)
+    }
+
+    /// Connections that a listener has accepted and JavaScript has not heard of. It does now.
+    pub(super) fn know_accepted(&self, scope: Scope, listener: &Listener) -> Vec<u32> {
+        let mut ids = Vec::new();
+        for thread in listener.threads() {
+            for connection in thread.accepted_by(listener.id) {
+                if !self.knows(&connection) {
+                    ids.push(connection.id);
+                    self.know(scope, connection, true);
+                }
+            }
+        }
+        ids
     }
 
     /// The connection with this id.
@@ -224,9 +256,14 @@ impl Environment {
         id
     }
 
-    pub(super) fn add_listener(&self, scope: Scope, bound: Bound) {
-        self.listeners.borrow_mut().insert(bound.listener.id, bound);
-        self.hold(scope, true);
+    pub(super) fn add_listener(&self, listener: Arc<Listener>) {
+        self.listeners.borrow_mut().insert(
+            listener.id,
+            Bound {
+                listener,
+                held: false,
+            },
+        );
     }
 
     pub(super) fn with_listener<T>(&self, id: u32, body: impl FnOnce(&Bound) -> T) -> Option<T> {
@@ -249,10 +286,6 @@ impl Environment {
             return;
         };
         bound.listener.close();
-        if let Some(path) = &bound.path {
-            // As libuv does; somebody else may have removed it already.
-            let _ = std::fs::remove_file(path);
-        }
         if bound.held {
             self.hold(scope, false);
         }
@@ -418,21 +451,6 @@ impl Environment {
         self.known.borrow_mut().clear();
         if let Some(signal) = self.signal.take() {
             signal.release();
-        }
-    }
-}
-
-impl Bound {
-    pub(super) fn new(
-        listener: Arc<Listener>,
-        address: Option<std::net::SocketAddr>,
-        path: Option<PathBuf>,
-    ) -> Self {
-        Self {
-            listener,
-            address,
-            path,
-            held: true,
         }
     }
 }

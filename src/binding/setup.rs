@@ -3,7 +3,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,15 +10,14 @@ use http_native_proto::{Config, Leniency, METHODS, Role, Surplus};
 use napi::bindgen_prelude::{Env, Object, Result};
 use napi::{Error, Status};
 use napi_derive::napi;
-use socket2::Socket;
 
 use super::commands::{EXPORTS, milliseconds};
-use super::environment::{Bound, Environment};
+use super::environment::Environment;
 use super::ffi::{self, Scope, Signal};
 use crate::net::connection::{Connection, errno};
 use crate::net::dial::Target;
 use crate::net::lending::Transport;
-use crate::net::listener::{self, Accepted, Listener};
+use crate::net::listener::{Accepted, Listener};
 use crate::net::mailbox::Command;
 
 /// Limits and leniencies of the messages of a connection.
@@ -53,17 +51,9 @@ impl From<HttpConfig> for Config {
     }
 }
 
-/// Where to listen: one of `fd`, `path`, `address` with `port`.
+/// Options of the accepted sockets.
 #[napi(object)]
-pub struct ListenOptions {
-    pub address: Option<String>,
-    pub port: Option<u32>,
-    pub path: Option<String>,
-    pub fd: Option<i32>,
-    pub backlog: Option<i32>,
-    pub ipv6_only: Option<bool>,
-    pub reuse_port: Option<bool>,
-    /// Options of the accepted sockets.
+pub struct AcceptOptions {
     pub no_delay: Option<bool>,
     pub keep_alive: Option<bool>,
     /// Milliseconds.
@@ -152,87 +142,76 @@ fn keep_alive(on: Option<bool>, delay: Option<f64>) -> Option<std::time::Duratio
         .then(|| milliseconds(delay.unwrap_or(0.0)))
 }
 
-fn bind(options: &ListenOptions) -> io::Result<Socket> {
-    let backlog = options.backlog.unwrap_or(511);
-    if let Some(fd) = options.fd {
-        let socket = ffi::adopt_fd(fd)?;
-        socket.listen(backlog)?;
-        return Ok(socket);
-    }
-    if let Some(path) = &options.path {
-        return listener::bind_unix(path.as_ref(), backlog);
-    }
-    listener::bind_tcp(
-        parse_ip(options.address.as_deref().unwrap_or("::"))?,
-        options.port.unwrap_or(0) as u16,
-        backlog,
-        options.ipv6_only.unwrap_or(false),
-        options.reuse_port.unwrap_or(false),
-    )
-}
-
-/// Binds and listens. Gives the listener's id, or a negative errno.
+/// What the connections of a server share. Gives the listener's id, or a negative errno. It does not listen yet.
 #[napi(catch_unwind)]
-pub fn listen(env: Env, options: ListenOptions, config: HttpConfig) -> Result<i32> {
+pub fn open_listener(env: Env, options: AcceptOptions, config: HttpConfig) -> Result<i32> {
     let environment = environment(env)?;
-    let bound = bind(&options).and_then(|socket| {
-        let threads = environment.threads()?;
-        Ok((socket, threads))
-    });
-    let (socket, threads) = match bound {
-        Ok(bound) => bound,
+    let threads = match environment.threads() {
+        Ok(threads) => threads,
         Err(error) => return Ok(errno(&error)),
     };
-    let address = socket
-        .local_addr()
-        .ok()
-        .and_then(|address| address.as_socket());
-    let owner = Arc::clone(&threads[0]);
-    let listener = Arc::new(Listener::new(
-        environment.next_listener(),
-        socket,
+    let id = environment.next_listener();
+    environment.add_listener(Arc::new(Listener::new(
+        id,
         config.into(),
         Accepted {
-            no_delay: options.no_delay.unwrap_or(false) && address.is_some(),
+            no_delay: options.no_delay.unwrap_or(false),
             keep_alive: keep_alive(options.keep_alive, options.keep_alive_initial_delay),
         },
         threads,
-    ));
-    let id = listener.id;
-    environment.add_listener(
-        Scope::of(&env),
-        Bound::new(
-            Arc::clone(&listener),
-            address,
-            options.path.map(PathBuf::from),
-        ),
-    );
-    owner.mailbox.deliver([Command::Listen(listener)]);
+    )));
     Ok(id as i32)
 }
 
-/// Stops listening; the address is free when this returns.
+/// The listener of this id, which lib/listener.js has not closed.
+fn listener(environment: &Environment, id: u32) -> io::Result<Arc<Listener>> {
+    environment
+        .with_listener(id, |bound| Arc::clone(&bound.listener))
+        // EBADF
+        .ok_or_else(|| io::Error::from_raw_os_error(9))
+}
+
+/// Listens on a duplicate of a bound socket, and keeps the process alive. Gives 0 or a negative errno.
+#[napi(catch_unwind)]
+pub fn listen(env: Env, id: u32, fd: i32, backlog: i32) -> Result<i32> {
+    let environment = environment(env)?;
+    let outcome = listener(&environment, id)
+        .and_then(|listener| listener.listen(ffi::duplicate(fd)?, backlog));
+    Ok(match outcome {
+        Ok(()) => {
+            environment.hold_listener(Scope::of(&env), id, true);
+            0
+        }
+        Err(error) => errno(&error),
+    })
+}
+
+/// Serves a duplicate of an accepted socket. Gives the connection's id, or a negative errno; no ACCEPT follows.
+#[napi(catch_unwind)]
+pub fn adopt(env: Env, id: u32, fd: i32) -> Result<i32> {
+    let environment = environment(env)?;
+    let adopted = listener(&environment, id)
+        .and_then(|listener| environment.adopt(Scope::of(&env), ffi::duplicate(fd)?, &listener));
+    Ok(adopted.map_or_else(|error| errno(&error), |id| id as i32))
+}
+
+/// Stops accepting; gives the ids of the connections that were accepted already and whose ACCEPT had not come yet.
+/// It never will.
+#[napi(catch_unwind)]
+pub fn end_accepting(env: Env, id: u32) -> Result<Vec<u32>> {
+    let environment = environment(env)?;
+    let Ok(listener) = listener(&environment, id) else {
+        return Ok(Vec::new());
+    };
+    listener.close();
+    Ok(environment.know_accepted(Scope::of(&env), &listener))
+}
+
+/// Stops listening.
 #[napi(catch_unwind)]
 pub fn close_listener(env: Env, id: u32) -> Result<()> {
     environment(env)?.close_listener(Scope::of(&env), id);
     Ok(())
-}
-
-/// Where the listener is bound.
-#[napi(catch_unwind)]
-pub fn listener_address(env: Env, id: u32) -> Result<Option<SocketAddress>> {
-    let address =
-        environment(env)?.with_listener(id, |bound| match (&bound.address, &bound.path) {
-            (Some(address), _) => Some(SocketAddress::new(*address, None)),
-            (None, Some(path)) => Some(SocketAddress {
-                address: None,
-                family: None,
-                port: None,
-                path: Some(path.to_string_lossy().into_owned()),
-            }),
-            (None, None) => None,
-        });
-    Ok(address.flatten())
 }
 
 /// Idle times in milliseconds: between exchanges, and otherwise; 0 for no limit. `hold`: connections come paused.

@@ -1,14 +1,14 @@
 //! Bytes that JavaScript wants to see itself: all of a socket, which leaves with its descriptor, or what is read from
 //! it, which then comes back to be parsed.
 
-use std::os::fd::{IntoRawFd, RawFd};
+use std::os::fd::OwnedFd;
 
 use super::connection::{Connection, Ending};
 
 impl Connection {
     /// Gives the socket away, if HTTP is over here and nothing is on its way in either direction: a descriptor for
     /// Node's event loop, which it owns. The connection is closed without the peer's noticing.
-    pub(crate) fn surrender(&self) -> Option<RawFd> {
+    pub(crate) fn surrender(&self) -> Option<OwnedFd> {
         let mut state = self.lock();
         // While a head is held nobody reads: what comes from now on is the new owner's.
         let quiet = state.held
@@ -26,7 +26,7 @@ impl Connection {
         let socket = state.transport.socket()?.try_clone().ok()?;
         state.ending = Ending::Now;
         state.attention = true;
-        Some(socket.into_raw_fd())
+        Some(socket.into())
     }
 
     /// From now on packets go up as they are, as RAW; what JavaScript gives back with `receive` is parsed.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -65,6 +65,16 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connections of a listener.
+    pub(crate) fn accepted_by(&self, listener: u32) -> Vec<Arc<Connection>> {
+        let connections = self.connections();
+        let own = |connection: &&Arc<Connection>| {
+            let accepted_by = connection.listener.as_ref();
+            accepted_by.is_some_and(|own| own.id == listener)
+        };
+        connections.values().filter(own).cloned().collect()
+    }
+
     /// The connection has ended: its last event.
     pub(super) fn closed(&self, id: u32, errno: i32, syscall: Syscall) {
         self.connections().remove(&id);
@@ -76,20 +86,15 @@ impl Shared {
             Command::Adopt { socket, listener } => listener::adopt(socket, &listener, self),
             Command::Attend(connection) => connection.attend(),
             Command::Dial { connection, target } => self.dial(connection, &target),
+            Command::Drive { connection, socket } => self.drive(connection, socket, false),
             Command::Expire {
                 listener,
                 headers,
                 request,
             } => {
                 let now = Instant::now();
-                for connection in self.connections().values() {
-                    if connection
-                        .listener
-                        .as_ref()
-                        .is_some_and(|own| own.id == listener)
-                    {
-                        connection.expire(now, headers, request, &self.queue);
-                    }
+                for connection in self.accepted_by(listener) {
+                    connection.expire(now, headers, request, &self.queue);
                 }
             }
             Command::Listen(listener) => {
@@ -163,14 +168,7 @@ impl Shared {
 
 /// A new connection on an accepted socket.
 pub(super) fn serve(socket: Arc<AsyncFd<Socket>>, listener: &Arc<Listener>, shared: &Arc<Shared>) {
-    let connection = Arc::new(Connection::new(
-        shared.ids.take(),
-        Role::Server,
-        listener.config,
-        Some(Arc::clone(shared)),
-        Some(Arc::clone(listener)),
-        Transport::Reactor(Arc::clone(&socket)),
-    ));
+    let connection = accepted(&socket, listener, shared);
     shared.queue.push(Event::Accept {
         connection: Arc::clone(&connection),
         listener: listener.id,
@@ -178,28 +176,62 @@ pub(super) fn serve(socket: Arc<AsyncFd<Socket>>, listener: &Arc<Listener>, shar
     shared.drive(connection, socket, false);
 }
 
+fn accepted(
+    socket: &Arc<AsyncFd<Socket>>,
+    listener: &Arc<Listener>,
+    shared: &Arc<Shared>,
+) -> Arc<Connection> {
+    Arc::new(Connection::new(
+        shared.ids.take(),
+        Role::Server,
+        listener.config,
+        Some(Arc::clone(shared)),
+        Some(Arc::clone(listener)),
+        Transport::Reactor(Arc::clone(socket)),
+    ))
+}
+
+/// A connection on a socket that somebody else accepted, on one of the I/O threads of its listener. JavaScript, which
+/// brought it, can speak on it at once; no ACCEPT follows.
+///
+/// # Errors
+/// The socket cannot be used, or the reactor takes no more.
+pub(crate) fn adopt(
+    socket: Socket,
+    listener: &Arc<Listener>,
+    threads: &[IoThread],
+) -> io::Result<Arc<Connection>> {
+    let thread = &threads[listener.turn()];
+    listener.prepare(&socket)?;
+    let socket = {
+        let _reactor = thread.runtime.enter();
+        Arc::new(reactor::register(socket)?)
+    };
+    let connection = accepted(&socket, listener, &thread.shared);
+    thread.shared.mailbox.deliver([Command::Drive {
+        connection: Arc::clone(&connection),
+        socket,
+    }]);
+    Ok(connection)
+}
+
 /// Runs a future to its end or its first panic, after which `bug` is called.
-fn guarded<F, B>(future: F, bug: B) -> impl Future<Output = ()> + use<F, B>
-where
-    F: Future<Output = ()>,
-    B: FnOnce(),
-{
-    let mut future = Box::pin(future);
-    let mut bug = Some(bug);
-    poll_fn(move |cx| {
-        let poll = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::as_mut(&mut future).poll(cx)));
-        poll.unwrap_or_else(|_| {
-            if let Some(bug) = bug.take() {
-                bug();
-            }
-            Poll::Ready(())
-        })
-    })
+async fn guarded(future: impl Future<Output = ()>, bug: impl FnOnce()) {
+    let mut future = pin!(future);
+    let ended = poll_fn(|cx| {
+        let poll = std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        poll.map_or(Poll::Ready(false), |poll| poll.map(|()| true))
+    });
+    if !ended.await {
+        bug();
+    }
 }
 
 /// An I/O thread. Dropping it ends the thread and closes its sockets.
 pub(crate) struct IoThread {
     pub(crate) shared: Arc<Shared>,
+    /// To put sockets on its reactor from the JS thread. Not in `shared`, which the runtime holds.
+    runtime: tokio::runtime::Handle,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -231,6 +263,7 @@ impl IoThread {
             })
             .on_thread_unpark(move || waking.mailbox.wake_up())
             .build()?;
+        let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new()
             .name(format!("http-native-{index}"))
             .spawn(move || {
@@ -243,6 +276,7 @@ impl IoThread {
             })?;
         Ok(Self {
             shared,
+            runtime: handle,
             thread: Some(thread),
         })
     }

@@ -1,16 +1,15 @@
-//! Listening sockets: bind on the JS thread (its errors are the caller's), accept on an I/O thread.
+//! Listening sockets: Node binds them, we listen on a duplicate, on the JS thread (its errors are the caller's), and
+//! accept on an I/O thread. A listener without a socket is what connections share that others accept for us.
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use http_native_proto as proto;
-use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::{Socket, TcpKeepalive};
 use tokio::io::unix::AsyncFd;
 
 use super::io_thread::{self, Shared};
@@ -29,13 +28,14 @@ pub(crate) struct Accepted {
 
 /// The listening socket's life.
 enum Slot {
+    /// Not listening, or no longer.
+    None,
     /// Listening; the I/O thread has not come to it yet.
     Bound(Socket),
     Accepting(AsyncFd<Socket>),
-    Closed,
 }
 
-/// One listening socket and what its connections share.
+/// What the connections of one server share, and its listening socket, if it accepts them here.
 pub(crate) struct Listener {
     pub(crate) id: u32,
     pub(crate) config: proto::Config,
@@ -55,7 +55,6 @@ pub(crate) struct Listener {
 impl Listener {
     pub(crate) fn new(
         id: u32,
-        socket: Socket,
         config: proto::Config,
         accepted: Accepted,
         threads: Vec<Arc<Shared>>,
@@ -67,7 +66,7 @@ impl Listener {
             keep_alive: AtomicU64::new(0),
             idle: AtomicU64::new(0),
             hold: AtomicBool::new(true),
-            slot: Mutex::new(Slot::Bound(socket)),
+            slot: Mutex::new(Slot::None),
             task: Mutex::default(),
             threads,
             next: AtomicUsize::new(0),
@@ -99,9 +98,27 @@ impl Listener {
         &self.threads
     }
 
-    /// Closes the listening socket at once: its address can be bound again when this returns.
+    /// Listens on a bound socket, and accepts on the first of the I/O threads.
+    ///
+    /// # Errors
+    /// The system refuses to listen.
+    pub(crate) fn listen(self: &Arc<Self>, socket: Socket, backlog: i32) -> io::Result<()> {
+        socket.listen(backlog)?;
+        *self.slot() = Slot::Bound(socket);
+        self.threads[0]
+            .mailbox
+            .deliver([Command::Listen(Arc::clone(self))]);
+        Ok(())
+    }
+
+    /// The index of the I/O thread that gets the next connection.
+    pub(super) fn turn(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len()
+    }
+
+    /// Closes our listening socket at once.
     pub(crate) fn close(&self) {
-        *self.slot() = Slot::Closed;
+        *self.slot() = Slot::None;
         let task = self
             .task
             .lock()
@@ -119,7 +136,7 @@ impl Listener {
     /// Puts the socket on the reactor of the running I/O thread. False when it was closed before, or can't be.
     fn register(&self) -> bool {
         let mut slot = self.slot();
-        let Slot::Bound(socket) = std::mem::replace(&mut *slot, Slot::Closed) else {
+        let Slot::Bound(socket) = std::mem::replace(&mut *slot, Slot::None) else {
             return false;
         };
         let registered = socket
@@ -132,7 +149,13 @@ impl Listener {
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Socket>>> {
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        {
+            let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *task {
+                Some(task) => task.clone_from(cx.waker()),
+                None => *task = Some(cx.waker().clone()),
+            }
+        }
         let slot = self.slot();
         let Slot::Accepting(socket) = &*slot else {
             return Poll::Ready(Ok(None));
@@ -152,7 +175,7 @@ impl Listener {
     }
 
     /// Options of an accepted socket. Their failure leaves a slower or longer-lived connection, as in libuv.
-    fn prepare(&self, socket: &Socket) -> io::Result<()> {
+    pub(super) fn prepare(&self, socket: &Socket) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         if self.accepted.no_delay {
             let _ = socket.set_tcp_nodelay(true);
@@ -173,52 +196,22 @@ pub(crate) fn set_keep_alive(socket: &Socket, on: bool, delay: Duration) -> io::
     Ok(())
 }
 
-/// Binds and listens on a TCP address.
-pub(crate) fn bind_tcp(
-    address: IpAddr,
-    port: u16,
-    backlog: i32,
-    ipv6_only: bool,
-    reuse_port: bool,
-) -> io::Result<Socket> {
-    let address = SocketAddr::new(address, port);
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    if reuse_port {
-        socket.set_reuse_port(true)?;
-    }
-    if address.is_ipv6() {
-        socket.set_only_v6(ipv6_only)?;
-    }
-    socket.bind(&address.into())?;
-    socket.listen(backlog)?;
-    Ok(socket)
-}
-
-/// Binds and listens on a Unix socket path.
-pub(crate) fn bind_unix(path: &Path, backlog: i32) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket
-        .bind(&SockAddr::unix(path)?)
-        .map_err(|error| match error.kind() {
-            // Node: libuv says EACCES (13) for a missing directory on all platforms.
-            io::ErrorKind::NotFound => io::Error::from_raw_os_error(13),
-            _ => error,
-        })?;
-    socket.listen(backlog)?;
-    Ok(socket)
-}
-
 /// Accepts until the listener is closed.
 pub(super) async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
     if !listener.register() {
         return;
     }
+    // Connections came that the reactor has not been asked about yet.
+    let mut fresh = false;
     loop {
-        match poll_fn(|cx| listener.poll_accept(cx)).await {
-            Ok(Some(socket)) => {
-                let turn = listener.next.fetch_add(1, Ordering::Relaxed) % listener.threads.len();
-                let owner = &listener.threads[turn];
+        let next = poll_fn(|cx| match listener.poll_accept(cx) {
+            Poll::Pending if fresh => Poll::Ready(None),
+            poll => poll.map(Some),
+        });
+        match next.await {
+            Some(Ok(Some(socket))) => {
+                fresh = true;
+                let owner = &listener.threads[listener.turn()];
                 if Arc::ptr_eq(owner, &shared) {
                     adopt(socket, &listener, &shared);
                 } else {
@@ -228,8 +221,14 @@ pub(super) async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
                     }]);
                 }
             }
-            Ok(None) => return,
-            Err(_) => tokio::time::sleep(EXHAUSTED).await,
+            Some(Ok(None)) => return,
+            Some(Err(_)) => tokio::time::sleep(EXHAUSTED).await,
+            // The first request is often there already. One more look, without waiting, before the thread parks and
+            // publishes, and it goes up with its ACCEPT, in one wake of the JS thread.
+            None => {
+                fresh = false;
+                tokio::task::yield_now().await;
+            }
         }
     }
 }

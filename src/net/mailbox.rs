@@ -6,6 +6,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use socket2::Socket;
+use tokio::io::unix::AsyncFd;
 
 use super::connection::Connection;
 use super::dial::Target;
@@ -23,6 +24,11 @@ pub(crate) enum Command {
     Dial {
         connection: Arc<Connection>,
         target: Target,
+    },
+    /// A connection whose socket is on this thread's reactor already.
+    Drive {
+        connection: Arc<Connection>,
+        socket: Arc<AsyncFd<Socket>>,
     },
     /// Report connections of the listener whose head or message took longer than this; zero: no limit.
     Expire {

@@ -1,7 +1,7 @@
 //! Functions that JavaScript or Node calls.
 
 use std::ffi::{CStr, c_void};
-use std::os::fd::FromRawFd;
+use std::os::fd::BorrowedFd;
 use std::panic::AssertUnwindSafe;
 use std::ptr;
 use std::rc::Rc;
@@ -124,12 +124,13 @@ unsafe extern "C" fn cleanup(environment: *mut c_void) {
     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| environment.close()));
 }
 
-/// Takes over a file descriptor that JavaScript was given (`listen({ fd })`).
-pub(in crate::binding) fn adopt_fd(fd: i32) -> std::io::Result<Socket> {
+/// A duplicate of a descriptor that JavaScript names: whoever has it keeps his own.
+pub(in crate::binding) fn duplicate(fd: i32) -> std::io::Result<Socket> {
     // EBADF, as the first call on it would say.
     if fd < 0 {
         return Err(std::io::Error::from_raw_os_error(9));
     }
-    // SAFETY: `listen({ fd })` hands the descriptor over, as in core; a bad one makes every call on it fail.
-    Ok(unsafe { Socket::from_raw_fd(fd) })
+    // SAFETY: borrowed for this one system call, which fails if the descriptor is not open. -1 is excluded.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    Ok(Socket::from(fd.try_clone_to_owned()?))
 }

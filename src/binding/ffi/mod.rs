@@ -10,7 +10,7 @@ mod scope;
 mod signal;
 mod uv;
 
-pub(super) use export::{Exported, Function, adopt_fd, export, on_cleanup};
+pub(super) use export::{Exported, Function, duplicate, export, on_cleanup};
 pub(super) use memory::{Records, Releases};
 pub(super) use scope::{Failure, Reference, Scope, Value};
 pub(super) use signal::Signal;

@@ -1,0 +1,211 @@
+//! Bytes that JavaScript wants itself: tapped connections, and sockets that are given away.
+
+use super::*;
+
+const UPGRADE: &[u8] =
+    b"GET /up HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+
+/// What `receive` gives back at once.
+fn received(connection: &Connection, packet: Option<&[u8]>) -> Vec<Event> {
+    let mut batch = Batch::default();
+    connection.receive(packet, &mut batch);
+    batch.events
+}
+
+impl Stage {
+    /// RAW of this many bytes, however they were cut.
+    fn raw(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while bytes.len() < len {
+            match self.next() {
+                (Event::Raw { .. }, more) => bytes.extend(more),
+                _ => panic!("expected RAW"),
+            }
+        }
+        bytes
+    }
+
+    /// A connection whose head asks to leave HTTP, with a peer that says `more` behind it.
+    fn asked_to_leave(&mut self, more: &[u8]) -> (TcpStream, Arc<Connection>) {
+        let (address, _listener) = self.listen(0);
+        let mut peer = TcpStream::connect(address).unwrap();
+        peer.write_all(&[UPGRADE, more].concat()).unwrap();
+        let connection = self.accepted();
+        self.head();
+        (peer, connection)
+    }
+
+    /// A tapped connection.
+    fn tapped(&mut self) -> (TcpStream, Arc<Connection>) {
+        let (address, _listener) = self.listen(0);
+        let peer = TcpStream::connect(address).unwrap();
+        let connection = self.accepted();
+        connection.tap();
+        (peer, connection)
+    }
+}
+
+#[test]
+fn a_tapped_connection_gives_its_bytes_up_and_parses_what_comes_back() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = stage.tapped();
+    let request = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+    peer.write_all(request).unwrap();
+    assert_eq!(stage.raw(request.len()), request);
+
+    // Whoever listens may say something else than what came.
+    let events = received(&connection, Some(b"POST / HTTP/1.1\r\nHost: here\r\n"));
+    assert!(events.is_empty());
+    let events = received(&connection, Some(b"Content-Length: 2\r\n\r\nok"));
+    assert!(matches!(
+        events[..],
+        [Event::Head { .. }, Event::Data { .. }, Event::End { .. }]
+    ));
+}
+
+#[test]
+fn a_message_that_was_begun_before_the_tap_goes_on_with_what_comes_back() {
+    let mut stage = Stage::new();
+    let (address, _listener) = stage.listen(0);
+    let mut peer = TcpStream::connect(address).unwrap();
+    peer.write_all(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nbe")
+        .unwrap();
+    let connection = stage.accepted();
+    stage.head();
+    let (Event::Data { .. }, before) = stage.next() else {
+        panic!("expected DATA");
+    };
+    assert_eq!(before, b"be");
+    connection.tap();
+    peer.write_all(b"af").unwrap();
+    assert_eq!(stage.raw(2), b"af");
+    let events = received(&connection, Some(b"af"));
+    assert!(matches!(
+        events[..],
+        [Event::Data { .. }, Event::End { .. }]
+    ));
+}
+
+#[test]
+fn a_tapped_connection_reads_on_while_a_head_is_held() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = stage.tapped();
+    peer.write_all(UPGRADE).unwrap();
+    let head = stage.raw(UPGRADE.len());
+    assert!(matches!(
+        received(&connection, Some(&head))[..],
+        [Event::Head { .. }]
+    ));
+    peer.write_all(b"behind").unwrap();
+    assert_eq!(stage.raw(6), b"behind");
+    connection.upgrade(true);
+    let events = received(&connection, Some(b"behind"));
+    assert!(matches!(events[..], [Event::Raw { .. }]));
+}
+
+#[test]
+fn the_end_of_a_tapped_connection_means_something_when_it_comes_back() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = stage.tapped();
+    let half = b"GET / HTTP/1.1\r\nHos";
+    peer.write_all(half).unwrap();
+    assert_eq!(stage.raw(half.len()), half);
+    assert!(received(&connection, Some(half)).is_empty());
+    drop(peer);
+    // Not yet wrong: the bytes may still be on their way back.
+    assert!(matches!(stage.next(), (Event::Eof { .. }, _)));
+    assert!(matches!(
+        received(&connection, None)[..],
+        [Event::ParseError { packet: None, .. }, Event::Eof { .. }]
+    ));
+}
+
+#[test]
+fn a_surrendered_socket_lives_on_with_its_new_owner() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = stage.asked_to_leave(b"head");
+    assert_eq!(connection.take_head(), b"head");
+    let mut socket = TcpStream::from(connection.surrender().expect("the socket"));
+    stage.attend(&connection);
+    assert!(matches!(
+        stage.next(),
+        (
+            Event::Closed {
+                errno: 0,
+                syscall: Syscall::None,
+                ..
+            },
+            _
+        )
+    ));
+
+    // The peer does not notice.
+    socket.set_nonblocking(false).unwrap();
+    peer.write_all(b"ping").unwrap();
+    let mut said = [0; 4];
+    socket.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"ping");
+    socket.write_all(b"pong").unwrap();
+    peer.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"pong");
+    drop(socket);
+    assert_eq!(peer.read(&mut said).unwrap(), 0);
+}
+
+#[test]
+fn a_socket_that_speaks_http_is_not_surrendered() {
+    let mut stage = Stage::new();
+    let (address, _listener) = stage.listen(0);
+    let mut peer = TcpStream::connect(address).unwrap();
+    let connection = stage.accepted();
+    assert!(connection.surrender().is_none());
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        .unwrap();
+    stage.head();
+    assert!(connection.surrender().is_none());
+    // And goes on.
+    connection
+        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), true))
+        .unwrap();
+    stage.attend(&connection);
+    let mut answer = Vec::new();
+    peer.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, [HEAD, b"ok"].concat());
+}
+
+#[test]
+fn a_socket_with_something_to_write_is_not_surrendered() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = stage.asked_to_leave(b"");
+    connection.write_raw(Body::Copied(b"first"));
+    assert!(connection.surrender().is_none());
+    assert!(connection.flush_from_js());
+    let mut said = [0; 5];
+    peer.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"first");
+    assert!(connection.surrender().is_some());
+}
+
+#[test]
+fn a_socket_that_ends_or_is_tapped_is_not_surrendered() {
+    let says: [fn(&Connection); 4] = [
+        Connection::shutdown,
+        Connection::close,
+        Connection::destroy,
+        Connection::tap,
+    ];
+    for say in says {
+        let mut stage = Stage::new();
+        let (_peer, connection) = stage.asked_to_leave(b"");
+        say(&connection);
+        assert!(connection.surrender().is_none());
+    }
+}
+
+#[test]
+fn a_socket_is_surrendered_once() {
+    let mut stage = Stage::new();
+    let (_peer, connection) = stage.asked_to_leave(b"");
+    assert!(connection.surrender().is_some());
+    assert!(connection.surrender().is_none());
+}

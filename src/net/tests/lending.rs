@@ -1,0 +1,75 @@
+//! Sockets that the JS thread has for a while.
+
+use super::*;
+
+#[test]
+fn a_lent_socket_is_read_on_the_js_thread_until_it_is_returned() {
+    let mut stage = Stage::new();
+    let (address, _listener) = stage.listen(0);
+    let mut peer = TcpStream::connect(address).unwrap();
+    let connection = stage.lent();
+
+    let mut scratch = [0; 1024];
+    assert_eq!(
+        connection.receive_lent(&mut scratch, &stage.queue),
+        Received::Nothing
+    );
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        .unwrap();
+    stage.receive_lent(&connection, &mut scratch);
+    assert_eq!(stage.head(), b"/Host\nhere");
+    connection
+        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
+        .unwrap();
+    assert!(connection.flush_from_js());
+    let mut answer = vec![0; HEAD.len() + 2];
+    peer.read_exact(&mut answer).unwrap();
+
+    connection.return_loan();
+    assert_eq!(
+        connection.receive_lent(&mut scratch, &stage.queue),
+        Received::Return
+    );
+    stage.attend(&connection);
+    peer.write_all(b"GET /again HTTP/1.1\r\nHost: here\r\n\r\n")
+        .unwrap();
+    assert_eq!(stage.head(), b"/againHost\nhere");
+    drop(peer);
+    assert!(matches!(stage.next(), (Event::Eof { .. }, _)));
+}
+
+#[test]
+fn a_lent_socket_that_is_full_is_wanted_back() {
+    let mut stage = Stage::new();
+    let (address, _listener) = stage.listen(0);
+    let mut peer = TcpStream::connect(address).unwrap();
+    let connection = stage.lent();
+
+    // The answer was said before LENT was heard of, so it goes by way of the I/O thread.
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        .unwrap();
+    let mut scratch = [0; 1024];
+    stage.receive_lent(&connection, &mut scratch);
+    stage.head();
+    let len = 16 * 1024 * 1024;
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n");
+    let body = Body::Kept(Bytes::from(vec![b'x'; len]));
+    connection
+        .send(response(head.as_bytes(), 3, len, body, false))
+        .unwrap();
+    connection.notify_drain();
+    stage.attend(&connection);
+    assert!(matches!(stage.next(), (Event::Lent { .. }, _)));
+    connection.return_loan();
+    stage.attend(&connection);
+    let mut answer = vec![0; head.len() + len];
+    peer.read_exact(&mut answer).unwrap();
+    loop {
+        match stage.next().0 {
+            // Asked for as often as the driver looked.
+            Event::Lent { .. } => {}
+            Event::Drain { .. } => break,
+            _ => panic!("expected DRAIN"),
+        }
+    }
+}

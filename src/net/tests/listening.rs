@@ -1,0 +1,127 @@
+//! Listening, and connections that others accepted.
+
+use super::*;
+
+#[test]
+fn a_closed_listener_leaves_its_address() {
+    let stage = Stage::new();
+    let (address, listener) = stage.listen(0);
+    // Whether accepting has begun or not.
+    drop(TcpStream::connect(address).unwrap());
+    listener.close();
+    TcpListener::bind(address).unwrap();
+}
+
+/// A listener without a socket, as for a worker whose primary accepts.
+fn deaf(stage: &Stage) -> Arc<Listener> {
+    Arc::new(Listener::new(
+        7,
+        Config::default(),
+        Accepted {
+            no_delay: true,
+            keep_alive: None,
+        },
+        vec![Arc::clone(&stage.thread.shared)],
+    ))
+}
+
+/// Two ends of a TCP connection.
+fn pair() -> (TcpStream, TcpStream) {
+    let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let peer = TcpStream::connect(far.local_addr().unwrap()).unwrap();
+    (peer, far.accept().unwrap().0)
+}
+
+#[test]
+fn a_socket_that_somebody_else_accepted_is_a_connection_at_once() {
+    let mut stage = Stage::new();
+    let listener = deaf(&stage);
+    listener.configure(0, 0, false);
+    let (mut peer, socket) = pair();
+    // What is there before we have it is not lost.
+    peer.write_all(b"GET /early HTTP/1.1\r\nHost: here\r\n\r\n")
+        .unwrap();
+    let threads = std::slice::from_ref(&stage.thread);
+    let connection = adopt(socket.into(), &listener, threads).unwrap();
+    let transport = connection.transport();
+    let address = transport.socket().unwrap().peer_addr().unwrap();
+    assert_eq!(address.as_socket(), peer.local_addr().ok());
+    assert!(transport.socket().unwrap().tcp_nodelay().unwrap());
+    drop(transport);
+
+    // No ACCEPT comes before the head.
+    assert_eq!(stage.head(), b"/earlyHost\nhere");
+    connection
+        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), true))
+        .unwrap();
+    stage.attend(&connection);
+    let mut answer = Vec::new();
+    peer.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, [HEAD, b"ok"].concat());
+    assert!(matches!(stage.next(), (Event::Closed { errno: 0, .. }, _)));
+}
+
+#[test]
+fn an_adopted_connection_is_held_if_its_listener_holds() {
+    let mut stage = Stage::new();
+    let listener = deaf(&stage);
+    let (mut peer, socket) = pair();
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        .unwrap();
+    let threads = std::slice::from_ref(&stage.thread);
+    let connection = adopt(socket.into(), &listener, threads).unwrap();
+    assert!(connection.is_paused());
+    assert_eq!(connection.bytes_read(), 0);
+    connection.resume();
+    stage.attend(&connection);
+    assert_eq!(stage.head(), b"/Host\nhere");
+}
+
+#[test]
+fn connections_of_a_shared_socket_come_to_one_of_those_who_listen() {
+    let (mut one, mut two) = (Stage::new(), Stage::new());
+    let (socket, address) = bound();
+    for stage in [&one, &two] {
+        let listener = deaf(stage);
+        listener.configure(0, 0, false);
+        listener.listen(socket.try_clone().unwrap(), 32).unwrap();
+    }
+    let peers: Vec<_> = (0..20)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    for mut peer in &peers {
+        peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            .unwrap();
+    }
+    let mut served = 0;
+    let began = std::time::Instant::now();
+    while served < peers.len() {
+        assert!(began.elapsed() < PATIENCE, "{served} were served");
+        for stage in [&mut one, &mut two] {
+            while let Some((event, _)) = stage.next_within(Duration::from_millis(1)) {
+                served += usize::from(matches!(event, Event::Head { .. }));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_request_that_is_there_already_comes_up_with_its_accept() {
+    let stage = Stage::new();
+    let (socket, address) = bound();
+    socket.listen(16).unwrap();
+    let mut peer = TcpStream::connect(address).unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        .unwrap();
+    let listener = deaf(&stage);
+    listener.configure(0, 0, false);
+    listener.listen(socket, 16).unwrap();
+    // One signal for both.
+    stage.signals.recv_timeout(PATIENCE).unwrap();
+    let mut batch = Batch::default();
+    stage.queue.take(&mut batch);
+    assert!(matches!(
+        batch.events[..],
+        [Event::Accept { .. }, Event::Head { .. }]
+    ));
+}
