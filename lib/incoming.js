@@ -252,6 +252,9 @@ IncomingMessage.prototype._read = function _read () {
   } else if (this[kConnection] === null) {
     const socket = this[kSocket]
     if (socket?.readable && !socket._paused) socket.resume?.()
+  } else if (this.upgrade && !this.complete) {
+    // The stream that comes behind the body stands still until somebody reads either.
+    this[kConnection].goOn()
   }
 }
 

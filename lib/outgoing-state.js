@@ -91,7 +91,7 @@ getter('socket', function () {
     this[kSocket] = socket
     const connection = socket?.[kConnection]
     // A detached connection carries bytes, not messages: such a socket is as good as any other stream.
-    this[kConnection] = connection && !connection.detached ? connection : null
+    this[kConnection] = connection && (!connection.detached || connection.isAnswering) ? connection : null
     for (let i = 0; i < this[kCorked]; i++) socket?.cork?.()
   }
 })

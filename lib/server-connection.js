@@ -15,7 +15,7 @@ const { closeResponse, originalAssignSocket, originalDetachSocket } = require('.
 const { isQuiet, baseEmit, failEndCallbacks } = require('./outgoing')
 const { acceptedSocket } = require('./socket')
 const { exchange, newResource } = require('./exchange')
-const { handOver } = require('./handover')
+const { beginUpgraded } = require('./server-upgrade')
 const { Parser } = require('./parser')
 const { codes, connectionReset, parseError, systemError } = require('./errors')
 const versions = require('./versions')
@@ -61,6 +61,10 @@ function ServerConnection (id, stream, server, listener) {
   this.incoming = null
   /** The async context of everything that happens here; made with the first request. */
   this.resource = null
+  /** The body of a request is arriving behind which the connection leaves HTTP (lib/server-upgrade.js). */
+  this.switching = null
+  /** It has left HTTP, but owes answers to requests from before. */
+  this.isAnswering = false
   /** Requests so far, counted while maxRequestsPerSocket is set. */
   this.requests = 0
   /** Bytes that queued responses hold back. */
@@ -100,8 +104,8 @@ ServerConnection.prototype.getSocket = function getSocket () {
     socket.on('error', onSocketError)
     socket.on('end', onSocketEnd)
     socket.on('close', onSocketClose)
-    if (this.current !== null) socket.on('close', onCarrierClose)
   }
+  if (this.current !== null) socket.on('close', onCarrierClose)
   return socket
 }
 
@@ -138,7 +142,7 @@ function onSocketClose () {
  */
 function onCarrierClose () {
   const connection = this[kConnection]
-  if (connection.stream === null) connection.closeResponses()
+  if (connection.stream === null || connection.detached) connection.closeResponses()
   else connection.afterClose()
 }
 
@@ -295,6 +299,12 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
     this.stream.setTimeout(this.server.keepAliveTimeout + (this.server.keepAliveTimeoutBuffer ?? 1000))
     this.keepAliveSet = true
   }
+  if (this.isAnswering && this.current === null) this.answered()
+}
+
+/** It has left HTTP, and now owes nothing any more. */
+ServerConnection.prototype.answered = function answered () {
+  this.isAnswering = false
 }
 
 /** A request was read after its response had been sent. */
@@ -303,37 +313,12 @@ function clearIncoming () {
   if (connection.incoming === this) connection.incoming = null
 }
 
-/** Upgrade or CONNECT: hands the raw stream over. */
-ServerConnection.prototype.detach = function detach (request) {
-  const { server, stream } = this
-  const event = request.method === 'CONNECT' ? 'connect' : 'upgrade'
-  this.detached = true
-  server[kConnections].delete(this)
-  const socket = this.getSocket()
-  // Before anything else: it goes with the connection.
-  const head = native.takeHead(this.id)
-  let isOver = false
-  if (stream === null) {
-    socket.removeListener('error', onSocketError)
-    socket.removeListener('end', onSocketEnd)
-    socket.removeListener('close', onSocketClose)
-    socket.detached()
-    Parser.free(socket)
-    // Answers to earlier requests that are still under way need the connection.
-    if (this.current === null && (this.queue === null || this.queue.length === 0)) isOver = handOver(this)
-    if (!isOver) {
-      socket.staysNative()
-      this.setTimeout(server.timeout || 0)
-    }
-  }
-  if (!isOver) native.upgrade(this.id, true)
-  else this.resource.emitDestroy()
-  if (stream !== null) this.leave()
-  else if (!socket.isPaused()) socket.read(0)
-  request[kComplete](undefined)
-  // A socket that nobody takes is closed.
-  if (server.listenerCount(event) === 0) socket.destroy()
-  else server.emit(event, request, socket, head)
+/** HTTP is over here: what the socket says is no longer the server's business. */
+ServerConnection.prototype.stopListening = function stopListening () {
+  const { socket } = this
+  socket.removeListener('error', onSocketError)
+  socket.removeListener('end', onSocketEnd)
+  socket.removeListener('close', onSocketClose)
 }
 
 // ----------------------------------------------------------------------------------------------- bodies, errors
@@ -357,9 +342,14 @@ ServerConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   this.receiving = null
   this.began = 0
   this.run(complete, receiving, text)
+  if (this.switching !== null && this.switching.stream !== null) this.run(beginUpgraded, undefined, this)
 }
 
 ServerConnection.prototype.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
+  if (this.switching !== null) {
+    if (rawPacket !== undefined) this.switching.rest = rawPacket.subarray(bytesParsed)
+    return
+  }
   const error = parseError(kind, bytesParsed, rawPacket)
   if (rawPacket === undefined) {
     // The client left in the middle of a message. A socket that somebody looks at says so first.
@@ -522,7 +512,7 @@ ServerConnection.prototype.closeResponses = function closeResponses () {
   }
   if (queue === null) return
   this.queue = null
-  if (!versions.closesQueuedResponses) return
+  if (!versions.closesQueuedResponses || this.detached) return
   for (const response of queue) closeResponse(response)
 }
 

@@ -33,7 +33,7 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 32] = [
+pub(super) const EXPORTS: [(&CStr, Function); 33] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -71,6 +71,14 @@ pub(super) const EXPORTS: [(&CStr, Function); 32] = [
         say(environment, scope, arguments, |connection| {
             connection.upgrade(accept)
         })
+    }),
+    (c"upgradeAfterBody", |environment, scope, arguments| {
+        let id = id(scope, arguments)?;
+        let connection = environment.connection(id)?;
+        let mut batch = Batch::default();
+        connection.upgrade_after_body(&mut batch);
+        environment.mark(id);
+        encoded(environment, scope, batch)
     }),
     (c"surrender", |environment, scope, arguments| {
         let id = id(scope, arguments)?;
@@ -325,6 +333,11 @@ fn receive(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> O
         Ok(chunk) => connection.receive(Some(chunk), &mut batch),
         Err(_) => connection.receive(None, &mut batch),
     }
+    encoded(environment, scope, batch)
+}
+
+/// Events as `[records, values]`.
+fn encoded(environment: &Environment, scope: Scope, batch: Batch) -> Outcome {
     let (numbers, values) = environment.encode_now(scope, batch)?;
     let records = scope.array()?;
     for (index, number) in numbers.into_iter().enumerate() {

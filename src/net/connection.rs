@@ -56,14 +56,17 @@ pub(super) struct State {
     pub(super) transport: Transport,
     pub(super) lending: Lending,
     pub(super) output: Output,
-    /// A thread is writing with the lock released.
+    /// A thread is writing with the lock released, and of what it has these bytes do not count as taken.
     writing: bool,
+    in_flight: usize,
     /// The kernel took no more: the driver waits for write readiness.
     pub(super) blocked: bool,
     /// Input that could not be parsed yet.
     pub(super) carry: Vec<u8>,
-    /// A head asks to leave HTTP: parsing waits for the answer.
+    /// A head asks to leave HTTP, or the body behind one that may is over: parsing waits for the answer.
     pub(super) held: bool,
+    /// The packet up to `carry`, when the head that is held has a body: its errors come with the whole packet.
+    pub(super) preceding: Vec<u8>,
     /// HTTP is over here: bytes go up as they come.
     pub(super) raw: bool,
     /// Bytes go up as they come, and come back to be parsed: see `tap`.
@@ -118,6 +121,7 @@ impl State {
         self.closed = true;
         self.output = Output::default();
         self.carry = Vec::new();
+        self.preceding = Vec::new();
         self.task = None;
         std::mem::replace(&mut self.transport, Transport::None)
     }
@@ -170,9 +174,11 @@ impl Connection {
                 lending: Lending::None,
                 output: Output::default(),
                 writing: false,
+                in_flight: 0,
                 blocked: false,
                 carry: Vec::new(),
                 held: false,
+                preceding: Vec::new(),
                 raw: false,
                 tapped: false,
                 asked: role == proto::Role::Server,
@@ -310,12 +316,13 @@ impl Connection {
     /// Bytes that do not count as taken.
     pub(crate) fn pending(&self) -> usize {
         let state = self.lock();
-        state.output.unaccepted() + state.lost
+        state.output.unaccepted() + state.in_flight + state.lost
     }
 
     /// Is anything there for the kernel?
     pub(crate) fn has_output(&self) -> bool {
-        !self.lock().output.is_empty()
+        let state = self.lock();
+        state.writing || !state.output.is_empty()
     }
 
     /// Limits for the messages to come.
@@ -344,25 +351,6 @@ impl Connection {
         let mut state = self.lock();
         state.attention |= state.paused;
         state.paused = false;
-    }
-
-    /// Answers a head that asks to leave HTTP.
-    pub(crate) fn upgrade(&self, accept: bool) {
-        let mut state = self.lock();
-        state.held = false;
-        if accept {
-            state.raw = true;
-            state.proto.accept_switch();
-            state.timing.message_complete();
-        } else {
-            state.proto.decline_switch();
-        }
-        state.attention = true;
-    }
-
-    /// The bytes received behind the head that switched protocols.
-    pub(crate) fn take_head(&self) -> Vec<u8> {
-        std::mem::take(&mut self.lock().carry)
     }
 
     pub(crate) fn shutdown(&self) {
@@ -503,10 +491,12 @@ impl Connection {
         while !state.output.is_empty() && !state.blocked && state.failure.is_none() {
             let mut output = std::mem::take(&mut state.output);
             state.writing = true;
+            state.in_flight = output.unaccepted();
             drop(state);
             let result = output.write_to(socket);
             state = self.lock();
             state.writing = false;
+            state.in_flight = 0;
             let later = std::mem::replace(&mut state.output, output);
             state.output.append(later);
             match result {

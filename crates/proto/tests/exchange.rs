@@ -224,7 +224,9 @@ fn a_switch_holds_until_it_is_decided() {
                     server.next_event(&mut input),
                     Ok(Event::Data(b"hi"))
                 ));
+                assert!(!server.has_switched());
                 assert!(matches!(server.next_event(&mut input), Ok(Event::End(_))));
+                assert!(server.has_switched());
                 assert!(matches!(
                     server.next_event(&mut input),
                     Ok(Event::Raw(b"GET"))
