@@ -37,6 +37,8 @@ function Connection (id, stream) {
   this.tapped = false
   /** Driver two: the stream is corked until the end of this tick. */
   this.corked = false
+  /** The socket's own write(), if somebody may put another there (lib/replaced-write.js). */
+  this.ownWrite = null
   /** What the socket's handle wants to hear when the connection is closed. */
   this.closeCallback = null
   if (id !== -1) connections[id] = this

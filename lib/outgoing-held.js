@@ -14,9 +14,12 @@ const { HEAD, BODY } = sendFlags
 /** Does cork(), or the rest of this tick, keep body parts in the message? */
 function holdsBack (message) {
   if (versions.tickMergesChunks) {
+    // Without chunks it is the stream that is corked.
+    if (!message.chunkedEncoding && !message[kConnection]) return false
     return message[kCorked] !== 0 || (message.chunkedEncoding && message.outputData.length === 0 && isCarried(message))
   }
-  return message[kCorked] !== 0 && message._headerSent && message[kConnection] !== null
+  if (message[kCorked] === 0 || !message._headerSent) return false
+  return Boolean(message[kConnection]) || (versions.corkMergesChunks && message.chunkedEncoding)
 }
 
 function hold (message, chunk, encoding, size, callback) {

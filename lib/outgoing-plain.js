@@ -9,9 +9,9 @@
 const { isUint8Array } = require('node:util/types')
 const { sendFlags } = require('./binding')
 const { RAW, deliver, enqueue, isGluable } = require('./outgoing-queue')
-const { CRLF, isCarried, isUtf8, nop, noteBackpressure, takeHeadFlag, writeRaw } = require('./outgoing-transmit')
+const { CRLF, isCarried, isStreamed, isUtf8, nop, noteBackpressure, takeHeadFlag, writeRaw } = require('./outgoing-transmit')
 const versions = require('./versions')
-const { kConnection, kHighWaterMark, kPlain, kSocket, kUnusual } = require('./symbols')
+const { kHighWaterMark, kPlain, kSocket, kUnusual } = require('./symbols')
 
 const { END, HEAD_UTF8 } = sendFlags
 
@@ -20,7 +20,7 @@ function _send (data, encoding, callback, byteLength) {
   let pending = 0
   if (!this._headerSent) {
     if (this._send !== _send) this[kPlain] = true
-    if (!this[kConnection] && isGluable(data, encoding) && this._header !== null && isCarried(this)) {
+    if (isStreamed(this) && isGluable(data, encoding) && this._header !== null && isCarried(this)) {
       this._headerSent = true
       return this._writeRaw(this._header + data, encoding, callback, byteLength)
     }
@@ -40,7 +40,7 @@ function _writeRaw (data, encoding, callback, size) {
     encoding = null
   }
   if (this[kSocket]?.destroyed) return false
-  if (this.outputData.length === 0 && isCarried(this)) return writeRaw(this, data, encoding, callback ?? null)
+  if (this.outputData.length === 0 && isCarried(this)) return writeRaw(this, data, encoding, callback)
   return enqueue(this, RAW, data, encoding, callback ?? null) < this[kHighWaterMark]
 }
 

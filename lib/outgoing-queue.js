@@ -101,7 +101,7 @@ function write (message, entries, finish) {
   socket.cork?.()
   let taken = true
   for (const { data, encoding, callback } of entries) {
-    taken = socket.write(data, encoding, callback === ended ? () => finish(message) : callback ?? nop)
+    taken = socket.write(data, encoding, callback === ended ? () => finish(message) : callback)
   }
   socket.uncork?.()
   return taken === false ? Math.max(message[kHighWaterMark], socket.writableLength ?? 0) : 0

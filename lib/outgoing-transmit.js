@@ -8,6 +8,7 @@
 const { AsyncResource } = require('node:async_hooks')
 const { sendFlags } = require('./binding')
 const { countLines } = require('./outgoing-head')
+const { carryThrough } = require('./replaced-write')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
@@ -141,42 +142,64 @@ function afterSend (message, connection, pending, callback) {
   return pending
 }
 
-/** The same to a stream that is no connection of ours, in the writes that core would make. */
+/** Bytes that a stream holds; what a socket of ours has given to its connection is gone. */
+function heldBy (socket) {
+  return (socket[kConnection]?.stream === null ? socket._writableState.length : socket.writableLength) ?? 0
+}
+
+/** The same to a stream, in the writes that core would make. */
 function transmitForeign (message, flags, head, body, encoding, callback) {
   const socket = message[kSocket]
-  const isHead = (flags & (HEAD | INFORMATIONAL)) !== 0
+  if ((flags & INFORMATIONAL) !== 0) return answerOf(message, socket, socket.write(head, 'ascii', callback ?? undefined))
+  const isHead = (flags & HEAD) !== 0
   const isEnd = (flags & END) !== 0
   let isBody = (flags & BODY) !== 0
   const done = callback === null ? nop : callback
-  socket.cork?.()
-  if (message.chunkedEncoding && message._hasBody && (flags & INFORMATIONAL) === 0) {
+  let taken
+  if (message.chunkedEncoding && message._hasBody) {
     let before = isHead ? head : ''
     if (isBody) {
-      socket.write(before + sizeOf(body, encoding).toString(16), 'latin1', nop)
-      socket.write(CRLF, null, nop)
-      socket.write(body, encoding, nop)
-      socket.write(CRLF, null, isEnd ? nop : done)
+      socket.write(before + sizeOf(body, encoding).toString(16), 'latin1', null)
+      socket.write(CRLF, null, null)
+      socket.write(body, encoding, null)
+      taken = socket.write(CRLF, null, isEnd ? nop : done)
       before = ''
     }
-    if (isEnd) socket.write(before + '0\r\n' + message._trailer + '\r\n', 'latin1', done)
-    else if (!isBody) socket.write(before, 'latin1', done)
+    if (isEnd) taken = socket.write(before + '0\r\n' + message._trailer + '\r\n', 'latin1', done)
+    else if (!isBody) taken = socket.write(before, 'latin1', done)
   } else {
     if (isHead) {
       if (isBody && typeof body === 'string' && (isUtf8(encoding) || isLatin1(encoding))) {
         body = head + body
       } else {
-        socket.write(head, (flags & HEAD_UTF8) === 0 ? 'latin1' : 'utf8', isBody ? nop : done)
+        taken = socket.write(head, (flags & HEAD_UTF8) === 0 ? 'latin1' : 'utf8', isBody ? null : done)
         if (!isBody) isBody = null
       }
     }
     // Where the last part does not tell of the end itself, an empty one does.
     const isToldApart = isEnd && isBody === true && (!versions.endCallbackGetsError || message.strictContentLength || !message._header)
-    if (isBody === true) socket.write(body, encoding, isToldApart ? nop : done)
-    if (isToldApart || (isEnd && isBody === false && socket.writableLength)) socket.write('', 'latin1', done)
+    if (isBody === true) taken = socket.write(body, encoding, isToldApart ? nop : done)
+    if (isToldApart || (isEnd && isBody === false && heldBy(socket) !== 0)) taken = socket.write('', 'latin1', done)
     else if (isBody === false) process.nextTick(done, null)
   }
-  socket.uncork?.()
-  return socket.writableLength ?? 0
+  return answerOf(message, socket, taken)
+}
+
+/** Whoever asks for patience gets it, however little he holds. */
+function answerOf (message, socket, taken) {
+  const held = heldBy(socket)
+  return taken === false ? Math.max(message[kHighWaterMark], held) : held
+}
+
+/** Is a stream the message's transport: one that is no connection of ours, or one whose write() somebody has replaced? */
+function isStreamed (message) {
+  const connection = message[kConnection]
+  if (connection !== null && connection !== undefined) {
+    const { socket, ownWrite } = connection
+    if (socket === null || socket.write === ownWrite || ownWrite === null) return false
+    carryThrough(message)
+  }
+  return message[kSocket] !== null && message[kSocket] !== undefined
 }
 
 /** Can parts leave now? */
@@ -185,7 +208,9 @@ function isCarried (message) {
   if (connection !== null && connection !== undefined) {
     if (connection.outputEnded) return false
     const { socket } = connection
-    return socket === null || socket.writable !== false
+    if (socket === null) return true
+    isStreamed(message)
+    return socket.writable !== false
   }
   const socket = message[kSocket]
   return socket !== null && socket !== undefined && socket._httpMessage === message && socket.writable === true
@@ -205,14 +230,14 @@ function takeHeadFlag (message) {
 
 function writeRaw (message, data, encoding, callback) {
   const connection = message[kConnection]
-  if (connection === null || connection === undefined) return message[kSocket].write(data, encoding, callback ?? nop)
+  if (connection === null || connection === undefined) return message[kSocket].write(data, encoding, callback)
   if (data.length === 0) {
-    if (callback !== null) process.nextTick(written, message, callback)
+    if (callback) process.nextTick(written, message, callback)
     return true
   }
   if (typeof data === 'string' && !isUtf8(encoding) && !isLatin1(encoding)) data = encode(data, encoding)
   const pending = connection.writeRaw(data, typeof data === 'string' && isUtf8(encoding))
-  return afterSend(message, connection, pending, callback) < message[kHighWaterMark]
+  return afterSend(message, connection, pending, callback ?? null) < message[kHighWaterMark]
 }
 
 /** The answer of write(), and the promise of 'drain' that false makes. */
@@ -230,6 +255,7 @@ module.exports = {
   nop,
   isCarried,
   hadTransport,
+  isStreamed,
   transmit,
   writeRaw,
   noteBackpressure,

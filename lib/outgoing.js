@@ -20,7 +20,7 @@ const { headerMethods } = require('./outgoing-headers')
 const { stateMembers, noteUncork } = require('./outgoing-state')
 const { holdsBack, hold, releaseHeld, endHeld } = require('./outgoing-held')
 const {
-  PENDING_MAX, nop, isCarried, hadTransport, noteBackpressure, takeHeadFlag, checkEncoding, written, sizeOf
+  PENDING_MAX, nop, isCarried, isStreamed, hadTransport, noteBackpressure, takeHeadFlag, checkEncoding, written, sizeOf
 } = require('./outgoing-transmit')
 const { deliver, flushQueue } = require('./outgoing-queue')
 const { baseEmit, isQuiet, addEndCallback, failEndCallbacks, finish, finishLater, settled, drained } = require('./outgoing-end')
@@ -188,6 +188,7 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     return writePlain(this, chunk, encoding, size, hasCallback ? callback : null)
   }
   if (encoding && typeof chunk === 'string') checkEncoding(this, encoding, size)
+  if (isStreamed(this) && !this[kSocket].writableCorked) corkForTick(this)
   if (holdsBack(this)) return hold(this, chunk, encoding, size, hasCallback ? callback : null)
 
   let flags = takeHeadFlag(this)
@@ -197,6 +198,24 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     return !this[kNeedDrain]
   }
   return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, hasCallback ? callback : null))
+}
+
+/** What is written to a stream in one tick leaves in one piece. */
+function corkForTick (message) {
+  const corked = versions.tickMergesChunks ? message : message[kSocket]
+  corked.cork?.()
+  process.nextTick(uncorkOnce, corked)
+}
+
+function uncorkOnce (corked) {
+  if (corked[kCorked] !== 0) corked.uncork?.()
+}
+
+/** However often a stream was corked: what the end of a message leaves there is of no use to anybody. */
+function uncorkWholly (socket) {
+  if (!socket._writableState) return
+  socket._writableState.corked = 1
+  socket.uncork()
 }
 
 function countStrictly (message, size, isEnd) {
@@ -211,16 +230,21 @@ function countStrictly (message, size, isEnd) {
 
 /** Keeps what is written until uncork(); nests. */
 OutgoingMessage.prototype.cork = function cork () {
+  const isOnStream = isStreamed(this)
   this[kCorked]++
-  if (!this[kConnection]) this[kSocket]?.cork?.()
+  if (isOnStream) this[kSocket].cork?.()
 }
 
 OutgoingMessage.prototype.uncork = function uncork () {
   if (this[kCorked] !== 0) this[kCorked]--
-  if (!this[kConnection]) this[kSocket]?.uncork?.()
-  if (this[kCorked] !== 0) return
-  if (this[kChunkedBuffer] !== null) releaseHeld(this)
-  if (versions.writeShowsCork) noteUncork(this)
+  const { [kSocket]: stream } = this
+  const isOnStream = !this[kConnection] && stream
+  if (isOnStream && !versions.tickMergesChunks) stream.uncork?.()
+  if (this[kCorked] === 0) {
+    if (this[kChunkedBuffer] !== null) releaseHeld(this)
+    if (versions.writeShowsCork) noteUncork(this)
+  }
+  if (isOnStream && versions.tickMergesChunks) stream.uncork?.()
 }
 
 /**
@@ -249,6 +273,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     size = sizeOf(chunk, encoding)
     if (size !== 0) flags |= BODY
   }
+  if (isStreamed(this) && (chunk || !this._header)) this[kSocket].cork?.()
   if (this.strictContentLength) countStrictly(this, size, true)
   if (!this._header) {
     this._contentLength = size
@@ -280,6 +305,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   const { [kConnection]: connection } = this
   if (carried && (connection === null || connection === undefined)) {
     deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, () => finish(this))
+    uncorkWholly(this[kSocket])
     this.finished = true
     this._finish()
   } else {

@@ -7,6 +7,7 @@
  */
 
 const diagnostics = require('node:diagnostics_channel')
+const net = require('node:net')
 const { constants } = require('node:os')
 const { native, headFlags } = require('./binding')
 const { Connection } = require('./connection')
@@ -17,6 +18,7 @@ const { acceptedSocket } = require('./socket')
 const { exchange, newResource } = require('./exchange')
 const { beginUpgraded } = require('./server-upgrade')
 const { Parser } = require('./parser')
+const { tellAnswered, onDrain } = require('./replaced-write')
 const { codes, connectionReset, parseError, systemError } = require('./errors')
 const versions = require('./versions')
 const {
@@ -26,6 +28,8 @@ const {
 
 const { BODY, UPGRADE } = headFlags
 const { METHODS } = native
+
+const { write: socketWrite } = net.Socket.prototype
 
 /** What became of output that will not be written. */
 const ECANCELED = -constants.errno.ECANCELED
@@ -63,6 +67,9 @@ function ServerConnection (id, stream, server, listener) {
   this.resource = null
   /** The body of a request is arriving behind which the connection leaves HTTP (lib/server-upgrade.js). */
   this.switching = null
+  this.ownWrite = stream === null ? socketWrite : stream.write
+  /** Responses go through the socket's write(), which somebody has replaced. */
+  this.isThrough = false
   /** It has left HTTP, but owes answers to requests from before. */
   this.isAnswering = false
   /** Requests so far, counted while maxRequestsPerSocket is set. */
@@ -119,6 +126,7 @@ ServerConnection.prototype.listenersShown = function listenersShown (event, list
     case 'data':
       return this.tapped ? listeners : [onSocketEvent, ...listeners]
     case 'drain':
+      return this.isThrough ? listeners : [onSocketEvent, ...listeners]
     case 'timeout':
     case 'pause':
     case 'resume':
@@ -187,7 +195,7 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   if (!hasBody) this.began = 0
   if (hasBody) this.receiving = request
   this.incoming = request
-  if (this.needDrain || this.outgoingData !== 0) this.throttle()
+  if (this.needDrain || this.outgoingData !== 0 || this.isThrough) this.throttle()
   let detached = false
   try {
     detached = this.run(exchange, this, request, flags)
@@ -236,7 +244,8 @@ ServerConnection.prototype.enqueue = function enqueue (response) {
 
 /** A client that asks faster than it reads is not read from. */
 ServerConnection.prototype.throttle = function throttle () {
-  if (this.heldBack || (!this.needDrain && this.outgoingData < this.highWaterMark)) return
+  const isFull = this.needDrain || (this.isThrough && this.socket.writableNeedDrain)
+  if (this.heldBack || (!isFull && this.outgoingData < this.highWaterMark)) return
   this.heldBack = true
   if (this.socket !== null) this.socket._paused = true
   this.holdBack()
@@ -258,6 +267,7 @@ ServerConnection.prototype.notifyDrain = function notifyDrain () {
 /** The last byte of a response was handed over: the next takes its place. */
 ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (response !== this.current) return
+  if (response[kConnection] === null) tellAnswered(this)
   const request = response.req
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
@@ -299,11 +309,11 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
     this.stream.setTimeout(this.server.keepAliveTimeout + (this.server.keepAliveTimeoutBuffer ?? 1000))
     this.keepAliveSet = true
   }
-  if (this.isAnswering && this.current === null) this.answered()
+  if (this.isAnswering && this.current === null) this.owesNothing()
 }
 
-/** It has left HTTP, and now owes nothing any more. */
-ServerConnection.prototype.answered = function answered () {
+/** It has left HTTP, and the last answer from before is sent. */
+ServerConnection.prototype.owesNothing = function owesNothing () {
   this.isAnswering = false
 }
 
@@ -316,6 +326,7 @@ function clearIncoming () {
 /** HTTP is over here: what the socket says is no longer the server's business. */
 ServerConnection.prototype.stopListening = function stopListening () {
   const { socket } = this
+  socket.removeListener('drain', onDrain)
   socket.removeListener('error', onSocketError)
   socket.removeListener('end', onSocketEnd)
   socket.removeListener('close', onSocketClose)

@@ -110,8 +110,8 @@ StreamConnection.prototype.leave = function leave (isKnown) {
   else this.letGo()
 }
 
-StreamConnection.prototype.answered = function answered () {
-  ServerConnection.prototype.answered.call(this)
+StreamConnection.prototype.owesNothing = function owesNothing () {
+  ServerConnection.prototype.owesNothing.call(this)
   this.stream.removeListener('close', onLeftStreamClose)
   this.letGo()
 }

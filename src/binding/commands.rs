@@ -33,7 +33,7 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 33] = [
+pub(super) const EXPORTS: [(&CStr, Function); 34] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -79,6 +79,9 @@ pub(super) const EXPORTS: [(&CStr, Function); 33] = [
         connection.upgrade_after_body(&mut batch);
         environment.mark(id);
         encoded(environment, scope, batch)
+    }),
+    (c"answered", |environment, scope, arguments| {
+        say(environment, scope, arguments, Connection::answered)
     }),
     (c"surrender", |environment, scope, arguments| {
         let id = id(scope, arguments)?;

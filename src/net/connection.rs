@@ -281,6 +281,14 @@ impl Connection {
         Ok(state.output.unaccepted())
     }
 
+    /// A response went out in raw bytes.
+    pub(crate) fn answered(&self) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.proto.answered();
+        self.response_ended(state);
+    }
+
     /// Between exchanges the keep-alive timeout counts.
     fn response_ended(&self, state: &mut State) {
         if !state.carry.is_empty() {
