@@ -17,13 +17,13 @@ const { isQuiet, baseEmit, failEndCallbacks } = require('./outgoing')
 const { acceptedSocket } = require('./socket')
 const { exchange, newResource } = require('./exchange')
 const { beginUpgraded } = require('./server-upgrade')
+const { failureMembers, isHeard } = require('./server-failure')
 const { Parser } = require('./parser')
 const { tellAnswered, onDrain } = require('./replaced-write')
-const { codes, connectionReset, parseError, systemError } = require('./errors')
+const { connectionReset, systemError } = require('./errors')
 const versions = require('./versions')
 const {
-  kConnection, kSocket, kNeedDrain, kReceive, kComplete, kDrained, kDetachSignal, kIncomingMessage, kConnections,
-  kChunkedBuffer
+  kConnection, kSocket, kNeedDrain, kReceive, kComplete, kDrained, kDetachSignal, kIncomingMessage, kConnections
 } = require('./symbols')
 
 const { BODY, UPGRADE } = headFlags
@@ -36,14 +36,6 @@ const ECANCELED = -constants.errno.ECANCELED
 const WRITE = 2
 
 const finishChannel = diagnostics.channel('http.server.response.finish')
-
-/** What the connection answers by itself when nobody listens to 'clientError'. */
-const ANSWERS = {
-  HPE_HEADER_OVERFLOW: 'HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\n\r\n',
-  ERR_HTTP_REQUEST_TIMEOUT: 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n'
-}
-const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'
 
 /**
  * @param {number} id of the native connection
@@ -95,6 +87,7 @@ function ServerConnection (id, stream, server, listener) {
   server[kConnections].add(this)
 }
 Object.setPrototypeOf(ServerConnection.prototype, Connection.prototype)
+Object.assign(ServerConnection.prototype, failureMembers)
 
 /** The socket, as core's servers dress it. Made when somebody looks. */
 ServerConnection.prototype.getSocket = function getSocket () {
@@ -332,7 +325,7 @@ ServerConnection.prototype.stopListening = function stopListening () {
   socket.removeListener('close', onSocketClose)
 }
 
-// ----------------------------------------------------------------------------------------------- bodies, errors
+// --------------------------------------------------------------------------------------------- bodies, timeouts
 
 function receive (chunk) {
   this[kReceive](chunk)
@@ -354,56 +347,6 @@ ServerConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   this.began = 0
   this.run(complete, receiving, text)
   if (this.switching !== null && this.switching.stream !== null) this.run(beginUpgraded, undefined, this)
-}
-
-ServerConnection.prototype.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
-  if (this.switching !== null) {
-    if (rawPacket !== undefined) this.switching.rest = rawPacket.subarray(bytesParsed)
-    return
-  }
-  const error = parseError(kind, bytesParsed, rawPacket)
-  if (rawPacket === undefined) {
-    // The client left in the middle of a message. A socket that somebody looks at says so first.
-    this.endError = error
-    if (this.socket === null || this.stream !== null) this.endInput()
-  } else {
-    this.fail(error)
-  }
-}
-
-/** Does anybody but us hear this event of the server? */
-function isHeard (server, event) {
-  return server.listenerCount(event) !== 0 || server.emit !== baseEmit
-}
-
-/** An error that may be the consequence of another. */
-ServerConnection.prototype.failOnce = function failOnce (error) {
-  if (!this.failed) this.fail(error)
-}
-
-/** Something is wrong with the client: tells 'clientError', or answers and closes. */
-ServerConnection.prototype.fail = function fail (error) {
-  this.failed = true
-  const { server } = this
-  if (isHeard(server, 'clientError') && server.emit('clientError', error, this.getSocket())) return
-  const { current } = this
-  // Parts that the message keeps until the end of the tick count as sent, and are lost.
-  if (this.isWritable() && (current === null || !(current._headerSent || current[kChunkedBuffer] !== null))) {
-    this.writeRaw(ANSWERS[error.code] ?? BAD_REQUEST, false)
-  }
-  this.outputEnded = true
-  if (this.socket !== null) this.socket.destroy(error)
-  else this.close()
-}
-
-ServerConnection.prototype.isWritable = function isWritable () {
-  if (this.id === -1 || this.outputEnded) return false
-  return this.socket === null || this.socket.writable === true
-}
-
-/** headersTimeout or requestTimeout is over. */
-ServerConnection.prototype.onExpired = function onExpired (which) {
-  this.failOnce(new codes.ERR_HTTP_REQUEST_TIMEOUT())
 }
 
 /** The connection was idle for the time set. */
@@ -479,12 +422,6 @@ ServerConnection.prototype.abort = function abort () {
 
 function abortRequest (request) {
   if (!request.destroyed) request.destroy(connectionReset('aborted'))
-}
-
-/** An error that somebody listens for comes with a socket, which must be made while there is something to ask. */
-ServerConnection.prototype.beforeRelease = function beforeRelease (errno) {
-  if (errno !== 0 && this.socket === null && !this.failed && isHeard(this.server, 'clientError')) this.getSocket()
-  Connection.prototype.beforeRelease.call(this, errno)
 }
 
 ServerConnection.prototype.onClosed = function onClosed (errno, syscall) {
