@@ -136,7 +136,9 @@ Listener.prototype.accept = function accept (id, isPaused) {
   server._connections++
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })
   if (server.emit !== baseEmit || server.listenerCount('connection') > 1) {
+    connection.isOffered = true
     this.resource.runInAsyncScope(server.emit, server, 'connection', connection.getSocket())
+    connection.isOffered = false
   }
   if (isPaused && !connection.socket?.isPaused()) connection.resume()
   return connection

@@ -62,6 +62,8 @@ function ServerConnection (id, stream, server, listener) {
   this.ownWrite = stream === null ? socketWrite : stream.write
   /** Responses go through the socket's write(), which somebody has replaced. */
   this.isThrough = false
+  /** 'connection' is being emitted, and its listeners that come before the server's own are called. */
+  this.isOffered = false
   /** It has left HTTP, but owes answers to requests from before. */
   this.isAnswering = false
   /** Requests so far, counted while maxRequestsPerSocket is set. */

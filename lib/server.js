@@ -66,6 +66,17 @@ const seam = Object.create(net.Server.prototype)
 Object.setPrototypeOf(Server.prototype, seam)
 Object.setPrototypeOf(Server, net.Server)
 
+/** Whoever wants to see connections sees the next one before anything is read from it. */
+for (const name of ['on', 'addListener', 'prependListener']) {
+  seam[name] = {
+    [name] (event, listener) {
+      net.Server.prototype[name].call(this, event, listener)
+      if (event === 'connection' && this._handle instanceof Listener) this._handle.watch()
+      return this
+    }
+  }[name]
+}
+
 /** Checks the options and keeps them where core does: in public properties of the same names. */
 function storeOptions (server, options) {
   server[kIncomingMessage] = options.IncomingMessage || IncomingMessage
@@ -161,7 +172,11 @@ seam._listen2 = function _listen2 (address, port, addressType, backlog, fd, flag
 
 /** Serves HTTP on a connection: `this` is the server, `socket` any Duplex. Ours are being served already. */
 function connectionListener (socket) {
-  if (socket[kConnection]?.server === this) return
+  const connection = socket[kConnection]
+  if (connection?.server === this) {
+    connection.isOffered = false
+    return
+  }
   // A server of core's, which http2 has for those who speak HTTP/1.
   if (typeof this[kParserConfig] !== 'function') coreConnectionListener.call(this, socket)
   else serveStream(this, socket)

@@ -343,6 +343,8 @@ NativeSocket.prototype.push = function push (chunk, encoding) {
 function tap (socket) {
   const connection = socket[kConnection]
   if (!connection || connection.tapped || connection.detached || socket.destroyed) return
+  // In core the parser takes the bytes from under those who listened before it came, until somebody listens anew.
+  if (connection.isOffered) return
   connection.tapped = true
   net.Socket.prototype.on.call(socket, 'data', onTapped)
   if (!socket.connecting) connection.tap()
