@@ -363,10 +363,12 @@ ServerConnection.prototype.onTimeout = function onTimeout () {
   else if (receiving === null && current !== null && !current.req.complete) heard = current.req.emit('timeout', this.getSocket())
   if (current !== null && !isQuiet(current)) heard = current.emit('timeout', this.getSocket()) || heard
   if (isHeard(server, 'timeout')) heard = server.emit('timeout', this.getSocket()) || heard
+  if (!heard) {
+    if (socket !== null) socket.destroy()
+    else this.destroy()
+  }
+  // Who listens to the socket comes behind the server.
   if (socket !== null && this.stream === null) socket.timedOut()
-  if (heard) return
-  if (socket !== null) socket.destroy()
-  else this.destroy()
 }
 
 ServerConnection.prototype.onDrain = function onDrain () {
