@@ -5,7 +5,7 @@
  * `lib/outgoing.js` puts these accessors on its prototype.
  */
 
-const { PENDING_MAX } = require('./outgoing-transmit')
+const { PENDING_MAX, heldBy } = require('./outgoing-transmit')
 const versions = require('./versions')
 const {
   kConnection, kSocket, kErrored, kWritableFinished, kChunkedBuffer, kChunkedLength, kHighWaterMark, kCorked, kNeedDrain
@@ -111,7 +111,7 @@ function pendingBytes (message) {
  */
 function shownBytes (message) {
   const connection = message[kConnection]
-  if (!connection) return message[kSocket]?.writableLength ?? 0
+  if (!connection) return message[kSocket] ? heldBy(message[kSocket]) : 0
   if (connection.stream !== null) return connection.stream.writableLength ?? 0
   const pending = connection.pending()
   return !message.finished || pending >= PENDING_MAX || connection.heldSize > 0 ? pending : 0

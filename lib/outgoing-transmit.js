@@ -256,6 +256,7 @@ module.exports = {
   isCarried,
   hadTransport,
   isStreamed,
+  heldBy,
   transmit,
   writeRaw,
   noteBackpressure,
