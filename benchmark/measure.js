@@ -123,6 +123,31 @@ async function server (settings, implementation, scenario) {
   }
 }
 
+/** The messages that an echo server answers. */
+async function websocket (settings, implementation, scenario) {
+  const { connections, depth, length } = scenario.load
+  const { child, port } = await startServer(settings, implementation, scenario)
+  try {
+    const talker = startBare('talker', port, connections, depth, length, settings.warmUp, settings.seconds)
+    try {
+      return await measureBare(talker, child, implementation)
+    } finally {
+      await stop(talker.child)
+    }
+  } finally {
+    await stop(child)
+  }
+}
+
+/** What a Rust program counted, and what another process spent meanwhile. */
+async function measureBare ({ line }, { pid }, implementation) {
+  await line()
+  const before = usage.read(pid)
+  const [requests, elapsed, p50, p99] = (await line()).split(' ').map(Number)
+  const result = { requests, rps: requests / elapsed, p50, p99, errors: 0 }
+  return summary(result, spentBy(implementation, before, usage.read(pid)), usage.peak(pid))
+}
+
 /** What a process spent between two readings; only a node has a JS thread. */
 function spentBy (implementation, before, after) {
   const spent = usage.between(before, after)
@@ -131,15 +156,11 @@ function spentBy (implementation, before, after) {
 
 /** As benchmark/client.js, without HTTP. */
 async function requester (settings, implementation, { inFlight, body }, port) {
-  const { child, line } = startBare('requester', port, inFlight, body?.length ?? 0, settings.warmUp, settings.seconds)
+  const bare = startBare('requester', port, inFlight, body?.length ?? 0, settings.warmUp, settings.seconds)
   try {
-    await line()
-    const before = usage.read(child.pid)
-    const [requests, elapsed, p50, p99] = (await line()).split(' ').map(Number)
-    const result = { requests, rps: requests / elapsed, p50, p99, errors: 0 }
-    return summary(result, spentBy(implementation, before, usage.read(child.pid)), usage.peak(child.pid))
+    return await measureBare(bare, bare.child, implementation)
   } finally {
-    await stop(child)
+    await stop(bare.child)
   }
 }
 
@@ -192,4 +213,4 @@ async function idle (settings, implementation, scenario) {
   }
 }
 
-module.exports = { client, idle, server }
+module.exports = { client, idle, server, websocket }

@@ -5,6 +5,7 @@
  *
  * kind      server: load on a server, the server is measured
  *           client: a fixed responder in another process, the client is measured
+ *           websocket: messages to an echo server (talker.rs), which is measured; a message counts as a request
  *           idle:   connections that do nothing, their memory is measured
  * load      connections, requests in flight on each (depth), wrk script, and what to send
  * handler   http => request listener (kind server and idle)
@@ -166,6 +167,23 @@ const scenarios = [
     },
     bytes: 11,
     load: { connections: 64 }
+  },
+  {
+    name: 'ws',
+    title: 'ws 8, messages of 64 bytes, 64 × 4 in flight',
+    kind: 'websocket',
+    framework: () => {
+      const { WebSocketServer } = require('ws')
+      const server = require('node:http').createServer()
+      const talk = (socket) => {
+        socket.on('message', (data) => { socket.send(data) })
+        // The load is killed when it is over.
+        socket.on('error', () => {})
+      }
+      new WebSocketServer({ server }).on('connection', talk)
+      return server
+    },
+    load: { connections: 64, depth: 4, length: 64 }
   },
   { name: 'client-get', title: 'client: GET, 64 in flight', kind: 'client', inFlight: 64 },
   { name: 'client-post', title: 'client: POST 10 KB, 64 in flight', kind: 'client', inFlight: 64, body: upload },

@@ -330,8 +330,17 @@ function isUnheard (connection, records, at) {
  * @param {Uint8Array|null} chunk null when the stream has ended
  */
 function receive (id, chunk) {
+  deliverNow(native.receive(id, chunk))
+}
+
+/** The same for what has come of the body of a request that leaves HTTP behind it. */
+function receiveBody (id) {
+  deliverNow(native.upgradeAfterBody(id))
+  touch()
+}
+
+function deliverNow ([own, ownValues]) {
   const outer = valueCursor
-  const [own, ownValues] = native.receive(id, chunk)
   let taken = 0
   let isBad = false
   for (let at = 0; at < own.length; at += STRIDE) {
@@ -376,5 +385,6 @@ module.exports = {
   touch,
   flush,
   receive,
+  receiveBody,
   takeAccepted
 }

@@ -225,7 +225,7 @@ function detach (connection, request, response) {
   let isOver = false
   if (connection.stream === null) {
     connection.detached = true
-    socket.detached()
+    socket.detached(false)
     isOver = handOver(connection)
   }
   if (!isOver) {

@@ -43,6 +43,8 @@ function Connection (id, stream) {
   this.corked = false
   /** Parts that waited for the connection are being sent: they leave at once. */
   this.flushing = false
+  /** The socket's own write(), if somebody may put another there (lib/replaced-write.js). */
+  this.ownWrite = null
   /** What the socket's handle wants to hear when the connection is closed. */
   this.closeCallback = null
   if (id !== -1) connections[id] = this

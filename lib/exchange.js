@@ -9,6 +9,7 @@ const { AsyncResource } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const { headFlags } = require('./binding')
 const { announceListeners } = require('./response')
+const { leaveHttp } = require('./server-upgrade')
 const measure = require('./measure')
 const versions = require('./versions')
 const { kUniqueHeaders, kServerResponse, kOptimizeEmptyRequests } = require('./symbols')
@@ -50,7 +51,7 @@ function exchange (request, flags) {
   if ((flags & UPGRADE) !== 0) {
     request.upgrade = request.method === 'CONNECT' || wantsUpgrade(server, request)
     if (request.upgrade) {
-      this.detach(request)
+      leaveHttp(this, request, flags)
       return true
     }
     this.upgrade(false)

@@ -294,7 +294,14 @@ IncomingMessage.prototype._read = function _read () {
   } else if (this[kConnection] === null) {
     const socket = this[kSocket]
     if (socket?.readable && !socket._paused) socket.resume?.()
+  } else if (isStill(this[kConnection].socket)) {
+    this[kConnection].goOn()
   }
+}
+
+/** Does a socket stand still that somebody has looked at? As in core, whoever reads a message sets it going. */
+function isStill (socket) {
+  return socket !== null && socket.readableFlowing !== true
 }
 
 /** Takes a part of the body; stops the connection when the reader is behind. */
@@ -321,6 +328,9 @@ IncomingMessage.prototype[kComplete] = function (trailers) {
   }
   if (this[kState] !== undefined) this.push(null)
   else this[kProgress] = COMPLETE
+  // So does the end of a message.
+  const connection = this[kConnection]
+  if (connection !== null && connection.socket !== null && connection.socket.readableFlowing === false) connection.goOn()
 }
 
 /** Did somebody look into the message? If not, none of its events can be missed. */

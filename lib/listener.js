@@ -239,8 +239,10 @@ Listener.prototype.begin = function begin (id, isPaused, assumed) {
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })
   if (server.emit !== baseEmit || server.listenerCount('connection') > 1) {
     const socket = connection.getSocket()
+    connection.isOffered = true
     if (resource === null) server.emit('connection', socket)
     else resource.runInAsyncScope(server.emit, server, 'connection', socket)
+    connection.isOffered = false
   }
   if (isPaused && !connection.socket?.isPaused()) connection.resume()
   return connection

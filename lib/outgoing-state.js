@@ -6,7 +6,7 @@
  */
 
 const { heldLength } = require('./outgoing-held')
-const { PENDING_MAX } = require('./outgoing-transmit')
+const { PENDING_MAX, heldBy } = require('./outgoing-transmit')
 const versions = require('./versions')
 const {
   kConnection, kSocket, kErrored, kWritableFinished, kChunkedBuffer, kHighWaterMark, kCorked, kNeedDrain
@@ -87,7 +87,7 @@ const carrier = {
     this[kSocket] = socket
     const connection = socket?.[kConnection]
     // A detached connection carries bytes, not messages: such a socket is as good as any other stream.
-    this[kConnection] = connection && !connection.detached ? connection : null
+    this[kConnection] = connection && (!connection.detached || connection.isAnswering) ? connection : null
     for (let i = 0; i < this[kCorked]; i++) socket?.cork?.()
   },
   configurable: true,
@@ -106,7 +106,7 @@ function pendingBytes (message) {
   const connection = message[kConnection]
   if (connection) return connection.pending()
   const socket = message[kSocket]
-  return socket ? socket.writableLength : 0
+  return socket ? heldBy(socket) : 0
 }
 
 /**

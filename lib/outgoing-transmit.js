@@ -7,6 +7,7 @@
 const { AsyncResource } = require('node:async_hooks')
 const { sendFlags } = require('./binding')
 const { countLines } = require('./outgoing-head')
+const { carryThrough } = require('./replaced-write')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
@@ -181,9 +182,22 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
   return pending
 }
 
-/** Is it on a stream that somebody assigned, and that is no connection of ours? */
+/**
+ * Is a stream the message's transport: one that somebody assigned and that is no connection of ours, or one whose write()
+ * somebody has replaced?
+ */
 function isForeign (message) {
-  return !message[kConnection] && Boolean(message[kSocket])
+  const connection = message[kConnection]
+  if (connection === null || connection === undefined) return Boolean(message[kSocket])
+  const { socket, ownWrite } = connection
+  if (socket === null || socket.write === ownWrite || ownWrite === null) return false
+  carryThrough(message)
+  return true
+}
+
+/** Bytes that a stream holds; what a socket of ours has given to its connection is gone. */
+function heldBy (socket) {
+  return socket[kConnection]?.stream === null ? socket._writableState.length : socket.writableLength
 }
 
 /** Can parts leave now? */
@@ -192,7 +206,9 @@ function isCarried (message) {
   if (connection !== null && connection !== undefined) {
     if (connection.outputEnded) return false
     const { socket } = connection
-    return socket === null || socket.writable !== false
+    if (socket === null) return true
+    isForeign(message)
+    return socket.writable !== false
   }
   const socket = message[kSocket]
   return socket !== null && socket !== undefined && socket._httpMessage === message && socket.writable === true
@@ -240,6 +256,7 @@ module.exports = {
   CRLF,
   nop,
   isForeign,
+  heldBy,
   isCarried,
   isLost,
   transmit,

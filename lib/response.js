@@ -53,7 +53,8 @@ ServerResponse.prototype._finish = function _finish () {
 
 /** The exchange is over; the connection goes on to the next. */
 ServerResponse.prototype[kFinished] = function () {
-  const connection = this[kConnection]
+  // Whose socket's write() was replaced is carried by the socket.
+  const connection = this[kConnection] ?? this[kSocket]?.[kConnection]
   if (connection !== null && connection !== undefined) connection.finishExchange(this)
 }
 

@@ -8,6 +8,7 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
+const net = require('node:net')
 const { constants } = require('node:os')
 const { native, headFlags } = require('./binding')
 const { Connection } = require('./connection')
@@ -16,31 +17,27 @@ const { closeResponse, originalAssignSocket, originalDetachSocket } = require('.
 const { isQuiet, baseEmit, failEndCallbacks } = require('./outgoing')
 const { acceptedSocket } = require('./socket')
 const { exchange, newResource } = require('./exchange')
-const { handOver } = require('./handover')
+const { beginUpgraded } = require('./server-upgrade')
+const { failureMembers, isHeard } = require('./server-failure')
 const { Parser } = require('./parser')
-const { codes, connectionReset, parseError, systemError } = require('./errors')
+const { tellAnswered, onDrain } = require('./replaced-write')
+const { connectionReset, systemError } = require('./errors')
 const versions = require('./versions')
 const {
   kConnection, kSocket, kNeedDrain, kReceive, kComplete, kDrained, kDetachSignal, kIncomingMessage, kConnections,
-  kChunkedBuffer, kWritableFinished
+  kWritableFinished
 } = require('./symbols')
 
 const { BODY, UPGRADE, SURPLUS } = headFlags
 const { METHODS } = native
+
+const { write: socketWrite } = net.Socket.prototype
 
 /** What became of output that will not be written. */
 const ECANCELED = -constants.errno.ECANCELED
 const WRITE = 2
 
 const finishChannel = diagnostics.channel('http.server.response.finish')
-
-/** What the connection answers by itself when nobody listens to 'clientError'. */
-const ANSWERS = {
-  HPE_HEADER_OVERFLOW: 'HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\n\r\n',
-  ERR_HTTP_REQUEST_TIMEOUT: 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n'
-}
-const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'
 
 /**
  * @param {number} id of the native connection
@@ -62,6 +59,15 @@ function ServerConnection (id, stream, server, listener) {
   this.incoming = null
   /** The async context of everything that happens here; made with the first request. */
   this.resource = null
+  /** The body of a request is arriving behind which the connection leaves HTTP (lib/server-upgrade.js). */
+  this.switching = null
+  this.ownWrite = stream === null ? socketWrite : stream.write
+  /** Responses go through the socket's write(), which somebody has replaced. */
+  this.isThrough = false
+  /** 'connection' is being emitted, and its listeners that come before the server's own are called. */
+  this.isOffered = false
+  /** It has left HTTP, but owes answers to requests from before. */
+  this.isAnswering = false
   /** Requests so far, counted while maxRequestsPerSocket is set. */
   this.requests = 0
   /** Bytes that queued responses hold back. */
@@ -91,6 +97,7 @@ function ServerConnection (id, stream, server, listener) {
   server[kConnections].add(this)
 }
 Object.setPrototypeOf(ServerConnection.prototype, Connection.prototype)
+Object.assign(ServerConnection.prototype, failureMembers)
 
 /** The socket, as core's servers dress it. Made when somebody looks. */
 ServerConnection.prototype.getSocket = function getSocket () {
@@ -107,8 +114,8 @@ ServerConnection.prototype.getSocket = function getSocket () {
     socket.on('error', onSocketError)
     socket.on('end', onSocketEnd)
     socket.on('close', onSocketClose)
-    if (this.current !== null) socket.on('close', onCarrierClose)
   }
+  if (this.current !== null) socket.on('close', onCarrierClose)
   if (this.givenUp && this.id !== -1) socket.destroy()
   return socket
 }
@@ -123,6 +130,7 @@ ServerConnection.prototype.listenersShown = function listenersShown (event, list
     case 'data':
       return this.tapped ? listeners : [onSocketEvent, ...listeners]
     case 'drain':
+      return this.isThrough ? listeners : [onSocketEvent, ...listeners]
     case 'timeout':
     case 'pause':
     case 'resume':
@@ -146,7 +154,7 @@ function onSocketClose () {
  */
 function onCarrierClose () {
   const connection = this[kConnection]
-  if (connection.stream === null) connection.closeResponses()
+  if (connection.stream === null || connection.detached) connection.closeResponses()
   else connection.afterClose()
 }
 
@@ -198,7 +206,7 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   if (!hasBody) this.began = 0
   if (hasBody) this.receiving = request
   this.incoming = request
-  if (this.needDrain || this.outgoingData !== 0) this.throttle()
+  if (this.needDrain || this.outgoingData !== 0 || this.isThrough) this.throttle()
   let detached = false
   try {
     detached = this.run(exchange, this, request, flags)
@@ -247,7 +255,8 @@ ServerConnection.prototype.enqueue = function enqueue (response) {
 
 /** A client that asks faster than it reads is not read from. */
 ServerConnection.prototype.throttle = function throttle () {
-  if (this.heldBack || (!this.needDrain && this.outgoingData < this.highWaterMark)) return
+  const isFull = this.needDrain || (this.isThrough && this.socket.writableNeedDrain)
+  if (this.heldBack || (!isFull && this.outgoingData < this.highWaterMark)) return
   this.heldBack = true
   if (this.socket !== null) this.socket._paused = true
   this.holdBack()
@@ -269,6 +278,7 @@ ServerConnection.prototype.notifyDrain = function notifyDrain () {
 /** The last byte of a response was handed over: the next takes its place. */
 ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (response !== this.current) return
+  if (response[kConnection] === null) tellAnswered(this)
   const request = response.req
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
@@ -307,6 +317,12 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
     this.stream.setTimeout(this.server.keepAliveTimeout + (this.server.keepAliveTimeoutBuffer ?? 1000))
     this.keepAliveSet = true
   }
+  if (this.isAnswering && this.current === null) this.owesNothing()
+}
+
+/** It has left HTTP, and the last answer from before is sent. */
+ServerConnection.prototype.owesNothing = function owesNothing () {
+  this.isAnswering = false
 }
 
 /** A request was read after its response had been sent. */
@@ -315,40 +331,16 @@ function clearIncoming () {
   if (connection.incoming === this) connection.incoming = null
 }
 
-/** Upgrade or CONNECT: hands the raw stream over. */
-ServerConnection.prototype.detach = function detach (request) {
-  const { server, stream } = this
-  const event = request.method === 'CONNECT' ? 'connect' : 'upgrade'
-  this.detached = true
-  server[kConnections].delete(this)
-  const socket = this.getSocket()
-  // Before anything else: it goes with the connection.
-  const head = native.takeHead(this.id)
-  let isOver = false
-  if (stream === null) {
-    socket.removeListener('error', onSocketError)
-    socket.removeListener('end', onSocketEnd)
-    socket.removeListener('close', onSocketClose)
-    socket.detached()
-    Parser.free(socket)
-    // Answers to earlier requests that are still under way need the connection.
-    if (this.current === null && (this.queue === null || this.queue.length === 0)) isOver = handOver(this)
-    if (!isOver) {
-      socket.staysNative()
-      this.resetTimeout(server.timeout || 0)
-    }
-  }
-  if (!isOver) native.upgrade(this.id, true)
-  else this.resource.emitDestroy()
-  if (stream !== null) this.leave()
-  else if (!socket.isPaused()) socket.read(0)
-  request[kComplete](undefined)
-  // A socket that nobody takes is closed.
-  if (server.listenerCount(event) === 0) socket.destroy()
-  else server.emit(event, request, socket, head)
+/** HTTP is over here: what the socket says is no longer the server's business. */
+ServerConnection.prototype.stopListening = function stopListening () {
+  const { socket } = this
+  socket.removeListener('drain', onDrain)
+  socket.removeListener('error', onSocketError)
+  socket.removeListener('end', onSocketEnd)
+  socket.removeListener('close', onSocketClose)
 }
 
-// ----------------------------------------------------------------------------------------------- bodies, errors
+// --------------------------------------------------------------------------------------------- bodies, timeouts
 
 function receive (chunk) {
   this[kReceive](chunk)
@@ -369,56 +361,7 @@ ServerConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   this.receiving = null
   this.began = 0
   this.run(complete, receiving, text)
-}
-
-ServerConnection.prototype.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
-  const error = parseError(kind, bytesParsed, rawPacket)
-  if (rawPacket === undefined) {
-    // The client left in the middle of a message. A socket that somebody looks at says so first.
-    this.endError = error
-    if (this.socket === null || this.stream !== null) this.endInput()
-  } else {
-    this.fail(error)
-  }
-}
-
-/** Does anybody but us hear this event of the server? */
-function isHeard (server, event) {
-  return server.listenerCount(event) !== 0 || server.emit !== baseEmit
-}
-
-/** An error that may be the consequence of another. */
-ServerConnection.prototype.failOnce = function failOnce (error) {
-  if (!this.failed) this.fail(error)
-}
-
-function tellError (error) {
-  return this.server.emit('clientError', error, this.getSocket())
-}
-
-/** Something is wrong with the client: tells 'clientError', or answers and closes. */
-ServerConnection.prototype.fail = function fail (error) {
-  this.failed = true
-  const { server } = this
-  if (isHeard(server, 'clientError') && this.run(tellError, this, error)) return
-  const { current } = this
-  // Parts that the message keeps until the end of the tick count as sent, and are lost.
-  if (this.isWritable() && (current === null || !(current._headerSent || current[kChunkedBuffer] !== null))) {
-    this.writeRaw(ANSWERS[error.code] ?? BAD_REQUEST, false)
-  }
-  this.outputEnded = true
-  if (this.socket !== null) this.socket.destroy(error)
-  else this.close()
-}
-
-ServerConnection.prototype.isWritable = function isWritable () {
-  if (this.id === -1 || this.outputEnded) return false
-  return this.socket === null || this.socket.writable === true
-}
-
-/** headersTimeout or requestTimeout is over. */
-ServerConnection.prototype.onExpired = function onExpired (which) {
-  this.failOnce(new codes.ERR_HTTP_REQUEST_TIMEOUT())
+  if (this.switching !== null && this.switching.stream !== null) this.run(beginUpgraded, undefined, this)
 }
 
 /** The connection was idle for the time set. */
@@ -436,10 +379,12 @@ function tellTimeout () {
   else if (receiving === null && current !== null && !current.req.complete) heard = current.req.emit('timeout', this.getSocket())
   if (current !== null && !isQuiet(current)) heard = current.emit('timeout', this.getSocket()) || heard
   if (isHeard(server, 'timeout')) heard = server.emit('timeout', this.getSocket()) || heard
+  if (!heard) {
+    if (socket !== null) socket.destroy()
+    else this.destroy()
+  }
+  // Who listens to the socket comes behind the server.
   if (socket !== null && this.stream === null) socket.timedOut()
-  if (heard) return
-  if (socket !== null) socket.destroy()
-  else this.destroy()
 }
 
 /** The application sets the idle time: as with a timer, what happens then happens in its context. */
@@ -511,12 +456,6 @@ function abortRequest (request) {
   if (!request.destroyed) request.destroy(connectionReset('aborted'))
 }
 
-/** An error that somebody listens for comes with a socket, which must be made while there is something to ask. */
-ServerConnection.prototype.beforeRelease = function beforeRelease (errno) {
-  if (errno !== 0 && this.socket === null && !this.failed && isHeard(this.server, 'clientError')) this.getSocket()
-  Connection.prototype.beforeRelease.call(this, errno)
-}
-
 ServerConnection.prototype.onClosed = function onClosed (errno, syscall) {
   const { server, socket, stream } = this
   this.errno = errno
@@ -557,7 +496,7 @@ ServerConnection.prototype.closeResponses = function closeResponses () {
   }
   if (queue === null) return
   this.queue = null
-  if (!versions.closesQueuedResponses) return
+  if (!versions.closesQueuedResponses || this.detached) return
   for (const response of queue) closeResponse(response)
 }
 

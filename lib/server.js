@@ -63,6 +63,17 @@ const seam = Object.create(net.Server.prototype)
 Object.setPrototypeOf(Server.prototype, seam)
 Object.setPrototypeOf(Server, net.Server)
 
+/** Whoever wants to see connections sees the next one before anything is read from it. */
+for (const name of ['on', 'addListener', 'prependListener']) {
+  seam[name] = {
+    [name] (event, listener) {
+      net.Server.prototype[name].call(this, event, listener)
+      if (event === 'connection') this._handle?.[kListener]?.watch()
+      return this
+    }
+  }[name]
+}
+
 /** Checks the options and keeps them where core does: in public properties of the same names. */
 function storeOptions (server, options) {
   server[kIncomingMessage] = options.IncomingMessage || IncomingMessage
@@ -176,7 +187,11 @@ if (kTransfer !== undefined) {
 
 /** Serves HTTP on a connection: `this` is the server, `socket` any Duplex. Ours are being served already. */
 function connectionListener (socket) {
-  if (socket[kConnection]?.server === this) return
+  const connection = socket[kConnection]
+  if (connection?.server === this) {
+    connection.isOffered = false
+    return
+  }
   // A server of core's, which http2 has for those who speak HTTP/1.
   if (typeof this[kParserConfig] !== 'function') coreConnectionListener.call(this, socket)
   else serveStream(this, socket)

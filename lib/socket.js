@@ -8,7 +8,7 @@
  *
  *   socket.connected() · received(chunk) · ended() · drained() · timedOut() · disconnected(errno, syscall)
  *
- * and `socket.detached()` when the connection has left HTTP.
+ * and `socket.detached(isKnown)` when the connection has left HTTP.
  */
 
 const net = require('node:net')
@@ -344,6 +344,8 @@ NativeSocket.prototype.push = function push (chunk, encoding) {
 function tap (socket) {
   const connection = socket[kConnection]
   if (!connection || connection.tapped || connection.detached || socket.destroyed) return
+  // In core the parser takes the bytes from under those who listened before it came, until somebody listens anew.
+  if (connection.isOffered) return
   connection.tapped = true
   net.Socket.prototype.on.call(socket, 'data', onTapped)
   if (!socket.connecting) connection.tap()
@@ -394,9 +396,13 @@ NativeSocket.prototype.connected = function connected () {
   if (this.readable && !this.isPaused()) this.read(0)
 }
 
-/** The bytes are no longer HTTP: from now on the socket is read like any stream. */
-NativeSocket.prototype.detached = function detached () {
+/**
+ * The bytes are no longer HTTP: from now on the socket is read like any stream.
+ * @param {boolean} isKnown whoever reads it has begun to, or does not want to yet
+ */
+NativeSocket.prototype.detached = function detached (isKnown) {
   this.removeListener('data', onTapped)
+  if (isKnown) return
   const state = this._readableState
   state.flowing = null
   state.resumeScheduled = false

@@ -39,6 +39,7 @@ function serveStream (server, stream) {
   stream.on('close', onStreamClose)
   stream.on('error', onStreamError)
   stream.on('timeout', onStreamTimeout)
+  stream.on('drain', onStreamDrain)
   return connection
 }
 
@@ -54,7 +55,7 @@ function stopListening ({ stream }) {
   stream.removeListener('close', onStreamClose)
   stream.removeListener('error', onStreamError)
   stream.removeListener('timeout', onStreamTimeout)
-  stream.removeListener('close', onCarrierClose)
+  stream.removeListener('drain', onStreamDrain)
 }
 
 function onStreamData (chunk) {
@@ -88,14 +89,43 @@ function onStreamTimeout () {
   this[kConnection].onTimeout()
 }
 
-/** The stream is somebody else's now. */
-StreamConnection.prototype.leave = function leave () {
-  const { id, stream } = this
+function onStreamDrain () {
+  const connection = this[kConnection]
+  if (connection.needDrain) connection.onDrain()
+}
+
+/** 'drain' is listened for anyway; anything else that frees a writer is Connection's. */
+StreamConnection.prototype.notifyDrain = function notifyDrain () {
+  if (this.stream.writableNeedDrain && !this.detached) this.needDrain = true
+  else ServerConnection.prototype.notifyDrain.call(this)
+}
+
+/** The stream is somebody else's now, who may know it already. */
+StreamConnection.prototype.leave = function leave (isKnown) {
+  const { stream } = this
   stopListening(this)
   Parser.free(stream)
-  stream[kConnection] = undefined
-  stream.readableFlowing = null
-  this.forget(id)
+  if (!isKnown) stream.readableFlowing = null
+  if (this.isAnswering) stream.on('close', onLeftStreamClose)
+  else this.letGo()
+}
+
+StreamConnection.prototype.owesNothing = function owesNothing () {
+  ServerConnection.prototype.owesNothing.call(this)
+  this.stream.removeListener('close', onLeftStreamClose)
+  this.letGo()
+}
+
+function onLeftStreamClose () {
+  const connection = this[kConnection]
+  connection.closeResponses()
+  connection.forget(connection.id)
+}
+
+StreamConnection.prototype.letGo = function letGo () {
+  this.stream.removeListener('close', onCarrierClose)
+  this.stream[kConnection] = undefined
+  this.forget(this.id)
 }
 
 /** Does the message that is arriving take too long? Milliseconds, 0 for no limit. */

@@ -3,30 +3,7 @@
 const net = require('node:net')
 const { Duplex, Writable } = require('node:stream')
 const { scenario } = require('../oracle')
-
-/** Two duplexes, each the other end of the other. */
-function pair () {
-  const ends = [0, 1].map((index) => new Duplex({
-    read () {},
-    write (chunk, encoding, callback) {
-      setImmediate(() => {
-        ends[1 - index].push(chunk)
-        callback()
-      })
-    },
-    final (callback) {
-      setImmediate(() => {
-        ends[1 - index].push(null)
-        callback()
-      })
-    },
-    destroy (error, callback) {
-      setImmediate(() => ends[1 - index].destroyed || ends[1 - index].push(null))
-      callback(error)
-    }
-  }))
-  return ends
-}
+const { pair } = require('../oracle/transports')
 
 /** Writes bytes to one end of a pair whose other end is a connection of the server; resolves with all that came back. */
 async function converse (run, server, bytes, until) {

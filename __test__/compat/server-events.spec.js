@@ -1,5 +1,6 @@
 'use strict'
 
+const { Worker } = require('node:worker_threads')
 const { scenario } = require('../oracle')
 
 const MESSAGE_EVENTS = ['prefinish', 'finish', 'end', 'close', 'aborted', 'error', 'timeout']
@@ -240,3 +241,36 @@ scenario.server('the timer of a server is found by its name', async (run) => {
   await closed
   run.log('server', 'closed', timer()._destroyed)
 })
+
+/** Connects and sends while this thread stands still: who reads in the background has read by then. */
+async function sendBehindOurBack (run, port, bytes) {
+  const sent = new Int32Array(new SharedArrayBuffer(4))
+  const worker = new Worker(`
+    const { workerData: { bytes, port, sent }, parentPort } = require('node:worker_threads')
+    parentPort.once('message', () => {
+      const socket = require('node:net').connect(port, '127.0.0.1').resume()
+      socket.write(bytes, () => Atomics.notify(sent, 0, Atomics.store(sent, 0, 1)))
+    })`, { eval: true, workerData: { bytes, port, sent } })
+  const ended = run.once(worker, 'exit')
+  await run.once(worker, 'online')
+  worker.postMessage('go')
+  Atomics.wait(sent, 0, 0, 2000)
+  // Nothing tells that the bytes have been read, if they have.
+  Atomics.wait(sent, 0, 1, 20)
+  await ended
+}
+
+for (const how of ['on', 'addListener', 'once', 'prependListener', 'prependOnceListener']) {
+  scenario.server(`a 'connection' listener that comes late, by ${how}, sees what it would of the next connection`, async (run) => {
+    const server = await run.serve({}, (req, res) => {
+      run.log('server', 'request', req.url)
+      res.end('body')
+    })
+    const ask = (path) => sendBehindOurBack(run, run.port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    await ask('/first')
+    await ask('/second')
+    server[how]('connection', (socket) => run.watch('socket', socket, ['data']))
+    await ask('/third')
+    await ask('/fourth')
+  })
+}

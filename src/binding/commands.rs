@@ -35,7 +35,7 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 33] = [
+pub(super) const EXPORTS: [(&CStr, Function); 35] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -73,6 +73,17 @@ pub(super) const EXPORTS: [(&CStr, Function); 33] = [
         say(environment, scope, arguments, |connection| {
             connection.upgrade(accept)
         })
+    }),
+    (c"upgradeAfterBody", |environment, scope, arguments| {
+        let id = id(scope, arguments)?;
+        let connection = environment.connection(id)?;
+        let mut batch = Batch::default();
+        connection.upgrade_after_body(&mut batch);
+        environment.mark(id);
+        encoded(environment, scope, batch)
+    }),
+    (c"answered", |environment, scope, arguments| {
+        say(environment, scope, arguments, Connection::answered)
     }),
     (c"surrender", |environment, scope, arguments| {
         let id = id(scope, arguments)?;
@@ -331,6 +342,11 @@ fn receive(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> O
         Ok(chunk) => connection.receive(Some(chunk), &mut batch),
         Err(_) => connection.receive(None, &mut batch),
     }
+    encoded(environment, scope, batch)
+}
+
+/// Events as `[records, values]`.
+fn encoded(environment: &Environment, scope: Scope, batch: Batch) -> Outcome {
     let (numbers, values) = environment.encode_now(scope, batch)?;
     let records = scope.array()?;
     for (index, number) in numbers.into_iter().enumerate() {

@@ -58,14 +58,17 @@ pub(super) struct State {
     pub(super) transport: Transport,
     pub(super) lending: Lending,
     pub(super) output: Output,
-    /// A thread is writing with the lock released.
+    /// A thread is writing with the lock released, and of what it has these bytes do not count as taken.
     writing: bool,
+    in_flight: usize,
     /// The kernel took no more: the driver waits for write readiness.
     pub(super) blocked: bool,
     /// Input that could not be parsed yet.
     pub(super) carry: Vec<u8>,
-    /// A head asks to leave HTTP: parsing waits for the answer.
+    /// A head asks to leave HTTP, or the body behind one that may is over: parsing waits for the answer.
     pub(super) held: bool,
+    /// The packet up to `carry`, when the head that is held has a body: its errors come with the whole packet.
+    pub(super) preceding: Vec<u8>,
     /// HTTP is over here: bytes go up as they come.
     pub(super) raw: bool,
     /// Bytes go up as they come, and come back to be parsed: see `tap`.
@@ -120,6 +123,7 @@ impl State {
         self.closed = true;
         self.output = Output::default();
         self.carry = Vec::new();
+        self.preceding = Vec::new();
         self.task = None;
         std::mem::replace(&mut self.transport, Transport::None)
     }
@@ -172,9 +176,11 @@ impl Connection {
                 lending: Lending::None,
                 output: Output::default(),
                 writing: false,
+                in_flight: 0,
                 blocked: false,
                 carry: Vec::new(),
                 held: false,
+                preceding: Vec::new(),
                 raw: false,
                 tapped: false,
                 asked: role == proto::Role::Server,
@@ -280,6 +286,14 @@ impl Connection {
         Ok(state.output.unaccepted())
     }
 
+    /// A response went out in raw bytes.
+    pub(crate) fn answered(&self) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.proto.answered();
+        self.response_ended(state);
+    }
+
     /// Between exchanges the keep-alive timeout counts.
     fn response_ended(&self, state: &mut State) {
         if !state.carry.is_empty() {
@@ -320,12 +334,13 @@ impl Connection {
     /// Bytes that do not count as taken.
     pub(crate) fn pending(&self) -> usize {
         let state = self.lock();
-        state.output.unaccepted() + state.lost
+        state.output.unaccepted() + state.in_flight + state.lost
     }
 
     /// Is anything there for the kernel?
     pub(crate) fn has_output(&self) -> bool {
-        !self.lock().output.is_empty()
+        let state = self.lock();
+        state.writing || !state.output.is_empty()
     }
 
     /// Limits for the messages to come.
@@ -354,25 +369,6 @@ impl Connection {
         let mut state = self.lock();
         state.attention |= state.paused;
         state.paused = false;
-    }
-
-    /// Answers a head that asks to leave HTTP.
-    pub(crate) fn upgrade(&self, accept: bool) {
-        let mut state = self.lock();
-        state.held = false;
-        if accept {
-            state.raw = true;
-            state.proto.accept_switch();
-            state.timing.message_complete();
-        } else {
-            state.proto.decline_switch();
-        }
-        state.attention = true;
-    }
-
-    /// The bytes received behind the head that switched protocols.
-    pub(crate) fn take_head(&self) -> Vec<u8> {
-        std::mem::take(&mut self.lock().carry)
     }
 
     pub(crate) fn shutdown(&self) {
@@ -513,10 +509,12 @@ impl Connection {
         while !state.output.is_empty() && !state.blocked && state.failure.is_none() {
             let mut output = std::mem::take(&mut state.output);
             state.writing = true;
+            state.in_flight = output.unaccepted();
             drop(state);
             let result = output.write_to(socket);
             state = self.lock();
             state.writing = false;
+            state.in_flight = 0;
             let later = std::mem::replace(&mut state.output, output);
             state.output.append(later);
             match result {

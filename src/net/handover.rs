@@ -1,11 +1,52 @@
-//! Bytes that JavaScript wants to see itself: all of a socket, which leaves with its descriptor, or what is read from
-//! it, which then comes back to be parsed.
+//! Bytes that JavaScript wants to see itself: those behind HTTP, all of a socket, which leaves with its descriptor, or
+//! what is read from it, which then comes back to be parsed.
 
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use super::connection::{Connection, Ending};
+use super::event::Batch;
 
 impl Connection {
+    /// Answers a head that asks to leave HTTP.
+    pub(crate) fn upgrade(&self, accept: bool) {
+        let mut state = self.lock();
+        state.held = false;
+        state.preceding = Vec::new();
+        if accept {
+            state.raw = true;
+            state.proto.accept_switch();
+            state.timing.message_complete();
+        } else {
+            state.proto.decline_switch();
+        }
+        state.attention = true;
+    }
+
+    /// Lets a head leave HTTP when its body is over: then the connection is held once more, for [`Self::upgrade`].
+    /// What has come of the body is parsed.
+    pub(crate) fn upgrade_after_body(&self, batch: &mut Batch) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let mut packet = std::mem::take(&mut state.preceding);
+        state.proto.accept_switch_after_body();
+        if state.proto.has_switched() {
+            // Nothing tells where the body would end: there is none.
+            self.message_ends(batch);
+            return;
+        }
+        state.held = false;
+        state.attention = true;
+        let start = packet.len();
+        packet.append(&mut state.carry);
+        self.parse_from(state, &packet, start, batch, Instant::now());
+    }
+
+    /// The bytes received behind the message that switched protocols.
+    pub(crate) fn take_head(&self) -> Vec<u8> {
+        std::mem::take(&mut self.lock().carry)
+    }
+
     /// Gives the socket away, if HTTP is over here and nothing is on its way in either direction: a descriptor for
     /// Node's event loop, which it owns. The connection is closed without the peer's noticing.
     pub(crate) fn surrender(&self) -> Option<OwnedFd> {
@@ -32,5 +73,92 @@ impl Connection {
     /// From now on packets go up as they are, as RAW; what JavaScript gives back with `receive` is parsed.
     pub(crate) fn tap(&self) {
         self.lock().tapped = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_native_proto::{Config, Role};
+
+    use super::*;
+    use crate::net::event::Event;
+    use crate::net::lending::Transport;
+
+    fn body_events(batch: &Batch) -> Vec<String> {
+        let events = batch.events.iter();
+        let told = events.map(|event| match event {
+            Event::Data { .. } => "data".to_owned(),
+            Event::End { field_count, .. } => format!("end {field_count}"),
+            Event::ParseError { bytes_parsed, .. } => format!("error at {bytes_parsed}"),
+            Event::Raw { .. } => "raw".to_owned(),
+            _ => "other".to_owned(),
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn a_body_before_a_switch_is_parsed_and_what_is_behind_it_waits() {
+        let head = "POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: a\r\n";
+        let cases = [
+            (
+                "Content-Length: 2\r\n\r\nhitail",
+                vec!["data", "end 0"],
+                "tail",
+            ),
+            (
+                "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nA: b\r\n\r\n",
+                vec!["data", "end 1"],
+                "",
+            ),
+            ("Transfer-Encoding: gzip\r\n\r\ntail", vec!["end 0"], "tail"),
+            ("Content-Length: 3\r\n\r\nhi", vec!["data"], ""),
+        ];
+        for (rest, expected, behind) in cases {
+            let connection = Connection::new(
+                0,
+                Role::Server,
+                Config::default(),
+                None,
+                None,
+                Transport::None,
+            );
+            let mut batch = Batch::default();
+            connection.receive(Some(format!("{head}{rest}").as_bytes()), &mut batch);
+            assert_eq!(batch.events.len(), 1);
+            let mut batch = Batch::default();
+            connection.upgrade_after_body(&mut batch);
+            assert_eq!(body_events(&batch), expected, "{rest}");
+            if expected.len() == 1 && behind.is_empty() {
+                let mut batch = Batch::default();
+                connection.receive(Some(b"!more"), &mut batch);
+                assert_eq!(body_events(&batch), ["data", "end 0"]);
+                assert_eq!(connection.take_head(), b"more");
+            } else {
+                assert_eq!(connection.take_head(), behind.as_bytes());
+            }
+            connection.upgrade(true);
+            let mut batch = Batch::default();
+            connection.receive(Some(b"raw"), &mut batch);
+            assert_eq!(body_events(&batch), ["raw"]);
+        }
+    }
+
+    #[test]
+    fn an_error_in_a_body_before_a_switch_counts_from_the_start_of_its_packet() {
+        let connection = Connection::new(
+            0,
+            Role::Server,
+            Config::default(),
+            None,
+            None,
+            Transport::None,
+        );
+        let good = "POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n";
+        let mut batch = Batch::default();
+        connection.receive(Some(format!("{good}zzz").as_bytes()), &mut batch);
+        let mut batch = Batch::default();
+        connection.upgrade_after_body(&mut batch);
+        let place = format!("error at {}", good.len());
+        assert_eq!(body_events(&batch), ["data".to_owned(), place]);
     }
 }

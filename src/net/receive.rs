@@ -126,6 +126,19 @@ impl Connection {
 
     fn parse_into(&self, state: &mut State, packet: &[u8], batch: &mut Batch, now: Instant) {
         state.virgin = false;
+        state.proto.begin_packet();
+        self.parse_from(state, packet, 0, batch, now);
+    }
+
+    /// Parses the rest of a packet of which the first `start` bytes are parsed.
+    pub(super) fn parse_from(
+        &self,
+        state: &mut State,
+        packet: &[u8],
+        start: usize,
+        batch: &mut Batch,
+        now: Instant,
+    ) {
         if let Some(broken) = &mut state.broken {
             let raw = Some(batch.payload(packet));
             self.queued(packet.len());
@@ -145,8 +158,8 @@ impl Connection {
             return;
         }
         let id = self.id;
-        let mut input = packet;
-        state.proto.begin_packet();
+        let mut input = &packet[start..];
+        let mut holds_body = false;
         loop {
             if !state.may_parse() && !state.tapped && self.thread().is_some() {
                 state.carry.extend_from_slice(input);
@@ -156,12 +169,16 @@ impl Connection {
                 Ok(Said::NeedData) => break,
                 Ok(Said::Held) => {
                     state.held = true;
+                    if holds_body {
+                        state.preceding = packet[..packet.len() - input.len()].to_vec();
+                    }
                     state.carry.extend_from_slice(input);
                     break;
                 }
                 Ok(Said::Request(head)) => {
                     let event = request(id, &head, batch);
                     let has_body = has_body(head.body);
+                    holds_body = head.switch && has_body;
                     batch.events.push(event);
                     if state.timing.keep_alive_set {
                         state.timing.keep_alive_set = false;
@@ -189,6 +206,11 @@ impl Connection {
                     let event = end(id, &trailers, false, batch);
                     batch.events.push(event);
                     state.timing.message_complete();
+                    if state.proto.has_switched() {
+                        state.held = true;
+                        state.carry.extend_from_slice(input);
+                        break;
+                    }
                 }
                 Ok(Said::Raw(rest)) => {
                     state.raw = true;
@@ -216,11 +238,18 @@ impl Connection {
                 }
             }
         }
-        if state.proto.receiving() {
+        if state.proto.receiving() || state.broken.is_some() {
+            // A message that is broken will not end, and its time is limited all the same.
             state.timing.message_continues(now);
         } else {
             state.timing.message_complete();
         }
+    }
+
+    /// A message is over without having had a body.
+    pub(super) fn message_ends(&self, batch: &mut Batch) {
+        let event = end(self.id, &proto::Fields::EMPTY, false, batch);
+        batch.events.push(event);
     }
 
     /// The peer ended its side of the socket.

@@ -204,6 +204,12 @@ impl Connection {
         }
     }
 
+    /// Is HTTP over here: is what comes another protocol's?
+    #[must_use]
+    pub fn has_switched(&self) -> bool {
+        matches!(self.receive, Receive::Raw)
+    }
+
     /// The held message is an ordinary one: its body follows. Does nothing if nothing is held.
     ///
     /// On a client there is no way to go on, and what follows is overlooked.

@@ -82,6 +82,14 @@ impl Connection {
         }
     }
 
+    /// Server: a response went out by another way than [`send_head`](Self::send_head), or began here and ended so.
+    pub fn answered(&mut self) {
+        self.requests = self.requests.saturating_sub(1);
+        if let Send::Body(_) = self.send {
+            self.send = Send::Idle;
+        }
+    }
+
     /// Ends the message. `trailers` are lines `Name: value CRLF`, `lines` of them; they are dropped
     /// if the body is not chunked. `last` tells that the connection is closed after this.
     ///

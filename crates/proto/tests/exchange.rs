@@ -251,7 +251,9 @@ fn a_switch_holds_until_it_is_decided() {
                     server.next_event(&mut input),
                     Ok(Event::Data(b"hi"))
                 ));
+                assert!(!server.has_switched());
                 assert!(matches!(server.next_event(&mut input), Ok(Event::End(_))));
+                assert!(server.has_switched());
                 assert!(matches!(
                     server.next_event(&mut input),
                     Ok(Event::Raw(b"GET"))
@@ -416,4 +418,21 @@ fn responses_before_a_switch_can_still_be_sent() {
     assert_eq!(server.outstanding(), 1);
     answer(&mut server, false);
     assert_eq!(server.outstanding(), 0);
+}
+
+#[test]
+fn a_response_that_went_out_by_another_way_makes_room_for_the_next() {
+    let mut server = server();
+    feed(&mut server, b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+    assert_eq!(server.outstanding(), 2);
+    server.answered();
+    assert_eq!(server.outstanding(), 1);
+    // One that began here, too.
+    let mut out = Vec::new();
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let sent = server.send_head(head, 3, OutFraming::Chunked, &mut out);
+    assert!(sent.is_ok());
+    server.answered();
+    assert_eq!(server.outstanding(), 0);
+    assert!(server.is_idle());
 }

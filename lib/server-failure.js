@@ -1,0 +1,83 @@
+'use strict'
+
+/**
+ * What is wrong with a client: bytes that are no HTTP, messages that take too long, errors of the transport. It is told
+ * to 'clientError', or answered and closed. `lib/server-connection.js` puts these methods on its prototype.
+ */
+
+const { Connection } = require('./connection')
+const { codes, parseError } = require('./errors')
+const { baseEmit } = require('./outgoing')
+const { kChunkedBuffer } = require('./symbols')
+
+/** What the connection answers by itself when nobody listens to 'clientError'. */
+const ANSWERS = {
+  HPE_HEADER_OVERFLOW: 'HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\n\r\n',
+  ERR_HTTP_REQUEST_TIMEOUT: 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n'
+}
+const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'
+
+const members = {}
+
+members.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
+  if (this.switching !== null) {
+    if (rawPacket !== undefined) this.switching.rest = rawPacket.subarray(bytesParsed)
+    return
+  }
+  const error = parseError(kind, bytesParsed, rawPacket)
+  if (rawPacket === undefined) {
+    // The client left in the middle of a message. A socket that somebody looks at says so first.
+    this.endError = error
+    if (this.socket === null || this.stream !== null) this.endInput()
+  } else {
+    this.fail(error)
+  }
+}
+
+/** Does anybody but us hear this event of the server? */
+function isHeard (server, event) {
+  return server.listenerCount(event) !== 0 || server.emit !== baseEmit
+}
+
+/** An error that may be the consequence of another. */
+members.failOnce = function failOnce (error) {
+  if (!this.failed) this.fail(error)
+}
+
+function tellError (error) {
+  return this.server.emit('clientError', error, this.getSocket())
+}
+
+/** Something is wrong with the client: tells 'clientError', or answers and closes. */
+members.fail = function fail (error) {
+  this.failed = true
+  const { server } = this
+  if (isHeard(server, 'clientError') && this.run(tellError, this, error)) return
+  const { current } = this
+  // Parts that the message keeps until the end of the tick count as sent, and are lost.
+  if (this.isWritable() && (current === null || !(current._headerSent || current[kChunkedBuffer] !== null))) {
+    this.writeRaw(ANSWERS[error.code] ?? BAD_REQUEST, false)
+  }
+  this.outputEnded = true
+  if (this.socket !== null) this.socket.destroy(error)
+  else this.close()
+}
+
+members.isWritable = function isWritable () {
+  if (this.id === -1 || this.outputEnded) return false
+  return this.socket === null || this.socket.writable === true
+}
+
+/** headersTimeout or requestTimeout is over. */
+members.onExpired = function onExpired (which) {
+  this.failOnce(new codes.ERR_HTTP_REQUEST_TIMEOUT())
+}
+
+/** An error that somebody listens for comes with a socket, which must be made while there is something to ask. */
+members.beforeRelease = function beforeRelease (errno) {
+  if (errno !== 0 && this.socket === null && !this.failed && isHeard(this.server, 'clientError')) this.getSocket()
+  Connection.prototype.beforeRelease.call(this, errno)
+}
+
+module.exports = { failureMembers: members, isHeard }
