@@ -220,8 +220,9 @@ function countStrictly (message, size, isEnd) {
 
 /** Keeps what is written until uncork(); nests. */
 OutgoingMessage.prototype.cork = function cork () {
+  const foreign = isForeign(this)
   this[kCorked]++
-  if (!this[kConnection]) this[kSocket]?.cork?.()
+  if (foreign) this[kSocket].cork?.()
 }
 
 OutgoingMessage.prototype.uncork = function uncork () {
