@@ -8,6 +8,7 @@
 
 const { Readable, finished } = require('node:stream')
 const { fold, foldDistinct, addField, addFields, addDistinct } = require('./incoming-headers')
+const { cores, isCores, leaveCores } = require('./core-messages')
 const { quiet } = require('./quiet')
 const versions = require('./versions')
 const {
@@ -284,6 +285,7 @@ IncomingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
 }
 
 IncomingMessage.prototype._read = function _read () {
+  if (isCores(this)) return cores.IncomingMessage._read.apply(this, arguments)
   if (!this._consuming) {
     this._readableState.readingMore = false
     this._consuming = true
@@ -340,6 +342,7 @@ function isTouched (message) {
 
 /** Discards what is left of the body. */
 IncomingMessage.prototype._dump = function _dump () {
+  if (isCores(this)) return cores.IncomingMessage._dump.apply(this, arguments)
   if (this._dumped) return
   this._dumped = true
   if (this[kState] === undefined && this[kProgress] === COMPLETE) {
@@ -365,6 +368,7 @@ if (versions.optimizeEmptyRequests) {
  * A message that was not read to its end takes its socket along. An 'error' is for those who listen only.
  */
 IncomingMessage.prototype._destroy = function _destroy (error, callback) {
+  if (isCores(this)) return cores.IncomingMessage._destroy.apply(this, arguments)
   if (!this.readableEnded || !this.complete) {
     this.aborted = true
     this.emit('aborted')
@@ -417,5 +421,7 @@ IncomingMessage.prototype._addHeaderLine = function _addHeaderLine (field, value
 IncomingMessage.prototype._addHeaderLineDistinct = function _addHeaderLineDistinct (field, value, dest) {
   addDistinct(dest, field, value)
 }
+
+leaveCores(IncomingMessage.prototype, 'IncomingMessage', ['_read', '_dump', '_destroy'])
 
 module.exports = { IncomingMessage, newMessage, readRequest, readResponse, foldFirst, isTouched, splitFields }

@@ -8,6 +8,7 @@
 const { deprecate } = require('node:util')
 const { checkValue, isRelaxed } = require('./outgoing-head')
 const { lowerToken, isUnusual, hasInvalidChar } = require('./common')
+const { cores, isCores } = require('./core-messages')
 const { codes } = require('./errors')
 const { validateString } = require('./validators')
 const versions = require('./versions')
@@ -39,6 +40,7 @@ function checkedLower (name) {
  * @throws ERR_HTTP_HEADERS_SENT, ERR_INVALID_HTTP_TOKEN, ERR_HTTP_INVALID_HEADER_VALUE, ERR_INVALID_CHAR
  */
 methods.setHeader = function setHeader (name, value) {
+  if (isCores(this)) return cores.OutgoingMessage.setHeader.apply(this, arguments)
   if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('set')
   const lower = checkedLower(name)
   checkValue(this, name, value)
@@ -83,6 +85,7 @@ methods.appendHeader = function appendHeader (name, value) {
 
 /** The value as it was set, or undefined. */
 methods.getHeader = function getHeader (name) {
+  if (isCores(this)) return cores.OutgoingMessage.getHeader.apply(this, arguments)
   validateString(name, 'name')
   const headers = this[kOutHeaders]
   if (headers === null || headers === undefined) return undefined
@@ -110,6 +113,7 @@ methods.getHeaders = function getHeaders () {
 }
 
 methods.hasHeader = function hasHeader (name) {
+  if (isCores(this)) return cores.OutgoingMessage.hasHeader.apply(this, arguments)
   validateString(name, 'name')
   const headers = this[kOutHeaders]
   return headers !== null && headers !== undefined && headers[lowerToken(name) ?? name.toLowerCase()] !== undefined
@@ -117,6 +121,7 @@ methods.hasHeader = function hasHeader (name) {
 
 /** Removes a field. Of the automatic ones also what would have been added (RFC 9112 framing included). */
 methods.removeHeader = function removeHeader (name) {
+  if (isCores(this)) return cores.OutgoingMessage.removeHeader.apply(this, arguments)
   validateString(name, 'name')
   if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('remove')
   const lower = name.toLowerCase()

@@ -10,6 +10,7 @@ const { isUint8Array } = require('node:util/types')
 const { sendFlags } = require('./binding')
 const { RAW, deliver, enqueue, enqueueFirst, isGluable } = require('./outgoing-queue')
 const { CRLF, isCarried, isForeign, isLost, isUtf8, nop, noteBackpressure, takeHeadFlag, writeRaw } = require('./outgoing-transmit')
+const { cores, isCores } = require('./core-messages')
 const versions = require('./versions')
 const { kHighWaterMark, kPlain, kSocket, kUnusual } = require('./symbols')
 
@@ -17,6 +18,7 @@ const { END, HEAD_UTF8 } = sendFlags
 
 /** Raw output. Sends the head first if need be. */
 function _send (data, encoding, callback, byteLength) {
+  if (isCores(this)) return cores.OutgoingMessage._send.apply(this, arguments)
   if (!this._headerSent && this._send !== _send) this[kPlain] = true
   if (!this._headerSent && this._header !== null) {
     if (isForeign(this)) {

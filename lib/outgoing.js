@@ -28,6 +28,7 @@ const {
 } = require('./outgoing-end')
 const { _send, _writeRaw, isPlain, writePlain, endPlain } = require('./outgoing-plain')
 const { isForeign, writeForeign, endForeign } = require('./outgoing-foreign')
+const { cores, isCores, leaveCores } = require('./core-messages')
 const { quiet } = require('./quiet')
 const { isInsecure } = require('./parser-config')
 const { codes } = require('./errors')
@@ -123,6 +124,7 @@ OutgoingMessage.prototype._implicitHeader = function _implicitHeader () {
 }
 
 OutgoingMessage.prototype._storeHeader = function _storeHeader (firstLine, headers) {
+  if (isCores(this)) return cores.OutgoingMessage._storeHeader.apply(this, arguments)
   if (storeHead(this, firstLine, headers)) this._send('')
 }
 
@@ -168,6 +170,7 @@ function isStrict (message) {
  * @returns {boolean} false: more than the high water mark waits; 'drain' follows
  */
 OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
+  if (isCores(this)) return cores.OutgoingMessage.write.apply(this, arguments)
   if (typeof encoding === 'function') {
     callback = encoding
     encoding = null
@@ -252,6 +255,7 @@ OutgoingMessage.prototype.uncork = function uncork () {
  * @returns {this}
  */
 OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
+  if (isCores(this)) return cores.OutgoingMessage.end.apply(this, arguments)
   if (typeof chunk === 'function') {
     callback = chunk
     chunk = undefined
@@ -378,6 +382,7 @@ function endUncarried (message, isSent) {
 
 /** Everything is with the transport; 'finish' follows when it took it. */
 OutgoingMessage.prototype._finish = function _finish () {
+  if (isCores(this)) return cores.OutgoingMessage._finish.apply(this, arguments)
   if (this._events !== undefined || this.emit !== baseEmit) this.emit('prefinish')
 }
 
@@ -465,6 +470,11 @@ if (versions.httpValidation) {
     return typeof insecure === 'boolean' ? insecure : isInsecure()
   }
 }
+
+leaveCores(OutgoingMessage.prototype, 'OutgoingMessage', [
+  'setHeader', 'getHeader', 'hasHeader', 'removeHeader', 'headersSent', 'writableEnded',
+  'write', 'end', '_storeHeader', '_send', '_finish', '_implicitHeader'
+])
 
 /**
  * The `uniqueHeaders` option as a set.

@@ -8,6 +8,7 @@ const { OutgoingMessage, sendInformational } = require('./outgoing')
 const { checkValue } = require('./outgoing-head')
 const { ownSocket } = require('./outgoing-state')
 const { STATUS_CODES, lowerToken, isUnusual, hasInvalidChar } = require('./common')
+const { cores, isCores, leaveCores } = require('./core-messages')
 const { codes } = require('./errors')
 const { linkHeaderValue, validateFunction, validateInteger, validateObject } = require('./validators')
 const measure = require('./measure')
@@ -45,6 +46,7 @@ ServerResponse.prototype.statusMessage = undefined
 ServerResponse.prototype[kLastFlags] = sendFlags.LAST
 
 ServerResponse.prototype._finish = function _finish () {
+  if (isCores(this)) return cores.ServerResponse._finish.apply(this, arguments)
   if (this[measure.kMeasure] !== undefined) {
     measure.end(this, this.statusCode, this.statusMessage, this.getHeaders())
   }
@@ -124,6 +126,7 @@ function statusLine (code, message) {
 }
 
 ServerResponse.prototype._implicitHeader = function _implicitHeader () {
+  if (isCores(this)) return cores.ServerResponse._implicitHeader.apply(this, arguments)
   this.writeHead(this.statusCode)
 }
 
@@ -135,6 +138,7 @@ ServerResponse.prototype._implicitHeader = function _implicitHeader () {
  * @throws ERR_HTTP_HEADERS_SENT, ERR_HTTP_INVALID_STATUS_CODE, ERR_INVALID_CHAR and what setHeader throws
  */
 ServerResponse.prototype.writeHead = function writeHead (statusCode, reason, headers) {
+  if (isCores(this)) return cores.ServerResponse.writeHead.apply(this, arguments)
   if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('write')
   const code = statusCode | 0
   if (code < 100 || code > 999) throw new codes.ERR_HTTP_INVALID_STATUS_CODE(statusCode)
@@ -278,6 +282,8 @@ if (versions.httpValidation) {
     return this[kConnection]?.server ?? this.req?.[kConnection]?.server ?? this[kSocket]?.server
   }
 }
+
+leaveCores(ServerResponse.prototype, 'ServerResponse', ['_finish', '_implicitHeader', 'writeHead', 'writeHeader'])
 
 module.exports = {
   ServerResponse,

@@ -99,3 +99,24 @@ for (const deed of ['answer', 'begin']) {
     agent.destroy()
   })
 }
+
+test('a server that takes the place of a closed one is asked over a connection of its own', async () => {
+  const agent = new http.Agent({ keepAlive: true })
+  const get = (port) => new Promise((resolve, reject) => {
+    const request = http.get({ port, host: '127.0.0.1', agent }, (response) => {
+      response.resume().on('end', () => setImmediate(resolve, request.reusedSocket))
+    })
+    request.on('error', reject)
+  })
+  let port = 0
+  for (let generation = 0; generation < 20; generation++) {
+    const server = http.createServer((req, res) => res.end('x'))
+    await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve))
+    port = server.address().port
+    assert.equal(await get(port), false)
+    assert.equal(await get(port), true)
+    // Nobody waits for the client to learn of it.
+    await new Promise((resolve) => server.close(resolve))
+  }
+  agent.destroy()
+})

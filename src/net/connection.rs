@@ -6,6 +6,7 @@
 //! straight into the output); [`Connection::flush`] then writes, on whichever thread it is called.
 
 use std::io;
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -382,7 +383,21 @@ impl Connection {
     }
 
     /// Ends the connection at once. What counts as taken still reaches the peer: see `linger`.
+    ///
+    /// The peer of an idle connection learns of it at once, as where sockets close in the same call: it may be about to
+    /// use the connection again.
     pub(crate) fn destroy(&self) {
+        let idle = {
+            let state = self.lock();
+            let quiet = state.proto.is_idle() && state.output.is_empty() && !state.fin_sent;
+            quiet.then(|| state.transport.clone())
+        };
+        if let Some(transport) = idle
+            && let Some(socket) = transport.socket()
+        {
+            // A socket that is not connected any more has told its peer already.
+            let _ = socket.shutdown(Shutdown::Write);
+        }
         self.end(Ending::Now);
     }
 
