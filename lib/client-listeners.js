@@ -147,14 +147,15 @@ function onSocketError (error) {
 
 function onSocketClose () {
   const connection = this[kConnection]
-  const { request } = connection
-  if (connection.stream !== null) {
-    endInput(connection)
-    connection.leave()
-  }
+  const { request, response } = connection
+  // Whoever destroyed the socket did so before its end: what is under way is lost.
+  const isCut = response !== null && connection.untilClose && !connection.inputEnded
+  if (connection.stream !== null) connection.leave()
   if (request === null) return
   connection.end()
   request[kResource].runInAsyncScope(lose, null, connection, request, this)
+  // Core's parser hears of it last, and takes it for the end of such a body.
+  if (isCut) response.complete = true
 }
 
 /** A native connection's. */

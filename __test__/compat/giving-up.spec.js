@@ -5,6 +5,7 @@
  * packet has its say, as in core's parser; what comes behind it is not heard any more.
  */
 
+const net = require('node:net')
 const { scenario } = require('../oracle')
 
 const MESSAGE = ['aborted', 'end', 'error', 'close']
@@ -68,6 +69,29 @@ for (const [what, giveUp] of [
     await run.closed(request, response)
     run.log('state', 'closed', response.complete, response.aborted, response.readableEnded, request.destroyed)
   })
+}
+
+for (const [what, giveUp] of [
+  ['a request is destroyed', (request) => request.destroy()],
+  ['a response is destroyed', (request) => request.res.destroy()],
+  ['the socket of a response is destroyed', (request) => request.socket.destroy()]
+]) {
+  for (const [over, connect] of [['a connection', undefined], ['a stream', net.connect]]) {
+    scenario.client(`${what} in the middle of a body that ends with ${over}`, async (run) => {
+      const port = await run.origin(async (peer) => {
+        await peer.until('\r\n\r\n')
+        peer.send('HTTP/1.1 200 OK\r\n\r\npart')
+      })
+      const request = run.client.request({ port, host: '127.0.0.1', agent: false, createConnection: connect })
+      run.watch('request', request, ['error', 'close'])
+      request.end()
+      const [response] = await run.once(request, 'response')
+      run.watch('response', response, [...MESSAGE, 'data'])
+      response.once('data', () => setImmediate(giveUp, request))
+      await run.closed(request, response)
+      run.log('state', 'closed', response.complete, response.aborted, response.readableEnded)
+    })
+  }
 }
 
 for (const [what, giveUp] of [
