@@ -60,6 +60,8 @@ members.fail = function fail (error) {
     this.writeRaw(ANSWERS[error.code] ?? BAD_REQUEST, false)
   }
   this.outputEnded = true
+  // What is written in this tick is corked in core, and lost.
+  this.discard()
   if (this.socket !== null) this.socket.destroy(error)
   else this.close()
 }
