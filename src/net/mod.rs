@@ -7,6 +7,7 @@ pub(crate) mod connection;
 pub(crate) mod dial;
 mod driver;
 pub(crate) mod event;
+mod flush;
 mod handover;
 pub(crate) mod io_thread;
 pub(crate) mod lending;
