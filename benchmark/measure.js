@@ -125,10 +125,10 @@ async function server (settings, implementation, scenario) {
 
 /** The messages that an echo server answers. */
 async function websocket (settings, implementation, scenario) {
-  const { connections, depth, length } = scenario.load
+  const { connections, depth, length, protocol = '' } = scenario.load
   const { child, port } = await startServer(settings, implementation, scenario)
   try {
-    const talker = startBare('talker', port, connections, depth, length, settings.warmUp, settings.seconds)
+    const talker = startBare('talker', port, connections, depth, length, settings.warmUp, settings.seconds, protocol)
     try {
       return await measureBare(talker, child, implementation)
     } finally {

@@ -7,7 +7,8 @@
  *           client: a fixed responder in another process, the client is measured
  *           websocket: messages to an echo server (talker.rs), which is measured; a message counts as a request
  *           idle:   connections that do nothing, their memory is measured
- * load      connections, requests in flight on each (depth), wrk script, and what to send
+ * load      connections, requests in flight on each (depth), wrk script, and what to send; for the talker the length of
+ *           a message, and the protocol above WebSocket
  * handler   http => request listener (kind server and idle)
  * framework http => listener or server, after the implementation was registered as `http`
  * bytes     length of the right answer, checked before anything is measured
@@ -184,6 +185,21 @@ const scenarios = [
       return server
     },
     load: { connections: 64, depth: 4, length: 64 }
+  },
+  {
+    name: 'socket.io',
+    title: 'socket.io 4, events of 64 bytes, 64 × 4 in flight',
+    kind: 'websocket',
+    framework: () => {
+      const { Server } = require('socket.io')
+      const server = require('node:http').createServer()
+      // A ping would come between the answers.
+      new Server(server, { pingInterval: 3_600_000 }).on('connection', (socket) => {
+        socket.on('echo', (text) => { socket.emit('echo', text) })
+      })
+      return server
+    },
+    load: { connections: 64, depth: 4, length: 64, protocol: 'socket.io' }
   },
   { name: 'client-get', title: 'client: GET, 64 in flight', kind: 'client', inFlight: 64 },
   { name: 'client-post', title: 'client: POST 10 KB, 64 in flight', kind: 'client', inFlight: 64, body: upload },

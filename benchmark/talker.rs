@@ -1,90 +1,127 @@
 //! A WebSocket client that sends the same message over and over and compares what comes back: the load on an echo server.
 //! What it masks and expects is made once, so that the server is what is measured.
 //!
-//!     talker PORT CONNECTIONS DEPTH LENGTH WARM_UP SECONDS
+//!     talker PORT CONNECTIONS DEPTH LENGTH WARM_UP SECONDS [socket.io]
 //!
-//! Prints `measuring` when the warm-up is over, and then, in one line, how many messages came back, in how many seconds,
-//! and the median and the 99th percentile of their times in microseconds. Ends with its standard input.
+//! With `socket.io` it speaks Engine.IO 4 and Socket.IO 5 and emits `echo` with a text of LENGTH bytes, which is to be
+//! emitted back. What it prints is what `stopwatch::measure` prints.
 
-use std::cell::RefCell;
+mod stopwatch;
+
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::io::Interest;
+use stopwatch::{Times, argument, read_some, write_all};
 use tokio::net::TcpStream;
-use tokio::task::LocalSet;
 
-const UPGRADE: &[u8] =
-    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+const USAGE: &str = "talker PORT CONNECTIONS DEPTH LENGTH WARM_UP SECONDS [socket.io]";
 
-/// A final frame of binary data (RFC 6455 §5.2).
+/// Final frames (RFC 6455 §5.2).
+const FINAL_TEXT: u8 = 0x81;
 const FINAL_BINARY: u8 = 0x82;
 const MASKED: u8 = 0x80;
 const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
+/// Longer payloads have a longer head.
+const SHORT: usize = 126;
 
-/// The message as a client sends it, and as a server does.
-fn frames(length: u8) -> (Vec<u8>, Vec<u8>) {
-    let payload: Vec<u8> = (0..length).collect();
-    let masked = payload.iter().zip(MASK.iter().cycle()).map(|(a, b)| a ^ b);
-    let sent = [FINAL_BINARY, MASKED | length]
-        .into_iter()
-        .chain(MASK)
-        .chain(masked)
-        .collect();
-    let answer = [FINAL_BINARY, length].into_iter().chain(payload).collect();
-    (sent, answer)
+/// What is said over and over, and what is to be heard.
+struct Talk {
+    path: &'static str,
+    /// Said before the talk begins, when a first frame came; answered by a frame.
+    greeting: Option<Vec<u8>>,
+    message: Vec<u8>,
+    answer: Vec<u8>,
 }
 
-async fn write_all(stream: &TcpStream, mut rest: &[u8]) -> io::Result<()> {
-    while !rest.is_empty() {
-        match stream.try_write(rest) {
-            Ok(len) => rest = &rest[len..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
-            Err(error) => return Err(error),
+/// A frame as a client sends it.
+fn masked(head: u8, payload: &[u8]) -> Vec<u8> {
+    let hidden = payload.iter().zip(MASK.iter().cycle()).map(|(a, b)| a ^ b);
+    [head, MASKED | payload.len() as u8]
+        .into_iter()
+        .chain(MASK)
+        .chain(hidden)
+        .collect()
+}
+
+impl Talk {
+    fn of_frames(path: &'static str, head: u8, payload: &[u8], greeting: Option<&[u8]>) -> Self {
+        assert!(payload.len() < SHORT, "LENGTH is too large");
+        Self {
+            path,
+            greeting: greeting.map(|greeting| masked(head, greeting)),
+            message: masked(head, payload),
+            answer: [&[head, payload.len() as u8], payload].concat(),
         }
+    }
+
+    fn websocket(length: usize) -> Self {
+        let payload: Vec<u8> = (0..length).map(|byte| byte as u8).collect();
+        Self::of_frames("/", FINAL_BINARY, &payload, None)
+    }
+
+    /// `0` opens and `4` is a message of Engine.IO; of Socket.IO are `0`, to connect, and `2`, an event.
+    fn socket_io(length: usize) -> Self {
+        let payload = format!(r#"42["echo","{}"]"#, "x".repeat(length));
+        let path = "/socket.io/?EIO=4&transport=websocket";
+        Self::of_frames(path, FINAL_TEXT, payload.as_bytes(), Some(b"40"))
+    }
+}
+
+/// Is there a frame of the server?
+fn is_frame(said: &[u8]) -> bool {
+    match said {
+        [_, 126, high, low, rest @ ..] => {
+            rest.len() >= usize::from(u16::from_be_bytes([*high, *low]))
+        }
+        [_, length, rest @ ..] => rest.len() >= usize::from(*length),
+        _ => false,
+    }
+}
+
+async fn open(stream: &TcpStream, talk: &Talk, chunk: &mut [u8]) -> io::Result<()> {
+    let upgrade = format!(
+        "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+        talk.path
+    );
+    write_all(stream, upgrade.as_bytes()).await?;
+    let mut said = Vec::new();
+    let end = loop {
+        read_some(stream, &mut said, chunk).await?;
+        if let Some(at) = said.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at + 4;
+        }
+    };
+    if !said.starts_with(b"HTTP/1.1 101 ") {
+        return Err(io::Error::other("the server does not upgrade"));
+    }
+    let Some(greeting) = &talk.greeting else {
+        return Ok(());
+    };
+    said.drain(..end);
+    while !is_frame(&said) {
+        read_some(stream, &mut said, chunk).await?;
+    }
+    said.clear();
+    write_all(stream, greeting).await?;
+    while !is_frame(&said) {
+        read_some(stream, &mut said, chunk).await?;
     }
     Ok(())
 }
 
-/// Appends what the server says next.
-async fn read_some(stream: &TcpStream, said: &mut Vec<u8>, chunk: &mut [u8]) -> io::Result<()> {
-    loop {
-        stream.ready(Interest::READABLE).await?;
-        match stream.try_read(chunk) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(len) => {
-                said.extend_from_slice(&chunk[..len]);
-                return Ok(());
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-async fn talk(
-    port: u16,
-    depth: usize,
-    length: u8,
-    times: Rc<RefCell<Vec<Duration>>>,
-) -> io::Result<()> {
+async fn converse(port: u16, depth: usize, talk: Rc<Talk>, times: Times) -> io::Result<()> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     stream.set_nodelay(true)?;
-    let (message, answer) = frames(length);
-    let mut said = Vec::new();
     let mut chunk = vec![0; 64 * 1024];
-    write_all(&stream, UPGRADE).await?;
-    while !said.ends_with(b"\r\n\r\n") {
-        read_some(&stream, &mut said, &mut chunk).await?;
-    }
-    if !said.starts_with(b"HTTP/1.1 101 ") {
-        return Err(io::Error::other("the server does not upgrade"));
-    }
-    said.clear();
+    open(&stream, &talk, &mut chunk).await?;
+    let Talk {
+        message, answer, ..
+    } = &*talk;
+    let mut said = Vec::new();
     let mut begins = VecDeque::from(vec![Instant::now(); depth]);
     write_all(&stream, &message.repeat(depth)).await?;
     loop {
@@ -96,7 +133,7 @@ async fn talk(
                 return Err(io::Error::other("another message came back"));
             }
             if let Some(begin) = begins.pop_front() {
-                times.borrow_mut().push(now - begin);
+                times.push(now - begin);
             }
             begins.push_back(now);
         }
@@ -105,63 +142,18 @@ async fn talk(
     }
 }
 
-fn percentile(sorted: &[Duration], part: f64) -> u128 {
-    let at = (sorted.len() as f64 * part) as usize;
-    sorted
-        .get(at.min(sorted.len().saturating_sub(1)))
-        .map_or(0, Duration::as_micros)
-}
-
 fn main() -> io::Result<()> {
-    let numbers: Vec<usize> = std::env::args()
-        .skip(1)
-        .filter_map(|argument| argument.parse().ok())
-        .collect();
-    let &[port, connections, depth, length, warm_up, seconds] = numbers.as_slice() else {
-        return Err(io::Error::other(
-            "usage: talker PORT CONNECTIONS DEPTH LENGTH WARM_UP SECONDS",
-        ));
-    };
-    let port = u16::try_from(port).map_err(io::Error::other)?;
-    // Longer messages have a longer head.
-    let length = u8::try_from(length)
-        .ok()
-        .filter(|length| *length < 126)
-        .ok_or_else(|| io::Error::other("LENGTH is at most 125"))?;
-    // Whoever started this holds the other end, and may be killed.
-    std::thread::spawn(|| {
-        let _ = io::stdin().read_to_end(&mut Vec::new());
-        std::process::exit(0);
+    let port = u16::try_from(argument(1, USAGE)?).map_err(io::Error::other)?;
+    let depth = argument(3, USAGE)?;
+    let length = argument(4, USAGE)?;
+    let talk = Rc::new(match std::env::args().nth(7).as_deref() {
+        Some("socket.io") => Talk::socket_io(length),
+        _ => Talk::websocket(length),
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()?;
-    LocalSet::new().block_on(&runtime, async {
-        let times = Rc::new(RefCell::new(Vec::new()));
-        for _ in 0..connections {
-            let talking = talk(port, depth, length, Rc::clone(&times));
-            tokio::task::spawn_local(async {
-                if let Err(error) = talking.await {
-                    eprintln!("talker: {error}");
-                    std::process::exit(1);
-                }
-            });
-        }
-        tokio::time::sleep(Duration::from_secs(warm_up as u64)).await;
-        times.borrow_mut().clear();
-        println!("measuring");
-        let begin = Instant::now();
-        tokio::time::sleep(Duration::from_secs(seconds as u64)).await;
-        let elapsed = begin.elapsed().as_secs_f64();
-        let mut times = times.take();
-        times.sort_unstable();
-        println!(
-            "{} {elapsed} {} {}",
-            times.len(),
-            percentile(&times, 0.5),
-            percentile(&times, 0.99)
-        );
-        Ok(())
-    })
+    stopwatch::measure(
+        argument(2, USAGE)?,
+        argument(5, USAGE)?,
+        argument(6, USAGE)?,
+        |times| converse(port, depth, Rc::clone(&talk), times),
+    )
 }

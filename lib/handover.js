@@ -2,14 +2,17 @@
 
 /**
  * The socket of a connection that has left HTTP becomes Node's own: its descriptor goes to libuv, and the face that
- * everybody holds becomes a plain net.Socket over it. So TLS, child processes, and whoever else looks for the handle
- * of a socket finds what it looks for.
+ * everybody holds becomes a plain net.Socket over it, whose methods do what net's do (lib/socket.js). So TLS, child
+ * processes, and whoever else looks for the handle of a socket finds what it looks for.
  */
 
 const { closeSync } = require('node:fs')
 const net = require('node:net')
 const { native, connections, touch } = require('./binding')
 const { kConnection } = require('./symbols')
+
+const kRead = Symbol('bytes read before')
+const kWritten = Symbol('bytes written before')
 
 /** net's own way to give a socket another handle. */
 const kReinitializeHandle = Object.getOwnPropertySymbols(net.Socket.prototype)
@@ -34,13 +37,14 @@ function handOver (connection) {
   connections[id] = undefined
   connection.id = -1
   touch()
-  addTo(handle, 'bytesRead', read)
-  addTo(handle, 'bytesWritten', written)
+  countFrom(handle, read, written)
   if (!isReferenced) handle.unref()
 
   socket._handle = null
-  delete socket[kConnection]
-  Object.setPrototypeOf(socket, net.Socket.prototype)
+  socket[kConnection] = undefined
+  // What each message goes through spares itself the question whose socket it is.
+  socket._writeGeneric = net.Socket.prototype._writeGeneric
+  socket.push = net.Socket.prototype.push
   socket[kReinitializeHandle](handle)
   if (socket.timeout) socket.setTimeout(socket.timeout)
   return true
@@ -59,13 +63,29 @@ function adopt (fd) {
   }
 }
 
+/** Handles of sockets that carried something before: one class for each of libuv's, so that all look alike to V8. */
+const counting = new Map()
+
 /** What the socket carried before counts, too. */
-function addTo (handle, name, amount) {
-  Object.defineProperty(handle, name, {
-    __proto__: null,
-    get () { return amount + Reflect.get(Object.getPrototypeOf(this), name, this) },
-    configurable: true
-  })
+function countFrom (handle, read, written) {
+  const libuv = Object.getPrototypeOf(handle)
+  let prototype = counting.get(libuv)
+  if (prototype === undefined) {
+    prototype = Object.create(libuv, {
+      bytesRead: {
+        get () { return this[kRead] + Reflect.get(libuv, 'bytesRead', this) },
+        configurable: true
+      },
+      bytesWritten: {
+        get () { return this[kWritten] + Reflect.get(libuv, 'bytesWritten', this) },
+        configurable: true
+      }
+    })
+    counting.set(libuv, prototype)
+  }
+  Object.setPrototypeOf(handle, prototype)
+  handle[kRead] = read
+  handle[kWritten] = written
 }
 
 module.exports = { handOver }

@@ -4,7 +4,8 @@
  * A native connection dressed as net.Socket: net's own class over a handle that speaks to the Connection. While the
  * connection speaks HTTP the socket carries no data, it is a face, unless somebody listens for it: then the connection
  * is tapped, and what is read takes its way through the socket to the parser. Once detached (upgrade, CONNECT) it
- * carries the raw stream. Knows nothing of server or client: both call, from their `on…` methods,
+ * carries the raw stream, or becomes Node's own (lib/handover.js): then it has no connection, and its methods are net's.
+ * Knows nothing of server or client: both call, from their `on…` methods,
  *
  *   socket.connected() · received(chunk) · ended() · drained() · timedOut() · disconnected(errno, syscall)
  *
@@ -203,10 +204,21 @@ function connectingSocket (connection, options) {
   return socket
 }
 
+/**
+ * Is it Node's own by now? Its prototype stays ours: in V8 of Node 20 and 22, objects whose prototype was changed share
+ * no shape any more, and whoever reads from sockets, as ws does for each message, would pay for it.
+ */
+function isHandedOver (socket) {
+  return socket[kConnection] === undefined
+}
+
 /** The response (server) or request (client) that the connection carries. */
 Object.defineProperty(NativeSocket.prototype, '_httpMessage', {
   get () { return this[kConnection]?.current },
-  set (message) { this[kConnection].current = message },
+  set (message) {
+    if (isHandedOver(this)) Object.defineProperty(this, '_httpMessage', { value: message, writable: true, enumerable: true, configurable: true })
+    else this[kConnection].current = message
+  },
   enumerable: true,
   configurable: true
 })
@@ -253,6 +265,7 @@ function wait (socket, callback) {
 
 /** net.Socket's way to its handle, for single chunks and batches. */
 NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, encoding, callback) {
+  if (isHandedOver(this)) return net.Socket.prototype._writeGeneric.call(this, writev, data, encoding, callback)
   if (this.connecting) {
     this._pendingData = data
     this._pendingEncoding = encoding
@@ -299,6 +312,7 @@ function writeChunk (connection, chunk, encoding) {
  * @param {number} ms 0 for never
  */
 NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
+  if (isHandedOver(this)) return net.Socket.prototype.setTimeout.apply(this, arguments)
   if (this.destroyed) return this
   ms = timerDuration(ms, 'msecs')
   if (callback !== undefined) validateFunction(callback, 'callback')
@@ -315,13 +329,13 @@ NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
 NativeSocket.prototype.pause = function pause () {
   const connection = this[kConnection]
   // In HTTP mode pausing the socket holds the messages back; see core's http.Server.
-  if (!connection.detached && !this.connecting) connection.pause()
+  if (connection !== undefined && !connection.detached && !this.connecting) connection.pause()
   return net.Socket.prototype.pause.call(this)
 }
 
 NativeSocket.prototype.resume = function resume () {
   const connection = this[kConnection]
-  if (!connection.detached && !this.connecting) connection.resume()
+  if (connection !== undefined && !connection.detached && !this.connecting) connection.resume()
   return net.Socket.prototype.resume.call(this)
 }
 
@@ -360,23 +374,25 @@ function onTapped (chunk) {
 
 /** In HTTP mode the bytes belong to the messages; nobody may change how they are read. */
 NativeSocket.prototype.setEncoding = function setEncoding (encoding) {
-  if (!this[kConnection].detached) throw new codes.ERR_HTTP_SOCKET_ENCODING()
+  if (!isHandedOver(this) && !this[kConnection].detached) throw new codes.ERR_HTTP_SOCKET_ENCODING()
   return net.Socket.prototype.setEncoding.call(this, encoding)
 }
 
 /** A connection may listen in fewer places than core, or for longer: what is shown is what core has. */
 NativeSocket.prototype.listeners = function listeners (event) {
   const found = net.Socket.prototype.listeners.call(this, event)
-  return this[kConnection].listenersShown?.(event, found) ?? found
+  return this[kConnection]?.listenersShown?.(event, found) ?? found
 }
 
 NativeSocket.prototype.listenerCount = function listenerCount (event, listener) {
+  if (isHandedOver(this)) return net.Socket.prototype.listenerCount.call(this, event, listener)
   const found = this.listeners(event)
   return listener ? found.filter((one) => one === listener).length : found.length
 }
 
 /** Closes with RST. */
 NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
+  if (isHandedOver(this)) return net.Socket.prototype.resetAndDestroy.call(this)
   if (this._handle) this._handle.isReset = true
   return this.destroy(this._handle ? undefined : new codes.ERR_SOCKET_CLOSED())
 }
