@@ -192,3 +192,27 @@ for (const [what, say] of Object.entries(SAID)) {
     })
   }
 }
+
+/** Logs in one track what is heard on several connections. */
+function hear (run, name, peer) {
+  peer.socket.on('data', (chunk) => run.log('heard', name, chunk.length > 0))
+  peer.socket.on('end', () => run.log('heard', name, 'end'))
+  peer.socket.on('error', (error) => run.log('heard', name, error.code))
+}
+
+scenario.server('who is given up before others are answered hears of it before they do', async (run) => {
+  const held = []
+  const server = await run.serve({}, (req, res) => held.push(res))
+  const peers = []
+  for (const path of ['/given', '/answered']) {
+    const peer = run.dial()
+    hear(run, path, peer)
+    peers.push(peer.send(get(path)))
+    await run.once(server, 'request')
+  }
+  const [given, answered] = held
+  given.destroy()
+  answered.end('text')
+  await run.closed(given)
+  await Promise.all([peers[0].ended(), peers[1].until('text')])
+})

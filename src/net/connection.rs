@@ -23,6 +23,7 @@ use super::lending::{Lending, Transport};
 use super::listener::Listener;
 use super::message::{Body, Head, Message};
 use super::output::{Output, SEGMENT};
+use super::staleness;
 use super::timing::Timing;
 
 /// Bytes of bodies that may wait for the JS thread, a connection; reading stops above. Four reads.
@@ -376,16 +377,18 @@ impl Connection {
 
     /// Ends the connection at once. What counts as taken still reaches the peer: see `linger`.
     ///
-    /// The peer of an idle connection learns of it at once, as where sockets close in the same call: it may be about to
-    /// use the connection again.
+    /// The peer learns of it in this call, as where sockets close in the call: it may be about to use the connection
+    /// again, or to hear of something else first. Not so where something is on its way out, or waits to be read and
+    /// would not be: the peer then learns of that when the socket closes, by RST.
     pub(crate) fn destroy(&self) {
-        let idle = {
+        let quiet = {
             let state = self.lock();
-            let quiet = state.proto.is_idle() && state.output.is_empty() && !state.fin_sent;
+            let quiet = state.output.is_empty() && !state.writing && !state.fin_sent;
             quiet.then(|| state.transport.clone())
         };
-        if let Some(transport) = idle
+        if let Some(transport) = quiet
             && let Some(socket) = transport.socket()
+            && !staleness::has_unread(socket)
         {
             // A socket that is not connected any more has told its peer already.
             let _ = socket.shutdown(Shutdown::Write);

@@ -1,8 +1,11 @@
-//! Whether an idle connection may carry another exchange, asked at the moment it is to be used.
+//! What the kernel knows of a connection and no thread has read yet: whether an idle one may carry another exchange, asked
+//! at the moment it is to be used, and whether closing one would lose something.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
+
+use socket2::Socket;
 
 use super::connection::{Connection, Ending};
 
@@ -36,4 +39,10 @@ impl Connection {
             || !state.carry.is_empty()
             || state.proto.receiving()
     }
+}
+
+/// Has the peer sent what nobody has read yet? Whoever closes such a socket resets the connection.
+pub(super) fn has_unread(socket: &Socket) -> bool {
+    let mut byte = [MaybeUninit::uninit(); 1];
+    matches!(socket.peek(&mut byte), Ok(1..))
 }
