@@ -424,4 +424,4 @@ IncomingMessage.prototype._addHeaderLineDistinct = function _addHeaderLineDistin
 
 leaveCores(IncomingMessage.prototype, 'IncomingMessage', ['_read', '_dump', '_destroy'])
 
-module.exports = { IncomingMessage, newMessage, readRequest, readResponse, foldFirst, isTouched, splitFields }
+module.exports = { IncomingMessage, newMessage, readRequest, readResponse, foldFirst, isTouched }

@@ -5,11 +5,7 @@ use super::*;
 #[test]
 fn a_request_comes_up_and_its_response_goes_down() {
     let mut stage = Stage::new();
-    let (address, _listener) = stage.listen(0);
-    let mut peer = TcpStream::connect(address).unwrap();
-    peer.write_all(b"GET /there HTTP/1.1\r\nHost: here\r\n\r\n")
-        .unwrap();
-    let connection = stage.accepted();
+    let (mut peer, connection) = stage.said(b"GET /there HTTP/1.1\r\nHost: here\r\n\r\n");
     assert_eq!(stage.head(), b"/thereHost\nhere");
     connection
         .send(response(HEAD, 3, 2, Body::Copied(b"ok"), true))
@@ -92,11 +88,7 @@ fn an_unread_body_stops_at_the_window() {
 #[test]
 fn a_slow_reader_is_waited_for_and_then_drained() {
     let mut stage = Stage::new();
-    let (address, _listener) = stage.listen(0);
-    let mut peer = TcpStream::connect(address).unwrap();
-    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-        .unwrap();
-    let connection = stage.accepted();
+    let (mut peer, connection) = stage.said(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n");
     stage.head();
     let len = 16 * 1024 * 1024;
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n");

@@ -27,12 +27,9 @@ impl Stage {
 
     /// A connection whose head asks to leave HTTP, with a peer that says `more` behind it.
     fn asked_to_leave(&mut self, more: &[u8]) -> (TcpStream, Arc<Connection>) {
-        let (address, _listener) = self.listen(0);
-        let mut peer = TcpStream::connect(address).unwrap();
-        peer.write_all(&[UPGRADE, more].concat()).unwrap();
-        let connection = self.accepted();
+        let asked = self.said(&[UPGRADE, more].concat());
         self.head();
-        (peer, connection)
+        asked
     }
 
     /// A tapped connection.
@@ -66,11 +63,7 @@ fn a_tapped_connection_gives_its_bytes_up_and_parses_what_comes_back() {
 #[test]
 fn a_message_that_was_begun_before_the_tap_goes_on_with_what_comes_back() {
     let mut stage = Stage::new();
-    let (address, _listener) = stage.listen(0);
-    let mut peer = TcpStream::connect(address).unwrap();
-    peer.write_all(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nbe")
-        .unwrap();
-    let connection = stage.accepted();
+    let (mut peer, connection) = stage.said(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nbe");
     stage.head();
     let (Event::Data { .. }, before) = stage.next() else {
         panic!("expected DATA");

@@ -68,6 +68,14 @@ impl Stage {
         (address, listener)
     }
 
+    /// A peer that has said this, and its connection.
+    fn said(&mut self, bytes: &[u8]) -> (TcpStream, Arc<Connection>) {
+        let (address, _listener) = self.listen(0);
+        let mut peer = TcpStream::connect(address).unwrap();
+        peer.write_all(bytes).unwrap();
+        (peer, self.accepted())
+    }
+
     /// The next event, with the bytes of its payload.
     fn next(&mut self) -> (Event, Vec<u8>) {
         self.next_within(PATIENCE).expect("an event")
