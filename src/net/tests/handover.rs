@@ -63,7 +63,8 @@ fn a_tapped_connection_gives_its_bytes_up_and_parses_what_comes_back() {
 #[test]
 fn a_message_that_was_begun_before_the_tap_goes_on_with_what_comes_back() {
     let mut stage = Stage::new();
-    let (mut peer, connection) = stage.said(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nbe");
+    let (mut peer, connection) =
+        stage.said(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nbe");
     stage.head();
     let (Event::Data { .. }, before) = stage.next() else {
         panic!("expected DATA");
