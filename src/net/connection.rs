@@ -2,7 +2,7 @@
 //! speaks on it.
 //!
 //! Both change the [`State`] under the connection's lock, which is never held across a system call that can
-//! wait or a call into JavaScript. Commands of the JS thread take effect here at once (a response is framed
+//! wait or a call into JavaScript. Commands of the JS thread take effect here at once (`send.rs` frames a response
 //! straight into the output); the flush (`flush.rs`) then writes, on whichever thread it is called.
 
 use std::io;
@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http_native_proto as proto;
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
@@ -21,8 +20,7 @@ use super::event::{Batch, Event, EventQueue, Syscall};
 use super::io_thread::Shared;
 use super::lending::{Lending, Transport};
 use super::listener::Listener;
-use super::message::{Body, Head, Message};
-use super::output::{Output, SEGMENT};
+use super::output::Output;
 use super::staleness;
 use super::timing::Timing;
 
@@ -43,6 +41,12 @@ pub(super) enum Ending {
     Now,
     /// At once, with RST.
     Reset,
+}
+
+impl Ending {
+    pub(super) fn max_with(self, other: Self) -> Self {
+        if other > self { other } else { self }
+    }
 }
 
 /// Parsing failed, and fails again with every packet until JavaScript closes, as in core.
@@ -89,7 +93,7 @@ pub(super) struct State {
     pub(super) ending: Ending,
     pub(super) closed: bool,
     /// Bytes said since.
-    lost: usize,
+    pub(super) lost: usize,
     pub(super) failure: Option<(i32, Syscall)>,
     /// DRAIN is wanted once.
     pub(super) notify_drain: bool,
@@ -113,13 +117,6 @@ impl State {
         self.tapped || self.may_parse() || (!self.asked && self.carry.is_empty())
     }
 
-    /// What is said after the end, before JavaScript knows of it, counts as waiting for ever: a writer that heeds
-    /// back-pressure stops, and hears of the end.
-    fn lose(&mut self, len: usize) -> usize {
-        self.lost += len;
-        self.lost
-    }
-
     /// Ends the connection for whoever comes later; gives the socket to be dropped without the lock.
     pub(super) fn close(&mut self) -> Transport {
         self.closed = true;
@@ -133,7 +130,7 @@ impl State {
 
 pub(crate) struct Connection {
     pub(crate) id: u32,
-    role: proto::Role,
+    pub(super) role: proto::Role,
     /// The I/O thread that owns the socket; none for driver two.
     thread: Option<Arc<Shared>>,
     pub(super) listener: Option<Arc<Listener>>,
@@ -208,134 +205,7 @@ impl Connection {
         self.thread.as_ref()
     }
 
-    // What JavaScript says.
-
-    /// Frames a message into the output. Returns the bytes that wait to be written.
-    ///
-    /// # Errors
-    /// The head or the trailers do not have the lines that the renderer counted.
-    pub(crate) fn send(&self, message: Message<'_>) -> Result<usize, proto::SendError> {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        if state.closed {
-            return Ok(state.lose(message.body.len()));
-        }
-        if message.cork {
-            state.output.cork();
-        }
-        match message.head {
-            Head::None => {}
-            Head::Informational(block) => {
-                let sent =
-                    state
-                        .proto
-                        .send_informational(block.bytes, block.lines, state.output.tail());
-                match sent {
-                    // Node: an interim response behind the head of the final one goes out as it is.
-                    Err(proto::SendError::OutOfOrder) => {
-                        state.output.tail().extend_from_slice(block.bytes)
-                    }
-                    sent => sent?,
-                }
-            }
-            Head::Final(block, framing) => {
-                if self.role == proto::Role::Client {
-                    state.attention |= !state.asked && !state.carry.is_empty();
-                    state.asked = true;
-                    state
-                        .proto
-                        .expect_response(message.request_head, message.request_connect);
-                }
-                state
-                    .proto
-                    .send_head(block.bytes, block.lines, framing, state.output.tail())?;
-            }
-        }
-        let len = message.body.len();
-        if len > 0 && state.proto.begin_data(len, state.output.tail()) {
-            match message.body {
-                Body::None => {}
-                Body::Copied(bytes) if bytes.len() < SEGMENT => {
-                    state.output.tail().extend_from_slice(bytes);
-                }
-                Body::Copied(bytes) => state.output.push(Bytes::copy_from_slice(bytes)),
-                Body::Kept(bytes) => state.output.push(bytes),
-            }
-            state.proto.finish_data(state.output.tail());
-        }
-        if let Some(trailers) = message.end {
-            state.proto.send_end(
-                trailers.bytes,
-                trailers.lines,
-                message.last,
-                state.output.tail(),
-            )?;
-            if message.last && self.role == proto::Role::Server {
-                state.ending = state.ending.max_with(Ending::AfterOutput);
-                state.attention = true;
-            } else {
-                self.response_ended(state);
-            }
-        }
-        Ok(state.output.unaccepted())
-    }
-
-    /// A response went out in raw bytes.
-    pub(crate) fn answered(&self) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        state.proto.answered();
-        self.response_ended(state);
-    }
-
-    /// Between exchanges the keep-alive timeout counts.
-    fn response_ended(&self, state: &mut State) {
-        if !state.carry.is_empty() {
-            state.attention = true;
-        }
-        if self.role == proto::Role::Server
-            && state.proto.outstanding() == 0
-            && let Some(listener) = &self.listener
-        {
-            let keep_alive = listener.keep_alive();
-            if !keep_alive.is_zero() {
-                state.timing.idle = keep_alive;
-                state.timing.keep_alive_set = true;
-                state.timing.active(Instant::now());
-            }
-        }
-    }
-
-    /// Takes back what was said since the last message with `cork`, unless it has left.
-    pub(crate) fn discard(&self) {
-        self.lock().output.discard();
-    }
-
-    /// Appends bytes outside of any message. Returns the bytes that wait to be written.
-    pub(crate) fn write_raw(&self, body: Body<'_>) -> usize {
-        let mut state = self.lock();
-        if state.closed {
-            return state.lose(body.len());
-        }
-        match body {
-            Body::None => {}
-            Body::Copied(bytes) => state.output.tail().extend_from_slice(bytes),
-            Body::Kept(bytes) => state.output.push(bytes),
-        }
-        state.output.unaccepted()
-    }
-
-    /// Bytes that do not count as taken.
-    pub(crate) fn pending(&self) -> usize {
-        let state = self.lock();
-        state.output.unaccepted() + state.in_flight + state.lost
-    }
-
-    /// Is anything there for the kernel?
-    pub(crate) fn has_output(&self) -> bool {
-        let state = self.lock();
-        state.writing || !state.output.is_empty()
-    }
+    // What JavaScript asks for besides; what it says is in `send.rs`.
 
     /// Limits for the messages to come.
     pub(crate) fn configure(&self, config: proto::Config) {
@@ -511,12 +381,6 @@ impl Connection {
                 deadline,
             });
         }
-    }
-}
-
-impl Ending {
-    fn max_with(self, other: Self) -> Self {
-        if other > self { other } else { self }
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod message;
 pub(crate) mod output;
 mod reactor;
 mod receive;
+mod send;
 mod staleness;
 #[cfg(test)]
 mod tests;
