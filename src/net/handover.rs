@@ -84,6 +84,12 @@ mod tests {
     use crate::net::event::Event;
     use crate::net::lending::Transport;
 
+    /// A server's connection over a stream of JavaScript's.
+    fn on_a_stream() -> Connection {
+        let config = Config::default();
+        Connection::new(0, Role::Server, config, None, None, Transport::None)
+    }
+
     fn body_events(batch: &Batch) -> Vec<String> {
         let events = batch.events.iter();
         let told = events.map(|event| match event {
@@ -114,14 +120,7 @@ mod tests {
             ("Content-Length: 3\r\n\r\nhi", vec!["data"], ""),
         ];
         for (rest, expected, behind) in cases {
-            let connection = Connection::new(
-                0,
-                Role::Server,
-                Config::default(),
-                None,
-                None,
-                Transport::None,
-            );
+            let connection = on_a_stream();
             let mut batch = Batch::default();
             connection.receive(Some(format!("{head}{rest}").as_bytes()), &mut batch);
             assert_eq!(batch.events.len(), 1);
@@ -145,14 +144,7 @@ mod tests {
 
     #[test]
     fn an_error_in_a_body_before_a_switch_counts_from_the_start_of_its_packet() {
-        let connection = Connection::new(
-            0,
-            Role::Server,
-            Config::default(),
-            None,
-            None,
-            Transport::None,
-        );
+        let connection = on_a_stream();
         let good = "POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n";
         let mut batch = Batch::default();
         connection.receive(Some(format!("{good}zzz").as_bytes()), &mut batch);

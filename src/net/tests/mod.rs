@@ -76,6 +76,17 @@ impl Stage {
         (peer, self.accepted())
     }
 
+    /// Answers, and ends the connection behind that: the peer gets the whole answer and then FIN.
+    fn last_answer(&mut self, connection: &Arc<Connection>, peer: &mut TcpStream) {
+        connection
+            .send(response(HEAD, 3, 2, Body::Copied(b"ok"), true))
+            .unwrap();
+        self.attend(connection);
+        let mut answer = Vec::new();
+        peer.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, [HEAD, b"ok"].concat());
+    }
+
     /// The next event, with the bytes of its payload.
     fn next(&mut self) -> (Event, Vec<u8>) {
         self.next_within(PATIENCE).expect("an event")
