@@ -13,7 +13,6 @@
 
 const { captureRejectionSymbol } = require('node:events')
 const stream = require('node:stream')
-const { isUint8Array } = require('node:util/types')
 const { sendFlags } = require('./binding')
 const { storeHead } = require('./outgoing-head')
 const { headerMethods } = require('./outgoing-headers')
@@ -26,8 +25,10 @@ const { deliver, flushQueue } = require('./outgoing-queue')
 const {
   baseEmit, isQuiet, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./outgoing-end')
-const { _send, _writeRaw, isPlain, writePlain, endPlain } = require('./outgoing-plain')
-const { isForeign, writeForeign, endForeign } = require('./outgoing-foreign')
+const { _send, _writeRaw, isPlain, writePlain } = require('./outgoing-plain')
+const { isForeign, writeForeign } = require('./outgoing-foreign')
+const { checkChunk, report, isStrict, countStrictly } = require('./outgoing-checks')
+const { endPlainly, endAgain, endDestroyed, endUncarried, isAllSent } = require('./outgoing-ended')
 const { cores, isCores, leaveCores } = require('./core-messages')
 const { quiet } = require('./quiet')
 const { isInsecure } = require('./parser-config')
@@ -139,29 +140,6 @@ OutgoingMessage.prototype._writeRaw = _writeRaw
 
 // ------------------------------------------------------------------------------------------- write() and end()
 
-function checkChunk (chunk) {
-  if (chunk === null) throw new codes.ERR_STREAM_NULL_VALUES()
-  if (typeof chunk !== 'string' && !isUint8Array(chunk)) {
-    throw new codes.ERR_INVALID_ARG_TYPE('chunk', ['string', 'Buffer', 'Uint8Array'], chunk)
-  }
-}
-
-/** A mistake that is reported, not thrown: to the callback, then as 'error'; to nobody if the message is destroyed. */
-function report (message, error, callback) {
-  if (!message.destroyed) process.nextTick(emitError, message, error, callback)
-}
-
-function emitError (message, error, callback) {
-  callback(error)
-  if (typeof message.emit === 'function' && !message.destroyed) message.emit('error', error)
-}
-
-/** Does strictContentLength hold this message to its word? */
-function isStrict (message) {
-  return message.strictContentLength && message._contentLength !== null && message._hasBody &&
-    !message._removedContLen && !message.chunkedEncoding && !message.hasHeader('transfer-encoding')
-}
-
 /**
  * Sends a part of the body. Without a head so far it sends the implicit one.
  * @param {string|Uint8Array} chunk
@@ -209,16 +187,6 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     return !this[kNeedDrain]
   }
   return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, hasCallback ? callback : null))
-}
-
-function countStrictly (message, size, isEnd) {
-  if (isStrict(message)) {
-    const total = message[kBytesWritten] + size
-    if (isEnd ? total !== message._contentLength : total > message._contentLength) {
-      throw new codes.ERR_HTTP_CONTENT_LENGTH_MISMATCH(total, message._contentLength)
-    }
-  }
-  message[kBytesWritten] += size
 }
 
 /** Keeps what is written until uncork(); nests. */
@@ -317,67 +285,6 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   }
   this[kCorked] = 0
   return this
-}
-
-/** end() of a message that frames itself: somebody else sends it, or it is on a stream of somebody else. */
-function endPlainly (message, chunk, encoding, size, hadPart, callback) {
-  if (typeof callback === 'function') addEndCallback(message, callback)
-  const end = isForeign(message) ? endForeign : endPlain
-  end(message, chunk, encoding, size, hadPart, (error) => finishAnyway(message, error))
-  message[kCorked] = 0
-  message.finished = true
-  if (message.outputData.length === 0 && isAttached(message)) message._finish()
-  return message
-}
-
-/** Is it the transport's current message? */
-function isAttached (message) {
-  return Boolean(message[kConnection]) || message[kSocket]?._httpMessage === message
-}
-
-/** end() of a message that was ended before. */
-function endAgain (message, chunk, callback) {
-  if (chunk) report(message, new codes.ERR_STREAM_WRITE_AFTER_END(), typeof callback === 'function' ? callback : nop)
-  else if (typeof callback === 'function') addEndCallback(message, callback)
-  return message
-}
-
-/** end() of a message that was destroyed: it goes as far as it can, and a last part is ignored. */
-function endDestroyed (message, chunk, callback) {
-  if (isForeign(message) && (chunk || !message._header)) message[kSocket].cork?.()
-  if (chunk) {
-    if (typeof chunk !== 'string') checkChunk(chunk)
-  } else if (!message._header) {
-    message._contentLength = 0
-    message._implicitHeader()
-  }
-  if (typeof callback === 'function') addEndCallback(message, callback)
-  if (isStrict(message) && message[kBytesWritten] !== message._contentLength) {
-    throw new codes.ERR_HTTP_CONTENT_LENGTH_MISMATCH(message[kBytesWritten], message._contentLength)
-  }
-  if (message[kChunkedBuffer] !== null) endHeld(message)
-  if (isForeign(message)) return endPlainly(message, undefined, null, 0, Boolean(chunk), undefined)
-  const isSent = !chunk && isAllSent(message)
-  const flags = END | takeHeadFlag(message)
-  if (!isLost(message)) deliver(message, flags, flags & HEAD ? message._header : '', undefined, null, 0, null)
-  message[kCorked] = 0
-  message.finished = true
-  endUncarried(message, isSent)
-  return message
-}
-
-/** Does nothing have to follow what was sent? */
-function isAllSent (message) {
-  return message._headerSent && !(message._hasBody && message.chunkedEncoding) && message.outputSize === 0
-}
-
-/** The end could not leave: it waits for its turn, or is lost, of which nobody hears, unless it had nothing to send. */
-function endUncarried (message, isSent) {
-  if (isLost(message)) {
-    if (isSent) process.nextTick(finishAnyway, message)
-    else message[kEndCallbacks] = undefined
-  }
-  if (message.outputData.length === 0 && isAttached(message)) message._finish()
 }
 
 /** Everything is with the transport; 'finish' follows when it took it. */

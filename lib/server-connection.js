@@ -6,36 +6,30 @@
  * connection: the socket itself exists only if somebody looked.
  */
 
-const { AsyncLocalStorage } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const net = require('node:net')
-const { constants } = require('node:os')
 const { native, headFlags } = require('./binding')
 const { Connection } = require('./connection')
 const { newMessage, readRequest, foldFirst, isTouched } = require('./incoming')
 const { closeResponse, originalAssignSocket, originalDetachSocket } = require('./response')
-const { isQuiet, baseEmit, failEndCallbacks } = require('./outgoing')
+const { isQuiet, baseEmit } = require('./outgoing')
 const { acceptedSocket } = require('./socket')
 const { exchange, newResource } = require('./exchange')
 const { beginUpgraded } = require('./server-upgrade')
-const { failureMembers, isHeard } = require('./server-failure')
+const { failureMembers } = require('./server-failure')
+const { endMembers } = require('./server-end')
+const { idleMembers } = require('./idle-times')
 const { Parser } = require('./parser')
 const { tellAnswered, onDrain } = require('./replaced-write')
-const { connectionReset, systemError } = require('./errors')
 const versions = require('./versions')
 const {
-  kConnection, kSocket, kNeedDrain, kReceive, kComplete, kDrained, kDetachSignal, kIncomingMessage, kConnections,
-  kWritableFinished
+  kConnection, kSocket, kNeedDrain, kReceive, kComplete, kDrained, kDetachSignal, kIncomingMessage, kConnections
 } = require('./symbols')
 
 const { BODY, UPGRADE, SURPLUS } = headFlags
 const { METHODS } = native
 
 const { write: socketWrite } = net.Socket.prototype
-
-/** What became of output that will not be written. */
-const ECANCELED = -constants.errno.ECANCELED
-const WRITE = 2
 
 const finishChannel = diagnostics.channel('http.server.response.finish')
 
@@ -97,7 +91,7 @@ function ServerConnection (id, stream, server, listener) {
   server[kConnections].add(this)
 }
 Object.setPrototypeOf(ServerConnection.prototype, Connection.prototype)
-Object.assign(ServerConnection.prototype, failureMembers)
+Object.assign(ServerConnection.prototype, failureMembers, endMembers, idleMembers)
 
 /** The socket, as core's servers dress it. Made when somebody looks. */
 ServerConnection.prototype.getSocket = function getSocket () {
@@ -340,7 +334,7 @@ ServerConnection.prototype.stopListening = function stopListening () {
   socket.removeListener('close', onSocketClose)
 }
 
-// --------------------------------------------------------------------------------------------- bodies, timeouts
+// ----------------------------------------------------------------------------------------------------- bodies
 
 function receive (chunk) {
   this[kReceive](chunk)
@@ -364,41 +358,6 @@ ServerConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   if (this.switching !== null && this.switching.stream !== null) this.run(beginUpgraded, undefined, this)
 }
 
-/** The connection was idle for the time set. */
-ServerConnection.prototype.onTimeout = function onTimeout () {
-  if (this.detached) this.socket.timedOut()
-  else if (this.stream !== null) tellTimeout.call(this)
-  else if (this.timerScope !== null) this.timerScope(() => tellTimeout.call(this))
-  else this.run(tellTimeout, this)
-}
-
-function tellTimeout () {
-  const { server, current, receiving, socket } = this
-  let heard = false
-  if (receiving !== null && isTouched(receiving)) heard = receiving.emit('timeout', this.getSocket())
-  else if (receiving === null && current !== null && !current.req.complete) heard = current.req.emit('timeout', this.getSocket())
-  if (current !== null && !isQuiet(current)) heard = current.emit('timeout', this.getSocket()) || heard
-  if (isHeard(server, 'timeout')) heard = server.emit('timeout', this.getSocket()) || heard
-  if (!heard) {
-    if (socket !== null) socket.destroy()
-    else this.destroy()
-  }
-  // Who listens to the socket comes behind the server.
-  if (socket !== null && this.stream === null) socket.timedOut()
-}
-
-/** The application sets the idle time: as with a timer, what happens then happens in its context. */
-ServerConnection.prototype.setTimeout = function setTimeout (ms) {
-  if (this.stream === null) this.timerScope = AsyncLocalStorage.snapshot()
-  Connection.prototype.setTimeout.call(this, ms)
-}
-
-/** The server sets it. */
-ServerConnection.prototype.resetTimeout = function resetTimeout (ms) {
-  this.timerScope = null
-  Connection.prototype.setTimeout.call(this, ms)
-}
-
 ServerConnection.prototype.onDrain = function onDrain () {
   const { current, socket } = this
   this.needDrain = false
@@ -409,112 +368,6 @@ ServerConnection.prototype.onDrain = function onDrain () {
 
 ServerConnection.prototype.onRaw = function onRaw (chunk) {
   this.getSocket().received(chunk)
-}
-
-// ------------------------------------------------------------------------------------------------------- the end
-
-/** The client sent FIN. */
-ServerConnection.prototype.onEof = function onEof () {
-  const { socket } = this
-  if (socket === null || this.stream !== null) this.endInput()
-  // Its 'end' leads to the rest, in core's order.
-  else socket.ended()
-}
-
-/** The client's side has ended. Unless httpAllowHalfOpen is set ours ends too, and with it the exchanges under way. */
-ServerConnection.prototype.endInput = function endInput () {
-  if (this.detached || this.inputEnded) return
-  this.inputEnded = true
-  const { server, current, queue, endError } = this
-  if (endError !== null) {
-    this.fail(endError)
-  } else if (!server.httpAllowHalfOpen) {
-    this.endOutput()
-  } else if (queue !== null && queue.length !== 0) {
-    queue[queue.length - 1]._last = true
-  } else if (current !== null) {
-    current._last = true
-  } else {
-    this.endOutput()
-  }
-}
-
-ServerConnection.prototype.endOutput = function endOutput () {
-  this.outputEnded = true
-  if (this.socket !== null) this.socket.end()
-  else this.shutdown()
-}
-
-/** Every request without a finished response is lost. */
-ServerConnection.prototype.abort = function abort () {
-  const { current, queue } = this
-  if (current !== null) abortRequest(current.req)
-  if (queue !== null) for (const response of queue) abortRequest(response.req)
-}
-
-function abortRequest (request) {
-  if (!request.destroyed) request.destroy(connectionReset('aborted'))
-}
-
-ServerConnection.prototype.onClosed = function onClosed (errno, syscall) {
-  const { server, socket, stream } = this
-  this.errno = errno
-  if (!this.detached) server[kConnections].delete(this)
-  if (stream === null && socket !== null) {
-    // Its 'close' leads to the rest, in core's order.
-    socket.disconnected(errno, syscall)
-    return
-  }
-  if (errno !== 0) this.failOnce(systemError(errno, syscall))
-  this.countOut()
-  this.abort()
-  this.afterClose()
-}
-
-ServerConnection.prototype.countOut = function countOut () {
-  if (!this.isCounted) return
-  this.isCounted = false
-  this.server._connections--
-  this.server._emitCloseIfDrained()
-}
-
-/** Everybody knows that the connection is closed. */
-ServerConnection.prototype.afterClose = function afterClose () {
-  this.isGone = true
-  if (!this.detached) this.closeResponses()
-  this.receiving = null
-  if (this.resource !== null) this.resource.emitDestroy()
-}
-
-ServerConnection.prototype.closeResponses = function closeResponses () {
-  const { current, queue } = this
-  // What would still be sent is lost; the response keeps its socket, to be looked at.
-  this.outputEnded = true
-  if (current !== null) {
-    if (current.finished && !current[kWritableFinished]) failEndCallbacks(current, systemError(ECANCELED, WRITE))
-    closeResponse(current)
-  }
-  if (queue === null) return
-  this.queue = null
-  if (!versions.closesQueuedResponses || this.detached) return
-  for (const response of queue) closeResponse(response)
-}
-
-/** Closes the connection: server.closeAllConnections(). */
-ServerConnection.prototype.terminate = function terminate () {
-  if (this.socket !== null) {
-    this.socket.destroy()
-  } else {
-    this.destroy()
-    // At once: the server may be closing.
-    this.countOut()
-  }
-}
-
-/** 0 busy, 1 between exchanges, 2 no byte ever received. */
-ServerConnection.prototype.idleness = function idleness () {
-  if (this.id === -1 || this.current !== null) return 0
-  return native.isIdle(this.id)
 }
 
 module.exports = { ServerConnection, onCarrierClose }

@@ -1,0 +1,126 @@
+'use strict'
+
+/**
+ * How a connection of a server ends, and what that means for the exchanges under way: the client's FIN, the transport's
+ * end, the server's own wish. `lib/server-connection.js` puts these methods on its prototype.
+ */
+
+const { constants } = require('node:os')
+const { native } = require('./binding')
+const { connectionReset, systemError } = require('./errors')
+const { failEndCallbacks } = require('./outgoing')
+const { closeResponse } = require('./response')
+const versions = require('./versions')
+const { kConnections, kWritableFinished } = require('./symbols')
+
+/** What became of output that will not be written. */
+const ECANCELED = -constants.errno.ECANCELED
+const WRITE = 2
+
+const members = {}
+
+/** The client sent FIN. */
+members.onEof = function onEof () {
+  const { socket } = this
+  if (socket === null || this.stream !== null) this.endInput()
+  // Its 'end' leads to the rest, in core's order.
+  else socket.ended()
+}
+
+/** The client's side has ended. Unless httpAllowHalfOpen is set ours ends too, and with it the exchanges under way. */
+members.endInput = function endInput () {
+  if (this.detached || this.inputEnded) return
+  this.inputEnded = true
+  const { server, current, queue, endError } = this
+  if (endError !== null) {
+    this.fail(endError)
+  } else if (!server.httpAllowHalfOpen) {
+    this.endOutput()
+  } else if (queue !== null && queue.length !== 0) {
+    queue[queue.length - 1]._last = true
+  } else if (current !== null) {
+    current._last = true
+  } else {
+    this.endOutput()
+  }
+}
+
+members.endOutput = function endOutput () {
+  this.outputEnded = true
+  if (this.socket !== null) this.socket.end()
+  else this.shutdown()
+}
+
+/** Every request without a finished response is lost. */
+members.abort = function abort () {
+  const { current, queue } = this
+  if (current !== null) abortRequest(current.req)
+  if (queue !== null) for (const response of queue) abortRequest(response.req)
+}
+
+function abortRequest (request) {
+  if (!request.destroyed) request.destroy(connectionReset('aborted'))
+}
+
+members.onClosed = function onClosed (errno, syscall) {
+  const { server, socket, stream } = this
+  this.errno = errno
+  if (!this.detached) server[kConnections].delete(this)
+  if (stream === null && socket !== null) {
+    // Its 'close' leads to the rest, in core's order.
+    socket.disconnected(errno, syscall)
+    return
+  }
+  if (errno !== 0) this.failOnce(systemError(errno, syscall))
+  this.countOut()
+  this.abort()
+  this.afterClose()
+}
+
+members.countOut = function countOut () {
+  if (!this.isCounted) return
+  this.isCounted = false
+  this.server._connections--
+  this.server._emitCloseIfDrained()
+}
+
+/** Everybody knows that the connection is closed. */
+members.afterClose = function afterClose () {
+  this.isGone = true
+  if (!this.detached) this.closeResponses()
+  this.receiving = null
+  if (this.resource !== null) this.resource.emitDestroy()
+}
+
+members.closeResponses = function closeResponses () {
+  const { current, queue } = this
+  // What would still be sent is lost; the response keeps its socket, to be looked at.
+  this.outputEnded = true
+  if (current !== null) {
+    if (current.finished && !current[kWritableFinished]) failEndCallbacks(current, systemError(ECANCELED, WRITE))
+    closeResponse(current)
+  }
+  if (queue === null) return
+  this.queue = null
+  if (!versions.closesQueuedResponses || this.detached) return
+  for (const response of queue) closeResponse(response)
+}
+
+/** Closes the connection: server.closeAllConnections(). */
+members.terminate = function terminate () {
+  if (this.socket !== null) {
+    this.socket.destroy()
+  } else {
+    this.destroy()
+    // At once: the server may be closing.
+    this.countOut()
+  }
+}
+
+/** 0 busy, 1 between exchanges, 2 no byte ever received. */
+members.idleness = function idleness () {
+  if (this.id === -1 || this.current !== null) return 0
+  return native.isIdle(this.id)
+}
+
+module.exports = { endMembers: members }
