@@ -301,7 +301,7 @@ ClientConnection.prototype.onRaw = function onRaw (chunk) {
 ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
   this.errno = errno
   if (this.attempts !== null) {
-    this.attempts.failed(errno)
+    this.attempts.failed(errno, syscall)
     return
   }
   this.stopIdleTimer()

@@ -5,7 +5,7 @@
  */
 
 const diagnostics = require('node:diagnostics_channel')
-const { codes, coded, connectionReset } = require('./errors')
+const { codes, connectionReset } = require('./errors')
 const { failEndCallbacks } = require('./outgoing')
 const { kCallbacks, kEndCallbacks } = require('./symbols')
 
@@ -39,8 +39,8 @@ function emitClose (request) {
 /** The transport is gone under an exchange. */
 function lose (connection, request, socket) {
   const response = request.res
-  // What was kept for a connection that never came fails after 'close', as a write to such a socket does; a stream
-  // tells of each write by itself.
+  // What was kept for a connection that never came fails with the write that waits in the socket; a stream tells of each
+  // write by itself.
   const isToldLater = connection.heldSize !== 0 || connection.unwritten !== 0
   const endCallbacks = isToldLater ? request[kEndCallbacks] : null
   if (endCallbacks !== null) request[kEndCallbacks] = null
@@ -59,12 +59,7 @@ function lose (connection, request, socket) {
   }
   request.outputData.length = 0
   if (endCallbacks !== null) request[kEndCallbacks] = endCallbacks
-  if (connection.heldSize !== 0) {
-    failWrites(request, coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', 'Socket closed before the connection was established'))
-    connection.heldSize = 0
-  } else if (connection.unwritten === 0) {
-    failWrites(request)
-  }
+  if (!isToldLater) failWrites(request)
 }
 
 /** The callbacks of writes that will never be taken. */

@@ -11,8 +11,10 @@ const { setTimeout: startTimer, clearTimeout } = require('node:timers')
 const { native, sendFlags, connections, touch } = require('./binding')
 const { Connection } = require('./connection')
 const { failWrites } = require('./client-outcome')
-const { PENDING_MAX } = require('./outgoing')
+const { codes, coded } = require('./errors')
+const { PENDING_MAX, failEndCallbacks } = require('./outgoing')
 const versions = require('./versions')
+const { kCallbacks, kHeadFlags } = require('./symbols')
 
 const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
@@ -31,6 +33,13 @@ function ClientTransport (id, stream) {
   /** What is to be done as soon as there is one: arguments of `send` and `writeRaw`. */
   this.held = null
   this.heldSize = 0
+  /** Takes its listeners off the socket when that comes to anything. */
+  this.leaveSocket = null
+  /** Our end of the attempt that failed. */
+  this.triedFrom = undefined
+  /** Callbacks that wait for the first write to the socket, and whether that ends the request: the others wait behind it. */
+  this.firstWrites = 0
+  this.firstEnds = false
   this.drainWanted = false
   /** A request is being flushed: it asks whether it was handed over. */
   this.flushing = false
@@ -73,29 +82,97 @@ ClientTransport.prototype.abandon = function abandon () {
 }
 
 ClientTransport.prototype.onConnected = function onConnected () {
-  const { held, socket } = this
   this.attempts.connected()
+  this.socket.connected()
+}
+
+/** From now on what is said leaves; what was said meanwhile goes first. */
+ClientTransport.prototype.establish = function establish () {
+  // Done with the first write, or a listener of 'connect' has destroyed the socket.
+  if (this.attempts === null) return
   this.attempts = null
   this.stopIdleTimer()
   if (this.idle !== 0) applyIdle(this)
-  if (held !== null) {
-    this.held = null
-    this.heldSize = 0
-    for (const parts of held) {
-      if (parts.length === 5) this.send(...parts)
-      else this.writeRaw(...parts)
-    }
-  }
-  if (this.drainWanted) this.notifyDrain()
+  const { held, request } = this
+  if (held !== null) sendHeld(this, held)
+  if (request?.socket && !request._headerSent) this.expect(request)
+  if (this.drainWanted) tellHandedOver(this, request)
   if (this.ending !== null) this[this.ending]()
-  socket.connected()
+}
+
+function sendHeld (connection, held) {
+  connection.held = null
+  connection.heldSize = 0
+  connection.leaveSocket()
+  connection.flushing = true
+  for (const parts of held) {
+    if (parts.length === 5) connection.send(...parts)
+    else connection.writeRaw(...parts)
+  }
+  connection.flushing = false
+}
+
+/** In core the first write tells at once, and those that waited behind it in a tick of their own. */
+function tellHandedOver (connection, request) {
+  if (native.notifyDrain(connection.id) !== 1) {
+    touch()
+    return
+  }
+  const callbacks = request?.[kCallbacks]
+  if (!callbacks || callbacks.length <= connection.firstWrites) {
+    connection.onDrain()
+    return
+  }
+  request[kCallbacks] = callbacks.splice(connection.firstWrites)
+  for (const callback of callbacks) callback(null)
+  connection.notifyDrain()
+}
+
+/** The attempt failed: the last chance to ask where from. */
+ClientTransport.prototype.beforeRelease = function beforeRelease (errno) {
+  if (this.attempts === null) Connection.prototype.beforeRelease.call(this, errno)
+  else this.triedFrom = native.address(this.id, false)
 }
 
 function hold (connection, parts, size) {
-  if (connection.held === null) connection.held = []
+  if (connection.held === null) {
+    connection.held = []
+    waitInSocket(connection)
+  }
   connection.held.push(parts)
   connection.heldSize += size
   return connection.heldSize
+}
+
+/** As core's first write does. */
+function waitInSocket (connection) {
+  const { socket, request } = connection
+  const fail = (error) => {
+    if (request !== null) failHeld(connection, request, error)
+    connection.heldSize = 0
+  }
+  const connected = () => {
+    connection.leaveSocket()
+    // A listener before this one may have destroyed it.
+    if (connection.attempts !== null) connection.establish()
+    else fail(new codes.ERR_SOCKET_CLOSED())
+  }
+  const closed = () => fail(coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', 'Socket closed before the connection was established'))
+  connection.leaveSocket = () => {
+    socket.off('connect', connected)
+    socket.off('close', closed)
+  }
+  socket.once('connect', connected)
+  socket.once('close', closed)
+}
+
+/** The connection was never made. In core the first write waits in the socket, and the others behind it. */
+function failHeld ({ socket, firstWrites, firstEnds }, request, first) {
+  const later = socket.errored ?? first
+  const callbacks = request[kCallbacks]
+  request[kCallbacks] = null
+  callbacks?.forEach((callback, index) => callback(index < firstWrites ? first : later))
+  failEndCallbacks(request, firstEnds ? first : later)
 }
 
 function sizeOf (chunk) {
@@ -231,6 +308,17 @@ ClientTransport.prototype.flush = function flush (request) {
   request._flush()
   stream?.uncork?.()
   this.flushing = false
+  if (this.attempts !== null) {
+    this.firstWrites = request[kCallbacks]?.length ?? 0
+    this.firstEnds = request.finished
+  }
+}
+
+/** The head of the request under way is still to come; its response may be here first. */
+ClientTransport.prototype.expect = function expect (request) {
+  if (this.attempts !== null || this.id === -1) return
+  native.expect(this.id, request[kHeadFlags])
+  touch()
 }
 
 // ------------------------------------------------------------------------------------------------- idle time

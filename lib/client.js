@@ -245,6 +245,7 @@ function takeSocket (request, socket, error) {
   request.emit('socket', socket)
   if (!socket.writable) return
   connection.flush(request)
+  if (!request._headerSent) connection.expect(request)
   if (request[kNeedDrain] && !request.finished) connection.notifyDrain()
 }
 

@@ -140,6 +140,11 @@ Connection.prototype.receive = function (chunk) {
   if (this.id !== -1) receive(this.id, chunk)
 }
 
+/** Is the way to the peer still being found? */
+Connection.prototype.isConnecting = function isConnecting () {
+  return false
+}
+
 /** Bytes that the kernel (or the stream) has not taken yet. */
 Connection.prototype.pending = function pending () {
   if (this.stream !== null) return backlog(this.stream)

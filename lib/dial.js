@@ -31,6 +31,9 @@ const UNIX_PATH_MAX = 107
 /** libuv's number for a connection attempt given up; the same on all platforms we name it for. */
 const ETIMEDOUT = -require('node:os').constants.errno.ETIMEDOUT
 
+/** Number of the system call that says that connect() itself failed; see docs/BOUNDARY.md. */
+const AT_ONCE = 4
+
 const MANUAL = Object.freeze({ requireManualDestroy: true })
 
 const socketChannel = diagnostics.channel('net.client.socket')
@@ -121,7 +124,7 @@ function Attempts (connection, socket, options) {
 
 /** Finds the addresses. Errors, and the first attempt, come in a later tick. */
 Attempts.prototype.resolve = function resolve () {
-  const { options, host } = this
+  const { socket, options, host } = this
   if (options.path) {
     this.later({ address: options.path, family: undefined })
     return
@@ -132,6 +135,7 @@ Attempts.prototype.resolve = function resolve () {
     return
   }
 
+  socket._host = host
   const family = familyOf(options.family) || 0
   const query = { family, hints: options.hints || 0 }
   if (family === 0) {
@@ -256,17 +260,29 @@ Attempts.prototype.connected = function connected () {
   clearTimeout(this.timer)
 }
 
-/** An attempt ended with this errno. */
-Attempts.prototype.failed = function failed (errno) {
+/**
+ * An attempt ended with this errno.
+ * @param {number} syscall as in docs/BOUNDARY.md
+ */
+Attempts.prototype.failed = function failed (errno, syscall) {
   clearTimeout(this.timer)
   this.timer = null
   if (this.isOver()) return
   const { socket, port } = this
   const { address, family } = this.current
   const error = this.errorOf(errno)
+  if (syscall === AT_ONCE) error.message += ` - Local (${family === 6 ? '::' : '0.0.0.0'}:0)`
   this.errors.push(error)
-  socket.emit('connectionAttemptFailed', address, family === undefined ? undefined : port, family, error)
-  if (this.isOver()) return
+  const isOnly = socket.autoSelectFamilyAttemptedAddresses === undefined
+  // The only address failed, and core's call itself has told: then that was no attempt.
+  if (!isOnly || syscall !== AT_ONCE) {
+    if (isOnly) {
+      socket.connecting = false
+      socket._sockname = null
+    }
+    socket.emit('connectionAttemptFailed', address, family === undefined ? undefined : port, family, error)
+    if (this.isOver()) return
+  }
   if (this.addresses.length !== 0) {
     this.try(this.addresses.shift())
     return

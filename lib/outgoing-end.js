@@ -45,7 +45,7 @@ function finishLater (message, connection, pending) {
   if (pending >= PENDING_MAX) {
     if (!isQuiet(message) || message[kEndCallbacks] !== null) {
       if (message[kCallbacks] === null) message[kCallbacks] = []
-      message[kCallbacks].push(AsyncResource.bind(() => finish(message)))
+      message[kCallbacks].push(AsyncResource.bind((error) => finish(message, error)))
     }
     connection.notifyDrain()
   } else if (message[kEndCallbacks] === null && message[kCallbacks] === null && isQuiet(message)) {
@@ -104,6 +104,8 @@ function finishAnyway (message, error) {
 
 /** Tells those who wait for the end that it will not come. Called by subclasses when the transport is lost. */
 function failEndCallbacks (message, error) {
+  // Of an end that comes behind nobody will hear.
+  if (!message.finished) return
   message[kFlushError] = error
   const callbacks = message[kEndCallbacks]
   if (callbacks === null || callbacks === undefined) return

@@ -59,7 +59,7 @@ getter('writableCorked', function () {
   if (corked !== 0 || !versions.writeShowsCork || this.finished) return corked
   // There, writes cork until the end of their tick. Ours are held by the connection for that long.
   if (this[kChunkedBuffer]) return 1
-  if (connection?.isConnecting?.()) return connection.corked ? 1 : 0
+  if (connection?.isConnecting()) return connection.corked ? 1 : 0
   const before = uncorked.message === this ? uncorked.pending : 0
   return this._headerSent && connection && pendingBytes(this) !== before ? 1 : 0
 })

@@ -172,7 +172,7 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
   if (callback !== null) {
     // Even an empty list tells that somebody waits for the transport: 'finish' comes behind.
     if (message[kCallbacks] === null) message[kCallbacks] = []
-    if (pending < PENDING_MAX) {
+    if (pending < PENDING_MAX && !connection.isConnecting()) {
       written(message, callback, isCorked)
     } else {
       message[kCallbacks].push(AsyncResource.bind(callback))
@@ -218,7 +218,7 @@ function isCarried (message) {
 function isLost (message) {
   const connection = message[kConnection]
   if (connection === null || connection === undefined) return message[kSocket]?.destroyed === true
-  return connection.givenUp || connection.id === -1 || connection.socket?.destroyed === true
+  return connection.givenUp || (connection.id === -1 && !connection.isConnecting()) || connection.socket?.destroyed === true
 }
 
 /** HEAD, once; none for those whose `_implicitHeader` makes no head. */

@@ -76,7 +76,7 @@ Handle.prototype.close = function close (callback) {
     callback?.()
     connection.afterClose?.()
   }
-  if (connection.id === -1 && !connection.isConnecting?.()) {
+  if (connection.id === -1 && !connection.isConnecting()) {
     setImmediate(closed)
     return
   }
@@ -114,7 +114,7 @@ Handle.prototype.hasRef = function hasRef () {
 }
 
 function fillAddress (connection, peer, out) {
-  const found = connection.id === -1 ? undefined : native.address(connection.id, peer)
+  const found = connection.id !== -1 ? native.address(connection.id, peer) : peer ? undefined : connection.triedFrom
   if (!found) return -1
   out.address = found.address
   out.family = found.family
@@ -145,10 +145,12 @@ Object.defineProperties(Handle.prototype, {
     configurable: true
   },
   bytesWritten: {
-    // What waits for the kernel counts, too: net.Socket has handed it over.
+    // What waits counts, too: net.Socket has handed it over.
     get () {
-      const { id, bytesWritten } = this.connection
-      return id === -1 ? bytesWritten : native.bytesWritten(id) + native.pending(id)
+      const { connection } = this
+      const { id, bytesWritten } = connection
+      if (connection.isConnecting()) return connection.heldSize
+      return id === -1 ? bytesWritten : native.bytesWritten(id)
     },
     configurable: true
   }
@@ -205,16 +207,22 @@ function connectingSocket (connection, options) {
 }
 
 /**
- * Is it Node's own by now? Its prototype stays ours: in V8 of Node 20 and 22, objects whose prototype was changed share
- * no shape any more, and whoever reads from sockets, as ws does for each message, would pay for it.
+ * The connection whose face it is: none if it is Node's own by now, which may carry another's HTTP like any stream. Its
+ * prototype stays ours even then: in V8 of Node 20 and 22, objects whose prototype was changed share no shape any more,
+ * and whoever reads from sockets, as ws does for each message, would pay for it.
  */
+function ownConnection (socket) {
+  const connection = socket[kConnection]
+  return connection === undefined || connection.stream !== null ? null : connection
+}
+
 function isHandedOver (socket) {
-  return socket[kConnection] === undefined
+  return ownConnection(socket) === null
 }
 
 /** The response (server) or request (client) that the connection carries. */
 Object.defineProperty(NativeSocket.prototype, '_httpMessage', {
-  get () { return this[kConnection]?.current },
+  get () { return ownConnection(this)?.current },
   set (message) {
     if (isHandedOver(this)) Object.defineProperty(this, '_httpMessage', { value: message, writable: true, enumerable: true, configurable: true })
     else this[kConnection].current = message
@@ -228,7 +236,7 @@ function addsPending (name) {
   Object.defineProperty(NativeSocket.prototype, name, {
     get () {
       const own = inherited.call(this)
-      return own === undefined ? own : own + (this[kConnection]?.pending() ?? 0)
+      return own === undefined ? own : own + (ownConnection(this)?.pending() ?? 0)
     },
     configurable: true
   })
@@ -242,7 +250,6 @@ function findGetter (prototype, name) {
 }
 
 addsPending('writableLength')
-addsPending('bufferSize')
 
 /** As with libuv: when the peer of a raw stream has ended, only what is on its way out keeps the process alive. */
 function keepProcess ({ id }, handle, keep) {
@@ -327,15 +334,15 @@ NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
 }
 
 NativeSocket.prototype.pause = function pause () {
-  const connection = this[kConnection]
+  const connection = ownConnection(this)
   // In HTTP mode pausing the socket holds the messages back; see core's http.Server.
-  if (connection !== undefined && !connection.detached && !this.connecting) connection.pause()
+  if (connection !== null && !connection.detached && !this.connecting) connection.pause()
   return net.Socket.prototype.pause.call(this)
 }
 
 NativeSocket.prototype.resume = function resume () {
-  const connection = this[kConnection]
-  if (connection !== undefined && !connection.detached && !this.connecting) connection.resume()
+  const connection = ownConnection(this)
+  if (connection !== null && !connection.detached && !this.connecting) connection.resume()
   return net.Socket.prototype.resume.call(this)
 }
 
@@ -356,8 +363,8 @@ NativeSocket.prototype.push = function push (chunk, encoding) {
 }
 
 function tap (socket) {
-  const connection = socket[kConnection]
-  if (!connection || connection.tapped || connection.detached || socket.destroyed) return
+  const connection = ownConnection(socket)
+  if (connection === null || connection.tapped || connection.detached || socket.destroyed) return
   // In core the parser takes the bytes from under those who listened before it came, until somebody listens anew.
   if (connection.isOffered) return
   connection.tapped = true
@@ -381,7 +388,7 @@ NativeSocket.prototype.setEncoding = function setEncoding (encoding) {
 /** A connection may listen in fewer places than core, or for longer: what is shown is what core has. */
 NativeSocket.prototype.listeners = function listeners (event) {
   const found = net.Socket.prototype.listeners.call(this, event)
-  return this[kConnection]?.listenersShown?.(event, found) ?? found
+  return ownConnection(this)?.listenersShown?.(event, found) ?? found
 }
 
 NativeSocket.prototype.listenerCount = function listenerCount (event, listener) {
@@ -402,12 +409,14 @@ NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
 /** The connection is up. */
 NativeSocket.prototype.connected = function connected () {
   if (this.destroyed) return
+  const connection = this[kConnection]
   this.connecting = false
   this._sockname = null
   const { _handle: handle } = this
   if (handle && !handle.isReferenced) handle.unref()
-  if (this[kConnection].tapped) this[kConnection].tap()
+  if (connection.tapped) connection.tap()
   this.emit('connect')
+  connection.establish()
   this.emit('ready')
   if (this.readable && !this.isPaused()) this.read(0)
 }

@@ -88,3 +88,21 @@ scenario('CONNECT that is declined', async (run) => {
   socket.resume()
   await run.once(socket, 'close')
 })
+
+scenario('a tunnel of CONNECT that is served by the same server', async (run) => {
+  const server = await run.serve({}, (req, res) => {
+    run.log('server', 'request', req.method, req.url, req.socket._httpMessage === res, req.socket.writableLength)
+    req.socket.pause()
+    req.socket.resume()
+    res.end('from inside')
+  })
+  server.on('connect', (req, socket) => {
+    socket.write('HTTP/1.1 200 OK\r\n\r\n')
+    server.emit('connection', socket)
+  })
+  const request = run.request({ method: 'CONNECT', path: 'example.org:80', agent: false })
+  request.end()
+  const [, socket] = await run.once(request, 'connect')
+  await run.exchange({ createConnection: () => socket, agent: undefined, path: '/inside' })
+  socket.destroy()
+})

@@ -35,7 +35,7 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 35] = [
+pub(super) const EXPORTS: [(&CStr, Function); 36] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -81,6 +81,15 @@ pub(super) const EXPORTS: [(&CStr, Function); 35] = [
         connection.upgrade_after_body(&mut batch);
         environment.mark(id);
         encoded(environment, scope, batch)
+    }),
+    (c"expect", |environment, scope, arguments| {
+        let flags = scope.i32(arguments[1])?;
+        say(environment, scope, arguments, |connection| {
+            connection.expect(
+                flags & flags::REQUEST_HEAD != 0,
+                flags & flags::REQUEST_CONNECT != 0,
+            )
+        })
     }),
     (c"answered", |environment, scope, arguments| {
         say(environment, scope, arguments, Connection::answered)
@@ -160,9 +169,8 @@ pub(super) const EXPORTS: [(&CStr, Function); 35] = [
         Ok(Some(scope.number(read as f64)?))
     }),
     (c"bytesWritten", |environment, scope, arguments| {
-        let written = environment.with(id(scope, arguments)?, |connection| {
-            connection.bytes_written()
-        })?;
+        let written =
+            environment.with(id(scope, arguments)?, |connection| connection.bytes_said())?;
         Ok(Some(scope.number(written as f64)?))
     }),
     (c"release", |environment, scope, arguments| {

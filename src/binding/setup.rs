@@ -15,7 +15,7 @@ use super::commands::{EXPORTS, milliseconds};
 use super::environment::Environment;
 use super::ffi::{self, Scope, Signal};
 use crate::net::connection::{Connection, errno};
-use crate::net::dial::Target;
+use crate::net::dial::{Dial, Target};
 use crate::net::lending::Transport;
 use crate::net::listener::{Accepted, Listener};
 use crate::net::mailbox::Command;
@@ -272,6 +272,7 @@ pub fn dial(env: Env, options: DialOptions, config: HttpConfig) -> Result<i32> {
         Ok(prepared) => prepared,
         Err(error) => return Ok(errno(&error)),
     };
+    let dial = Arc::new(Dial::new(target));
     let id = environment.ids.take();
     let thread = Arc::clone(&threads[id as usize % threads.len()]);
     let connection = Arc::new(Connection::new(
@@ -280,12 +281,10 @@ pub fn dial(env: Env, options: DialOptions, config: HttpConfig) -> Result<i32> {
         config.into(),
         Some(Arc::clone(&thread)),
         None,
-        Transport::None,
+        Transport::Dialled(Arc::clone(&dial)),
     ));
     environment.know(Scope::of(&env), Arc::clone(&connection), true);
-    thread
-        .mailbox
-        .deliver([Command::Dial { connection, target }]);
+    thread.mailbox.deliver([Command::Dial { connection, dial }]);
     Ok(id as i32)
 }
 
@@ -315,20 +314,16 @@ pub fn configure(env: Env, id: u32, config: HttpConfig) -> Result<()> {
 /// Our end of a connection, or the peer's; nothing once it is closed.
 #[napi(catch_unwind)]
 pub fn address(env: Env, id: u32, peer: bool) -> Result<Option<SocketAddress>> {
-    let transport = environment(env)?.with(id, |connection| connection.transport());
-    let Ok(transport) = transport else {
-        return Ok(None);
-    };
-    let Some(socket) = transport.socket() else {
-        return Ok(None);
-    };
-    let address = if peer {
-        socket.peer_addr()
-    } else {
-        socket.local_addr()
-    };
+    let address = environment(env)?.with(id, |connection| {
+        if peer {
+            connection.peer_address()
+        } else {
+            connection.local_address()
+        }
+    });
     Ok(address
         .ok()
+        .flatten()
         .and_then(|address| address.as_socket())
         .map(|address| {
             let scope_id = match address {

@@ -13,7 +13,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use http_native_proto as proto;
-use socket2::Socket;
+use socket2::{SockAddr, Socket};
 use tokio::io::unix::AsyncFd;
 
 use super::event::{Batch, Event, EventQueue, Syscall};
@@ -64,8 +64,9 @@ pub(super) struct State {
     pub(super) transport: Transport,
     pub(super) lending: Lending,
     pub(super) output: Output,
-    /// A thread is writing with the lock released, and of what it has these bytes do not count as taken.
+    /// A thread is writing with the lock released. What it has, and how much of that does not count as taken.
     pub(super) writing: bool,
+    pub(super) flying: usize,
     pub(super) in_flight: usize,
     /// The kernel took no more: the driver waits for write readiness.
     pub(super) blocked: bool,
@@ -79,8 +80,10 @@ pub(super) struct State {
     pub(super) raw: bool,
     /// Bytes go up as they come, and come back to be parsed: see `tap`.
     pub(super) tapped: bool,
-    /// Client: a request was sent. What comes before waits for it.
+    /// Client: a request was sent, or is said to be under way. What comes before waits for it.
     pub(super) asked: bool,
+    /// Client: it is known how the response to the request that is to be sent is framed.
+    pub(super) expected: bool,
     /// Parsing failed.
     pub(super) broken: Option<Broken>,
     /// JavaScript wants no more bytes for now.
@@ -167,6 +170,7 @@ impl Connection {
                 lending: Lending::None,
                 output: Output::default(),
                 writing: false,
+                flying: 0,
                 in_flight: 0,
                 blocked: false,
                 carry: Vec::new(),
@@ -175,6 +179,7 @@ impl Connection {
                 raw: false,
                 tapped: false,
                 asked: role == proto::Role::Server,
+                expected: false,
                 broken: None,
                 paused,
                 eof: false,
@@ -299,8 +304,27 @@ impl Connection {
         self.lock().bytes_read
     }
 
-    pub(crate) fn bytes_written(&self) -> u64 {
-        self.lock().bytes_written
+    /// All that was said, whether it has left or not.
+    pub(crate) fn bytes_said(&self) -> u64 {
+        let state = self.lock();
+        state.bytes_written + (state.flying + state.output.len() + state.lost) as u64
+    }
+
+    /// Our end of the socket, from the beginning of the dial on.
+    pub(crate) fn local_address(&self) -> Option<SockAddr> {
+        if let Transport::Dialled(dial) = self.transport()
+            && let Some(address) = dial.local_address()
+        {
+            return address.ok();
+        }
+        match self.transport() {
+            Transport::Refused(address) => Some(*address),
+            transport => transport.socket()?.local_addr().ok(),
+        }
+    }
+
+    pub(crate) fn peer_address(&self) -> Option<SockAddr> {
+        self.transport().socket()?.peer_addr().ok()
     }
 
     /// The socket, while there is one.

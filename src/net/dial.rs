@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -21,9 +22,65 @@ pub(crate) enum Target {
     Unix(PathBuf),
 }
 
+/// The way to a target. It begins on the I/O thread, or before that on the JS thread, if there somebody asks for what
+/// only a socket knows: core begins in the call.
+pub(crate) struct Dial {
+    target: Target,
+    /// What came of the beginning, until the I/O thread takes it. This lock is held while the kernel begins, which does
+    /// not wait for the peer.
+    begun: Mutex<Begun>,
+}
+
+enum Begun {
+    Not,
+    Yes(io::Result<Socket>),
+    Taken,
+}
+
+impl Dial {
+    pub(crate) fn new(target: Target) -> Self {
+        Self {
+            target,
+            begun: Mutex::new(Begun::Not),
+        }
+    }
+
+    fn begin(&self) -> MutexGuard<'_, Begun> {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Begun::Not = *begun {
+            *begun = Begun::Yes(self.target.connect());
+        }
+        begun
+    }
+
+    /// For the I/O thread: gives the socket to `open`, before anybody else can ask for it.
+    pub(super) fn take<T>(&self, open: impl FnOnce(io::Result<Socket>) -> T) -> Option<T> {
+        let mut begun = self.begin();
+        match std::mem::replace(&mut *begun, Begun::Taken) {
+            Begun::Yes(result) => Some(open(result)),
+            Begun::Not | Begun::Taken => None,
+        }
+    }
+
+    /// Our end of the socket; `None` if the I/O thread has it.
+    pub(super) fn local_address(&self) -> Option<io::Result<SockAddr>> {
+        match &*self.begin() {
+            Begun::Yes(Ok(socket)) => Some(socket.local_addr()),
+            Begun::Yes(Err(error)) => Some(Err(error.kind().into())),
+            Begun::Not | Begun::Taken => None,
+        }
+    }
+
+    /// Core (libuv): is an error of the beginning told by the call, not by an event behind it?
+    pub(super) fn fails_at_once(&self, error: &io::Error) -> bool {
+        matches!(self.target, Target::Tcp { .. })
+            && error.kind() != io::ErrorKind::ConnectionRefused
+    }
+}
+
 impl Target {
     /// Begins to connect. The socket becomes writable when the peer has answered or refused.
-    pub(super) fn connect(&self) -> io::Result<Socket> {
+    fn connect(&self) -> io::Result<Socket> {
         let (socket, address) = match self {
             Self::Tcp {
                 remote,

@@ -66,12 +66,19 @@ impl Driver {
 
     fn finish(&self, mut state: MutexGuard<'_, State>, errno: i32, syscall: Syscall) -> Finished {
         let reset = state.ending == Ending::Reset;
+        state.bytes_written += state.output.len() as u64;
         let rest = if state.ending == Ending::Now {
             state.output.take_accepted()
         } else {
             Output::default()
         };
         let transport = state.close();
+        if syscall == Syscall::Connect
+            && let Some(socket) = transport.socket()
+            && let Ok(local) = socket.local_addr()
+        {
+            state.transport = Transport::Refused(Box::new(local));
+        }
         drop(state);
         linger::deliver(&transport, rest);
         if let Some(socket) = transport.socket()

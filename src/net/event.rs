@@ -27,6 +27,8 @@ pub(crate) enum Syscall {
     Read = 1,
     Write = 2,
     Connect = 3,
+    /// The same, of which core tells in the call.
+    ConnectAtOnce = 4,
 }
 
 /// One thing that happened; `docs/BOUNDARY.md` has the table.

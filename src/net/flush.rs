@@ -49,11 +49,13 @@ impl Connection {
         while !state.output.is_empty() && !state.blocked && state.failure.is_none() {
             let mut output = std::mem::take(&mut state.output);
             state.writing = true;
+            state.flying = output.len();
             state.in_flight = output.unaccepted();
             drop(state);
             let result = output.write_to(socket);
             state = self.lock();
             state.writing = false;
+            state.flying = 0;
             state.in_flight = 0;
             let later = std::mem::replace(&mut state.output, output);
             state.output.append(later);
@@ -68,6 +70,7 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.blocked = true,
                 Err(error) => {
                     state.failure = Some((errno(&error), Syscall::Write));
+                    state.bytes_written += state.output.len() as u64;
                     state.output = Output::default();
                 }
             }

@@ -17,7 +17,7 @@ use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 
 use super::connection::{Connection, errno};
-use super::dial::Target;
+use super::dial::Dial;
 use super::driver::Driver;
 use super::event::{Event, EventQueue, Syscall};
 use super::lending::Transport;
@@ -85,7 +85,7 @@ impl Shared {
         match command {
             Command::Adopt { socket, listener } => listener::adopt(socket, &listener, self),
             Command::Attend(connection) => connection.attend(),
-            Command::Dial { connection, target } => self.dial(connection, &target),
+            Command::Dial { connection, dial } => self.dial(connection, &dial),
             Command::Drive { connection, socket } => self.drive(connection, socket, false),
             Command::Expire {
                 listener,
@@ -114,8 +114,8 @@ impl Shared {
         }
     }
 
-    fn dial(self: &Arc<Self>, connection: Arc<Connection>, target: &Target) {
-        match target.connect().and_then(reactor::register) {
+    fn dial(self: &Arc<Self>, connection: Arc<Connection>, dial: &Dial) {
+        dial.take(|begun| match begun.and_then(reactor::register) {
             Ok(socket) => {
                 let socket = Arc::new(socket);
                 connection.opened(Arc::clone(&socket));
@@ -123,9 +123,14 @@ impl Shared {
             }
             Err(error) => {
                 connection.failed();
-                self.closed(connection.id, errno(&error), Syscall::Connect);
+                let syscall = if dial.fails_at_once(&error) {
+                    Syscall::ConnectAtOnce
+                } else {
+                    Syscall::Connect
+                };
+                self.closed(connection.id, errno(&error), syscall);
             }
-        }
+        });
     }
 
     fn drive(

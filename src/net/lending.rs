@@ -4,17 +4,22 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Instant;
 
-use socket2::Socket;
+use socket2::{SockAddr, Socket};
 use tokio::io::unix::AsyncFd;
 
 use super::connection::{Connection, errno};
+use super::dial::Dial;
 use super::event::{EventQueue, Syscall};
 
 /// The socket, and who is told when it is ready.
 #[derive(Clone)]
 pub(crate) enum Transport {
-    /// Driver two, a dial that has not begun, or a closed connection.
+    /// Driver two, or a closed connection.
     None,
+    /// The I/O thread has not taken it over yet.
+    Dialled(Arc<Dial>),
+    /// The dial failed. JavaScript, which has not heard of that yet, may still ask for our end.
+    Refused(Box<SockAddr>),
     /// The I/O thread's reactor.
     Reactor(Arc<AsyncFd<Socket>>),
     /// The JS thread's event loop: see [`Lending`].
@@ -24,7 +29,7 @@ pub(crate) enum Transport {
 impl Transport {
     pub(crate) fn socket(&self) -> Option<&Socket> {
         match self {
-            Self::None => None,
+            Self::None | Self::Dialled(_) | Self::Refused(_) => None,
             Self::Reactor(socket) => Some(socket.get_ref()),
             Self::Lent(socket) => Some(socket),
         }

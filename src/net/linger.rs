@@ -23,7 +23,7 @@ pub(super) fn deliver(transport: &Transport, rest: Output) {
         return;
     }
     let socket = match transport {
-        Transport::None => return,
+        Transport::None | Transport::Dialled(_) | Transport::Refused(_) => return,
         Transport::Reactor(socket) => Arc::clone(socket),
         Transport::Lent(socket) => match socket.try_clone().and_then(reactor::register) {
             Ok(socket) => Arc::new(socket),

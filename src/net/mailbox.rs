@@ -9,7 +9,7 @@ use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 
 use super::connection::Connection;
-use super::dial::Target;
+use super::dial::Dial;
 use super::listener::Listener;
 
 /// What the JS thread may ask an I/O thread to do.
@@ -23,7 +23,7 @@ pub(crate) enum Command {
     Attend(Arc<Connection>),
     Dial {
         connection: Arc<Connection>,
-        target: Target,
+        dial: Arc<Dial>,
     },
     /// A connection whose socket is on this thread's reactor already.
     Drive {

@@ -16,6 +16,12 @@ impl State {
         self.lost += len;
         self.lost
     }
+
+    fn expect_response(&mut self, head: bool, connect: bool) {
+        self.attention |= !self.asked && !self.carry.is_empty();
+        self.asked = true;
+        self.proto.expect_response(head, connect);
+    }
 }
 
 impl Connection {
@@ -48,12 +54,8 @@ impl Connection {
                 }
             }
             Head::Final(block, framing) => {
-                if self.role == proto::Role::Client {
-                    state.attention |= !state.asked && !state.carry.is_empty();
-                    state.asked = true;
-                    state
-                        .proto
-                        .expect_response(message.request_head, message.request_connect);
+                if self.role == proto::Role::Client && !std::mem::take(&mut state.expected) {
+                    state.expect_response(message.request_head, message.request_connect);
                 }
                 state
                     .proto
@@ -87,6 +89,13 @@ impl Connection {
             }
         }
         Ok(state.output.unaccepted())
+    }
+
+    /// Client: the head of the next request is not sent yet, but the peer may answer all the same.
+    pub(crate) fn expect(&self, head: bool, connect: bool) {
+        let mut state = self.lock();
+        state.expected = true;
+        state.expect_response(head, connect);
     }
 
     /// A response went out in raw bytes.

@@ -8,23 +8,27 @@ fn a_dial_connects_or_says_why_not() {
     let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let remote = far.local_addr().unwrap();
     let dial = |stage: &Stage, remote| {
+        let dial = Arc::new(Dial::new(Target::Tcp {
+            remote,
+            local: None,
+            no_delay: true,
+            keep_alive: None,
+        }));
         let connection = Arc::new(Connection::new(
             stage.ids.take(),
             Role::Client,
             Config::default(),
             Some(Arc::clone(&stage.thread.shared)),
             None,
-            Transport::None,
+            Transport::Dialled(Arc::clone(&dial)),
         ));
         stage.thread.shared.mailbox.deliver([Command::Dial {
             connection: Arc::clone(&connection),
-            target: Target::Tcp {
-                remote,
-                local: None,
-                no_delay: true,
-                keep_alive: None,
-            },
+            dial,
         }]);
+        // From the first moment on, whichever thread begins.
+        let local = connection.local_address().unwrap();
+        assert_ne!(local.as_socket().unwrap().port(), 0);
         connection
     };
     let connection = dial(&stage, remote);

@@ -97,7 +97,7 @@ fn a_slow_reader_is_waited_for_and_then_drained() {
     peer.read_exact(&mut answer).unwrap();
     assert!(matches!(stage.next(), (Event::Drain { .. }, _)));
     assert_eq!(connection.pending(), 0);
-    assert_eq!(connection.bytes_written(), (head.len() + len) as u64);
+    assert_eq!(connection.bytes_said(), (head.len() + len) as u64);
 }
 
 #[test]

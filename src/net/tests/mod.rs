@@ -17,7 +17,7 @@ use http_native_proto::{Config, OutFraming, Role};
 use socket2::{Domain, Socket, Type};
 
 use super::connection::{Connection, WINDOW};
-use super::dial::Target;
+use super::dial::{Dial, Target};
 use super::event::{Batch, Event, EventQueue, Payload, Syscall};
 use super::io_thread::{Ids, IoThread, adopt};
 use super::lending::{Received, Transport};
