@@ -23,19 +23,22 @@ function connect (proxy, args) {
     const [origin, callback] = net._normalizeArgs(args)
     if (proxy.serves(origin)) return connectToProxy(proxy, origin, callback)
   }
-  const [options] = args
-  return isDialable(options) ? connectDirectly(options) : net.connect(...args)
+  const [options, callback] = args
+  return isDialable(options) ? connectDirectly(options, callback) : net.connect(...args)
 }
 
 /** Ours if nothing stands between the request and the wire (lib/dial.js), else net.connect's. */
-function connectDirectly (options) {
-  return canDial(options) ? dial(options) : net.connect(options)
+function connectDirectly (options, callback) {
+  if (!canDial(options)) return net.connect(options, callback)
+  const socket = dial(options)
+  if (callback) socket.once('connect', callback)
+  return socket
 }
 
 /** What was said about the way to the origin does not count for the way to its proxy. */
 function connectToProxy ({ host, port, isSecure }, origin, callback) {
   if (isSecure) return require('node:tls').connect({ host, port }, callback)
-  if (isDialable(origin)) return connectDirectly({ host, port, [kDialable]: true })
+  if (isDialable(origin)) return connectDirectly({ host, port, [kDialable]: true }, callback)
   return net.connect({ host, port }, callback)
 }
 

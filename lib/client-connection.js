@@ -12,8 +12,8 @@ const { native, headFlags, connections, touch } = require('./binding')
 const { ClientTransport } = require('./client-transport')
 const { handOver } = require('./handover')
 const { parseError } = require('./errors')
-const { kResource, kResponseEnded, emitError, emitClose } = require('./client-outcome')
-const { watch, hear, hush, leave, unwatch, hearResponseTimeout, shown } = require('./client-listeners')
+const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./client-outcome')
+const { watch, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./client-listeners')
 const { newMessage, readResponse, foldFirst } = require('./incoming')
 const measure = require('./measure')
 const { Parser } = require('./parser')
@@ -21,7 +21,7 @@ const { kAsyncId } = require('./idle-socket')
 const { parserConfig } = require('./parser-config')
 const parseErrors = require('./parse-errors')
 const versions = require('./versions')
-const { kConnection, kDrained, kReceive, kComplete } = require('./symbols')
+const { kConnection, kWritableFinished, kDrained, kReceive, kComplete } = require('./symbols')
 
 /** The parse error that core does not have: bytes behind the last response, for which it destroys the socket. */
 const UNASKED = parseErrors.length - 1
@@ -53,10 +53,14 @@ function ClientConnection (id, stream) {
   this.parser = null
   /** The socket's own events are listened to; see client-listeners.js. */
   this.watching = false
-  /** Driver two: the stream's bytes, too. */
-  this.hearing = false
+  /** What is listened for because of the exchange under way. */
+  this.heard = 0
   /** The socket's next 'timeout' is the request's. */
   this.timeoutArmed = false
+  /** Each 'timeout' of the socket is the response's. */
+  this.responseTimed = false
+  /** It was closed under an exchange. */
+  this.isLost = false
   /** An error was reported for this exchange; what follows from it is not another. */
   this.failed = false
 }
@@ -107,7 +111,9 @@ ClientConnection.prototype.begin = function begin (request) {
   if (config !== this.config && this.id !== -1) native.configure(this.id, config)
   this.config = config
   Parser.take(this, request)
-  if (this.stream !== null) hear(this)
+  hear(this)
+  // As if its bytes were listened for.
+  if (this.stream === null && this.socket.readableFlowing === null) stream.Readable.prototype.resume.call(this.socket)
 }
 
 function configOf (request) {
@@ -126,6 +132,16 @@ ClientConnection.prototype.isStale = function isStale () {
 /** Gives the connection free: the exchange is over and the transport may carry another. */
 ClientConnection.prototype.end = function end () {
   leave(this)
+  this.forget()
+}
+
+/** It was closed: the listeners stay where they are, as in core. */
+ClientConnection.prototype.lose = function lose () {
+  this.isLost = true
+  this.forget()
+}
+
+ClientConnection.prototype.forget = function forget () {
   if (this.request !== null) {
     freeParser(this)
     // Promised, but it never came to an exchange.
@@ -138,6 +154,10 @@ ClientConnection.prototype.end = function end () {
 /** Nothing more is to be parsed for the exchange. */
 function freeParser (connection) {
   if (Parser.leave(connection)) connection.request[kResource].emitDestroy()
+}
+
+ClientConnection.prototype.freeParser = function () {
+  freeParser(this)
 }
 
 /** The listeners of its socket as core has them. */
@@ -178,6 +198,7 @@ function deliver (request, response, flags) {
   if (finishChannel.hasSubscribers) finishChannel.publish({ request, response })
   // First of its listeners: the connection is given back before anybody asks for the next.
   response.on('end', onResponseEnd)
+  if (!request[kWritableFinished]) request.on('finish', request[kAnsweredEarly])
   hearResponseTimeout(this)
   const hasBody = (flags & headFlags.BODY) !== 0
   if (hasBody) {
@@ -188,6 +209,7 @@ function deliver (request, response, flags) {
   if (request.aborted || !request.emit('response', response)) response._dump()
   if (!hasBody) {
     freeParser(this)
+    if (this.stream === null) hushAll(this)
     response[kComplete](undefined)
   }
 }
@@ -263,6 +285,7 @@ ClientConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   if (this.untilClose && this.stream === null && !this.tapped && !this.inputEnded) return
   this.response = null
   freeParser(this)
+  if (this.stream === null && !this.inputEnded) hushAll(this)
   request[kResource].runInAsyncScope(response[kComplete], response, text)
 }
 
@@ -272,6 +295,7 @@ ClientConnection.prototype.onParseError = function onParseError (kind, bytesPars
   if (rawPacket === undefined) return
   this.failed = true
   this.response = null
+  if (request !== null) freeParser(this)
   hush(this)
   socket.destroy()
   if (request !== null && kind !== UNASKED) {
@@ -306,7 +330,6 @@ ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
   }
   this.stopIdleTimer()
   this.leaveContext()
-  this.held = null
   if (this.stream !== null) return
   // Nor is what becomes of a socket in the pool an error to anybody; see onEof.
   if (versions.unsolicitedDataDestroys && this.socket[kAsyncId] === -1) this.socket.disconnected(0, 0)

@@ -10,6 +10,11 @@ const { kResource, emitError, lose } = require('./client-outcome')
 const { connectionReset } = require('./errors')
 const { kConnection } = require('./symbols')
 
+/** Values of a connection's `heard`: what there is of the listeners of 'data' and 'end', and of 'drain'. */
+const NONE = 0
+const DRAIN = 1
+const ALL = 3
+
 /** The socket is promised to a request. The agent's listeners come first: it made the socket. */
 function watch (connection) {
   const { socket } = connection
@@ -29,27 +34,34 @@ function watch (connection) {
   if (isStream) socket.on('error', onSocketError)
 }
 
-/** The exchange begins: a stream's bytes are its response. */
+/** The exchange begins: the bytes of the socket are its response. */
 function hear (connection) {
   const { socket } = connection
+  connection.heard = ALL
   if (connection.stream === null) return
-  connection.hearing = true
   socket.on('data', onStreamData)
   socket.on('end', onSocketEnd)
+  socket.on('drain', onSocketDrain)
 }
 
 /** No more bytes are expected for the exchange. */
 function hush (connection) {
-  if (!connection.hearing) return
-  connection.hearing = false
+  connection.heard &= DRAIN
+  if (connection.stream === null) return
   const { socket } = connection
   socket.removeListener('data', onStreamData)
   socket.removeListener('end', onSocketEnd)
 }
 
+/** Nor will anything more be sent for it: all of the response is there. */
+function hushAll (connection) {
+  hush(connection)
+  connection.heard = NONE
+  if (connection.stream !== null) connection.socket.removeListener('drain', onSocketDrain)
+}
+
 /** The exchange is over. */
 function leave (connection) {
-  connection.timeoutArmed = false
   if (connection.stream === null) return
   hush(connection)
   const { socket } = connection
@@ -64,7 +76,10 @@ function unwatch (connection) {
   leave(connection)
   connection.watching = false
   socket.removeListener('close', onSocketClose)
-  if (connection.stream !== null) return
+  if (connection.stream !== null) {
+    hushAll(connection)
+    return
+  }
   socket.removeListener('error', onSocketError)
   socket.removeListener('end', onSocketEnd)
   socket.removeListener('timeout', onSocketTimeout)
@@ -78,12 +93,13 @@ function armTimeout (connection) {
 
 /** From now on the socket's 'timeout' is the response's as well. */
 function hearResponseTimeout (connection) {
+  connection.responseTimed = true
   if (connection.stream !== null) connection.socket.on('timeout', emitResponseTimeout)
 }
 
 /** The response has ended: the socket's 'timeout' is the agent's again. */
 function disarmTimeout (connection) {
-  connection.timeoutArmed = false
+  connection.timeoutArmed = connection.responseTimed = false
   if (connection.stream === null) return
   connection.socket.removeListener('timeout', emitRequestTimeout)
   connection.socket.removeListener('timeout', emitResponseTimeout)
@@ -94,14 +110,12 @@ function disarmTimeout (connection) {
 function onStreamData (chunk) {
   const connection = this[kConnection]
   connection.receive(chunk)
-  if (connection.hearing && !isExpectingBytes(connection)) hush(connection)
+  if (connection.request === null || isComplete(connection)) hushAll(connection)
 }
 
-/** Has the exchange under way more to come? */
-function isExpectingBytes (connection) {
-  const { request } = connection
-  return request !== null && request.socket === connection.socket && !connection.failed &&
-    (request.res === null || connection.response !== null)
+/** Is all of the response there? */
+function isComplete ({ request, response, failed }) {
+  return !failed && request.res !== null && response === null
 }
 
 /** Where the parser is fed from here: tells it, once, that no more bytes come. */
@@ -119,6 +133,7 @@ function endUntilClose (connection) {
 
 function onSocketEnd () {
   const connection = this[kConnection]
+  if (connection === undefined) return
   const { request } = connection
   if (connection.stream !== null || connection.tapped) endInput(connection)
   else endUntilClose(connection)
@@ -128,11 +143,13 @@ function onSocketEnd () {
     this._hadError = true
     request[kResource].runInAsyncScope(emitError, null, request, connectionReset('socket hang up'))
   }
+  if (connection.request !== null) connection.freeParser()
   this.destroy()
 }
 
 function onSocketError (error) {
   const connection = this[kConnection]
+  if (connection === undefined) return
   const { request } = connection
   if (request !== null) {
     connection.failed = true
@@ -140,6 +157,7 @@ function onSocketError (error) {
     request[kResource].runInAsyncScope(emitError, null, request, error)
     if (connection.stream !== null) endInput(connection)
     else endUntilClose(connection)
+    if (connection.request !== null) connection.freeParser()
     hush(connection)
   }
   this.destroy()
@@ -147,12 +165,13 @@ function onSocketError (error) {
 
 function onSocketClose () {
   const connection = this[kConnection]
+  if (connection === undefined) return
   const { request, response } = connection
   // Whoever destroyed the socket did so before its end: what is under way is lost.
   const isCut = response !== null && connection.untilClose && !connection.inputEnded
   if (connection.stream !== null) connection.leave()
   if (request === null) return
-  connection.end()
+  connection.lose()
   request[kResource].runInAsyncScope(lose, null, connection, request, this)
   // Core's parser hears of it last, and takes it for the end of such a body.
   if (isCut) response.complete = true
@@ -167,7 +186,7 @@ function onSocketTimeout () {
     connection.timeoutArmed = false
     emitRequestTimeout.call(this)
   }
-  if (isResponseTimed(request)) emitResponseTimeout.call(this)
+  if (connection.responseTimed) emitResponseTimeout.call(this)
 }
 
 /** `request.timeoutCb` while it has one. */
@@ -182,10 +201,6 @@ function emitResponseTimeout () {
   if (response) request[kResource].runInAsyncScope(response.emit, response, 'timeout')
 }
 
-function isResponseTimed (request) {
-  return request.res !== null && !request._ended
-}
-
 // ------------------------------------------------------------------------------------------- who asks for them
 
 /**
@@ -197,28 +212,28 @@ function isResponseTimed (request) {
  */
 function shown (connection, event, listeners) {
   if (!connection.watching) return listeners
-  const { request } = connection
+  const { heard, isLost } = connection
   switch (event) {
     case 'close':
-      return request === null ? put(listeners, onSocketClose) : listeners
+      return connection.request === null && !isLost ? put(listeners, onSocketClose) : listeners
     case 'error':
-      return request === null ? put(listeners, onSocketError) : listeners
+      return connection.request === null && !isLost ? put(listeners, onSocketError) : listeners
     case 'end':
-      return isExpectingBytes(connection) ? listeners : put(listeners, onSocketEnd)
+      return heard === ALL ? listeners : put(listeners, onSocketEnd)
     case 'data':
-      return isExpectingBytes(connection) && !connection.tapped ? [...listeners, onStreamData] : listeners
+      return heard === ALL && !connection.tapped ? [...listeners, onStreamData] : listeners
     case 'drain':
-      return isExpectingBytes(connection) ? [...listeners, onSocketDrain] : listeners
+      return heard !== NONE ? [...listeners, onSocketDrain] : listeners
     case 'timeout':
       return put(listeners, onSocketTimeout,
         ...(connection.timeoutArmed ? [emitRequestTimeout] : []),
-        ...(request !== null && isResponseTimed(request) ? [emitResponseTimeout] : []))
+        ...(connection.responseTimed ? [emitResponseTimeout] : []))
     default:
       return listeners
   }
 }
 
-/** Only to be shown: the connection itself is told of it. */
+/** Only to be seen: who writes is told by other ways. */
 function onSocketDrain () {}
 
 /** The list with these in the place of that one. */
@@ -231,6 +246,7 @@ module.exports = {
   watch,
   hear,
   hush,
+  hushAll,
   leave,
   unwatch,
   armTimeout,

@@ -15,6 +15,9 @@ const kError = Symbol('kError')
 /** Request -> called when its response was read to the end. */
 const kResponseEnded = Symbol('kResponseEnded')
 
+/** Request -> called at 'finish' when its response came before that. */
+const kAnsweredEarly = Symbol('kAnsweredEarly')
+
 /** Request -> the async context that its events are emitted in. */
 const kResource = Symbol('kResource')
 
@@ -72,4 +75,4 @@ function failWrites (request, error) {
   failEndCallbacks(request, error)
 }
 
-module.exports = { kError, kResource, kResponseEnded, emitError, emitClose, lose, failWrites }
+module.exports = { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose, lose, failWrites }

@@ -43,6 +43,8 @@ function ClientTransport (id, stream) {
   this.drainWanted = false
   /** A request is being flushed: it asks whether it was handed over. */
   this.flushing = false
+  /** The same, and not all of it was said yet. */
+  this.gathering = false
   /** Driver two: writes that the stream has not called back for. */
   this.unwritten = 0
   /** The response was the connection's last. */
@@ -257,6 +259,14 @@ ClientTransport.prototype.pending = function pending () {
   return this.unwritten !== 0 && this.flushing ? Math.max(pending, PENDING_MAX) : pending
 }
 
+ClientTransport.prototype.shownPending = function shownPending () {
+  return this.heldSize !== 0 ? this.heldSize : Connection.prototype.shownPending.call(this)
+}
+
+ClientTransport.prototype.tellsOfWrites = function tellsOfWrites () {
+  return this.isConnecting() || this.unwritten !== 0
+}
+
 ClientTransport.prototype.notifyDrain = function notifyDrain () {
   if (this.closing) return
   this.drainWanted = true
@@ -303,15 +313,22 @@ function closeUnconnected (connection) {
 /** Sends what the request has said before it had a connection. */
 ClientTransport.prototype.flush = function flush (request) {
   const { stream } = this
-  this.flushing = true
+  this.flushing = this.gathering = true
   stream?.cork?.()
   request._flush()
-  stream?.uncork?.()
+  this.flushed()
   this.flushing = false
   if (this.attempts !== null) {
     this.firstWrites = request[kCallbacks]?.length ?? 0
     this.firstEnds = request.finished
   }
+}
+
+/** All that a request had to say was given to the transport. */
+ClientTransport.prototype.flushed = function flushed () {
+  if (!this.gathering) return
+  this.gathering = false
+  this.stream?.uncork?.()
 }
 
 /** The head of the request under way is still to come; its response may be here first. */

@@ -12,7 +12,7 @@ const { sendFlags, flush } = require('./binding')
 const { OutgoingMessage, parseUniqueHeadersOption } = require('./outgoing')
 const agents = require('./agent')
 const { connectionOf } = require('./client-connection')
-const { kError, kResource, kResponseEnded, emitError, emitClose } = require('./client-outcome')
+const { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./client-outcome')
 const { armTimeout, disarmTimeout, emitRequestTimeout } = require('./client-listeners')
 const { kDialable } = require('./dial')
 const { proxyOf } = require('./proxy')
@@ -24,7 +24,7 @@ const { codes, connectionReset } = require('./errors')
 const { timerDuration } = require('./validators')
 const measure = require('./measure')
 const versions = require('./versions')
-const { kOutHeaders, kUniqueHeaders, kHeadFlags, kFinished, kConnection, kNeedDrain } = require('./symbols')
+const { kOutHeaders, kUniqueHeaders, kHeadFlags, kConnection, kNeedDrain } = require('./symbols')
 
 /** The target; `path` is an accessor over it where Node checks assignments. */
 const kTarget = Symbol('kPath')
@@ -200,6 +200,7 @@ if (versions.pathIsChecked) {
 
 /** All of the request is with the transport. */
 ClientRequest.prototype._finish = function _finish () {
+  this[kConnection]?.flushed?.()
   OutgoingMessage.prototype._finish.call(this)
   if (measure.isObserved()) {
     const url = `${this.protocol}//${this[kAuthority] ?? this.host}${this.path}`
@@ -279,8 +280,8 @@ function fail (request, error) {
   emitClose(request)
 }
 
-/** All was sent; the response may have been first. */
-ClientRequest.prototype[kFinished] = function () {
+/** All was sent; the response was first. */
+ClientRequest.prototype[kAnsweredEarly] = function () {
   if (this._ended && this.shouldKeepAlive && !this.destroyed) giveBack(this)
 }
 

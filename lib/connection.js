@@ -114,7 +114,7 @@ function uncork (connection) {
   connection.stream?.uncork?.()
 }
 
-/** A stream that asked for patience counts as full, however fast it got rid of the bytes (core: write() is false). */
+/** Bytes that count as plenty. A stream that asked for patience is full, however fast it got rid of them (core: write() is false). */
 const FULL = 64 * 1024
 
 function backlog (stream) {
@@ -145,10 +145,25 @@ Connection.prototype.isConnecting = function isConnecting () {
   return false
 }
 
+/** Is what was said not taken, however little it is, and will `onDrain` tell when it is? */
+Connection.prototype.tellsOfWrites = function tellsOfWrites () {
+  return false
+}
+
 /** Bytes that the kernel (or the stream) has not taken yet. */
 Connection.prototype.pending = function pending () {
   if (this.stream !== null) return backlog(this.stream)
   return this.id === -1 ? 0 : native.pending(this.id)
+}
+
+/**
+ * The same, as it is shown. What was left to the I/O thread counts as gone when it is little, as for 'finish'; not so
+ * what waits for the end of its tick, in core as well.
+ */
+Connection.prototype.shownPending = function shownPending () {
+  if (this.stream !== null) return this.stream.writableLength ?? 0
+  const pending = this.pending()
+  return this.corked || this.detached || pending >= FULL ? pending : 0
 }
 
 function drained (connection) {

@@ -27,6 +27,10 @@ function hasTransport (message) {
   return Boolean(message[kConnection] || message[kSocket])
 }
 
+function frameLength (size) {
+  return size.toString(16).length + 4
+}
+
 function hold (message, chunk, encoding, size, callback) {
   if (message[kChunkedBuffer] === null) {
     message[kChunkedBuffer] = []
@@ -34,6 +38,8 @@ function hold (message, chunk, encoding, size, callback) {
   }
   message[kChunkedBuffer].push({ data: chunk, encoding, callback, size })
   message[kChunkedLength] += size
+  // Where chunks are not merged, each has a frame of its own.
+  if (!versions.corkMergesChunks && message.chunkedEncoding && size !== 0) message[kChunkedLength] += frameLength(size)
   if (isRoomy(message)) return !(message[kNeedDrain] && message[kConnection])
   if (!versions.tickMergesChunks && message[kConnection]) return releaseHeld(message)
   // One chunk it will be, however large; the writer is asked to wait until it left.
@@ -45,7 +51,7 @@ function hold (message, chunk, encoding, size, callback) {
 function heldLength (message) {
   const held = message[kChunkedLength]
   if (held === 0 || !versions.tickMergesChunks) return held
-  return held + held.toString(16).length + 4 + (message._headerSent || message._header === null ? 0 : message._header.length)
+  return held + frameLength(held) + (message._headerSent || message._header === null ? 0 : message._header.length)
 }
 
 /** May there be more? */

@@ -6,26 +6,13 @@
  */
 
 const { heldLength } = require('./outgoing-held')
-const { PENDING_MAX, heldBy } = require('./outgoing-transmit')
+const { heldBy } = require('./outgoing-transmit')
 const versions = require('./versions')
 const {
   kConnection, kSocket, kErrored, kWritableFinished, kChunkedBuffer, kHighWaterMark, kCorked, kNeedDrain
 } = require('./symbols')
 
 const members = {}
-
-/** The message that was uncorked in this tick, and what its transport held then. */
-const uncorked = { message: null, pending: 0 }
-
-function noteUncork (message) {
-  if (uncorked.message === null) process.nextTick(forgetUncork)
-  uncorked.message = message
-  uncorked.pending = pendingBytes(message)
-}
-
-function forgetUncork () {
-  uncorked.message = null
-}
 
 function getter (name, get, extra) {
   Object.defineProperty(members, name, { __proto__: null, get, configurable: true, enumerable: false, ...extra })
@@ -54,14 +41,16 @@ getter('writableHighWaterMark', function () {
 getter('writableCorked', function () {
   const socket = this[kSocket]
   const connection = this[kConnection]
-  if (!versions.largeHighWaterMark && socket && (!connection || connection.stream !== null)) return socket.writableCorked
+  if (!versions.largeHighWaterMark && socket && (!connection || connection.stream !== null)) {
+    // What is corked for a stream that our protocol writes to is kept here.
+    return connection ? Math.max(socket.writableCorked, this[kCorked]) : socket.writableCorked
+  }
   const corked = this[kCorked]
   if (corked !== 0 || !versions.writeShowsCork || this.finished) return corked
   // There, writes cork until the end of their tick. Ours are held by the connection for that long.
   if (this[kChunkedBuffer]) return 1
   if (connection?.isConnecting()) return connection.corked ? 1 : 0
-  const before = uncorked.message === this ? uncorked.pending : 0
-  return this._headerSent && connection && pendingBytes(this) !== before ? 1 : 0
+  return this._headerSent && connection?.corked ? 1 : 0
 })
 
 getter('headersSent', function () { return !!this._header }, { enumerable: true })
@@ -101,24 +90,12 @@ function ownSocket (message) {
 
 getter('connection', function () { return this.socket }, { set (socket) { this.socket = socket } })
 
-/** Bytes that were sent and that the transport still holds. */
-function pendingBytes (message) {
+/** Bytes that were sent and that the transport still holds, as far as that is shown. */
+function shownBytes (message) {
   const connection = message[kConnection]
-  if (connection) return connection.pending()
+  if (connection) return connection.shownPending()
   const socket = message[kSocket]
   return socket ? heldBy(socket) : 0
 }
 
-/**
- * The same, as it is shown. What an ended message left to the I/O thread counts as gone when it is no more than
- * PENDING_MAX, as for 'finish'; what waits for a connection that is still being made, or in a stream, does not.
- */
-function shownBytes (message) {
-  const connection = message[kConnection]
-  if (!connection) return pendingBytes(message)
-  if (connection.stream !== null) return connection.stream.writableLength ?? 0
-  const pending = connection.pending()
-  return !message.finished || pending >= PENDING_MAX || connection.heldSize > 0 ? pending : 0
-}
-
-module.exports = { stateMembers: members, carrier, ownSocket, noteUncork }
+module.exports = { stateMembers: members, carrier, ownSocket }

@@ -172,7 +172,7 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
   if (callback !== null) {
     // Even an empty list tells that somebody waits for the transport: 'finish' comes behind.
     if (message[kCallbacks] === null) message[kCallbacks] = []
-    if (pending < PENDING_MAX && !connection.isConnecting()) {
+    if (pending < PENDING_MAX && !connection.tellsOfWrites()) {
       written(message, callback, isCorked)
     } else {
       message[kCallbacks].push(AsyncResource.bind(callback))

@@ -16,7 +16,7 @@ const stream = require('node:stream')
 const { sendFlags } = require('./binding')
 const { storeHead } = require('./outgoing-head')
 const { headerMethods } = require('./outgoing-headers')
-const { stateMembers, carrier, ownSocket, noteUncork } = require('./outgoing-state')
+const { stateMembers, carrier, ownSocket } = require('./outgoing-state')
 const { holdsBack, hold, releaseHeld, endHeld, dropHeld } = require('./outgoing-held')
 const {
   PENDING_MAX, CORKED, nop, isCarried, isLost, noteBackpressure, takeHeadFlag, checkEncoding, written, sizeOf
@@ -210,8 +210,6 @@ OutgoingMessage.prototype.uncork = function uncork () {
       this[kNeedDrain] = false
       this.emit('drain')
     }
-  } else if (this[kCorked] === 0 && versions.writeShowsCork) {
-    noteUncork(this)
   }
 }
 

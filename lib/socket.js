@@ -59,7 +59,8 @@ Handle.prototype.shutdown = function shutdown (request) {
     request.oncomplete(0)
   }
   if (connection.id === -1 || connection.pending() === 0) {
-    process.nextTick(done)
+    // As late as libuv tells: what ticks there are go first, but no other packet does.
+    process.nextTick(queueMicrotask, done)
   } else {
     wait(connection.socket, done)
   }
@@ -236,7 +237,7 @@ function addsPending (name) {
   Object.defineProperty(NativeSocket.prototype, name, {
     get () {
       const own = inherited.call(this)
-      return own === undefined ? own : own + (ownConnection(this)?.pending() ?? 0)
+      return own === undefined ? own : own + (ownConnection(this)?.shownPending() ?? 0)
     },
     configurable: true
   })

@@ -5,47 +5,9 @@
  * application made, and a stream that is no socket. Each is compared with core over the same kind.
  */
 
-const net = require('node:net')
-const { Duplex } = require('node:stream')
 const { AsyncLocalStorage } = require('node:async_hooks')
 const { scenario } = require('../oracle')
-
-/** A stream that is no socket, over one. */
-function wrap (socket) {
-  const stream = new Duplex({
-    read () { socket.resume() },
-    write (chunk, encoding, callback) { socket.write(chunk, encoding, callback) },
-    final (callback) {
-      socket.destroySoon()
-      callback()
-    },
-    destroy (error, callback) {
-      socket.destroy()
-      callback(error)
-    }
-  })
-  socket.on('data', (chunk) => { if (!stream.push(chunk)) socket.pause() })
-  socket.on('end', () => stream.push(null))
-  socket.on('error', (error) => stream.destroy(error))
-  socket.on('close', () => stream.destroy())
-  return stream
-}
-
-/** How the requests of a story get their connections: options for `run.request`. */
-const PATHS = {
-  'dialled by an agent': (run, keepAlive) => ({ agent: run.agent({ keepAlive }) }),
-  'made by an agent of the application': (run, keepAlive) => {
-    const agent = run.agent({ keepAlive })
-    agent.createConnection = (options) => net.connect(options)
-    return { agent }
-  },
-  'made by createConnection': () => ({ agent: undefined, createConnection: (options) => net.connect(options) }),
-  'that is no socket': (run, keepAlive) => {
-    const agent = run.agent({ keepAlive })
-    agent.createConnection = (options) => Object.assign(wrap(net.connect(options)), { setKeepAlive () {}, unref () {}, ref () {}, setTimeout () {} })
-    return { agent }
-  }
-}
+const { overAll } = require('../oracle/connections')
 
 const REQUEST = ['socket', 'response', 'information', 'continue', 'upgrade', 'connect', 'timeout', 'abort', 'error', 'close', 'prefinish', 'finish', 'drain']
 const RESPONSE = ['data', 'end', 'aborted', 'error', 'close', 'timeout']
@@ -483,12 +445,10 @@ const STORIES = {
   }
 }
 
-for (const [how, connect] of Object.entries(PATHS)) {
-  for (const keepAlive of how.includes('createConnection') ? [false] : how.includes('no socket') ? [true] : [true, false]) {
-    for (const [what, story] of Object.entries(STORIES)) {
-      // A stream knows no idle time, and core tells of its request's close twice.
-      if (how.includes('no socket') && (what.includes('time-outs') || what === 'more than was asked for')) continue
-      scenario.client(`${what}, on a connection ${how}${keepAlive ? ', kept alive' : ''}`, (run) => story(run, connect(run, keepAlive), () => connect(run, keepAlive)))
-    }
+overAll((where, connect, { isSocket }) => {
+  for (const [what, story] of Object.entries(STORIES)) {
+    // A stream knows no idle time, and core tells of its request's close twice.
+    if (!isSocket && (what.includes('time-outs') || what === 'more than was asked for')) continue
+    scenario.client(`${what}, ${where}`, (run) => story(run, connect(run), () => connect(run)))
   }
-}
+})
