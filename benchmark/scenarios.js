@@ -120,6 +120,13 @@ const scenarios = [
     load: { connections: 64, script: 'post.lua', method: 'POST', body: upload }
   },
   {
+    name: 'upload',
+    title: 'POST 4 MB, body read',
+    handler: readBody,
+    bytes: 'got 4194304'.length,
+    load: { connections: 4, script: 'upload.lua', method: 'POST', body: Buffer.alloc(4 * 1024 * 1024, 'x') }
+  },
+  {
     name: 'stream',
     title: 'stream, 16 × 64 KB',
     handler: stream,

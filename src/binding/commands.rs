@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::environment::{Dispatch, Environment};
 use super::ffi::{Failure, Function, Records, Scope, Value};
+use crate::net::batch::Batch;
 use crate::net::connection::Connection;
-use crate::net::event::Batch;
 use crate::net::listener::set_keep_alive;
 use crate::net::message::{Block, Body, Head, Message};
 use crate::net::output::SEGMENT;

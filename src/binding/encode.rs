@@ -2,7 +2,8 @@
 
 use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value};
-use crate::net::event::{Batch, Event, EventQueue, Payload};
+use crate::net::batch::Batch;
+use crate::net::event::{Event, EventQueue};
 
 /// Int32 words per record; `STRIDE` of lib/binding.js.
 pub(super) const STRIDE: usize = 8;
@@ -82,7 +83,7 @@ impl Encoder {
                 next_value += 1;
                 scope.set(values, next_value - 1, value)
             };
-            let bytes = &self.batch.bytes;
+            let batch = &self.batch;
             let (kind, id, numbers) = match event {
                 Event::Release => (0, 0, [0; 5]),
                 Event::Lent { id } => {
@@ -109,18 +110,18 @@ impl Encoder {
                     numbers,
                     text,
                 } => {
-                    value(scope.latin1(slice(bytes, &text))?)?;
+                    value(scope.latin1(batch.slice(&text))?)?;
                     environment.loans.saw_head(id);
                     (if response { RESPONSE } else { REQUEST }, id, numbers)
                 }
                 Event::Data { id, payload } => {
-                    let piece = slice(bytes, &payload);
+                    let piece = batch.slice(&payload);
                     value(scope.buffer(piece)?)?;
                     environment.delivered(id, piece.len());
                     (DATA, id, [0; 5])
                 }
                 Event::Raw { id, payload } => {
-                    let piece = slice(bytes, &payload);
+                    let piece = batch.slice(&payload);
                     value(scope.buffer(piece)?)?;
                     environment.delivered(id, piece.len());
                     (RAW, id, [0; 5])
@@ -132,7 +133,7 @@ impl Encoder {
                     at_eof,
                 } => {
                     if let Some(trailers) = &trailers {
-                        value(scope.latin1(slice(bytes, trailers))?)?;
+                        value(scope.latin1(batch.slice(trailers))?)?;
                     }
                     let flags = i32::from(trailers.is_some()) | i32::from(at_eof) << 1;
                     (END, id, [flags, field_count as i32, 0, 0, 0])
@@ -144,7 +145,7 @@ impl Encoder {
                     packet,
                 } => {
                     if let Some(packet) = &packet {
-                        let packet = slice(bytes, packet);
+                        let packet = batch.slice(packet);
                         value(scope.buffer(packet)?)?;
                         environment.delivered(id, packet.len());
                     }
@@ -171,12 +172,5 @@ impl Encoder {
             count += 1;
         }
         Ok(count)
-    }
-}
-
-fn slice<'a>(bytes: &'a [u8], payload: &'a Payload) -> &'a [u8] {
-    match payload {
-        Payload::Batch { start, len } => &bytes[*start..start + len],
-        Payload::Owned(bytes) => bytes,
     }
 }

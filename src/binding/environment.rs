@@ -432,7 +432,7 @@ impl Environment {
     pub(super) fn encode_now(
         &self,
         scope: Scope,
-        batch: crate::net::event::Batch,
+        batch: crate::net::batch::Batch,
     ) -> Result<(Vec<i32>, Value), Failure> {
         let values = scope.array()?;
         let mut encoder = Encoder::from(batch);

@@ -10,6 +10,7 @@ use socket2::Socket;
 use super::environment::Environment;
 use super::ffi::Scope;
 use super::ffi::Watch;
+use crate::net::batch::{ReadBuffer, read_buffer};
 use crate::net::connection::Connection;
 use crate::net::lending::Received;
 use crate::net::mailbox::Command;
@@ -27,9 +28,6 @@ const STRIKES: u32 = 16;
 /// Heads to wait after such an end before lending again; twice as many each time.
 const COOLDOWN: u32 = 1024;
 const COOLDOWN_MAX: u32 = 64 * COOLDOWN;
-
-/// Bytes a read of a lent socket takes at most. Who sends more at once is better served by the I/O thread.
-const READ: usize = 64 * 1024;
 
 /// A running loan.
 struct Loan {
@@ -53,7 +51,8 @@ pub(super) struct Loans {
     running: RefCell<Vec<Loan>>,
     /// Connections that a loan was asked for.
     asked: RefCell<Vec<u32>>,
-    scratch: RefCell<Vec<u8>>,
+    /// Made by the first loan.
+    scratch: RefCell<Option<ReadBuffer>>,
     /// Heads of the batch being encoded.
     heads: Cell<u32>,
     calm: Cell<u32>,
@@ -202,9 +201,9 @@ impl Environment {
     pub(super) fn readable(&self, scope: Scope, id: u32) {
         let received = {
             let mut scratch = self.loans.scratch.borrow_mut();
-            scratch.resize(READ, 0);
+            let scratch = scratch.get_or_insert_with(read_buffer);
             self.with(id, |connection| {
-                connection.receive_lent(&mut scratch, &self.queue)
+                connection.receive_lent(scratch, &self.queue)
             })
         };
         match received {

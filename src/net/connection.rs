@@ -16,7 +16,8 @@ use http_native_proto as proto;
 use socket2::{SockAddr, Socket};
 use tokio::io::unix::AsyncFd;
 
-use super::event::{Batch, Event, EventQueue, Syscall};
+use super::batch::Batch;
+use super::event::{Event, EventQueue, Syscall};
 use super::io_thread::Shared;
 use super::lending::{Lending, Transport};
 use super::listener::Listener;
@@ -24,8 +25,9 @@ use super::output::Output;
 use super::staleness;
 use super::timing::Timing;
 
-/// Bytes of bodies that may wait for the JS thread, a connection; reading stops above. Four reads.
-pub(crate) const WINDOW: usize = 256 * 1024;
+/// Bytes of bodies that may wait for the JS thread, a connection; reading stops above. Eight reads: with four, the
+/// two threads of an upload mostly wait for each other.
+pub(crate) const WINDOW: usize = 512 * 1024;
 
 /// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
 /// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.

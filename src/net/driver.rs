@@ -15,6 +15,7 @@ use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Sleep;
 
+use super::batch::{READ, ReadBuffer, read_buffer};
 use super::connection::{Connection, Ending, State, errno};
 use super::event::{Event, Syscall};
 use super::io_thread::Shared;
@@ -22,15 +23,12 @@ use super::lending::{Lending, Transport};
 use super::output::Output;
 use super::{linger, reactor};
 
-/// Bytes a read takes at most, as libuv's.
-const READ: usize = 64 * 1024;
-
 /// Reads of one connection before the others get their turn.
 const READS_PER_TURN: u32 = 16;
 
 thread_local! {
     /// One read buffer an I/O thread: an idle connection holds none.
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+    static SCRATCH: RefCell<ReadBuffer> = RefCell::new(read_buffer());
 }
 
 pub(super) struct Driver {
@@ -237,8 +235,8 @@ impl Driver {
             };
             self.connection.reading.store(true, Ordering::SeqCst);
             let result = SCRATCH.with_borrow_mut(|scratch| {
-                let len = socket.get_ref().read(scratch)?;
-                if len < scratch.len() {
+                let len = socket.get_ref().read(&mut scratch[..])?;
+                if len < READ {
                     // The kernel has no more: spare the read that would say so. An end of stream stays ready.
                     guard.clear_ready();
                 }
@@ -251,14 +249,17 @@ impl Driver {
                     state.eof = true;
                     self.connection.receive_eof(&mut state, &mut batch);
                 } else {
-                    self.connection
-                        .receive_packet(&mut state, &scratch[..len], &mut batch, now);
+                    batch.read(scratch, len, |batch, packet| {
+                        self.connection
+                            .receive_packet(&mut state, packet, batch, now);
+                    });
                 }
                 Ok(len)
             });
             self.connection.reading.store(false, Ordering::SeqCst);
             match result {
                 Ok(0) => return Poll::Ready(Ok(())),
+                Ok(READ) => self.shared.queue.publish_if_many(),
                 Ok(_) => {}
                 Err(error) => match io::Error::kind(&error) {
                     io::ErrorKind::Interrupted => {}

@@ -3,15 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::connection::Connection;
-
-/// Where bytes of an event are: small ones share the buffer of the batch.
-pub(crate) enum Payload {
-    /// `batch.bytes[start..start + len]`.
-    Batch { start: usize, len: usize },
-    /// Memory of its own.
-    Owned(Vec<u8>),
-}
+use super::batch::{Batch, Payload};
+use super::connection::{Connection, WINDOW};
 
 /// Which deadline passed; the number is record[2] of EXPIRED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,57 +88,6 @@ pub(crate) enum Event {
     },
 }
 
-/// Events and the bytes that their [`Payload`]s point into.
-#[derive(Default)]
-pub(crate) struct Batch {
-    pub(crate) events: Vec<Event>,
-    /// Where in `events` packets begin, in order: what one read of a connection brought.
-    packets: Vec<usize>,
-    pub(crate) bytes: Vec<u8>,
-}
-
-/// Body pieces from this size on travel in memory of their own.
-const OWNED: usize = 4 * 1024;
-
-/// A batch buffer that grew past this is given back.
-const KEPT: usize = 256 * 1024;
-
-impl Batch {
-    pub(crate) fn payload(&mut self, bytes: &[u8]) -> Payload {
-        if bytes.len() >= OWNED {
-            return Payload::Owned(bytes.to_vec());
-        }
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        Payload::Batch {
-            start,
-            len: bytes.len(),
-        }
-    }
-
-    /// What is appended meanwhile came in one packet.
-    pub(super) fn packet(&mut self, append: impl FnOnce(&mut Self)) {
-        let first = self.events.len();
-        append(self);
-        if self.events.len() > first {
-            self.packets.push(first);
-        }
-    }
-
-    /// Where packets begin in `events`.
-    pub(crate) fn packets(&self) -> &[usize] {
-        &self.packets
-    }
-
-    /// Empties the batch and keeps its memory, within bounds.
-    pub(crate) fn clear(&mut self) {
-        self.events.clear();
-        self.packets.clear();
-        self.bytes.clear();
-        self.bytes.shrink_to(KEPT);
-    }
-}
-
 /// The queue between the I/O threads and the JS thread of one environment.
 pub(crate) struct EventQueue {
     batch: Mutex<Batch>,
@@ -156,6 +98,10 @@ pub(crate) struct EventQueue {
 
 /// Events after which the JS thread is woken though the I/O thread is still busy.
 const EAGER: usize = 64;
+
+/// Bytes of bodies after which it is: half of what one connection may have waiting, so that reading goes on while
+/// JavaScript takes them.
+const EAGER_BYTES: usize = WINDOW / 2;
 
 impl EventQueue {
     /// `signal` wakes the JS thread; it must not block.
@@ -185,9 +131,13 @@ impl EventQueue {
         }
     }
 
-    /// `publish`, once many events wait: the I/O thread is too busy to park.
+    /// `publish`, once many events or bytes wait: the I/O thread is too busy to park.
     pub(crate) fn publish_if_many(&self) {
-        if self.lock().events.len() >= EAGER && !self.signaled.swap(true, Ordering::SeqCst) {
+        let many = {
+            let batch = self.lock();
+            batch.events.len() >= EAGER || batch.weight() >= EAGER_BYTES
+        };
+        if many && !self.signaled.swap(true, Ordering::SeqCst) {
             (self.signal)();
         }
     }

@@ -4,8 +4,8 @@
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use super::batch::Batch;
 use super::connection::{Connection, Ending};
-use super::event::Batch;
 
 impl Connection {
     /// Answers a head that asks to leave HTTP.

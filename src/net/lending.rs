@@ -7,6 +7,7 @@ use std::time::Instant;
 use socket2::{SockAddr, Socket};
 use tokio::io::unix::AsyncFd;
 
+use super::batch::ReadBuffer;
 use super::connection::{Connection, errno};
 use super::dial::Dial;
 use super::event::{EventQueue, Syscall};
@@ -92,7 +93,7 @@ impl Connection {
     }
 
     /// Reads from a lent socket once.
-    pub(crate) fn receive_lent(&self, scratch: &mut [u8], queue: &EventQueue) -> Received {
+    pub(crate) fn receive_lent(&self, scratch: &mut ReadBuffer, queue: &EventQueue) -> Received {
         let transport = {
             let state = self.lock();
             let unusual = state.paused
@@ -109,7 +110,7 @@ impl Connection {
         let Some(mut socket) = transport.socket() else {
             return Received::Return;
         };
-        match socket.read(scratch) {
+        match socket.read(&mut scratch[..]) {
             // The end of the stream stays readable: the driver will see it.
             Ok(0) => Received::Return,
             Ok(len) => {
@@ -117,7 +118,9 @@ impl Connection {
                 let mut state = self.lock();
                 state.timing.active(now);
                 state.bytes_read += len as u64;
-                self.receive_packet(&mut state, &scratch[..len], &mut queue.lock(), now);
+                queue.lock().read(scratch, len, |batch, packet| {
+                    self.receive_packet(&mut state, packet, batch, now);
+                });
                 Received::Events
             }
             Err(error) => match error.kind() {

@@ -3,6 +3,7 @@
 //! Knows `proto` and tokio; never Node-API. What happens is appended to the [`event::EventQueue`]; what
 //! JavaScript says arrives through [`connection::Connection`] and the [`mailbox::Mailbox`] of the I/O thread.
 
+pub(crate) mod batch;
 pub(crate) mod connection;
 pub(crate) mod dial;
 mod driver;

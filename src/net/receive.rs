@@ -5,8 +5,9 @@ use std::time::Instant;
 use http_native_proto as proto;
 use proto::{BodyFraming, Event as Said};
 
+use super::batch::{Batch, Payload};
 use super::connection::{Broken, Connection, State};
-use super::event::{Batch, Event, Payload};
+use super::event::Event;
 
 // Flags of REQUEST and RESPONSE records, docs/BOUNDARY.md.
 const KEEP_ALIVE: i32 = 1;

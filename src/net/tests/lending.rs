@@ -9,7 +9,7 @@ fn a_lent_socket_is_read_on_the_js_thread_until_it_is_returned() {
     let mut peer = TcpStream::connect(address).unwrap();
     let connection = stage.lent();
 
-    let mut scratch = [0; 1024];
+    let mut scratch = read_buffer();
     assert_eq!(
         connection.receive_lent(&mut scratch, &stage.queue),
         Received::Nothing
@@ -48,7 +48,7 @@ fn a_lent_socket_that_is_full_is_wanted_back() {
     // The answer was said before LENT was heard of, so it goes by way of the I/O thread.
     peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
         .unwrap();
-    let mut scratch = [0; 1024];
+    let mut scratch = read_buffer();
     stage.receive_lent(&connection, &mut scratch);
     stage.head();
     let len = 16 * 1024 * 1024;

@@ -16,9 +16,10 @@ use bytes::Bytes;
 use http_native_proto::{Config, OutFraming, Role};
 use socket2::{Domain, Socket, Type};
 
+use super::batch::{Batch, ReadBuffer, read_buffer};
 use super::connection::{Connection, WINDOW};
 use super::dial::{Dial, Target};
-use super::event::{Batch, Event, EventQueue, Payload, Syscall};
+use super::event::{Event, EventQueue, Syscall};
 use super::io_thread::{Ids, IoThread, adopt};
 use super::lending::{Received, Transport};
 use super::listener::{Accepted, Listener};
@@ -100,14 +101,11 @@ impl Stage {
             self.signals.recv_timeout(patience).ok()?;
             let mut batch = Batch::default();
             self.queue.take(&mut batch);
-            for event in batch.events {
+            for event in std::mem::take(&mut batch.events) {
                 let bytes = match &event {
                     Event::Data { payload, .. }
                     | Event::Raw { payload, .. }
-                    | Event::Head { text: payload, .. } => match payload {
-                        Payload::Batch { start, len } => batch.bytes[*start..start + len].to_vec(),
-                        Payload::Owned(bytes) => bytes.clone(),
-                    },
+                    | Event::Head { text: payload, .. } => batch.slice(payload).to_vec(),
                     _ => Vec::new(),
                 };
                 self.waiting.push_back((event, bytes));
@@ -132,7 +130,7 @@ impl Stage {
     }
 
     /// Reads from a lent socket until something came.
-    fn receive_lent(&self, connection: &Connection, scratch: &mut [u8]) {
+    fn receive_lent(&self, connection: &Connection, scratch: &mut ReadBuffer) {
         while connection.receive_lent(scratch, &self.queue) == Received::Nothing {
             std::thread::yield_now();
         }

@@ -1,0 +1,200 @@
+//! What crosses to JavaScript at a time: events, and the bytes that belong to them.
+
+use super::event::Event;
+
+/// Bytes a read takes at most, as libuv's.
+pub(crate) const READ: usize = 64 * 1024;
+
+/// What sockets are read into.
+pub(crate) type ReadBuffer = Box<[u8; READ]>;
+
+/// A fresh one, zeroed.
+pub(crate) fn read_buffer() -> ReadBuffer {
+    Box::new([0; READ])
+}
+
+/// Where bytes of an event are.
+pub(crate) enum Payload {
+    /// Small ones share memory: `batch.bytes[start..start + len]`.
+    Batch { start: usize, len: usize },
+    /// In the read buffer that brought them: `batch.buffers[buffer][start..start + len]`.
+    Read {
+        buffer: usize,
+        start: usize,
+        len: usize,
+    },
+    /// Memory of its own.
+    Owned(Vec<u8>),
+}
+
+/// Events and the bytes that their [`Payload`]s point into.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) events: Vec<Event>,
+    /// Where in `events` packets begin, in order: what one read of a connection brought.
+    packets: Vec<usize>,
+    pub(crate) bytes: Vec<u8>,
+    /// Read buffers that payloads point into.
+    buffers: Vec<ReadBuffer>,
+    /// Those of former turns, to be read into again.
+    spare: Vec<ReadBuffer>,
+    /// The address and the length of the packet at hand, when its buffer may be kept, and whether it must be.
+    at_hand: Option<(usize, usize)>,
+    keeps: bool,
+    /// Bytes of large payloads.
+    weight: usize,
+}
+
+/// Body pieces from this size on are not copied into the memory that all events share.
+const LARGE: usize = 4 * 1024;
+
+/// The read buffer of a packet from this size on is kept rather than copied from. Smaller packets would hold more
+/// memory than they fill, and many buffers in turn stay in no cache.
+const KEPT_FROM: usize = READ / 2;
+
+/// Shared memory that grew past this is given back.
+const BYTES_MAX: usize = 256 * 1024;
+
+/// Read buffers that a batch keeps for later.
+const SPARE_MAX: usize = 8;
+
+impl Batch {
+    pub(crate) fn payload(&mut self, bytes: &[u8]) -> Payload {
+        let len = bytes.len();
+        if len < LARGE {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(bytes);
+            return Payload::Batch { start, len };
+        }
+        self.weight += len;
+        if let Some((address, filled)) = self.at_hand
+            && let Some(start) = bytes.as_ptr().addr().checked_sub(address)
+            && start + len <= filled
+        {
+            self.keeps = true;
+            return Payload::Read {
+                buffer: self.buffers.len(),
+                start,
+                len,
+            };
+        }
+        Payload::Owned(bytes.to_vec())
+    }
+
+    /// The bytes of an event of this batch.
+    pub(crate) fn slice<'a>(&'a self, payload: &'a Payload) -> &'a [u8] {
+        match payload {
+            Payload::Batch { start, len } => &self.bytes[*start..start + len],
+            Payload::Read { buffer, start, len } => &self.buffers[*buffer][*start..start + len],
+            Payload::Owned(bytes) => bytes,
+        }
+    }
+
+    /// Bytes of large payloads in this batch.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// What is appended meanwhile came in one packet.
+    pub(super) fn packet(&mut self, append: impl FnOnce(&mut Self)) {
+        let first = self.events.len();
+        append(self);
+        if self.events.len() > first {
+            self.packets.push(first);
+        }
+    }
+
+    /// Gives `append` the first `len` bytes of `buffer`, which is exchanged for another if payloads are to stay in it.
+    pub(super) fn read(
+        &mut self,
+        buffer: &mut ReadBuffer,
+        len: usize,
+        append: impl FnOnce(&mut Self, &[u8]),
+    ) {
+        self.at_hand = (len >= KEPT_FROM).then(|| (buffer.as_ptr().addr(), len));
+        append(self, &buffer[..len]);
+        self.at_hand = None;
+        if std::mem::take(&mut self.keeps) {
+            let next = self.spare.pop().unwrap_or_else(read_buffer);
+            self.buffers.push(std::mem::replace(buffer, next));
+        }
+    }
+
+    /// Where packets begin in `events`.
+    pub(crate) fn packets(&self) -> &[usize] {
+        &self.packets
+    }
+
+    /// Empties the batch and keeps its memory, within bounds.
+    pub(crate) fn clear(&mut self) {
+        self.events.clear();
+        self.packets.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(BYTES_MAX);
+        self.spare.append(&mut self.buffers);
+        self.spare.truncate(SPARE_MAX);
+        self.weight = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The payloads of these parts of a packet of `len` bytes.
+    fn read(
+        batch: &mut Batch,
+        buffer: &mut ReadBuffer,
+        len: usize,
+        ends: &[usize],
+    ) -> Vec<Payload> {
+        let mut payloads = Vec::new();
+        batch.read(buffer, len, |batch, packet| {
+            let mut start = 0;
+            for &end in ends {
+                payloads.push(batch.payload(&packet[start..end]));
+                start = end;
+            }
+        });
+        payloads
+    }
+
+    #[test]
+    fn large_pieces_of_a_large_packet_stay_where_they_were_read() {
+        let (mut batch, mut buffer) = (Batch::default(), read_buffer());
+        for (at, byte) in buffer.iter_mut().enumerate() {
+            *byte = at as u8;
+        }
+        let (copy, address) = (buffer.clone(), buffer.as_ptr());
+        let ends = [10, 10 + LARGE, 40_000];
+        let payloads = read(&mut batch, &mut buffer, 40_000, &ends);
+        assert!(matches!(payloads[0], Payload::Batch { len: 10, .. }));
+        assert!(matches!(payloads[2], Payload::Read { buffer: 0, .. }));
+        assert_ne!(buffer.as_ptr(), address);
+        buffer.fill(0);
+        let mut start = 0;
+        for (payload, end) in payloads.iter().zip(ends) {
+            assert_eq!(batch.slice(payload), &copy[start..end]);
+            start = end;
+        }
+        assert_eq!(batch.weight(), 40_000 - 10);
+        // And the buffer serves again.
+        batch.clear();
+        assert_eq!(batch.weight(), 0);
+        read(&mut batch, &mut buffer, READ, &[READ]);
+        assert_eq!(buffer.as_ptr(), address);
+    }
+
+    #[test]
+    fn a_small_packet_and_bytes_from_elsewhere_are_copied() {
+        let (mut batch, mut buffer) = (Batch::default(), read_buffer());
+        let address = buffer.as_ptr();
+        let payloads = read(&mut batch, &mut buffer, KEPT_FROM - 1, &[KEPT_FROM - 1]);
+        assert!(matches!(payloads[0], Payload::Owned(_)));
+        let elsewhere = vec![1; LARGE];
+        batch.read(&mut buffer, READ, |batch, _| {
+            assert!(matches!(batch.payload(&elsewhere), Payload::Owned(_)));
+        });
+        assert_eq!(buffer.as_ptr(), address);
+    }
+}
