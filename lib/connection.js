@@ -6,9 +6,16 @@
  */
 
 const { native, sendFlags, connections, receive, touch } = require('./binding')
+const { wholeTime } = require('./validators')
 const { kConnection } = require('./symbols')
 
 const { BODY, END, INFORMATIONAL, CORK } = sendFlags
+
+/**
+ * When less than this waits, a message counts as handed over at once, as a small write does in core; beyond, 'finish' and
+ * the callbacks of writes come with onDrain (which need not wait for the kernel: see notifyDrain).
+ */
+const PENDING_MAX = 64 * 1024
 
 const NOTHING = new Uint8Array(0)
 
@@ -114,12 +121,10 @@ function uncork (connection) {
   connection.stream?.uncork?.()
 }
 
-/** Bytes that count as plenty. A stream that asked for patience is full, however fast it got rid of them (core: write() is false). */
-const FULL = 64 * 1024
-
+/** A stream that asked for patience counts as full, however fast it got rid of the bytes (core: write() is false). */
 function backlog (stream) {
   const length = stream.writableLength ?? 0
-  return stream.writableNeedDrain === true ? Math.max(length, FULL) : length
+  return stream.writableNeedDrain === true ? Math.max(length, PENDING_MAX) : length
 }
 
 /** From now on bytes come to `onRaw`, and are parsed when they are given to `receive`. */
@@ -157,13 +162,14 @@ Connection.prototype.pending = function pending () {
 }
 
 /**
- * The same, as it is shown. What was left to the I/O thread counts as gone when it is little, as for 'finish'; not so
- * what waits for the end of its tick, in core as well.
+ * The same, as it is shown. What was left to the I/O thread counts as gone when it is little, as for 'finish', and the
+ * kernel has room; not so what waits for the end of its tick, in core as well.
  */
 Connection.prototype.shownPending = function shownPending () {
   if (this.stream !== null) return this.stream.writableLength ?? 0
   const pending = this.pending()
-  return this.corked || this.detached || pending >= FULL ? pending : 0
+  if (this.id === -1 || this.detached || pending >= PENDING_MAX) return pending
+  return native.waiting(this.id, this.corked)
 }
 
 function drained (connection) {
@@ -278,7 +284,7 @@ Connection.prototype.setTimeout = function setTimeout (ms) {
     if (typeof this.stream.setTimeout === 'function') this.stream.setTimeout(ms)
     return
   }
-  native.setTimeout(this.id, ms)
+  native.setTimeout(this.id, ms > 0 ? wholeTime(ms) : 0)
   touch()
 }
 
@@ -298,4 +304,4 @@ Connection.prototype.release = function release (errno) {
   this.onClosed(errno, 0)
 }
 
-module.exports = { Connection }
+module.exports = { Connection, PENDING_MAX }

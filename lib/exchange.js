@@ -82,7 +82,7 @@ function exchange (request, flags) {
       response.end()
       return false
     }
-    if (server.maxRequestsPerSocket > 0) {
+    if (typeof server.maxRequestsPerSocket === 'number' && server.maxRequestsPerSocket > 0) {
       this.requests++
       response.maxRequestsOnConnectionReached = server.maxRequestsPerSocket <= this.requests
       if (server.maxRequestsPerSocket < this.requests) {

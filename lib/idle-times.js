@@ -10,6 +10,7 @@ const { Connection } = require('./connection')
 const { isTouched } = require('./incoming')
 const { isQuiet } = require('./outgoing')
 const { isHeard } = require('./server-failure')
+const { keepAliveTime } = require('./server-times')
 
 const members = {}
 
@@ -40,6 +41,16 @@ function tellTimeout () {
 members.setTimeout = function setTimeout (ms) {
   if (this.stream === null) this.timerScope = AsyncLocalStorage.snapshot()
   Connection.prototype.setTimeout.call(this, ms)
+}
+
+/** Between exchanges the idle time is another. A native connection knows, unless it is none that a timer takes. */
+members.keepForNext = function keepForNext () {
+  const { stream, server } = this
+  if (stream === null) throw this.listener.keepAliveFault
+  const time = keepAliveTime(server)
+  if (!time || typeof stream.setTimeout !== 'function') return
+  stream.setTimeout(time)
+  this.keepAliveSet = true
 }
 
 /** The server sets it. */

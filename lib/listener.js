@@ -15,6 +15,8 @@ const { ServerConnection } = require('./server-connection')
 const { baseEmit } = require('./outgoing')
 const versions = require('./versions')
 const { differ } = require('./parser-config')
+const { faultOf, keepAliveTime } = require('./server-times')
+const { wholeTime } = require('./validators')
 const { kListener, kParserConfig } = require('./symbols')
 
 const socketChannel = diagnostics.channel('net.server.socket')
@@ -51,6 +53,10 @@ function Listener (server, handle, isGiven) {
   this.assumed = { maxHeadersCount, maxHeaderSize, insecureHTTPParser, httpValidation }
   this.keepAlive = -1
   this.idle = -1
+  /** The server's times that they come from. */
+  this.times = { timeout: NaN, keepAliveTimeout: NaN, keepAliveTimeoutBuffer: NaN }
+  /** Why a timer would refuse them: errors, or null. */
+  this.idleFault = this.keepAliveFault = null
   /** Connections come paused. At first they do: who wants to see them may still come. */
   this.holds = true
   /** Connections come from a socket of ours. */
@@ -153,9 +159,15 @@ Listener.prototype.expire = function expire (headers, request) {
 
 /** Gives the native side the idle times, if they changed. */
 Listener.prototype.refresh = function refresh () {
-  const { server } = this
-  const idle = server.timeout || 0
-  const keepAlive = server.keepAliveTimeout ? server.keepAliveTimeout + (server.keepAliveTimeoutBuffer ?? 1000) : idle
+  const { timeout, keepAliveTimeout, keepAliveTimeoutBuffer } = this.server
+  const { times } = this
+  if (timeout === times.timeout && keepAliveTimeout === times.keepAliveTimeout && keepAliveTimeoutBuffer === times.keepAliveTimeoutBuffer) return
+  this.times = { timeout, keepAliveTimeout, keepAliveTimeoutBuffer }
+  this.idleFault = faultOf(timeout)
+  const idle = timeout && this.idleFault === null ? wholeTime(timeout) : 0
+  const kept = keepAliveTime(this.server)
+  this.keepAliveFault = faultOf(kept)
+  const keepAlive = kept && this.keepAliveFault === null ? wholeTime(kept) : idle
   if (keepAlive === this.keepAlive && idle === this.idle) return
   this.keepAlive = keepAlive
   this.idle = idle
@@ -198,8 +210,15 @@ Listener.prototype.accept = function accept (id, isPaused) {
   if (server.blockList && this.isBlocked(id)) return this.refuse(id)
   const assumed = this.idle
   this.refresh()
+  if (this.idleFault !== null) this.leaveUnserved(id)
   this.watch()
   return this.begin(id, isPaused, assumed)
+}
+
+/** As in core a server.timeout that is none throws where the connection would be served: it stays as it is. */
+Listener.prototype.leaveUnserved = function leaveUnserved (id) {
+  new Refused(id).pause()
+  throw this.idleFault
 }
 
 /**
@@ -213,6 +232,7 @@ Listener.prototype.adopt = function adopt (error, client) {
   if (!error && this.id >= 0 && client.fd >= 0 && !server.blockList && !this.isFull()) {
     this.refresh()
     this.watch()
+    if (this.idleFault !== null) throw this.idleFault
     const id = native.adopt(this.id, client.fd)
     if (id >= 0) {
       // It was duplicated: nothing is lost, and the peer does not notice.

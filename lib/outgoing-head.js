@@ -199,7 +199,7 @@ function addConnection (message, seen) {
       if (!message.maxRequestsOnConnectionReached) {
         const timeout = message._keepAliveTimeout
         const advertise = timeout && message._defaultKeepAlive
-        if (sendDate && advertise && !(message._maxRequestsPerSocket > 0)) {
+        if (sendDate && advertise && ~~message._maxRequestsPerSocket <= 0) {
           state.text += keepAliveTail(timeout)
           state.lines += 3
           return
@@ -208,7 +208,7 @@ function addConnection (message, seen) {
         state.text += 'Connection: keep-alive\r\n'
         state.lines++
         if (advertise) {
-          const max = message._maxRequestsPerSocket > 0 ? `, max=${message._maxRequestsPerSocket}` : ''
+          const max = ~~message._maxRequestsPerSocket > 0 ? `, max=${message._maxRequestsPerSocket}` : ''
           state.text += `Keep-Alive: timeout=${Math.floor(timeout / 1000)}${max}\r\n`
           state.lines++
         }

@@ -38,6 +38,7 @@ function _send (data, encoding, callback, byteLength) {
 }
 
 function _writeRaw (data, encoding, callback, size) {
+  if (isCores(this)) return cores.OutgoingMessage._writeRaw.apply(this, arguments)
   if (typeof encoding === 'function') {
     callback = encoding
     encoding = null
@@ -45,7 +46,7 @@ function _writeRaw (data, encoding, callback, size) {
   if (isLost(this)) return false
   if (isCarried(this)) {
     if (this.outputData.length !== 0) this._flushOutput(this[kSocket])
-    return isForeign(this) ? this[kSocket].write(data, encoding, callback) : writeRaw(this, data, encoding, callback ?? null)
+    return isForeign(this) ? this[kSocket].write(data, encoding, callback) : writeRaw(this, data, encoding, typeof callback === 'function' ? callback : null)
   }
   return enqueue(this, RAW, data, encoding, callback) < this[kHighWaterMark]
 }

@@ -48,9 +48,7 @@ getter('writableCorked', function () {
   const corked = this[kCorked]
   if (corked !== 0 || !versions.writeShowsCork || this.finished) return corked
   // There, writes cork until the end of their tick. Ours are held by the connection for that long.
-  if (this[kChunkedBuffer]) return 1
-  if (connection?.isConnecting()) return connection.corked ? 1 : 0
-  return this._headerSent && connection?.corked ? 1 : 0
+  return this[kChunkedBuffer] || connection?.corked ? 1 : 0
 })
 
 getter('headersSent', function () { return !!this._header }, { enumerable: true })

@@ -6,6 +6,7 @@
 
 const { AsyncResource } = require('node:async_hooks')
 const { sendFlags } = require('./binding')
+const { PENDING_MAX } = require('./connection')
 const { countLines } = require('./outgoing-head')
 const { carryThrough } = require('./replaced-write')
 const { codes } = require('./errors')
@@ -15,12 +16,6 @@ const {
 } = require('./symbols')
 
 const { HEAD, BODY, END, LENGTH, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
-
-/**
- * When less than this waits, a message counts as handed over at once, as a small write does in core; beyond, 'finish' and
- * the callbacks of writes come with onDrain (which need not wait for the kernel: see notifyDrain).
- */
-const PENDING_MAX = 64 * 1024
 
 /** Flag of `transmit`, ours alone: the part is written by itself, not with others that waited. */
 const CORKED = 1 << 27

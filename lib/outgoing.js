@@ -378,7 +378,7 @@ if (versions.httpValidation) {
 
 leaveCores(OutgoingMessage.prototype, 'OutgoingMessage', [
   'setHeader', 'getHeader', 'hasHeader', 'removeHeader', 'headersSent', 'writableEnded',
-  'write', 'end', '_storeHeader', '_send', '_finish', '_implicitHeader'
+  'write', 'end', '_storeHeader', '_send', '_writeRaw', '_finish', '_implicitHeader'
 ])
 
 /**
@@ -393,8 +393,9 @@ function parseUniqueHeadersOption (names) {
 
 /** Sends a 1xx block, or queues it until it is this message's turn. @returns {boolean} as write() */
 function sendInformational (message, block, callback) {
-  if (isForeign(message)) return message._writeRaw(block, 'ascii', callback)
-  return deliver(message, INFORMATIONAL, block, undefined, null, -1, callback ?? null) < message[kHighWaterMark]
+  if (message._writeRaw !== _writeRaw || isForeign(message)) return message._writeRaw(block, 'ascii', callback)
+  if (typeof callback !== 'function') callback = null
+  return deliver(message, INFORMATIONAL, block, undefined, null, -1, callback) < message[kHighWaterMark]
 }
 
 module.exports = {

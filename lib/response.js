@@ -10,7 +10,7 @@ const { ownSocket } = require('./outgoing-state')
 const { STATUS_CODES, lowerToken, isUnusual, hasInvalidChar } = require('./common')
 const { cores, isCores, leaveCores } = require('./core-messages')
 const { codes } = require('./errors')
-const { linkHeaderValue, validateFunction, validateInteger, validateObject } = require('./validators')
+const { linkHeaderValue, validateInteger, validateObject } = require('./validators')
 const measure = require('./measure')
 const versions = require('./versions')
 const {
@@ -209,26 +209,28 @@ function informationalBlock (response, code, headers) {
       if (headers.length % 2 !== 0) throw new codes.ERR_INVALID_ARG_VALUE('headers', headers)
       for (let i = 0; i < headers.length; i += 2) add(headers[i], headers[i + 1])
     }
-  } else if (headers) {
+  } else if (headers !== undefined && headers !== null) {
+    validateObject(headers, 'headers')
     for (const name of Object.keys(headers)) add(name, headers[name])
   }
   return block + '\r\n'
 }
 
+/** Sends a 1xx block; where there is a method of the response for that, through it. */
 function inform (response, code, headers, callback) {
-  if (versions.writeInformation && response._header) throw new codes.ERR_HTTP_HEADERS_SENT('write')
-  return sendInformational(response, informationalBlock(response, code, headers), callback)
+  if (versions.writeInformation) response.writeInformation(code, headers, callback)
+  else sendInformational(response, informationalBlock(response, code, headers), callback)
 }
 
 /** 100: the client may send the body it announced with Expect. */
 ServerResponse.prototype.writeContinue = function writeContinue (callback) {
-  inform(this, 100, undefined, callback)
+  inform(this, 100, null, callback)
   this._sent100 = true
 }
 
 /** 102 */
 ServerResponse.prototype.writeProcessing = function writeProcessing (callback) {
-  inform(this, 102, undefined, callback)
+  inform(this, 102, null, callback)
 }
 
 /**
@@ -241,14 +243,14 @@ ServerResponse.prototype.writeEarlyHints = function writeEarlyHints (hints, call
   const link = linkHeaderValue(hints.link)
   if (link.length === 0) return
   const { link: _, ...others } = hints
-  const fields = { Link: link, ...others }
   if (versions.validatesHints) {
-    inform(this, 103, fields, callback)
+    if (hasInvalidChar(link, false)) throw new codes.ERR_INVALID_CHAR('header content', 'Link')
+    inform(this, 103, { __proto__: null, Link: link, ...others }, callback)
     return
   }
   let block = statusLine(103, STATUS_CODES[103])
-  for (const name of Object.keys(fields)) {
-    const field = `${name}: ${fields[name]}`
+  for (const [name, value] of [['Link', link], ...Object.entries(others)]) {
+    const field = `${name}: ${value}`
     // Core of this release takes anything; but what ends a line would let its source write the response.
     if (/[\r\n]/.test(field)) throw new codes.ERR_INVALID_CHAR('header content', name)
     block += field + '\r\n'
@@ -261,19 +263,14 @@ if (versions.writeInformation) {
    * Any 1xx but 101.
    * @param {number} statusCode 100–199
    * @param {object|Array} [headers] as writeHead's
+   * @param {Function} [callback] when the block was handed over
    * @returns {boolean} as write()
    */
   ServerResponse.prototype.writeInformation = function writeInformation (statusCode, headers, callback) {
-    if (typeof headers === 'function') {
-      callback = headers
-      headers = undefined
-    }
+    if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('write')
     validateInteger(statusCode, 'statusCode', 100, 199)
     if (statusCode === 101) throw new codes.ERR_HTTP_INVALID_STATUS_CODE(statusCode)
-    if (callback !== undefined) validateFunction(callback, 'callback')
-    const sent = inform(this, statusCode, headers, callback)
-    if (statusCode === 100) this._sent100 = true
-    return sent
+    return sendInformational(this, informationalBlock(this, statusCode, headers), callback)
   }
 }
 

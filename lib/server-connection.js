@@ -307,9 +307,8 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
     else this.close()
   } else if (this.queue !== null && this.queue.length !== 0) {
     this.attach(this.queue.shift())
-  } else if (this.stream !== null && this.server.keepAliveTimeout && typeof this.stream.setTimeout === 'function') {
-    this.stream.setTimeout(this.server.keepAliveTimeout + (this.server.keepAliveTimeoutBuffer ?? 1000))
-    this.keepAliveSet = true
+  } else if (this.stream !== null || this.listener.keepAliveFault !== null) {
+    this.keepForNext()
   }
   if (this.isAnswering && this.current === null) this.owesNothing()
 }

@@ -99,7 +99,7 @@ function detach (connection, isKnown) {
     if (!connection.isAnswering) isOver = handOver(connection)
     if (!isOver) {
       socket.staysNative()
-      connection.resetTimeout(isKnown ? socket.timeout || 0 : server.timeout || 0)
+      connection.resetTimeout(isKnown ? socket.timeout || 0 : connection.listener.idle)
     }
   }
   if (!isOver) native.upgrade(connection.id, true)

@@ -10,6 +10,7 @@ const { captureRejectionSymbol } = require('node:events')
 const { promisify } = require('node:util')
 const { _connectionListener: coreConnectionListener } = require('node:http')
 const { Listener } = require('./listener')
+const { limit } = require('./server-times')
 const { serveStream } = require('./stream-server')
 const { ServerResponse } = require('./response')
 const { IncomingMessage } = require('./incoming')
@@ -204,7 +205,8 @@ function startSweep () {
 }
 
 function sweep (server) {
-  const { headersTimeout, requestTimeout } = server
+  const headersTimeout = limit(server.headersTimeout)
+  const requestTimeout = limit(server.requestTimeout)
   if (headersTimeout === 0 && requestTimeout === 0) return
   server._handle?.[kListener]?.expire(headersTimeout, requestTimeout)
   for (const connection of server[kConnections]) {

@@ -15,12 +15,10 @@
 const net = require('node:net')
 const { Readable } = require('node:stream')
 const { native } = require('./binding')
+const { PENDING_MAX } = require('./connection')
 const { codes, coded, systemError } = require('./errors')
 const { validateFunction, timerDuration } = require('./validators')
 const { kConnection, kWaiting } = require('./symbols')
-
-/** Writes up to here count as done at once; beyond, when the kernel took them. */
-const PENDING_MAX = 64 * 1024
 
 /**
  * What net.Socket's prototype expects below it.

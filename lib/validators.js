@@ -94,6 +94,11 @@ function timerDuration (ms, name) {
   return ms
 }
 
+/** Timers count in whole milliseconds, and at least one. */
+function wholeTime (ms) {
+  return Math.max(1, Math.min(Math.trunc(ms), TIMEOUT_MAX))
+}
+
 module.exports = {
   validateString,
   validateBoolean,
@@ -104,5 +109,6 @@ module.exports = {
   validatePort,
   validateOneOf,
   linkHeaderValue,
-  timerDuration
+  timerDuration,
+  wholeTime
 }

@@ -73,6 +73,10 @@ module.exports = Object.freeze({
   perfUrlHasPort: has(26, { 24: 21, 25: Infinity }),
   /** server.keepAliveTimeoutBuffer and agentKeepAliveTimeoutBuffer are options. */
   keepAliveTimeoutBuffer: has(22),
+  /** A server's keepAliveTimeout and its buffer that are no times count as none and as the preset. */
+  checksKeepAlive: has(22),
+  /** So do its headersTimeout and requestTimeout. */
+  checksTimeLimits: has(26, { 24: 21, 25: Infinity }),
   /** setDefaultHeaders and the "created" diagnostics channels. */
   createdChannels: has(22),
   /** A connection of the pool takes over the request's highWaterMark. */

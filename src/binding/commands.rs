@@ -35,7 +35,7 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 36] = [
+pub(super) const EXPORTS: [(&CStr, Function); 37] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -54,6 +54,13 @@ pub(super) const EXPORTS: [(&CStr, Function); 36] = [
     (c"pending", |environment, scope, arguments| {
         let pending = environment.with(id(scope, arguments)?, |connection| connection.pending())?;
         Ok(Some(scope.number(pending as f64)?))
+    }),
+    (c"waiting", |environment, scope, arguments| {
+        let is_corked = scope.bool(arguments[1])?;
+        let waiting = environment.with(id(scope, arguments)?, |connection| {
+            connection.waiting(is_corked)
+        })?;
+        Ok(Some(scope.number(waiting as f64)?))
     }),
     (c"notifyDrain", |environment, scope, arguments| {
         let id = id(scope, arguments)?;

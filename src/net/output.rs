@@ -72,6 +72,11 @@ impl Output {
         self.corked = self.len();
     }
 
+    /// Bytes appended since [`Output::cork`] that are still here.
+    pub(crate) fn since_cork(&self) -> usize {
+        self.len() - self.corked.min(self.len())
+    }
+
     /// Takes back what was appended since [`Output::cork`].
     pub(crate) fn discard(&mut self) {
         self.truncate(self.corked);
@@ -273,8 +278,11 @@ mod tests {
         output.tail().extend_from_slice(b"de");
         output.push(Bytes::from_static(b"fg"));
         output.tail().extend_from_slice(b"h");
+        assert_eq!(output.since_cork(), 5);
         output.advance(1);
+        assert_eq!(output.since_cork(), 5);
         output.discard();
+        assert_eq!(output.since_cork(), 0);
         assert_eq!(output.take_all(), b"bc");
 
         output.push(Bytes::from_static(b"abc"));
@@ -287,6 +295,7 @@ mod tests {
         output.push(Bytes::from_static(b"hijk"));
         // A part of it has left.
         output.advance(7);
+        assert_eq!(output.since_cork(), 2);
         output.discard();
         assert!(output.is_empty());
         output.tail().extend_from_slice(b"on");

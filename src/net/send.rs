@@ -149,6 +149,19 @@ impl Connection {
         state.output.unaccepted() + state.in_flight + state.lost
     }
 
+    /// Bytes that wait as in a stream: those that are corked, and all that do not count as taken while the kernel has no
+    /// room.
+    pub(crate) fn waiting(&self, is_corked: bool) -> usize {
+        let state = self.lock();
+        if state.blocked {
+            state.output.unaccepted() + state.in_flight
+        } else if is_corked {
+            state.output.since_cork()
+        } else {
+            0
+        }
+    }
+
     /// Is anything there for the kernel?
     pub(crate) fn has_output(&self) -> bool {
         let state = self.lock();
