@@ -37,6 +37,9 @@ const events = Object.freeze({
 const TRAILERS = 1
 const AT_EOF = 2
 
+/** Of CLOSED: it was reading that failed. */
+const SYSCALL_READ = 1
+
 /** Fields that a head may have to be handed over at once. */
 const BATCH = 31
 
@@ -235,6 +238,63 @@ function nextValue (values) {
 }
 
 function deliver (records, at, values) {
+  const connection = connections[records[at + 1]]
+  if (connection !== undefined && connection.keeps && keep(connection, records, at, values)) return
+  hand(connection, records, at, values)
+}
+
+/** The connection stands still: what later packets brought waits until it goes on. @returns {boolean} whether this does */
+function keep (connection, records, at, values) {
+  const kind = records[at]
+  if (kind > events.CLOSED && kind !== events.RAW) return false
+  const { kept } = connection
+  if (kind === events.CLOSED) {
+    // Its end or its failure, if it was read, has its place behind what was read before. Any other overtakes that.
+    if (records[at + 3] !== SYSCALL_READ && !kept.some(({ record }) => record[0] === events.EOF)) {
+      kept.length = 0
+      return false
+    }
+  } else if (kept.length === 0 && records[at + BEGINS] === 0) {
+    return false
+  }
+  const record = records.slice(at, at + STRIDE)
+  kept.push({ record, value: hasValue(record) ? nextValue(values) : undefined })
+  return true
+}
+
+function hasValue (record) {
+  switch (record[0]) {
+    case events.END: return (record[2] & TRAILERS) !== 0
+    case events.PARSE_ERROR: return record[4] !== 0
+    case events.EOF:
+    case events.CLOSED: return false
+    default: return true
+  }
+}
+
+/** Hands over the first packet of what was kept. */
+function handKept (connection) {
+  const { kept } = connection
+  do {
+    const { record, value } = kept.shift()
+    const outer = valueCursor
+    valueCursor = 0
+    try {
+      hand(connection, record, 0, [value])
+    } finally {
+      valueCursor = outer
+    }
+  } while (kept.length !== 0 && kept[0].record[BEGINS] === 0)
+}
+
+/** Of a connection that was given up only its end is of interest. */
+function dropKept (kept) {
+  const last = kept.at(-1)
+  kept.length = 0
+  if (last?.record[0] === events.CLOSED) kept.push(last)
+}
+
+function hand (connection, records, at, values) {
   const id = records[at + 1]
   const kind = records[at]
   if (kind === events.ACCEPT) {
@@ -248,7 +308,6 @@ function deliver (records, at, values) {
     connections[id] = listener.accept(id, records[at + 3] !== 0)
     return
   }
-  let connection = connections[id]
   if (connection !== undefined && connection.givenUp && isUnheard(connection, records, at)) connection = undefined
   switch (kind) {
     case events.REQUEST: {
@@ -386,5 +445,7 @@ module.exports = {
   flush,
   receive,
   receiveBody,
+  handKept,
+  dropKept,
   takeAccepted
 }

@@ -126,7 +126,7 @@ function configOf (request) {
 
 /** Idle since the last exchange: did the peer end it since, or say what nobody asked for? Asks the kernel. */
 ClientConnection.prototype.isStale = function isStale () {
-  return this.id === -1 || (this.attempts === null && native.isStale(this.id) !== 0)
+  return this.id === -1 || (this.kept !== null && this.kept.length !== 0) || (this.attempts === null && native.isStale(this.id) !== 0)
 }
 
 /** Gives the connection free: the exchange is over and the transport may carry another. */

@@ -40,6 +40,8 @@ function Connection (id, stream) {
   /** Closed by us before its time, and whether what comes up is of no interest for that: lib/binding.js. */
   this.givenUp = false
   this.deaf = false
+  /** It stands still, and what comes of it is kept until it goes on: lib/binding.js. */
+  this.keeps = false
   /** There were trailers, or more fields than core's parser hands over at once: lib/binding.js. */
   this.batches = false
   /** The bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
