@@ -142,12 +142,16 @@ function flush () {
 }
 
 /**
- * Called by the binding with the number of records encoded.
+ * Called by the binding with the number of records encoded; 0 where libuv tells of closed handles.
  *
  * What a handler throws is reported here and goes no further: it must cost neither the rest of the batch nor, when a
  * tick threw, Node's stack of async ids, which an exception that crosses `napi_make_callback` leaves corrupted.
  */
 function dispatch (count) {
+  if (count === 0) {
+    tellClosed()
+    return
+  }
   cursor = 0
   limit = count * STRIDE
   valueCursor = 0
@@ -422,6 +426,29 @@ function endsInError (records, at) {
   return records[at - STRIDE] === events.PARSE_ERROR
 }
 
+/** What waits for the end of the event loop's turn. */
+let closings = []
+
+/** Calls back where libuv tells of closed handles: behind the immediates. */
+function atClosePhase (callback) {
+  if (closings.push(callback) === 1) native.closes()
+}
+
+/** Whoever was closed last hears of it first, as from libuv. */
+function tellClosed () {
+  const told = closings
+  closings = []
+  while (told.length !== 0) {
+    try {
+      told.pop()()
+      runTicks()
+    } catch (error) {
+      native.report(error)
+    }
+  }
+  flush()
+}
+
 /** Starts the native side of this environment; the I/O thread itself starts with the first listen or dial. */
 function start () {
   records = new Int32Array(STRIDE * MAX_RECORDS)
@@ -447,5 +474,6 @@ module.exports = {
   receiveBody,
   handKept,
   dropKept,
-  takeAccepted
+  takeAccepted,
+  atClosePhase
 }

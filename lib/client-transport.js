@@ -8,7 +8,7 @@
 
 // Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
 const { setTimeout: startTimer, clearTimeout } = require('node:timers')
-const { native, sendFlags, connections, touch, handKept, dropKept } = require('./binding')
+const { native, sendFlags, connections, touch, handKept, dropKept, atClosePhase } = require('./binding')
 const { Connection } = require('./connection')
 const { failWrites } = require('./client-outcome')
 const { codes, coded } = require('./errors')
@@ -356,17 +356,13 @@ ClientTransport.prototype.destroy = function destroy (error) {
   this.held = null
   attempts.cancel()
   this.abandon()
-  // As late as libuv tells of a closed handle: what 'error' there is goes first.
-  setImmediate(closeUnconnected, this)
+  // What 'error' there is goes first.
+  atClosePhase(() => this.onClosed(0, 0))
 }
 
 ClientTransport.prototype.reset = function reset () {
   this.dropKept()
   Connection.prototype.reset.call(this)
-}
-
-function closeUnconnected (connection) {
-  connection.onClosed(0, 0)
 }
 
 /** Sends what the request has said before it had a connection. */

@@ -14,7 +14,7 @@
 
 const net = require('node:net')
 const { Readable } = require('node:stream')
-const { native } = require('./binding')
+const { native, atClosePhase } = require('./binding')
 const { PENDING_MAX } = require('./connection')
 const { codes, coded, systemError } = require('./errors')
 const { validateFunction, timerDuration } = require('./validators')
@@ -76,7 +76,7 @@ Handle.prototype.close = function close (callback) {
     connection.afterClose?.()
   }
   if (connection.id === -1 && !connection.isConnecting()) {
-    setImmediate(closed)
+    atClosePhase(closed)
     return
   }
   connection.discard()
@@ -89,7 +89,7 @@ Handle.prototype.close = function close (callback) {
   if (this.isReset) connection.reset()
   else connection.destroy()
   // What the native side has to say is of no interest any more.
-  setImmediate(closed)
+  atClosePhase(closed)
 }
 
 Handle.prototype.reset = function reset (callback) {

@@ -35,7 +35,7 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 37] = [
+pub(super) const EXPORTS: [(&CStr, Function); 38] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -125,12 +125,18 @@ pub(super) const EXPORTS: [(&CStr, Function); 37] = [
         say(environment, scope, arguments, Connection::close)
     }),
     (c"destroy", |environment, scope, arguments| {
+        environment.closes(scope)?;
         say(environment, scope, arguments, Connection::destroy)
+    }),
+    (c"closes", |environment, scope, _| {
+        environment.closes(scope)?;
+        Ok(None)
     }),
     (c"discard", |environment, scope, arguments| {
         say(environment, scope, arguments, Connection::discard)
     }),
     (c"reset", |environment, scope, arguments| {
+        environment.closes(scope)?;
         say(environment, scope, arguments, Connection::reset)
     }),
     (c"setTimeout", |environment, scope, arguments| {

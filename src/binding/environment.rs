@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use socket2::Socket;
 
+use super::closing::Closing;
 use super::encode::Encoder;
 use super::ffi::{Exported, Failure, Records, Reference, Releases, Scope, Signal, Value};
 use super::loan::Loans;
@@ -58,6 +59,7 @@ pub(super) struct Environment {
     pub(super) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     slot: Arc<OnceLock<Signal>>,
     pub(super) loans: Loans,
+    pub(super) closing: Rc<Closing>,
     /// What the raw functions point to.
     pub(super) exported: RefCell<Vec<Rc<Exported>>>,
 }
@@ -87,6 +89,7 @@ impl Environment {
             scratch: RefCell::default(),
             slot,
             loans: Loans::default(),
+            closing: Rc::default(),
             exported: RefCell::default(),
         }
     }
@@ -95,6 +98,13 @@ impl Environment {
         self.signal.set(Some(signal));
         // A second start of the same environment keeps the first signal.
         let _ = self.slot.set(signal);
+    }
+
+    /// Has [`Environment::drain`] called in the next turn of the event loop.
+    pub(super) fn give_signal(&self) {
+        if let Some(signal) = self.signal.get() {
+            signal.give();
+        }
     }
 
     /// The I/O threads, started at the first use.
@@ -387,6 +397,9 @@ impl Environment {
         self.reconsider_loans();
         // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
         for _ in 0..2 {
+            if self.closing.postpones() {
+                return Ok(());
+            }
             if !self.encoder.borrow_mut().refill(&self.queue) {
                 return Ok(());
             }
@@ -443,6 +456,7 @@ impl Environment {
 
     /// Ends the I/O threads: the environment is being torn down.
     pub(super) fn close(&self) {
+        self.closing.forget();
         self.end_loans();
         self.flush_now();
         // Joined here, so that nobody signals afterwards.

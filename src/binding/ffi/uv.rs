@@ -1,16 +1,20 @@
-//! libuv's readiness watch on one socket, for a connection that is lent to the JS thread.
+//! libuv's readiness watch on one socket, for a connection that is lent to the JS thread, and its phase for closed handles.
 //!
-//! Node-API has no call for this; `uv_poll` is exported by Node and stable through libuv 1.x, which all
+//! Node-API has no call for these; what is used of libuv is exported by Node and stable through libuv 1.x, which all
 //! supported versions have.
 
 use std::ffi::{c_int, c_void};
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 
 use napi::sys;
 
 use super::scope::{Failure, Scope};
+use crate::binding::closing::Closing;
 use crate::binding::environment::Environment;
 
+/// `UV_IDLE` of `uv_handle_type`.
+const UV_IDLE: c_int = 6;
 /// `UV_POLL` of `uv_handle_type`.
 const UV_POLL: c_int = 8;
 /// `UV_READABLE` of `uv_poll_event`.
@@ -28,8 +32,38 @@ unsafe extern "C" {
         socket: c_int,
     ) -> c_int;
     fn uv_poll_start(handle: *mut c_void, events: c_int, callback: Callback) -> c_int;
+    fn uv_idle_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
     fn uv_unref(handle: *mut c_void);
     fn uv_close(handle: *mut c_void, callback: unsafe extern "C" fn(*mut c_void));
+}
+
+fn event_loop(scope: Scope) -> Result<*mut sys::uv_loop_s, Failure> {
+    let mut event_loop = std::ptr::null_mut();
+    // SAFETY: out pointer of a live environment.
+    match unsafe { sys::napi_get_uv_event_loop(scope.env(), &mut event_loop) } {
+        sys::Status::napi_ok => Ok(event_loop),
+        _ => Err(Failure::Refused),
+    }
+}
+
+/// Memory for a handle, of the size libuv asks for and the alignment of u64, the strictest of its fields.
+fn allocate(kind: c_int) -> *mut c_void {
+    // SAFETY: asks for a number.
+    let words = unsafe { uv_handle_size(kind) }.div_ceil(size_of::<u64>());
+    Box::into_raw(vec![0_u64; words].into_boxed_slice()).cast::<c_void>()
+}
+
+/// # Safety
+/// The handle was allocated for this kind, and libuv does not know it, or no longer.
+unsafe fn free(handle: *mut c_void, kind: c_int) {
+    // SAFETY: see above.
+    unsafe {
+        let words = uv_handle_size(kind).div_ceil(size_of::<u64>());
+        drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(
+            handle.cast::<u64>(),
+            words,
+        )));
+    }
 }
 
 /// A running watch. It ends with [`Watch::stop`]; it does not keep the process alive.
@@ -50,30 +84,19 @@ impl Watch {
         id: u32,
         fd: c_int,
     ) -> Result<Self, Failure> {
-        let mut event_loop = std::ptr::null_mut();
-        // SAFETY: out pointer of a live environment.
-        if unsafe { sys::napi_get_uv_event_loop(scope.env(), &mut event_loop) }
-            != sys::Status::napi_ok
-        {
-            return Err(Failure::Refused);
-        }
+        let event_loop = event_loop(scope)?;
         let watched = Box::into_raw(Box::new(Watched {
             environment: std::ptr::from_ref(environment),
             env: scope.env(),
             id,
         }));
-        // SAFETY: the handle has the size libuv asks for and the alignment of u64, the strictest of its fields;
-        // it is freed by `closed`, which libuv calls when it is done with it. `fd` is open: the caller's
+        // SAFETY: the handle is freed by `closed`, which libuv calls when it is done with it. `fd` is open: the caller's
         // connection owns it until the loan is returned, after `stop`.
         unsafe {
-            let words = uv_handle_size(UV_POLL).div_ceil(size_of::<u64>());
-            let handle = Box::into_raw(vec![0_u64; words].into_boxed_slice()).cast::<c_void>();
+            let handle = allocate(UV_POLL);
             if uv_poll_init_socket(event_loop, handle, fd) != 0 {
                 // libuv has not seen the handle: nothing to close.
-                drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(
-                    handle.cast::<u64>(),
-                    words,
-                )));
+                free(handle, UV_POLL);
                 drop(Box::from_raw(watched));
                 return Err(Failure::Refused);
             }
@@ -119,10 +142,42 @@ unsafe extern "C" fn closed(handle: *mut c_void) {
     // SAFETY: both were boxed by `start`, and libuv is done with them.
     unsafe {
         drop(Box::from_raw(uv_handle_get_data(handle).cast::<Watched>()));
-        let words = uv_handle_size(UV_POLL).div_ceil(size_of::<u64>());
-        drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(
-            handle.cast::<u64>(),
-            words,
-        )));
+        free(handle, UV_POLL);
     }
+}
+
+/// Calls [`Environment::close_phase`] where libuv tells of the handles that were closed in this turn of the event loop.
+pub(in crate::binding) fn at_close_phase(
+    scope: Scope,
+    closing: &Rc<Closing>,
+) -> Result<(), Failure> {
+    let event_loop = event_loop(scope)?;
+    // SAFETY: a handle that was never started is closed; `reached` frees it and takes its data.
+    unsafe {
+        let handle = allocate(UV_IDLE);
+        // Never fails.
+        uv_idle_init(event_loop, handle);
+        uv_handle_set_data(handle, Rc::into_raw(Rc::clone(closing)).cast_mut().cast());
+        uv_close(handle, reached);
+    }
+    Ok(())
+}
+
+unsafe extern "C" fn reached(handle: *mut c_void) {
+    // SAFETY: `at_close_phase` set the data and allocated the handle, with which libuv is done.
+    let closing = unsafe {
+        let closing = Rc::from_raw(uv_handle_get_data(handle).cast::<Closing>());
+        free(handle, UV_IDLE);
+        closing
+    };
+    let Some((env, environment)) = closing.reached() else {
+        return;
+    };
+    // SAFETY: `Closing` forgets the environment when that ends.
+    let environment = unsafe { &*environment };
+    let scope = Scope::outside(env);
+    // A panic has nowhere to go from here, and nothing is half done.
+    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        scope.nested(|| environment.close_phase(scope))
+    }));
 }
