@@ -50,6 +50,8 @@ function Connection (id, stream) {
   this.tapped = false
   /** Parts of a message were sent in this tick; driver two: the stream is corked until its end. */
   this.corked = false
+  /** Callbacks of those parts (lib/outgoing-transmit.js). */
+  this.batch = null
   /** Parts that waited for the connection are being sent: they leave at once. */
   this.flushing = false
   /** The socket's own write(), if somebody may put another there (lib/replaced-write.js). */
@@ -66,8 +68,8 @@ function Connection (id, stream) {
  */
 Connection.prototype.send = function send (flags, head, lines, body, length) {
   if (this.id === -1) return 0
-  const corks = (flags & (BODY | END)) === BODY && this.stream === null && !this.flushing
-  if (corks && !this.corked) flags |= CORK
+  const corks = (flags & END) === 0 && (flags & (BODY | CORK)) !== 0 && this.stream === null && !this.flushing
+  flags = corks && !this.corked ? flags | CORK : flags & ~CORK
   const pending = native.send(this.id, flags, head, lines, body, length)
   if (corks) this.cork()
   else if ((flags & END) !== 0 && this.stream === null) this.uncork()
@@ -109,6 +111,7 @@ Connection.prototype.cork = function cork () {
 
 Connection.prototype.uncork = function () {
   uncork(this)
+  if (this.batch !== null) this.batch.leave()
 }
 
 /** The connection is given up: what would have waited for the end of this tick is not sent. */
@@ -178,6 +181,11 @@ function drained (connection) {
   if (connection.id !== -1) connection.onDrain()
 }
 
+/** What is corked leaves at the end of this tick, and is taken in the next. */
+function uncorkedNext (connection) {
+  process.nextTick(drained, connection)
+}
+
 /** Asks for one `onDrain` when everything sent so far was taken. */
 Connection.prototype.notifyDrain = function notifyDrain () {
   if (this.id === -1) return
@@ -188,7 +196,11 @@ Connection.prototype.notifyDrain = function notifyDrain () {
     else process.nextTick(() => this.onDrain())
     return
   }
-  if (native.notifyDrain(this.id) === 1) process.nextTick(drained, this)
+  if (native.notifyDrain(this.id) === 1) {
+    // Before the callbacks of the same parts.
+    if (this.batch !== null) this.batch.drains = true
+    else process.nextTick(this.corked ? uncorkedNext : drained, this)
+  }
   touch()
 }
 
@@ -238,6 +250,7 @@ Connection.prototype.shutdown = function shutdown () {
     this.stream.end()
     return
   }
+  this.uncork()
   native.shutdown(this.id)
   touch()
 }

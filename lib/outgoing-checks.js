@@ -15,7 +15,10 @@ function checkChunk (chunk) {
 
 /** A mistake that is reported, not thrown: to the callback, then as 'error'; to nobody if the message is destroyed. */
 function report (message, error, callback) {
-  if (!message.destroyed) process.nextTick(emitError, message, error, callback)
+  if (message.destroyed) return
+  // From now on there is somebody to hear of it: its end takes its time, too.
+  message._events ??= { __proto__: null }
+  process.nextTick(emitError, message, error, callback)
 }
 
 function emitError (message, error, callback) {

@@ -7,7 +7,7 @@
 const { AsyncResource } = require('node:async_hooks')
 const { EventEmitter } = require('node:events')
 const { settle } = require('./binding')
-const { PENDING_MAX } = require('./outgoing-transmit')
+const { PENDING_MAX, isCarried, isLost } = require('./outgoing-transmit')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
@@ -65,7 +65,7 @@ function settled () {
 function drained () {
   const callbacks = this[kCallbacks]
   this[kCallbacks] = null
-  if (!this.finished && this[kNeedDrain]) {
+  if (!this.finished && this[kNeedDrain] && isCarried(this)) {
     this[kNeedDrain] = false
     this.emit('drain')
   }
@@ -81,7 +81,7 @@ function flushError (message, error) {
 
 /** The transport took all, or will never take it. */
 function finish (message, error) {
-  if (!message._closed) finishAnyway(message, error)
+  if (!message._closed || !isLost(message)) finishAnyway(message, error)
 }
 
 /** Even if the message was closed before. */

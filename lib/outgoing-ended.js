@@ -58,7 +58,7 @@ function endDestroyed (message, chunk, callback) {
   if (isForeign(message)) return endPlainly(message, undefined, null, 0, Boolean(chunk), undefined)
   const isSent = !chunk && isAllSent(message)
   const flags = END | takeHeadFlag(message)
-  if (!isLost(message)) deliver(message, flags, flags & HEAD ? message._header : '', undefined, null, 0, null)
+  if (!isSent && !isLost(message)) deliver(message, flags, flags & HEAD ? message._header : '', undefined, null, 0, null)
   message[kCorked] = 0
   message.finished = true
   endUncarried(message, isSent)
@@ -67,15 +67,13 @@ function endDestroyed (message, chunk, callback) {
 
 /** Does nothing have to follow what was sent? */
 function isAllSent (message) {
-  return message._headerSent && !(message._hasBody && message.chunkedEncoding) && message.outputSize === 0
+  return message._headerSent && !(message._hasBody && message.chunkedEncoding) && message.outputSize === 0 && !message[kConnection]?.corked
 }
 
 /** The end could not leave: it waits for its turn, or is lost, of which nobody hears, unless it had nothing to send. */
 function endUncarried (message, isSent) {
-  if (isLost(message)) {
-    if (isSent) process.nextTick(finishAnyway, message)
-    else message[kEndCallbacks] = undefined
-  }
+  if (isSent) process.nextTick(finishAnyway, message)
+  else if (isLost(message)) message[kEndCallbacks] = undefined
   if (message.outputData.length === 0 && isAttached(message)) message._finish()
 }
 

@@ -12,9 +12,9 @@ const { RAW, deliver, enqueue, enqueueFirst, isGluable } = require('./outgoing-q
 const { CRLF, isCarried, isForeign, isLost, isUtf8, nop, noteBackpressure, takeHeadFlag, writeRaw } = require('./outgoing-transmit')
 const { cores, isCores } = require('./core-messages')
 const versions = require('./versions')
-const { kHighWaterMark, kPlain, kSocket, kUnusual } = require('./symbols')
+const { kChunkedBuffer, kCorked, kHighWaterMark, kPlain, kSocket, kUnusual } = require('./symbols')
 
-const { END, HEAD_UTF8 } = sendFlags
+const { END, HEAD_UTF8, CORK } = sendFlags
 
 /** Raw output. Sends the head first if need be. */
 function _send (data, encoding, callback, byteLength) {
@@ -30,8 +30,9 @@ function _send (data, encoding, callback, byteLength) {
       let flags = takeHeadFlag(this)
       // Core glues what it is given to the head and writes both as one string, in the encoding of what it was given.
       if (this[kUnusual] && isUtf8(encoding) && !isUint8Array(data)) flags |= HEAD_UTF8
+      if (isCorked(this)) flags |= CORK
       const pending = deliver(this, flags, this._header, undefined, null, -1, bare && callback ? callback : null)
-      if (bare) return noteBackpressure(this, pending)
+      if (bare) return pending < this[kHighWaterMark]
     }
   }
   return this._writeRaw(data, encoding, callback, byteLength)
@@ -49,6 +50,11 @@ function _writeRaw (data, encoding, callback, size) {
     return isForeign(this) ? this[kSocket].write(data, encoding, callback) : writeRaw(this, data, encoding, typeof callback === 'function' ? callback : null)
   }
   return enqueue(this, RAW, data, encoding, callback) < this[kHighWaterMark]
+}
+
+/** Do parts of the message wait for uncork(), or for the end of the tick? Then what is sent now does, too. */
+function isCorked (message) {
+  return message[kChunkedBuffer] !== null || message[kCorked] !== 0
 }
 
 /** Does somebody else send this message? Whoever comes when the head has left comes too late. */

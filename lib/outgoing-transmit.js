@@ -111,6 +111,7 @@ function transmit (message, flags, head, body, encoding, size, callback) {
   }
   if ((flags & END) === 0) return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isCorked)
 
+  if (connection.batch !== null) connection.batch.leave()
   if (message._last) flags |= message[kLastFlags]
   if (message._trailer === '' || framingOf(message) !== CHUNKED) {
     return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback)
@@ -123,38 +124,59 @@ function transmit (message, flags, head, body, encoding, size, callback) {
   return afterSend(message, connection, connection.send(flags | TRAILERS, trailer, countLines(trailer), undefined, 0), callback)
 }
 
-/** Callbacks of parts that were written in this tick, and whose message: they leave together, when it is over. */
-let batch = null
+/** Parts that were written in this tick leave together: when it is over, or with what uncorks or ends their message. */
+class Batch {
+  callbacks = []
+  error = null
+  /** The connection has promised 'drain', too. */
+  drains = false
+
+  constructor (message, connection) {
+    this.message = message
+    this.connection = connection
+  }
+
+  leave () {
+    const { connection, message } = this
+    if (connection.batch !== this) return
+    connection.batch = null
+    if (isLost(message)) this.error = whyLost(message)
+    process.nextTick(tell, this)
+  }
+}
 
 /**
  * A part is with the transport.
  * @param {boolean} isCorked it was written by itself: core corks its socket for the rest of the tick then
  */
 function written (message, callback, isCorked) {
-  if (batch !== null && batch.message === message && !message.finished) {
+  const connection = message[kConnection]
+  const batch = connection?.batch
+  if (batch && batch.message === message) {
     batch.callbacks.push(callback)
-  } else if (isCorked) {
-    batch = { message, callbacks: [callback], error: null }
-    process.nextTick(uncork, batch)
+  } else if (isCorked && connection) {
+    batch?.leave()
+    connection.batch = new Batch(message, connection)
+    connection.batch.callbacks.push(callback)
+    process.nextTick(endOfTick, connection.batch)
   } else {
     process.nextTick(callback, null)
   }
 }
 
-/** The tick is over, if the end of the message has not sent all before. */
-function uncork (ended) {
-  if (batch === ended) batch = null
-  const { message } = ended
-  if (message.finished) {
-    tell(ended)
-    return
-  }
-  if (isLost(message)) ended.error = whyLost(message)
-  process.nextTick(tell, ended)
+function endOfTick (batch) {
+  batch.leave()
 }
 
-function tell ({ callbacks, error }) {
-  for (const callback of callbacks) callback(error)
+function tell ({ callbacks, error, drains, connection, message }) {
+  const isOver = message.finished
+  if (drains && !isOver && connection.id !== -1) connection.onDrain()
+  try {
+    for (const callback of callbacks) callback(error)
+  } finally {
+    // Of an ended message this tells the end, too.
+    if (drains && isOver && connection.id !== -1) connection.onDrain()
+  }
 }
 
 /** What the callback of a part gets that was lost with the transport. */
@@ -240,7 +262,8 @@ function noteBackpressure (message, pending) {
   if (pending < message[kHighWaterMark] && !(message[kNeedDrain] && connection)) return true
   message[kNeedDrain] = true
   if (pending === LOST) return false
-  if (connection !== null && connection !== undefined) connection.notifyDrain()
+  // What waits in the message leaves with its turn, or never.
+  if (connection && message.outputData.length === 0) connection.notifyDrain()
   return false
 }
 

@@ -40,7 +40,7 @@ const {
   kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kPlain, kDrained, kFinished, kCallbacks, kValidation
 } = require('./symbols')
 
-const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL } = sendFlags
+const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL, CORK } = sendFlags
 
 const { Stream } = stream
 
@@ -160,6 +160,7 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     const error = this.finished ? new codes.ERR_STREAM_WRITE_AFTER_END() : new codes.ERR_STREAM_DESTROYED('write')
     if (!this.destroyed) report(this, error, hasCallback ? callback : nop)
     else if (hasCallback) process.nextTick(callback, error)
+    this[kNeedDrain] = true
     return false
   }
 
@@ -179,10 +180,11 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   if (holdsBack(this, size)) return hold(this, chunk, encoding, size, hasCallback ? callback : null)
 
   let flags = takeHeadFlag(this)
-  if (size !== 0) flags |= BODY
+  // A head that leaves with nothing waits for the end of the tick, too.
+  flags |= size !== 0 ? BODY : flags && CORK
   if (hasCallback) flags |= CORKED
   if (flags === 0 || flags === CORKED) {
-    if (!this[kConnection]) return this._writeRaw(chunk, encoding, hasCallback ? callback : nop)
+    if (!isCarried(this)) return this._writeRaw(chunk, encoding, hasCallback ? callback : nop)
     if (hasCallback) written(this, callback, true)
     return !this[kNeedDrain]
   }
@@ -272,8 +274,8 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   if (typeof callback === 'function') addEndCallback(this, callback)
 
   const carried = this.outputData.length === 0 && isCarried(this)
-  const isSent = flags === END && isAllSent(this)
-  const pending = deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null)
+  const isSent = flags === END && !chunk && isAllSent(this)
+  const pending = carried || !isSent ? deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null) : 0
   this.finished = true
   if (carried) {
     this._finish()
@@ -330,6 +332,8 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
   if (this[kChunkedBuffer] !== null && versions.tickMergesChunks) {
     dropHeld(this)
     if (isForeign(this)) this[kSocket].uncork?.()
+    // What had left the message before is not lost.
+    else this[kConnection]?.uncork()
   }
   const connection = this[kConnection]
   if (this[kSocket] === undefined && connection && connection.socket === null && !error) {

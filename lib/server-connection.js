@@ -244,7 +244,17 @@ ServerConnection.prototype.enqueue = function enqueue (response) {
   response._onPendingData = (amount) => {
     this.outgoingData += amount
     this.slacken()
+    this.tellDrained()
   }
+}
+
+/** Core looks whether the current response may go on whenever another's parts come or go. */
+ServerConnection.prototype.tellDrained = function tellDrained () {
+  const { current } = this
+  if (current === null || current.finished || !current[kNeedDrain]) return
+  if (versions.drainedMeansEmpty && current.writableLength !== 0) return
+  current[kNeedDrain] = false
+  current.emit('drain')
 }
 
 /** A client that asks faster than it reads is not read from. */

@@ -9,9 +9,10 @@ const { constants } = require('node:os')
 const { native } = require('./binding')
 const { connectionReset, systemError } = require('./errors')
 const { failEndCallbacks } = require('./outgoing')
+const { releaseHeld } = require('./outgoing-held')
 const { closeResponse } = require('./response')
 const versions = require('./versions')
-const { kConnections, kWritableFinished } = require('./symbols')
+const { kChunkedBuffer, kConnections, kWritableFinished } = require('./symbols')
 
 /** What became of output that will not be written. */
 const ECANCELED = -constants.errno.ECANCELED
@@ -46,6 +47,9 @@ members.endInput = function endInput () {
 }
 
 members.endOutput = function endOutput () {
+  const { current } = this
+  // The end of a stream uncorks it.
+  if (!versions.corkMergesChunks && current !== null && current[kChunkedBuffer] !== null) releaseHeld(current)
   this.outputEnded = true
   if (this.socket !== null) this.socket.end()
   else this.shutdown()
@@ -97,7 +101,8 @@ members.closeResponses = function closeResponses () {
   // What would still be sent is lost; the response keeps its socket, to be looked at.
   this.outputEnded = true
   if (current !== null) {
-    if (current.finished && !current[kWritableFinished]) failEndCallbacks(current, systemError(ECANCELED, WRITE))
+    // Of an end that waits in the message nobody hears.
+    if (current.finished && !current[kWritableFinished] && current.outputData.length === 0) failEndCallbacks(current, systemError(ECANCELED, WRITE))
     closeResponse(current)
   }
   if (queue === null) return

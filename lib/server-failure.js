@@ -8,7 +8,7 @@
 const { Connection } = require('./connection')
 const { codes, parseError } = require('./errors')
 const { baseEmit } = require('./outgoing')
-const { kChunkedBuffer } = require('./symbols')
+const { kChunkedBuffer, kCorked } = require('./symbols')
 
 /** What the connection answers by itself when nobody listens to 'clientError'. */
 const ANSWERS = {
@@ -56,7 +56,8 @@ members.fail = function fail (error) {
   if (isHeard(server, 'clientError') && this.run(tellError, this, error)) return
   const { current } = this
   // Parts that the message keeps until the end of the tick count as sent, and are lost.
-  if (this.isWritable() && (current === null || !(current._headerSent || current[kChunkedBuffer] !== null))) {
+  const isCorked = current?.[kCorked] > 0 || this.socket?.writableCorked > 0
+  if (this.isWritable() && !isCorked && (current === null || !(current._headerSent || current[kChunkedBuffer] !== null))) {
     this.writeRaw(ANSWERS[error.code] ?? BAD_REQUEST, false)
   }
   this.outputEnded = true

@@ -49,6 +49,8 @@ module.exports = Object.freeze({
   tickMergesChunks: has(26),
   /** writableCorked tells that writes are held until the end of the tick. */
   writeShowsCork: has(26, { 20: 0 }),
+  /** 'drain' of a response comes when nothing waits anywhere; before, whenever the connection had a look. */
+  drainedMeansEmpty: has(26, { 24: 21, 25: Infinity }),
   /** After a response the request ends before the response closes. */
   requestEndsFirst: has(26),
   /** A lost connection closes every response in the queue, not only the current one. */

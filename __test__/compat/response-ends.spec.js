@@ -20,7 +20,9 @@ async function take (run, steps, head = GET) {
     done = walk(run, steps, req, res)
   })
   const handled = run.once(server, 'request')
-  run.dial().send(head)
+  const peer = run.dial().send(head)
+  // A socket that is ended closes when its peer ends, too.
+  if (steps.some((name) => /socket (soon|with data)|end socket/.test(name))) peer.ended().then(() => peer.end())
   await handled
   await done
 }
@@ -61,6 +63,11 @@ const STEPS = {
   'destroy request': ({ req }) => req.destroy() === req,
   'destroy socket': ({ req }) => req.socket.destroy() === req.socket,
   'destroy socket with an error': ({ req }) => req.socket.on('error', () => {}).destroy(new Error('mine')) === req.socket,
+  'end socket': ({ req }) => req.socket.end() === req.socket,
+  'end socket with data': ({ req }) => req.socket.end('bye') === req.socket,
+  'destroy socket soon': ({ req }) => req.socket.destroySoon(),
+  'write 20 KB': ({ res, told }) => res.write(Buffer.alloc(20_000, 'x'), told('write 20 KB')),
+  'look': ({ res }) => [res.writableLength, res.writableCorked, res.writableNeedDrain, res.outputSize],
   'read': ({ req }) => req.on('data', () => {}) === req,
   'flush': ({ res }) => res.flushHeaders(),
   'continue': ({ res, told }) => res.writeContinue(told('continue')),
@@ -102,7 +109,40 @@ const WALKS = [
   ['destroy request', 'end part', 'end'],
   ['length 4', 'flush', 'destroy', 'closed', 'end'],
   ['length 4', 'flush', 'destroy with an error', 'closed', 'end'],
+  // What leaves in the tick in which the connection is lost, and who is told.
+  ['write empty', 'destroy socket'],
+  ['write empty', 'destroy request'],
+  ['write', 'destroy socket', 'end'],
+  ['write', 'destroy', 'end'],
+  ['write', 'destroy socket with an error', 'write empty', 'write', 'end'],
+  ['write', 'write empty', 'destroy socket'],
+  ['flush', 'write', 'destroy socket'],
+  ['write', 'flush', 'destroy socket'],
+  ['write', 'flush', 'destroy with an error'],
+  ['write', 'destroy', 'end part'],
+  ['destroy request', 'flush', 'write'],
+  ['write 20 KB', 'destroy socket'],
+  // Behind the end of the socket.
+  ['end socket', 'end'],
+  ['end socket', 'end part'],
+  ['flush', 'end socket', 'end'],
+  ['flush', 'end socket', 'end part'],
+  ['length 4', 'flush', 'end socket', 'end'],
+  ['write', 'end socket', 'end'],
+  ['write', 'end socket with data', 'end'],
+  ['write 20 KB', 'end socket'],
+  ['write 20 KB', 'end socket', 'destroy'],
+  ['destroy socket soon', 'write 20 KB'],
+  ['write', 'destroy socket soon', 'destroy with an error'],
+  ['end part', 'end socket'],
+  ['end socket with data', 'hints', 'end'],
+  // What waits.
+  ['look', 'flush', 'look', 'write', 'look', 'end', 'look'],
+  ['write', 'look', '…', 'look', 'write 20 KB', 'look', '…', 'look', 'end', 'look'],
+  ['hints', 'look', 'write', 'continue', 'look', 'end'],
+  ['write 20 KB', 'write', 'look', 'end part', 'look'],
   // The order of callbacks.
+  ['write 20 KB', 'write', '…', 'end'],
   ['read', 'write'],
   ['read', 'write', 'write empty', 'continue'],
   ['write empty', 'write'],
@@ -157,4 +197,63 @@ scenario.server('the last of many answers arrives whole although its end was tol
   peer.socket.resume()
   run.log('client', 'ended', await peer.ended())
   run.log('client', 'length', peer.chunks.reduce((sum, chunk) => sum + chunk.length, 0))
+})
+
+for (const mistake of ['write', 'end']) {
+  for (const when of ['at once', 'in the next tick', 'later']) {
+    scenario.server(`${mistake} ${when} behind the end of a response that nobody listens to`, async (run) => {
+      let told
+      const uncaught = new Promise((resolve) => { told = resolve })
+      run.onUncaught = told
+      await run.serve({}, (req, res) => {
+        const err = () => run.attempt('server', mistake, () => { res[mistake]('late') })
+        res.end('over')
+        if (when === 'at once') err()
+        else if (when === 'in the next tick') process.nextTick(err)
+        else setImmediate(() => setImmediate(err))
+      })
+      run.dial().send(GET.replace('Connection: close\r\n', ''))
+      await Promise.race([uncaught, run.sleep(50)])
+    })
+  }
+}
+
+scenario.server('a current response is told to go on when another waits behind it', async (run) => {
+  const responses = []
+  let over
+  const done = new Promise((resolve) => { over = resolve })
+  await run.serve({}, async (req, res) => {
+    responses.push(run.watch('server', res, EVENTS, `${req.url} `))
+    if (responses.length !== 2) return
+    const [first, second] = responses
+    run.log('server', 'first', first.write(Buffer.alloc(200_000, 'x')))
+    run.log('server', 'second', second.write('part'))
+    run.log('server', 'needs', first.writableNeedDrain, second.writableNeedDrain)
+    second.end('last')
+    await settled()
+    first.end()
+    await settled()
+    over()
+  })
+  run.dial().send('GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await done
+})
+
+scenario.server('a response that is destroyed while it waits, and ended then', async (run) => {
+  const responses = []
+  let over
+  const done = new Promise((resolve) => { over = resolve })
+  await run.serve({}, async (req, res) => {
+    responses.push(run.watch('server', res, EVENTS, `${req.url} `))
+    if (responses.length !== 2) return
+    const [first, second] = responses
+    first.end('first')
+    second.destroy()
+    run.log('server', 'write', second.write('part', (...values) => run.log('server', 'told write', ...values)), second.writableNeedDrain)
+    second.end((...values) => run.log('server', 'told end', ...values))
+    await settled()
+    over()
+  })
+  run.dial().send('GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await done
 })
