@@ -133,6 +133,7 @@ ClientConnection.prototype.isStale = function isStale () {
 ClientConnection.prototype.end = function end () {
   leave(this)
   this.forget()
+  if (this.stream?.closed) this.leave()
 }
 
 /** It was closed: the listeners stay where they are, as in core. */

@@ -42,6 +42,12 @@ function hear (connection) {
   socket.on('data', onStreamData)
   socket.on('end', onSocketEnd)
   socket.on('drain', onSocketDrain)
+  // There core's request would wait for ever. A socket that was destroyed before it had a handle tells of that twice.
+  if (socket.closed) process.nextTick(tellOfClose, socket)
+}
+
+function tellOfClose (socket) {
+  onSocketClose.call(socket)
 }
 
 /** No more bytes are expected for the exchange. */
@@ -167,6 +173,8 @@ function onSocketClose () {
   const connection = this[kConnection]
   if (connection === undefined) return
   const { request, response } = connection
+  // Core listens to a stream from the exchange on; see `hear`.
+  if (connection.stream !== null && request !== null && request.socket !== this) return
   // Whoever destroyed the socket did so before its end: what is under way is lost.
   const isCut = response !== null && connection.untilClose && !connection.inputEnded
   if (connection.stream !== null) connection.leave()

@@ -60,9 +60,11 @@ function lose (connection, request, socket) {
     }
     emitClose(request)
   }
+  // Nor does anybody hear of what never got as far as the transport.
+  const isSent = request.outputData.length === 0
   request.outputData.length = 0
   if (endCallbacks !== null) request[kEndCallbacks] = endCallbacks
-  if (!isToldLater) failWrites(request)
+  if (!isToldLater && isSent) failWrites(request)
 }
 
 /** The callbacks of writes that will never be taken. */

@@ -8,7 +8,7 @@
 
 // Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
 const { setTimeout: startTimer, clearTimeout } = require('node:timers')
-const { native, sendFlags, connections, touch, handKept, dropKept, atClosePhase } = require('./binding')
+const { native, events, sendFlags, connections, touch, handKept, dropKept, atClosePhase } = require('./binding')
 const { Connection } = require('./connection')
 const { failWrites } = require('./client-outcome')
 const { codes, coded } = require('./errors')
@@ -304,7 +304,7 @@ ClientTransport.prototype.resume = function resume () {
   const { kept } = this
   this.paused = false
   const count = kept === null ? 0 : kept.length
-  if (count !== 0) process.nextTick(goOn, this)
+  if (count !== 0) goOnLater(this)
   else this.keeps = false
   // The next comes meanwhile, but what is kept does not grow.
   if (count <= FEW) Connection.prototype.resume.call(this)
@@ -318,13 +318,17 @@ function goOn (connection) {
     handKept(connection)
   } finally {
     // Also behind what a listener threw.
-    if (!connection.paused) goOnLater(connection)
+    if (!connection.paused) {
+      if (kept.length !== 0) goOnLater(connection)
+      else connection.resume()
+    }
   }
 }
 
 function goOnLater (connection) {
-  if (connection.kept.length !== 0) process.nextTick(goOn, connection)
-  else connection.resume()
+  // An end is read by itself: what the last of the data led to is over by then.
+  if (connection.kept[0].record[0] === events.EOF) setImmediate(goOn, connection)
+  else process.nextTick(goOn, connection)
 }
 
 /** It was given up: what nobody has heard of is lost. */

@@ -200,6 +200,8 @@ if (versions.pathIsChecked) {
 
 /** All of the request is with the transport. */
 ClientRequest.prototype._finish = function _finish () {
+  // The transport is somebody else's.
+  if (this.upgradeOrConnect) return
   this[kConnection]?.flushed?.()
   OutgoingMessage.prototype._finish.call(this)
   if (measure.isObserved()) {
