@@ -51,3 +51,26 @@ scenario.client('immediates, and requests that are destroyed before they are con
     await run.sleep(20)
   }
 })
+
+scenario.module('an immediate that a written part leads to comes before the response to the whole', async (run) => {
+  const server = await run.serve({}, (req, res) => {
+    req.resume()
+    req.on('end', () => res.end())
+  })
+  const size = 65536
+  for (let count = 0; count < 20; count++) {
+    const { port } = server.address()
+    const request = run.client.request({ host: '127.0.0.1', port, agent: false, method: 'POST', headers: { 'content-length': 8 * size } })
+    const over = run.closed(request)
+    request.on('response', (response) => {
+      run.log('all', 'response')
+      response.resume()
+    })
+    for (let part = 0; part < 8; part++) {
+      await new Promise((resolve) => request.write(Buffer.alloc(size), () => setImmediate(resolve)))
+    }
+    run.log('all', 'written')
+    request.end()
+    await over
+  }
+})

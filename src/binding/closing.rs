@@ -9,7 +9,7 @@ use std::cell::Cell;
 use napi::sys;
 
 use super::environment::Environment;
-use super::ffi::{Failure, Scope, Value, at_close_phase};
+use super::ffi::{Failure, Scope, Value, at_close_phase, waits_for_turn};
 
 /// What libuv's callback needs. It may come when the environment is gone.
 #[derive(Default)]
@@ -47,6 +47,14 @@ impl Environment {
             closing
                 .owner
                 .set(Some((scope.env(), std::ptr::from_ref(self))));
+        }
+        Ok(())
+    }
+
+    /// What the events led to may have led to immediates, which core runs before it hears of more.
+    pub(super) fn end_round(&self, scope: Scope) -> Result<(), Failure> {
+        if waits_for_turn(scope) {
+            self.closes(scope)?;
         }
         Ok(())
     }

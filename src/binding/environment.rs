@@ -412,6 +412,7 @@ impl Environment {
                     break;
                 }
             }
+            self.end_round(scope)?;
         }
         self.queue.publish();
         Ok(())

@@ -14,4 +14,4 @@ pub(super) use export::{Exported, Function, duplicate, export, on_cleanup};
 pub(super) use memory::{Records, Releases};
 pub(super) use scope::{Failure, Reference, Scope, Value};
 pub(super) use signal::Signal;
-pub(super) use uv::{Watch, at_close_phase};
+pub(super) use uv::{Watch, at_close_phase, waits_for_turn};

@@ -32,6 +32,7 @@ unsafe extern "C" {
         socket: c_int,
     ) -> c_int;
     fn uv_poll_start(handle: *mut c_void, events: c_int, callback: Callback) -> c_int;
+    fn uv_backend_timeout(event_loop: *const sys::uv_loop_s) -> c_int;
     fn uv_idle_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
     fn uv_unref(handle: *mut c_void);
     fn uv_close(handle: *mut c_void, callback: unsafe extern "C" fn(*mut c_void));
@@ -144,6 +145,12 @@ unsafe extern "C" fn closed(handle: *mut c_void) {
         drop(Box::from_raw(uv_handle_get_data(handle).cast::<Watched>()));
         free(handle, UV_POLL);
     }
+}
+
+/// Does anything wait for the end of this turn of the event loop: immediates, closed handles, timers?
+pub(in crate::binding) fn waits_for_turn(scope: Scope) -> bool {
+    // SAFETY: asks the loop of a live environment for a number; for those it does not wait for events.
+    event_loop(scope).is_ok_and(|event_loop| unsafe { uv_backend_timeout(event_loop) } == 0)
 }
 
 /// Calls [`Environment::close_phase`] where libuv tells of the handles that were closed in this turn of the event loop.
