@@ -14,7 +14,7 @@ const STRIDE = 8
 /** The word that tells whether a packet begins with the record. */
 const BEGINS = 7
 
-/** Records per dispatch at most; more wait for the next call. Matches `MAX_RECORDS` of src/binding/batch.rs. */
+/** Records per dispatch at most; more wait for the next call. */
 const MAX_RECORDS = 512
 
 const events = Object.freeze({
@@ -32,6 +32,9 @@ const events = Object.freeze({
   CONNECTED: 12,
   EXPIRED: 13
 })
+
+/** Flag of DATA: others follow of the same Buffer. */
+const PART = 1
 
 /** Flags of END: trailers follow, and the end of the connection was the end of the message. */
 const TRAILERS = 1
@@ -241,6 +244,13 @@ function nextValue (values) {
   return value
 }
 
+/** A piece of a body: a Buffer, or a part of the one that the small pieces of a packet share. */
+function nextChunk (values, records, at) {
+  const flag = records[at + 2]
+  if (flag === 0) return nextValue(values)
+  return (flag === PART ? values[valueCursor] : nextValue(values)).subarray(records[at + 3], records[at + 4])
+}
+
 function deliver (records, at, values) {
   const connection = connections[records[at + 1]]
   if (connection !== undefined && connection.keeps && keep(connection, records, at, values)) return
@@ -328,7 +338,7 @@ function hand (connection, records, at, values) {
       return
     }
     case events.DATA: {
-      const chunk = nextValue(values)
+      const chunk = nextChunk(values, records, at)
       if (connection !== undefined) connection.onData(chunk)
       return
     }

@@ -39,6 +39,29 @@ scenario.server('a chunked body is read, with extensions and trailers', async (r
   await peer.until('done\n')
 })
 
+scenario.server('many small chunks come in one packet', async (run) => {
+  await run.serve({}, (req, res) => {
+    const chunks = []
+    req.on('data', (chunk) => { chunks.push(chunk) })
+    req.on('end', () => {
+      // Looked at when all of them are there: none may be another's.
+      run.log('server', req.method, chunks.length, chunks.map(String).join(' '), req.trailers)
+      res.end(`${req.method} done\n`)
+    })
+  })
+  const small = Array.from({ length: 700 }, (_, index) => {
+    const size = index % 23 + 1
+    return `${size.toString(16)}\r\n${String.fromCharCode(97 + index % 26).repeat(size)}\r\n`
+  }).join('')
+  const large = `1388\r\n${'L'.repeat(5000)}\r\n`
+  const peer = run.dial()
+  peer.send(
+    post('Transfer-Encoding: chunked'), small, large, small, '0\r\nA: 1\r\n\r\n',
+    post('Transfer-Encoding: chunked').replace('POST', 'PUT'), small, '0\r\n\r\n'
+  )
+  await peer.until('PUT done\n')
+})
+
 scenario.server('chunk sizes may be upper-case and have leading zeros', async (run) => {
   await run.serve({}, echo(run))
   const peer = run.dial()

@@ -1,8 +1,10 @@
 //! Events to records: the numbers and values of `docs/BOUNDARY.md`.
 
+use std::ops::Range;
+
 use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value};
-use crate::net::batch::Batch;
+use crate::net::batch::{Batch, Payload};
 use crate::net::event::{Event, EventQueue};
 
 /// Int32 words per record; `STRIDE` of lib/binding.js.
@@ -21,6 +23,10 @@ const TIMEOUT: i32 = 10;
 const RAW: i32 = 11;
 const CONNECTED: i32 = 12;
 const EXPIRED: i32 = 13;
+
+// Flags of DATA.
+const PART: i32 = 1;
+const LAST_PART: i32 = 2;
 
 /// A batch on its way to JavaScript, a dispatch at a time.
 #[derive(Default)]
@@ -71,7 +77,10 @@ impl Encoder {
     ) -> Result<i32, Failure> {
         let mut count = 0;
         let mut next_value = 0;
+        let mut run = None;
+        let slots = records.len() / STRIDE;
         for record in records.chunks_exact_mut(STRIDE) {
+            let room = slots - count as usize;
             let begins = self.batch.packets().get(self.packets) == Some(&self.position);
             self.packets += usize::from(begins);
             let Some(event) = self.batch.events.get_mut(self.position) else {
@@ -115,10 +124,31 @@ impl Encoder {
                     (if response { RESPONSE } else { REQUEST }, id, numbers)
                 }
                 Event::Data { id, payload } => {
-                    let piece = batch.slice(&payload);
-                    value(scope.buffer(piece)?)?;
-                    environment.delivered(id, piece.len());
-                    (DATA, id, [0; 5])
+                    environment.delivered(id, payload.len());
+                    let numbers = match run.take().or_else(|| self.run(id, &payload, room)) {
+                        None => {
+                            value(scope.buffer(batch.slice(&payload))?)?;
+                            [0; 5]
+                        }
+                        Some(mut rest) => {
+                            if rest.taken == 0 {
+                                value(scope.buffer(&batch.bytes[rest.bytes.clone()])?)?;
+                            }
+                            let start = rest.taken;
+                            rest.taken += payload.len();
+                            let is_last = rest.taken == rest.bytes.len();
+                            let numbers = [
+                                if is_last { LAST_PART } else { PART },
+                                start as i32,
+                                rest.taken as i32,
+                                0,
+                                0,
+                            ];
+                            run = (!is_last).then_some(rest);
+                            numbers
+                        }
+                    };
+                    (DATA, id, numbers)
                 }
                 Event::Raw { id, payload } => {
                     let piece = batch.slice(&payload);
@@ -173,4 +203,37 @@ impl Encoder {
         }
         Ok(count)
     }
+
+    /// The small pieces of a body that came in one packet and are next to each other: they cross as one Buffer, of which
+    /// each is a part, as core's are parts of the packet. `first` has been taken from the batch; `room` records are left,
+    /// its own included. None for a piece by itself.
+    fn run(&self, id: u32, first: &Payload, room: usize) -> Option<Run> {
+        let Payload::Batch { start, len } = *first else {
+            return None;
+        };
+        let next_packet = self.batch.packets().get(self.packets);
+        let mut end = start + len;
+        let following = self.batch.events.iter().enumerate().skip(self.position);
+        for (position, event) in following.take(room - 1) {
+            match event {
+                Event::Data {
+                    id: whose,
+                    payload: Payload::Batch { start, len },
+                } if *whose == id && *start == end && next_packet != Some(&position) => end += len,
+                _ => break,
+            }
+        }
+        (end > start + len).then_some(Run {
+            bytes: start..end,
+            taken: 0,
+        })
+    }
+}
+
+/// Pieces that cross as one Buffer.
+struct Run {
+    /// Where in the bytes of the batch.
+    bytes: Range<usize>,
+    /// What has been encoded of it.
+    taken: usize,
 }

@@ -27,6 +27,15 @@ pub(crate) enum Payload {
     Owned(Vec<u8>),
 }
 
+impl Payload {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Batch { len, .. } | Self::Read { len, .. } => *len,
+            Self::Owned(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// Events and the bytes that their [`Payload`]s point into.
 #[derive(Default)]
 pub(crate) struct Batch {
