@@ -33,7 +33,8 @@ const events = Object.freeze({
   EXPIRED: 13
 })
 
-/** Flag of DATA: others follow of the same Buffer. */
+/** Flags of DATA: a Buffer of its own, or others follow of the same. */
+const WHOLE = 0
 const PART = 1
 
 /** Flags of END: trailers follow, and the end of the connection was the end of the message. */
@@ -235,7 +236,9 @@ function takeAccepted (listener) {
 function step () {
   const at = cursor
   cursor = at + STRIDE
-  deliver(records, at, values)
+  const connection = connections[records[at + 1]]
+  if (connection !== undefined && connection.keeps && keep(connection, records, at, values)) return
+  deliver(connection, records, at, values)
 }
 
 function nextValue (values) {
@@ -247,14 +250,8 @@ function nextValue (values) {
 /** A piece of a body: a Buffer, or a part of the one that the small pieces of a packet share. */
 function nextChunk (values, records, at) {
   const flag = records[at + 2]
-  if (flag === 0) return nextValue(values)
+  if (flag === WHOLE) return nextValue(values)
   return (flag === PART ? values[valueCursor] : nextValue(values)).subarray(records[at + 3], records[at + 4])
-}
-
-function deliver (records, at, values) {
-  const connection = connections[records[at + 1]]
-  if (connection !== undefined && connection.keeps && keep(connection, records, at, values)) return
-  hand(connection, records, at, values)
 }
 
 /** The connection stands still: what later packets brought waits until it goes on. @returns {boolean} whether this does */
@@ -272,7 +269,14 @@ function keep (connection, records, at, values) {
     return false
   }
   const record = records.slice(at, at + STRIDE)
-  kept.push({ record, value: hasValue(record) ? nextValue(values) : undefined })
+  let value
+  if (kind === events.DATA) {
+    value = nextChunk(values, records, at)
+    record[2] = WHOLE
+  } else if (hasValue(record)) {
+    value = nextValue(values)
+  }
+  kept.push({ record, value })
   return true
 }
 
@@ -289,15 +293,18 @@ function hasValue (record) {
 /** Hands over the first packet of what was kept. */
 function handKept (connection) {
   const { kept } = connection
+  const next = kept.findIndex(({ record }, index) => index !== 0 && record[BEGINS] !== 0)
+  const isBad = kept.at(next === -1 ? next : next - 1).record[0] === events.PARSE_ERROR
   do {
     const { record, value } = kept.shift()
     const outer = valueCursor
     valueCursor = 0
     try {
-      hand(connection, record, 0, [value])
+      deliver(connection, record, 0, [value])
     } finally {
       valueCursor = outer
     }
+    if (settling.length !== 0 && !isBad) settleAll()
   } while (kept.length !== 0 && kept[0].record[BEGINS] === 0)
 }
 
@@ -308,7 +315,7 @@ function dropKept (kept) {
   if (last?.record[0] === events.CLOSED) kept.push(last)
 }
 
-function hand (connection, records, at, values) {
+function deliver (connection, records, at, values) {
   const id = records[at + 1]
   const kind = records[at]
   if (kind === events.ACCEPT) {
@@ -419,7 +426,7 @@ function deliverNow ([own, ownValues]) {
   for (let at = 0; at < own.length; at += STRIDE) {
     valueCursor = taken
     try {
-      deliver(own, at, ownValues)
+      deliver(connections[own[at + 1]], own, at, ownValues)
     } finally {
       taken = valueCursor
       valueCursor = outer

@@ -8,7 +8,7 @@
 
 // Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
 const { setTimeout: startTimer, clearTimeout } = require('node:timers')
-const { native, events, sendFlags, connections, touch, handKept, dropKept, atClosePhase } = require('./binding')
+const { native, sendFlags, connections, touch, atClosePhase } = require('./binding')
 const { Connection } = require('./connection')
 const { failWrites } = require('./client-outcome')
 const { codes, coded } = require('./errors')
@@ -56,9 +56,6 @@ function ClientTransport (id, stream) {
   this.idleInForce = 0
   this.idleTimer = null
   this.idleQueued = false
-  /** Its reader is behind; and what came of later packets in the meantime, see `keep` in binding.js. */
-  this.paused = false
-  this.kept = null
 }
 Object.setPrototypeOf(ClientTransport.prototype, Connection.prototype)
 
@@ -287,61 +284,9 @@ ClientTransport.prototype.shutdown = function shutdown () {
   else Connection.prototype.shutdown.call(this)
 }
 
-// ------------------------------------------------------------------------------------------------ standing still
-
-/** Records that may wait when reading goes on. */
-const FEW = 2
-
-/** Core would not have read what comes now: nobody hears of it until the connection goes on. */
-ClientTransport.prototype.pause = function pause () {
-  Connection.prototype.pause.call(this)
-  if (this.stream !== null || this.id === -1) return
-  this.paused = this.keeps = true
-  this.kept ??= []
-}
-
-ClientTransport.prototype.resume = function resume () {
-  const { kept } = this
-  this.paused = false
-  const count = kept === null ? 0 : kept.length
-  if (count !== 0) goOnLater(this)
-  else this.keeps = false
-  // The next comes meanwhile, but what is kept does not grow.
-  if (count <= FEW) Connection.prototype.resume.call(this)
-}
-
-/** A packet a tick: its reader may be behind again. */
-function goOn (connection) {
-  const { kept } = connection
-  if (connection.paused || kept.length === 0) return
-  try {
-    handKept(connection)
-  } finally {
-    // Also behind what a listener threw.
-    if (!connection.paused) {
-      if (kept.length !== 0) goOnLater(connection)
-      else connection.resume()
-    }
-  }
-}
-
-function goOnLater (connection) {
-  // An end is read by itself: what the last of the data led to is over by then.
-  if (connection.kept[0].record[0] === events.EOF) setImmediate(goOn, connection)
-  else process.nextTick(goOn, connection)
-}
-
-/** It was given up: what nobody has heard of is lost. */
-ClientTransport.prototype.dropKept = function () {
-  if (!this.keeps) return
-  dropKept(this.kept)
-  this.resume()
-}
-
 // ---------------------------------------------------------------------------------------------------- the end
 
 ClientTransport.prototype.close = function close () {
-  this.dropKept()
   if (this.attempts !== null) {
     // What waits for a destroyed socket's connection need not be sent.
     if (this.socket.destroyed) this.destroy()
@@ -351,7 +296,6 @@ ClientTransport.prototype.close = function close () {
 
 ClientTransport.prototype.destroy = function destroy (error) {
   const { attempts } = this
-  this.dropKept()
   if (attempts === null) {
     Connection.prototype.destroy.call(this, error)
     return
@@ -362,11 +306,6 @@ ClientTransport.prototype.destroy = function destroy (error) {
   this.abandon()
   // What 'error' there is goes first.
   atClosePhase(() => this.onClosed(0, 0))
-}
-
-ClientTransport.prototype.reset = function reset () {
-  this.dropKept()
-  Connection.prototype.reset.call(this)
 }
 
 /** Sends what the request has said before it had a connection. */

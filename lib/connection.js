@@ -6,6 +6,7 @@
  */
 
 const { native, sendFlags, connections, receive, touch } = require('./binding')
+const { standStill, goOn, forgetKept } = require('./standing-still')
 const { wholeTime } = require('./validators')
 const { kConnection } = require('./symbols')
 
@@ -40,8 +41,10 @@ function Connection (id, stream) {
   /** Closed by us before its time, and whether what comes up is of no interest for that: lib/binding.js. */
   this.givenUp = false
   this.deaf = false
-  /** It stands still, and what comes of it is kept until it goes on: lib/binding.js. */
+  /** Its reader is behind, and what came of later packets in the meantime: lib/standing-still.js. */
+  this.paused = false
   this.keeps = false
+  this.kept = null
   /** There were trailers, or more fields than core's parser hands over at once: lib/binding.js. */
   this.batches = false
   /** The bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
@@ -208,18 +211,14 @@ Connection.prototype.notifyDrain = function notifyDrain () {
 Connection.prototype.pause = function pause () {
   if (this.id === -1) return
   if (this.stream !== null) this.stream.pause()
-  else native.pause(this.id)
+  else standStill(this)
 }
 
 /** Reads from the transport again. */
 Connection.prototype.resume = function resume () {
   if (this.id === -1) return
-  if (this.stream !== null) {
-    this.stream.resume()
-    return
-  }
-  native.resume(this.id)
-  touch()
+  if (this.stream !== null) this.stream.resume()
+  else goOn(this)
 }
 
 /** Reading waits for who reads the message: as in core a socket that somebody looks at shows it. */
@@ -263,6 +262,7 @@ Connection.prototype.close = function close () {
     else this.stream.end()
     return
   }
+  forgetKept(this)
   native.close(this.id)
   touch()
 }
@@ -274,6 +274,7 @@ Connection.prototype.destroy = function destroy (error) {
     this.stream.destroy(error)
     return
   }
+  forgetKept(this)
   this.givenUp = this.outputEnded = true
   this.discard()
   native.destroy(this.id)
@@ -287,6 +288,7 @@ Connection.prototype.reset = function reset () {
     this.stream.destroy()
     return
   }
+  forgetKept(this)
   this.givenUp = this.outputEnded = true
   native.reset(this.id)
   touch()
