@@ -42,8 +42,9 @@ function hear (connection) {
   socket.on('data', onStreamData)
   socket.on('end', onSocketEnd)
   socket.on('drain', onSocketDrain)
-  // There core's request would wait for ever. A socket that was destroyed before it had a handle tells of that twice.
-  if (socket.closed) process.nextTick(tellOfClose, socket)
+  // If its 'close' is over, core's request would wait for ever. It may be still to come: libuv tells of closed handles
+  // behind the immediates.
+  if (socket.closed) setImmediate(setImmediate, tellOfClose, socket)
 }
 
 function tellOfClose (socket) {
