@@ -257,7 +257,7 @@ function nextChunk (values, records, at) {
 /** The connection stands still: what later packets brought waits until it goes on. @returns {boolean} whether this does */
 function keep (connection, records, at, values) {
   const kind = records[at]
-  if (kind > events.CLOSED && kind !== events.RAW) return false
+  if (kind < events.REQUEST || (kind > events.CLOSED && kind !== events.RAW)) return false
   const { kept } = connection
   if (kind === events.CLOSED) {
     // Its end or its failure, if it was read, has its place behind what was read before. Any other overtakes that.

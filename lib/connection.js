@@ -45,6 +45,7 @@ function Connection (id, stream) {
   this.paused = false
   this.keeps = false
   this.kept = null
+  this.isLeaving = false
   /** There were trailers, or more fields than core's parser hands over at once: lib/binding.js. */
   this.batches = false
   /** The bytes are no longer HTTP: an upgrade or CONNECT was accepted. */

@@ -12,6 +12,8 @@ const FEW = 2
 
 function standStill (connection) {
   native.pause(connection.id)
+  // Nobody would let it go on to its end.
+  if (connection.isLeaving) return
   connection.paused = connection.keeps = true
   connection.kept ??= []
 }
@@ -48,8 +50,9 @@ function handOverLater (connection) {
   else process.nextTick(handOver, connection)
 }
 
-/** The connection was given up: what nobody has heard of is lost. */
+/** The connection is to end: what nobody has heard of is lost. */
 function forgetKept (connection) {
+  connection.isLeaving = true
   if (!connection.keeps) return
   dropKept(connection.kept)
   goOn(connection)

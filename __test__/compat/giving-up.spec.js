@@ -216,3 +216,17 @@ scenario.server('who is given up before others are answered hears of it before t
   await run.closed(given)
   await Promise.all([peers[0].ended(), peers[1].until('text')])
 })
+
+scenario.server('a request is destroyed before its body is looked at, and its client has ended', async (run) => {
+  let over
+  await run.serve({}, (req, res) => {
+    run.watch('request', req, MESSAGE)
+    over = run.closed(req, req.socket)
+    req.destroy()
+  })
+  const peer = run.dial()
+  peer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world')
+  peer.end()
+  await peer.closed()
+  await over
+})

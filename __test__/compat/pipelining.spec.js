@@ -166,6 +166,17 @@ scenario.server('many large answers in the pipeline pause reading and arrive who
   run.log('client', 'length', peer.chunks.reduce((sum, chunk) => sum + chunk.length, 0))
 })
 
+scenario.server('thousands of pipelined requests are answered with Buffers while their sender goes on', async (run) => {
+  const body = Buffer.alloc(16 * 1024, 'A')
+  let told = 0
+  await run.serve({}, (req, res) => res.end(body, () => { told++ }))
+  const peer = run.dial()
+  peer.send(get('/').repeat(4999) + get('/', 'Connection: close'))
+  await peer.ended()
+  run.log('client', 'length', peer.chunks.reduce((sum, chunk) => sum + chunk.length, 0))
+  run.log('server', 'told', told)
+})
+
 scenario.server('ticks run between pipelined requests where core hands fields over in batches, and there only', async (run) => {
   const many = Array.from({ length: 32 }, (_, index) => `a${index}: b`)
   const trailed = 'POST /trailed HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n'
