@@ -2,7 +2,9 @@
 
 /** What each option of a request does to its connection and to its head. */
 
+const { spawn } = require('node:child_process')
 const dns = require('node:dns')
+const { once } = require('node:events')
 const net = require('node:net')
 const { scenario } = require('../oracle')
 
@@ -71,6 +73,36 @@ for (const [what, addresses] of Object.entries({ 'one address': ['127.0.0.1'], '
     await told(run, { host: 'some.name.invalid', port: await refusedPort(run), lookup: all(...addresses) })
   })
 }
+
+/** A listener on 127.0.0.9 that does not answer: it neither accepts nor has room for more. */
+async function silentListener () {
+  const listen = `require('node:net').createServer().listen({ host: '127.0.0.9', port: 0, backlog: 1 }, function () {
+    require('node:fs').writeSync(1, String(this.address().port))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  })`
+  const child = spawn(process.execPath, ['-e', listen], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const port = Number((await once(child.stdout, 'data'))[0])
+  const waiting = Array.from({ length: 4 }, () => net.connect(port, '127.0.0.9').on('error', () => {}))
+  await once(waiting[1], 'connect')
+  const close = () => {
+    for (const socket of waiting) socket.destroy()
+    child.kill('SIGKILL')
+  }
+  return { port, close }
+}
+
+scenario.client('an address that does not answer in time', async (run) => {
+  const { port, close } = await silentListener()
+  const origin = net.createServer((socket) => socket.end(OK)).listen(port, '127.0.0.1')
+  try {
+    await once(origin, 'listening')
+    run.mask(port, 'port')
+    await told(run, { host: 'some.name.invalid', port, lookup: all('127.0.0.9', '127.0.0.1'), autoSelectFamilyAttemptTimeout: 30 })
+  } finally {
+    close()
+    origin.close()
+  }
+})
 
 scenario.client('what a lookup is asked', async (run) => {
   await serve(run)
