@@ -243,7 +243,7 @@ ServerResponse.prototype.writeEarlyHints = function writeEarlyHints (hints, call
   const link = linkHeaderValue(hints.link)
   if (link.length === 0) return
   const { link: _, ...others } = hints
-  if (versions.validatesHints) {
+  if (versions.hintsAreHeaders) {
     if (hasInvalidChar(link, false)) throw new codes.ERR_INVALID_CHAR('header content', 'Link')
     inform(this, 103, { __proto__: null, Link: link, ...others }, callback)
     return

@@ -65,6 +65,8 @@ module.exports = Object.freeze({
   namesAsyncDispose: has(22),
   /** writeEarlyHints checks names and values. */
   validatesHints: has(24),
+  /** Its fields are one object, in which a name stands once. */
+  hintsAreHeaders: has(26, { 24: 21, 25: Infinity }),
   /** ClientRequest.path is an accessor that checks. */
   pathIsChecked: has(24),
   /** Bytes that nobody asked for destroy a free socket of the agent. */
