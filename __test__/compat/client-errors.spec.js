@@ -64,17 +64,8 @@ for (const [what, values] of Object.entries(ARGUMENTS)) {
   })
 }
 
-async function refusedPort (run) {
-  const server = net.createServer()
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  run.mask(port, 'port')
-  return port
-}
-
 scenario.client('a port where nobody listens', async (run) => {
-  const port = await refusedPort(run)
+  const port = await run.refusedPort()
   for (const agent of [false, run.agent({ keepAlive: true })]) {
     const request = run.client.request({ host: '127.0.0.1', port, agent })
     run.watch('client', request, ['socket', 'prefinish', 'finish', 'error', 'close', 'response'])
@@ -85,7 +76,7 @@ scenario.client('a port where nobody listens', async (run) => {
 })
 
 scenario.client('a port where nobody listens, with a body', async (run) => {
-  const request = run.client.request({ host: '127.0.0.1', port: await refusedPort(run), agent: false, method: 'POST' })
+  const request = run.client.request({ host: '127.0.0.1', port: await run.refusedPort(), agent: false, method: 'POST' })
   run.watch('client', request, ['socket', 'error', 'close', 'finish'])
   request.write('some', (error) => run.log('client', 'write callback', error?.code))
   request.end('more', (error) => run.log('client', 'end callback', error?.code))

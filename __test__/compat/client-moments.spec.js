@@ -147,24 +147,30 @@ async function answering (run, bytes, end = '\r\n\r\n') {
   })
 }
 
+/** The same with two requests, one after the other: the second may find the connection of the first. */
+async function twice (run, options, tell) {
+  for (const track of ['first', 'second']) {
+    const request = watched(run, options, track)
+    await tell(request)
+    await run.closed(request)
+    await later()
+    request.look('later')
+  }
+}
+
 const STORIES = {
   async 'requests without a body, one after the other' (run, options) {
     await answering(run, answer)
-    for (const track of ['first', 'second']) {
-      const request = watched(run, options, track)
+    await twice(run, options, (request) => {
       request.end(request.told('end'))
       request.look('ended')
       process.nextTick(() => request.look('tick'))
-      await run.closed(request)
-      await later()
-      request.look('later')
-    }
+    })
   },
 
   async 'bodies in parts, one after the other' (run, options) {
     await answering(run, answer, '0\r\n\r\n')
-    for (const track of ['first', 'second']) {
-      const request = watched(run, { ...options, method: 'POST' }, track)
+    await twice(run, { ...options, method: 'POST' }, async (request) => {
       request.write('one', request.told('write'))
       request.look('written')
       await run.once(request, 'socket')
@@ -175,16 +181,12 @@ const STORIES = {
       request.look('written late')
       request.end('three', request.told('end'))
       request.look('ended')
-      await run.closed(request)
-      await later()
-      request.look('later')
-    }
+    })
   },
 
   async 'a head that is flushed, one after the other' (run, options) {
     await answering(run, answer, '0\r\n\r\n')
-    for (const track of ['first', 'second']) {
-      const request = watched(run, { ...options, method: 'POST' }, track)
+    await twice(run, { ...options, method: 'POST' }, async (request) => {
       request.flushHeaders()
       request.look('flushed')
       process.nextTick(() => request.look('tick'))
@@ -192,15 +194,12 @@ const STORIES = {
       await later()
       request.look('waiting')
       request.end()
-      await run.closed(request)
-      await later()
-    }
+    })
   },
 
   async 'a head that is flushed once there is a socket' (run, options) {
     await answering(run, answer, '0\r\n\r\n')
-    for (const track of ['first', 'second']) {
-      const request = watched(run, { ...options, method: 'POST' }, track)
+    await twice(run, { ...options, method: 'POST' }, async (request) => {
       await run.once(request, 'socket')
       request.flushHeaders()
       request.look('flushed')
@@ -208,29 +207,23 @@ const STORIES = {
       request.look('waiting')
       request.end('body', request.told('end'))
       request.look('ended')
-      await run.closed(request)
-      await later()
-    }
+    })
   },
 
   async 'a body with a length' (run, options) {
     await answering(run, answer, 'bodybody')
-    for (const track of ['first', 'second']) {
-      const request = watched(run, { ...options, method: 'POST', headers: { 'Content-Length': 8 } }, track)
+    await twice(run, { ...options, method: 'POST', headers: { 'Content-Length': 8 } }, async (request) => {
       request.write('body', request.told('write'))
       await later()
       request.look('waiting')
       request.end('body', request.told('end'))
       request.look('ended')
-      await run.closed(request)
-      await later()
-    }
+    })
   },
 
   async 'a body that is corked' (run, options) {
     await answering(run, answer, '0\r\n\r\n')
-    for (const track of ['first', 'second']) {
-      const request = watched(run, { ...options, method: 'POST' }, track)
+    await twice(run, { ...options, method: 'POST' }, async (request) => {
       await run.once(request, 'socket')
       await later()
       request.cork()
@@ -240,9 +233,7 @@ const STORIES = {
       request.uncork()
       request.look('uncorked late')
       request.end(request.told('end'))
-      await run.closed(request)
-      await later()
-    }
+    })
   },
 
   async 'more than fits' (run, options) {

@@ -15,16 +15,6 @@ const serve = (run) => run.origin(async (peer) => {
   peer.send(OK)
 })
 
-/** A port on which nobody listens. */
-async function refusedPort (run) {
-  const server = net.createServer()
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  run.mask(port, 'refused port')
-  return port
-}
-
 const all = (...addresses) => (name, options, callback) => {
   const found = addresses.map((address) => ({ address, family: net.isIP(address) }))
   process.nextTick(() => (options.all ? callback(null, found) : callback(null, found[0].address, found[0].family)))
@@ -70,7 +60,7 @@ for (const [what, options] of Object.entries({
 
 for (const [what, addresses] of Object.entries({ 'one address': ['127.0.0.1'], 'two addresses': ['127.0.0.1', '127.0.0.2'], 'two families': ['::1', '127.0.0.1'] })) {
   scenario.client(`${what} on all of which nobody listens`, async (run) => {
-    await told(run, { host: 'some.name.invalid', port: await refusedPort(run), lookup: all(...addresses) })
+    await told(run, { host: 'some.name.invalid', port: await run.refusedPort(), lookup: all(...addresses) })
   })
 }
 
@@ -119,7 +109,7 @@ scenario.client('what a lookup is asked', async (run) => {
 })
 
 scenario.client('localAddress and localPort', async (run) => {
-  const from = await refusedPort(run)
+  const from = await run.refusedPort()
   await run.origin(async (peer) => {
     await peer.until('\r\n\r\n')
     run.log('server', 'from', peer.socket.remoteAddress, peer.socket.remotePort === from)

@@ -2,7 +2,6 @@
 
 /** A client's socket while its name is looked up, it connects, and fails to: what it shows, and who is told of writes. */
 
-const net = require('node:net')
 const { scenario } = require('../oracle')
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok'
@@ -11,16 +10,6 @@ const serve = (run) => run.origin(async (peer) => {
   await peer.until('\r\n\r\n')
   peer.send(OK)
 })
-
-/** A port on which nobody listens. */
-async function refusedPort (run) {
-  const server = net.createServer()
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  run.mask(port, 'refused port')
-  return port
-}
 
 /** A lookup that takes its time. */
 const slow = (outcome) => (name, options, callback) => setTimeout(() => {
@@ -69,8 +58,8 @@ const ways = {
     await serve(run)
     return {}
   },
-  'an address that refuses': async (run) => ({ port: await refusedPort(run) }),
-  'a name whose address refuses': async (run) => ({ host: 'some.name', port: await refusedPort(run), lookup: slow('127.0.0.1') }),
+  'an address that refuses': async (run) => ({ port: await run.refusedPort() }),
+  'a name whose address refuses': async (run) => ({ host: 'some.name', port: await run.refusedPort(), lookup: slow('127.0.0.1') }),
   'a path where nobody listens': async (run) => ({ socketPath: run.unixPath() })
 }
 

@@ -218,14 +218,21 @@ for (const mistake of ['write', 'end']) {
   }
 }
 
-scenario.server('a current response is told to go on when another waits behind it', async (run) => {
+/** `tell` gets the responses to two requests of a pipeline, when both are there. */
+async function inPipeline (run, tell) {
   const responses = []
   let over
   const done = new Promise((resolve) => { over = resolve })
-  await run.serve({}, async (req, res) => {
+  await run.serve({}, (req, res) => {
     responses.push(run.watch('server', res, EVENTS, `${req.url} `))
-    if (responses.length !== 2) return
-    const [first, second] = responses
+    if (responses.length === 2) over(tell(...responses))
+  })
+  run.dial().send('GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await done
+}
+
+scenario.server('a current response is told to go on when another waits behind it', async (run) => {
+  await inPipeline(run, async (first, second) => {
     run.log('server', 'first', first.write(Buffer.alloc(200_000, 'x')))
     run.log('server', 'second', second.write('part'))
     run.log('server', 'needs', first.writableNeedDrain, second.writableNeedDrain)
@@ -233,27 +240,15 @@ scenario.server('a current response is told to go on when another waits behind i
     await settled()
     first.end()
     await settled()
-    over()
   })
-  run.dial().send('GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
-  await done
 })
 
 scenario.server('a response that is destroyed while it waits, and ended then', async (run) => {
-  const responses = []
-  let over
-  const done = new Promise((resolve) => { over = resolve })
-  await run.serve({}, async (req, res) => {
-    responses.push(run.watch('server', res, EVENTS, `${req.url} `))
-    if (responses.length !== 2) return
-    const [first, second] = responses
+  await inPipeline(run, async (first, second) => {
     first.end('first')
     second.destroy()
     run.log('server', 'write', second.write('part', (...values) => run.log('server', 'told write', ...values)), second.writableNeedDrain)
     second.end((...values) => run.log('server', 'told end', ...values))
     await settled()
-    over()
   })
-  run.dial().send('GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
-  await done
 })

@@ -167,6 +167,18 @@ class Run {
     return this.port
   }
 
+  /** A port on which nobody listens. */
+  async refusedPort () {
+    const server = net.createServer()
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address()
+    server.close()
+    await once(server, 'close')
+    this.mask(port, 'refused port')
+    return port
+  }
+
   /** An agent that is destroyed after the run. */
   agent (options) {
     const agent = new this.client.Agent(options)
