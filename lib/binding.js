@@ -41,7 +41,8 @@ const PART = 1
 const TRAILERS = 1
 const AT_EOF = 2
 
-/** Of CLOSED: it was reading that failed. */
+/** Of CLOSED: nothing failed, or it was reading. */
+const SYSCALL_NONE = 0
 const SYSCALL_READ = 1
 
 /** Fields that a head may have to be handed over at once. */
@@ -76,7 +77,8 @@ const sendFlags = Object.freeze({
   REQUEST_HEAD: 512,
   REQUEST_CONNECT: 1024,
   TRAILERS: 2048,
-  CORK: 4096
+  CORK: 4096,
+  UNTOLD: 8192
 })
 
 /** Connections by id; the slot is emptied when the connection's CLOSED record has been handled. */
@@ -260,8 +262,11 @@ function keep (connection, records, at, values) {
   if (kind < events.REQUEST || (kind > events.CLOSED && kind !== events.RAW)) return false
   const { kept } = connection
   if (kind === events.CLOSED) {
-    // Its end or its failure, if it was read, has its place behind what was read before. Any other overtakes that.
-    if (records[at + 3] !== SYSCALL_READ && !kept.some(({ record }) => record[0] === events.EOF)) {
+    // Its end or its failure, if it was read, has its place behind what was read before. Any other overtakes that, and
+    // so does one that a write has met: whoever waits for that write would wait for ever.
+    const syscall = records[at + 3]
+    const isRead = syscall === SYSCALL_READ || (syscall === SYSCALL_NONE && kept.some(({ record }) => record[0] === events.EOF))
+    if (!isRead || native.pending(records[at + 1]) !== 0) {
       kept.length = 0
       return false
     }
@@ -306,6 +311,11 @@ function handKept (connection) {
     }
     if (settling.length !== 0 && !isBad) settleAll()
   } while (kept.length !== 0 && kept[0].record[BEGINS] === 0)
+}
+
+/** Has the connection ended, and nobody been told, for what was read before waits? */
+function hasKeptEnd (kept) {
+  return kept.length !== 0 && kept.at(-1).record[0] === events.CLOSED
 }
 
 /** Of a connection that was given up only its end is of interest. */
@@ -410,23 +420,37 @@ function isUnheard (connection, records, at) {
  * @param {Uint8Array|null} chunk null when the stream has ended
  */
 function receive (id, chunk) {
-  deliverNow(native.receive(id, chunk))
+  const connection = connections[id]
+  deliverAll(connection, native.receive(id, chunk))
 }
 
 /** The same for what has come of the body of a request that leaves HTTP behind it. */
 function receiveBody (id) {
-  deliverNow(native.upgradeAfterBody(id))
+  deliverAll(connections[id], native.upgradeAfterBody(id))
   touch()
 }
 
-function deliverNow ([own, ownValues]) {
+const NOTHING = new Uint8Array(0)
+
+/** What one call gives is bounded: asks again for as long as there is more, and the connection is still there. */
+function deliverAll (connection, result) {
+  const { id } = connection
+  deliverNow(connection, result)
+  while (result[2] !== 0 && connection.id === id) {
+    result = native.receive(id, NOTHING)
+    deliverNow(connection, result)
+  }
+}
+
+function deliverNow (connection, [own, ownValues]) {
   const outer = valueCursor
   let taken = 0
   let isBad = false
   for (let at = 0; at < own.length; at += STRIDE) {
     valueCursor = taken
     try {
-      deliver(connections[own[at + 1]], own, at, ownValues)
+      // Its id may be another's by now, if it was let go of meanwhile.
+      deliver(connection.id === own[at + 1] ? connection : undefined, own, at, ownValues)
     } finally {
       taken = valueCursor
       valueCursor = outer
@@ -490,6 +514,7 @@ module.exports = {
   receive,
   receiveBody,
   handKept,
+  hasKeptEnd,
   dropKept,
   takeAccepted,
   atClosePhase

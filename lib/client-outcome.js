@@ -73,7 +73,7 @@ function failWrites (request, error) {
   if (callbacks === null && request[kEndCallbacks] === null) return
   request[kCallbacks] = null
   error ??= new codes.ERR_STREAM_DESTROYED('write')
-  if (callbacks !== null) for (const callback of callbacks) callback(error)
+  if (callbacks !== null) for (const { call } of callbacks) call(error)
   failEndCallbacks(request, error)
 }
 

@@ -12,6 +12,7 @@ const { native, sendFlags, connections, touch, atClosePhase } = require('./bindi
 const { Connection } = require('./connection')
 const { failWrites } = require('./client-outcome')
 const { codes, coded } = require('./errors')
+const { failBuffered, failWaiting } = require('./outgoing-callbacks')
 const { PENDING_MAX, failEndCallbacks } = require('./outgoing')
 const versions = require('./versions')
 const { kCallbacks, kHeadFlags } = require('./symbols')
@@ -116,17 +117,19 @@ function sendHeld (connection, held) {
 
 /** In core the first write tells at once, and those that waited behind it in a tick of their own. */
 function tellHandedOver (connection, request) {
-  if (native.notifyDrain(connection.id) !== 1) {
+  const callbacks = request?.[kCallbacks]
+  const at = native.takes(connection.id, 0)
+  if (at !== 0) {
+    callbacks?.forEach((entry) => { entry.at = at })
     touch()
     return
   }
-  const callbacks = request?.[kCallbacks]
   if (!callbacks || callbacks.length <= connection.firstWrites) {
     connection.onDrain()
     return
   }
   request[kCallbacks] = callbacks.splice(connection.firstWrites)
-  for (const callback of callbacks) callback(null)
+  for (const { call } of callbacks) call(null)
   connection.notifyDrain()
 }
 
@@ -173,7 +176,7 @@ function failHeld ({ socket, firstWrites, firstEnds }, request, first) {
   const later = socket.errored ?? first
   const callbacks = request[kCallbacks]
   request[kCallbacks] = null
-  callbacks?.forEach((callback, index) => callback(index < firstWrites ? first : later))
+  callbacks?.forEach(({ call }, index) => call(index < firstWrites ? first : later))
   failEndCallbacks(request, firstEnds ? first : later)
 }
 
@@ -267,6 +270,17 @@ ClientTransport.prototype.tellsOfWrites = function tellsOfWrites () {
   return this.isConnecting() || this.unwritten !== 0
 }
 
+ClientTransport.prototype.takes = function takes (pending) {
+  if (this.closing) return 1
+  if (this.attempts === null && this.unwritten === 0) {
+    const at = Connection.prototype.takes.call(this, pending)
+    if (at !== 0) this.drainWanted = true
+    return at
+  }
+  this.drainWanted = true
+  return 1
+}
+
 ClientTransport.prototype.notifyDrain = function notifyDrain () {
   if (this.closing) return
   this.drainWanted = true
@@ -306,6 +320,16 @@ ClientTransport.prototype.destroy = function destroy (error) {
   this.abandon()
   // What 'error' there is goes first.
   atClosePhase(() => this.onClosed(0, 0))
+}
+
+/** The connection is given up: of what waits in the stream core tells now. */
+ClientTransport.prototype.failBufferedWrites = function failBufferedWrites () {
+  if (this.request !== null && this.heldSize === 0) failBuffered(this.request)
+}
+
+/** The handle is closed, and with it the writes that it had. */
+ClientTransport.prototype.failWrites = function () {
+  if (this.request !== null && this.heldSize === 0) failWaiting(this.request, this.taken())
 }
 
 /** Sends what the request has said before it had a connection. */

@@ -6,15 +6,15 @@
  */
 
 const { native, sendFlags, connections, receive, touch } = require('./binding')
-const { standStill, goOn, forgetKept } = require('./standing-still')
+const { standStill, goOn, forgetKept, meetEnd } = require('./standing-still')
 const { wholeTime } = require('./validators')
 const { kConnection } = require('./symbols')
 
 const { BODY, END, INFORMATIONAL, CORK } = sendFlags
 
 /**
- * When less than this waits, a message counts as handed over at once, as a small write does in core; beyond, 'finish' and
- * the callbacks of writes come with onDrain (which need not wait for the kernel: see notifyDrain).
+ * When less than this waits, a message of which nobody is told is over at once, as a small one is in core. On a JS stream
+ * it also counts as handed over then.
  */
 const PENDING_MAX = 64 * 1024
 
@@ -54,14 +54,16 @@ function Connection (id, stream) {
   this.tapped = false
   /** Parts of a message were sent in this tick; driver two: the stream is corked until its end. */
   this.corked = false
+  /** How often that was: what was said under one cork is one write to a stream. */
+  this.corks = 0
+  /** What counted as taken, of all that was said, when the connection ended. */
+  this.takenAtEnd = 0
   /** Callbacks of those parts (lib/outgoing-transmit.js). */
   this.batch = null
   /** Parts that waited for the connection are being sent: they leave at once. */
   this.flushing = false
   /** The socket's own write(), if somebody may put another there (lib/replaced-write.js). */
   this.ownWrite = null
-  /** What the socket's handle wants to hear when the connection is closed. */
-  this.closeCallback = null
   if (id !== -1) connections[id] = this
   if (stream !== null) stream[kConnection] = this
 }
@@ -75,6 +77,7 @@ Connection.prototype.send = function send (flags, head, lines, body, length) {
   const corks = (flags & END) === 0 && (flags & (BODY | CORK)) !== 0 && this.stream === null && !this.flushing
   flags = corks && !this.corked ? flags | CORK : flags & ~CORK
   const pending = native.send(this.id, flags, head, lines, body, length)
+  if (this.keeps) meetEnd(this)
   if (corks) this.cork()
   else if ((flags & END) !== 0 && this.stream === null) this.uncork()
   if (this.stream !== null) return this.forward((flags & (END | INFORMATIONAL)) !== 0)
@@ -86,6 +89,7 @@ Connection.prototype.send = function send (flags, head, lines, body, length) {
 Connection.prototype.writeRaw = function writeRaw (chunk, utf8) {
   if (this.id === -1) return 0
   const pending = native.writeRaw(this.id, chunk, utf8)
+  if (this.keeps) meetEnd(this)
   if (this.stream !== null) return this.forward(true)
   touch()
   return pending
@@ -109,6 +113,7 @@ Connection.prototype.forward = function forward (ends) {
 Connection.prototype.cork = function cork () {
   if (this.corked) return
   this.corked = true
+  this.corks++
   this.stream?.cork?.()
   process.nextTick(uncork, this)
 }
@@ -185,6 +190,38 @@ function drained (connection) {
   if (connection.id !== -1) connection.onDrain()
 }
 
+/**
+ * Counts all that was said as taken, or has `onDrain` follow when it is.
+ * @param {number} pending bytes that the transport has not taken; of a stream that is what counts
+ * @returns {number} 0 if it is taken; else the bytes, of all that was ever said, that must be
+ */
+Connection.prototype.takes = function takes (pending) {
+  if (this.id === -1) return 0
+  if (this.stream === null) {
+    const at = native.takes(this.id, 0)
+    if (at !== 0) touch()
+    return at
+  }
+  if (pending < PENDING_MAX && !this.tellsOfWrites()) return 0
+  this.notifyDrain()
+  return 1
+}
+
+/** Bytes, of all that was ever said, that count as taken; of a stream that tells of all at once, whatever there is. */
+Connection.prototype.taken = function taken () {
+  if (this.id === -1) return this.takenAtEnd
+  return this.stream !== null || native.takes(this.id, 0) === 0 ? Infinity : native.taken(this.id)
+}
+
+/** Is there room for more, whether what waits is taken or not? If not, `onDrain` follows when there is. */
+Connection.prototype.hasRoom = function hasRoom (pending) {
+  if (this.id === -1) return true
+  if (this.stream !== null) return this.takes(pending) === 0
+  const has = native.hasRoom(this.id) === 1
+  if (!has) touch()
+  return has
+}
+
 /** What is corked leaves at the end of this tick, and is taken in the next. */
 function uncorkedNext (connection) {
   process.nextTick(drained, connection)
@@ -200,7 +237,7 @@ Connection.prototype.notifyDrain = function notifyDrain () {
     else process.nextTick(() => this.onDrain())
     return
   }
-  if (native.notifyDrain(this.id) === 1) {
+  if (native.takes(this.id, 0) === 0) {
     // Before the callbacks of the same parts.
     if (this.batch !== null) this.batch.drains = true
     else process.nextTick(this.corked ? uncorkedNext : drained, this)
@@ -310,6 +347,7 @@ Connection.prototype.setTimeout = function setTimeout (ms) {
 Connection.prototype.beforeRelease = function beforeRelease (errno) {
   this.bytesRead = native.bytesRead(this.id)
   this.bytesWritten = native.bytesWritten(this.id)
+  this.takenAtEnd = native.taken(this.id)
 }
 
 /** Driver two: the stream is gone; frees the native side. */

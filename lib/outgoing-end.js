@@ -4,14 +4,14 @@
  * How an outgoing message comes to its end: the callbacks that wait for it, and 'finish' when the transport took all.
  */
 
-const { AsyncResource } = require('node:async_hooks')
 const { EventEmitter } = require('node:events')
 const { settle } = require('./binding')
+const { isTaken, isWaiting, whenTaken, tellTaken } = require('./outgoing-callbacks')
 const { PENDING_MAX, isCarried, isLost } = require('./outgoing-transmit')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
-  kCallbacks, kConnection, kEndCallbacks, kErrored, kFinished, kFlushError, kNeedDrain, kSocket, kWritableFinished
+  kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kNeedDrain, kSettle, kSocket, kWritableFinished
 } = require('./symbols')
 
 const baseEmit = EventEmitter.prototype.emit
@@ -19,6 +19,11 @@ const baseEmit = EventEmitter.prototype.emit
 /** Nobody can tell whether an event was emitted. */
 function isQuiet (message) {
   return message._events === undefined && message.emit === baseEmit
+}
+
+/** Is nobody told what becomes of the message? Then large parts of it stay where they are until they are written. */
+function isUntold (message) {
+  return message[kEndCallbacks] === null && message[kCallbacks] === null && isQuiet(message)
 }
 
 function addEndCallback (message, callback) {
@@ -42,35 +47,45 @@ function addEndCallback (message, callback) {
 
 /** Everything was sent: lets the world know when the transport took it. */
 function finishLater (message, connection, pending) {
-  if (pending >= PENDING_MAX) {
-    if (!isQuiet(message) || message[kEndCallbacks] !== null) {
-      if (message[kCallbacks] === null) message[kCallbacks] = []
-      message[kCallbacks].push(AsyncResource.bind((error) => finish(message, error)))
-    }
-    connection.notifyDrain()
-  } else if (message[kEndCallbacks] === null && message[kCallbacks] === null && isQuiet(message)) {
-    settle(message)
-  } else {
-    process.nextTick(finish, message)
-  }
+  if (!isUntold(message)) finishTaken(message, connection, pending)
+  else if (pending < PENDING_MAX) settle(message)
+  else if (connection.hasRoom(pending)) process.nextTick(settleNow, message)
 }
 
-/** The turn that ended the message is over. Nobody listened then; maybe somebody does now. */
+/** 'finish' comes when all is taken, behind the callbacks of what was said before. */
+function finishTaken (message, connection, pending) {
+  if (isTaken(message, connection, pending)) process.nextTick(finish, message)
+  else whenTaken(message, connection, pending, (error) => finish(message, error))
+}
+
+/** The turn that ended the message is over. Nobody listened then; maybe there are listeners now. */
 function settled () {
-  if (this[kEndCallbacks] === null && isQuiet(this)) finish(this)
+  const connection = this[kConnection]
+  if (isUntold(this)) finish(this)
+  else if (connection) finishTaken(this, connection, connection.pending())
   else process.nextTick(finish, this)
 }
 
-/** The transport took all: 'drain', then callbacks of writes, then 'finish'. */
+function settleNow (message) {
+  message[kSettle]()
+}
+
+/** More is taken: 'drain' if that is all, then callbacks of writes, then 'finish'. */
 function drained () {
-  const callbacks = this[kCallbacks]
-  this[kCallbacks] = null
-  if (!this.finished && this[kNeedDrain] && isCarried(this)) {
-    this[kNeedDrain] = false
-    this.emit('drain')
-  }
-  if (callbacks !== null) for (const callback of callbacks) callback(null)
-  if (this.finished && !this[kWritableFinished] && this.outputData.length === 0) finish(this)
+  const taken = this[kConnection]?.taken() ?? Infinity
+  if (taken === Infinity && !this.finished && this[kNeedDrain] && isCarried(this)) emitDrain(this)
+  tellTaken(this, taken)
+  if (!this.finished || this[kWritableFinished] || this.outputData.length !== 0 || isWaiting(this)) return
+  if (taken === Infinity || isUntold(this)) finish(this)
+}
+
+/** Whoever waits for it hears of it in the context of the write that asked for patience, as in core. */
+function emitDrain (message) {
+  const scope = message[kDrainScope]
+  message[kNeedDrain] = false
+  message[kDrainScope] = null
+  if (scope === null) message.emit('drain')
+  else scope.runInAsyncScope(message.emit, message, 'drain')
 }
 
 /** Why the end does not count although the transport took it, on those Nodes that tell. */
@@ -87,6 +102,8 @@ function finish (message, error) {
 /** Even if the message was closed before. */
 function finishAnyway (message, error) {
   if (message[kWritableFinished]) return
+  // Of a request whose connection has failed core tells no end.
+  if (!versions.endCallbackGetsError && message[kSocket]?._hadError) return
   const reason = flushError(message, error)
   if (reason) {
     failEndCallbacks(message, reason)
@@ -113,4 +130,6 @@ function failEndCallbacks (message, error) {
   for (const callback of callbacks) callback(error)
 }
 
-module.exports = { baseEmit, isQuiet, addEndCallback, failEndCallbacks, finish, finishAnyway, finishLater, settled, drained }
+module.exports = {
+  baseEmit, isQuiet, isUntold, addEndCallback, failEndCallbacks, finish, finishAnyway, finishLater, settled, drained
+}

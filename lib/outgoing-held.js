@@ -5,7 +5,7 @@
 const { sendFlags } = require('./binding')
 const { isPlain, sendChunk } = require('./outgoing-plain')
 const { deliver } = require('./outgoing-queue')
-const { encode, isForeign, isLost, nop, noteBackpressure, takeHeadFlag, whyLost, written } = require('./outgoing-transmit')
+const { encode, isForeign, isLost, nop, noteBackpressure, takeHeadFlag, whyLost, afterNothing } = require('./outgoing-transmit')
 const versions = require('./versions')
 const { kConnection, kChunkedBuffer, kChunkedLength, kCorked, kHighWaterMark, kNeedDrain, kSocket } = require('./symbols')
 
@@ -100,7 +100,7 @@ function releaseHeld (message) {
     if (part.size !== 0) flags |= BODY
     if (flags !== 0) {
       pending = deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
-    } else if (part.callback !== null) written(message, part.callback, false)
+    } else if (part.callback !== null) afterNothing(message, part.callback, false)
   }
   // They have waited: what destroys the connection in this tick comes too late for them.
   message[kConnection]?.uncork()
@@ -128,7 +128,7 @@ function endHeld (message) {
   for (const part of parts) {
     const flags = takeHeadFlag(message) | (part.size === 0 ? 0 : BODY)
     if (flags !== 0) deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
-    else if (part.callback !== null) written(message, part.callback, false)
+    else if (part.callback !== null) afterNothing(message, part.callback, false)
   }
 }
 

@@ -7,12 +7,13 @@
 const { AsyncResource } = require('node:async_hooks')
 const { sendFlags } = require('./binding')
 const { PENDING_MAX } = require('./connection')
+const { isTaken, isWaiting, whenTaken } = require('./outgoing-callbacks')
 const { countLines } = require('./outgoing-head')
 const { carryThrough } = require('./replaced-write')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
-  kConnection, kCallbacks, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNeedDrain, kPlain, kSocket, kUnusual
+  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNeedDrain, kPlain, kSocket, kUnusual
 } = require('./symbols')
 
 const { HEAD, BODY, END, LENGTH, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
@@ -159,6 +160,10 @@ function written (message, callback, isCorked) {
     connection.batch = new Batch(message, connection)
     connection.batch.callbacks.push(callback)
     process.nextTick(endOfTick, connection.batch)
+  } else if (connection && message[kNeedDrain]) {
+    // 'drain' comes before it.
+    whenTaken(message, connection, 0, callback)
+    connection.notifyDrain()
   } else {
     process.nextTick(callback, null)
   }
@@ -187,16 +192,19 @@ function whyLost (message) {
 /** Keeps the promise of a write's callback; a part that is written itself waits for the end of its tick in core. */
 function afterSend (message, connection, pending, callback, isCorked = false) {
   if (callback !== null) {
-    // Even an empty list tells that somebody waits for the transport: 'finish' comes behind.
-    if (message[kCallbacks] === null) message[kCallbacks] = []
-    if (pending < PENDING_MAX && !connection.tellsOfWrites()) {
-      written(message, callback, isCorked)
-    } else {
-      message[kCallbacks].push(AsyncResource.bind(callback))
-      connection.notifyDrain()
-    }
+    // Even an empty list tells that callbacks wait for the transport: 'finish' comes behind.
+    message[kCallbacks] ??= []
+    if (isTaken(message, connection, pending)) written(message, callback, isCorked)
+    else whenTaken(message, connection, pending, callback)
   }
   return pending
+}
+
+/** The callback of a part that is empty comes behind those of what was said before. */
+function afterNothing (message, callback, isCorked) {
+  const connection = message[kConnection]
+  if (!connection) written(message, callback, isCorked)
+  else afterSend(message, connection, connection.pending(), callback, isCorked)
 }
 
 /**
@@ -248,7 +256,7 @@ function takeHeadFlag (message) {
 function writeRaw (message, data, encoding, callback) {
   const connection = message[kConnection]
   if (data.length === 0) {
-    if (callback !== null) written(message, callback, false)
+    if (callback !== null) afterNothing(message, callback, false)
     return true
   }
   if (typeof data === 'string' && !isUtf8(encoding) && !isLatin1(encoding)) data = encode(data, encoding)
@@ -260,7 +268,10 @@ function writeRaw (message, data, encoding, callback) {
 function noteBackpressure (message, pending) {
   const connection = message[kConnection]
   if (pending < message[kHighWaterMark] && !(message[kNeedDrain] && connection)) return true
-  message[kNeedDrain] = true
+  if (!message[kNeedDrain]) {
+    message[kNeedDrain] = true
+    message[kDrainScope] = new AsyncResource('HTTPDRAIN')
+  }
   if (pending === LOST) return false
   // What waits in the message leaves with its turn, or never.
   if (connection && message.outputData.length === 0) connection.notifyDrain()
@@ -284,6 +295,8 @@ module.exports = {
   checkEncoding,
   isUtf8,
   written,
+  afterNothing,
+  isWaiting,
   whyLost,
   encode,
   sizeOf

@@ -19,11 +19,11 @@ const { headerMethods } = require('./outgoing-headers')
 const { stateMembers, carrier, ownSocket } = require('./outgoing-state')
 const { holdsBack, hold, releaseHeld, endHeld, dropHeld } = require('./outgoing-held')
 const {
-  PENDING_MAX, CORKED, nop, isCarried, isLost, noteBackpressure, takeHeadFlag, checkEncoding, written, sizeOf
+  PENDING_MAX, CORKED, nop, isCarried, isLost, noteBackpressure, takeHeadFlag, checkEncoding, afterNothing, sizeOf
 } = require('./outgoing-transmit')
 const { deliver, flushQueue } = require('./outgoing-queue')
 const {
-  baseEmit, isQuiet, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
+  baseEmit, isQuiet, isUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./outgoing-end')
 const { _send, _writeRaw, isPlain, writePlain } = require('./outgoing-plain')
 const { isForeign, writeForeign } = require('./outgoing-foreign')
@@ -37,10 +37,13 @@ const versions = require('./versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kChunkedBuffer, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
-  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kPlain, kDrained, kFinished, kCallbacks, kValidation
+  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kPlain, kDrained, kFinished, kCallbacks, kDrainScope, kValidation
 } = require('./symbols')
 
-const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL, CORK } = sendFlags
+const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL, CORK, UNTOLD } = sendFlags
+
+/** Parts of this size and more may leave without a copy, if nobody is told when they are taken. */
+const LARGE = 16 * 1024
 
 const { Stream } = stream
 
@@ -98,6 +101,7 @@ function OutgoingMessage (options) {
   this[kFraming] = UNTIL_CLOSE
   this[kUnusual] = false
   this[kCallbacks] = null
+  this[kDrainScope] = null
   if (versions.socketIsData && new.target !== undefined) ownSocket(this)
 }
 const shared = quiet(Stream.prototype)
@@ -183,9 +187,10 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   // A head that leaves with nothing waits for the end of the tick, too.
   flags |= size !== 0 ? BODY : flags && CORK
   if (hasCallback) flags |= CORKED
+  else if (size >= LARGE && isUntold(this)) flags |= UNTOLD
   if (flags === 0 || flags === CORKED) {
     if (!isCarried(this)) return this._writeRaw(chunk, encoding, hasCallback ? callback : nop)
-    if (hasCallback) written(this, callback, true)
+    if (hasCallback) afterNothing(this, callback, true)
     return !this[kNeedDrain]
   }
   return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, hasCallback ? callback : null))
@@ -273,6 +278,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   flags |= takeHeadFlag(this)
   if (typeof callback === 'function') addEndCallback(this, callback)
 
+  if (size >= LARGE && isUntold(this)) flags |= UNTOLD
   const carried = this.outputData.length === 0 && isCarried(this)
   const isSent = flags === END && !chunk && isAllSent(this)
   const pending = carried || !isSent ? deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null) : 0

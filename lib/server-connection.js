@@ -274,6 +274,12 @@ ServerConnection.prototype.slacken = function slacken () {
   this.goOn()
 }
 
+ServerConnection.prototype.takes = function takes (pending) {
+  const at = Connection.prototype.takes.call(this, pending)
+  if (at !== 0) this.needDrain = true
+  return at
+}
+
 ServerConnection.prototype.notifyDrain = function notifyDrain () {
   this.needDrain = true
   Connection.prototype.notifyDrain.call(this)

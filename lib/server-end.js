@@ -9,6 +9,7 @@ const { constants } = require('node:os')
 const { native } = require('./binding')
 const { connectionReset, systemError } = require('./errors')
 const { failEndCallbacks } = require('./outgoing')
+const { failBuffered, failWaiting } = require('./outgoing-callbacks')
 const { releaseHeld } = require('./outgoing-held')
 const { closeResponse } = require('./response')
 const versions = require('./versions')
@@ -76,9 +77,20 @@ members.onClosed = function onClosed (errno, syscall) {
     return
   }
   if (errno !== 0) this.failOnce(systemError(errno, syscall))
+  this.failWrites()
   this.countOut()
   this.abort()
   this.afterClose()
+}
+
+/** The connection is given up: of what waits in the stream core tells now. */
+members.failBufferedWrites = function failBufferedWrites () {
+  if (this.current !== null) failBuffered(this.current)
+}
+
+/** The handle is closed, and with it the writes that it had. */
+members.failWrites = function failWrites () {
+  if (this.current !== null) failWaiting(this.current, this.taken())
 }
 
 members.countOut = function countOut () {

@@ -15,7 +15,7 @@
 const net = require('node:net')
 const { Readable } = require('node:stream')
 const { native, atClosePhase } = require('./binding')
-const { PENDING_MAX } = require('./connection')
+const { Connection } = require('./connection')
 const { codes, coded, systemError } = require('./errors')
 const { validateFunction, timerDuration } = require('./validators')
 const { kConnection, kWaiting } = require('./symbols')
@@ -56,40 +56,40 @@ Handle.prototype.shutdown = function shutdown (request) {
     if (isResting(connection.socket)) keepProcess(connection, this, false)
     request.oncomplete(0)
   }
-  if (connection.id === -1 || connection.pending() === 0) {
+  if (connection.id === -1 || isTaken(connection)) {
     // As late as libuv tells: what ticks there are go first, but no other packet does.
     process.nextTick(queueMicrotask, done)
   } else {
-    wait(connection.socket, done)
+    wait(connection, done)
   }
   return 0
 }
 
 /**
- * A small rest still leaves: core has given such writes to the kernel by the time it closes, and `write(answer)`
- * followed by `destroy()` is a common way to refuse.
+ * What was said before still leaves, as far as the kernel takes it: `write(answer)` followed by `destroy()` is a common
+ * way to refuse.
  */
 Handle.prototype.close = function close (callback) {
   const { connection } = this
   const closed = () => {
+    connection.failWrites()
     callback?.()
     connection.afterClose?.()
   }
+  process.nextTick(failBuffered, connection)
   if (connection.id === -1 && !connection.isConnecting()) {
     atClosePhase(closed)
     return
   }
   connection.discard()
-  const pending = this.isReset ? 0 : connection.pending()
-  if (pending !== 0 && pending < PENDING_MAX) {
-    connection.closeCallback = closed
-    connection.close()
-    return
-  }
   if (this.isReset) connection.reset()
   else connection.destroy()
   // What the native side has to say is of no interest any more.
   atClosePhase(closed)
+}
+
+function failBuffered (connection) {
+  connection.failBufferedWrites()
 }
 
 Handle.prototype.reset = function reset (callback) {
@@ -262,11 +262,16 @@ function isResting (socket) {
   return socket[kConnection].detached && (socket._readableState.ended || socket._handle?.reading === false)
 }
 
-/** Calls back when the kernel took all output. */
-function wait (socket, callback) {
-  if (socket[kWaiting] === null) socket[kWaiting] = []
-  socket[kWaiting].push(callback)
-  socket[kConnection].notifyDrain()
+/** Does all that was said count as taken? Asked of the connection itself: what its message still has to say is another matter. */
+function isTaken (connection) {
+  return Connection.prototype.takes.call(connection, 0) === 0
+}
+
+/** Calls back when all that was said is taken. */
+function wait (connection, callback) {
+  const { socket } = connection
+  socket[kWaiting] ??= []
+  socket[kWaiting].push({ at: Connection.prototype.takes.call(connection, 0), callback })
 }
 
 /** net.Socket's way to its handle, for single chunks and batches. */
@@ -292,18 +297,13 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
     callback(new codes.ERR_SOCKET_CLOSED())
     return false
   }
-  let pending = 0
   if (writev) {
-    for (const { chunk, encoding } of data) pending = writeChunk(connection, chunk, encoding)
+    for (const { chunk, encoding } of data) writeChunk(connection, chunk, encoding)
   } else {
-    pending = writeChunk(connection, data, encoding)
+    writeChunk(connection, data, encoding)
   }
-  if (pending !== 0 && isResting(this)) {
-    keepProcess(connection, this._handle, true)
-    connection.notifyDrain()
-  }
-  if (pending < PENDING_MAX) callback()
-  else wait(this, callback)
+  if (this[kWaiting] === null && isTaken(connection)) callback()
+  else wait(connection, callback)
 }
 
 function writeChunk (connection, chunk, encoding) {
@@ -455,13 +455,15 @@ NativeSocket.prototype.ended = function ended () {
   this.read(0)
 }
 
-/** The kernel took all output. */
+/** More of what was said is taken. */
 NativeSocket.prototype.drained = function drained () {
-  if (isResting(this) && !this.writableEnded) keepProcess(this[kConnection], this._handle, false)
-  const callbacks = this[kWaiting]
-  if (callbacks === null) return
-  this[kWaiting] = null
-  for (const callback of callbacks) callback()
+  const waiting = this[kWaiting]
+  if (waiting === null) return
+  const taken = this[kConnection].taken()
+  const first = waiting.findIndex(({ at }) => at > taken)
+  this[kWaiting] = first === -1 ? null : waiting.slice(first)
+  const due = first === -1 ? waiting : waiting.slice(0, first)
+  for (const { callback } of due) callback()
 }
 
 /** The connection was idle for the time set. */
@@ -475,16 +477,10 @@ NativeSocket.prototype.timedOut = function timedOut () {
  * @param {number} syscall as in docs/BOUNDARY.md
  */
 NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
-  const connection = this[kConnection]
   const callbacks = this[kWaiting]
   this[kWaiting] = null
   const error = errno === 0 ? undefined : systemError(errno, syscall)
-  if (callbacks !== null) for (const callback of callbacks) callback(error ?? new codes.ERR_SOCKET_CLOSED())
-  const { closeCallback } = connection
-  if (closeCallback) {
-    connection.closeCallback = null
-    closeCallback()
-  }
+  if (callbacks !== null) for (const { callback } of callbacks) callback(error ?? new codes.ERR_SOCKET_CLOSED())
   // Its handle finds the connection closed, and sees to 'close' by itself.
   if (!this.destroyed) this.destroy(error)
 }

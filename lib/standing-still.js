@@ -5,7 +5,7 @@
  * until the connection goes on, and then a packet at a time.
  */
 
-const { native, events, touch, handKept, dropKept } = require('./binding')
+const { native, events, touch, handKept, hasKeptEnd, dropKept } = require('./binding')
 
 /** Records that may wait when reading goes on. */
 const FEW = 2
@@ -58,4 +58,9 @@ function forgetKept (connection) {
   goOn(connection)
 }
 
-module.exports = { standStill, goOn, forgetKept }
+/** Something is said on it, which meets its end: whoever waits to be read cannot be waited for. */
+function meetEnd (connection) {
+  if (hasKeptEnd(connection.kept)) forgetKept(connection)
+}
+
+module.exports = { standStill, goOn, forgetKept, meetEnd }

@@ -68,8 +68,10 @@ module.exports = {
   kDrained: Symbol('kDrained'),
   /** Message -> called when the last byte was handed over, just before 'finish'. */
   kFinished: Symbol('kFinished'),
-  /** Callbacks of writes that the transport has not taken yet. */
+  /** Callbacks of writes that the transport has not taken yet (lib/outgoing-callbacks.js); null until there was one. */
   kCallbacks: Symbol('kCallbacks'),
+  /** Message -> the async context that 'drain' is for. */
+  kDrainScope: Symbol('kDrainScope'),
   /** Message -> the httpValidation that it is under. */
   kValidation: Symbol('kValidation'),
 

@@ -29,6 +29,8 @@ module.exports = Object.freeze({
   permissionGuardsNet: has(25),
   /** maxConnections = 0 refuses all connections; before, it meant no limit. */
   zeroConnectionsRefuses: has(22),
+  /** Closing a socket fails the write that its handle has; before, it succeeded. */
+  closedHandleTellsWrites: has(22),
   /** Streams buffer 64 KiB instead of 16 by default. */
   largeHighWaterMark: has(22),
   /** Too many fields end the connection with 431; before, the surplus was dropped. */

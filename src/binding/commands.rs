@@ -32,10 +32,11 @@ mod flags {
     pub(super) const REQUEST_CONNECT: i32 = 1024;
     pub(super) const TRAILERS: i32 = 2048;
     pub(super) const CORK: i32 = 4096;
+    pub(super) const UNTOLD: i32 = 8192;
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 38] = [
+pub(super) const EXPORTS: [(&CStr, Function); 40] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -43,8 +44,8 @@ pub(super) const EXPORTS: [(&CStr, Function); 38] = [
         Ok(None)
     }),
     (c"writeRaw", write_raw),
-    (c"flush", |environment, _, _| {
-        environment.flush();
+    (c"flush", |environment, scope, _| {
+        environment.flush(scope);
         Ok(None)
     }),
     (c"flushNow", |environment, _, _| {
@@ -62,11 +63,26 @@ pub(super) const EXPORTS: [(&CStr, Function); 38] = [
         })?;
         Ok(Some(scope.number(waiting as f64)?))
     }),
-    (c"notifyDrain", |environment, scope, arguments| {
+    (c"takes", |environment, scope, arguments| {
         let id = id(scope, arguments)?;
-        let accepted = environment.with(id, |connection| connection.notify_drain())?;
-        environment.mark(id);
-        Ok(Some(scope.integer(i32::from(accepted))?))
+        let at = scope.f64(arguments[1])? as u64;
+        let at = environment.with(id, |connection| connection.take(at))?;
+        if at != 0 {
+            environment.mark(id);
+        }
+        Ok(Some(scope.number(at as f64)?))
+    }),
+    (c"taken", |environment, scope, arguments| {
+        let taken = environment.with(id(scope, arguments)?, |connection| connection.taken())?;
+        Ok(Some(scope.number(taken as f64)?))
+    }),
+    (c"hasRoom", |environment, scope, arguments| {
+        let id = id(scope, arguments)?;
+        let has_room = environment.with(id, |connection| connection.has_room())?;
+        if !has_room {
+            environment.mark(id);
+        }
+        Ok(Some(scope.integer(i32::from(has_room))?))
     }),
     (c"pause", |environment, scope, arguments| {
         environment.with(id(scope, arguments)?, |connection| connection.pause())?;
@@ -85,9 +101,9 @@ pub(super) const EXPORTS: [(&CStr, Function); 38] = [
         let id = id(scope, arguments)?;
         let connection = environment.connection(id)?;
         let mut batch = Batch::default();
-        connection.upgrade_after_body(&mut batch);
+        let more = connection.upgrade_after_body(&mut batch);
         environment.mark(id);
-        encoded(environment, scope, batch)
+        encoded(environment, scope, batch, more)
     }),
     (c"expect", |environment, scope, arguments| {
         let flags = scope.i32(arguments[1])?;
@@ -165,7 +181,9 @@ pub(super) const EXPORTS: [(&CStr, Function); 38] = [
         Ok(None)
     }),
     (c"unref", |environment, scope, arguments| {
-        environment.hold_connection(scope, id(scope, arguments)?, false);
+        let id = id(scope, arguments)?;
+        environment.hold_while_working(scope, id);
+        environment.hold_connection(scope, id, false);
         Ok(None)
     }),
     (c"isIdle", |environment, scope, arguments| {
@@ -233,7 +251,7 @@ fn option(
     set: impl FnOnce(&socket2::Socket) -> std::io::Result<()>,
 ) -> Outcome {
     let transport = environment.with(id(scope, arguments)?, |connection| connection.transport())?;
-    let status = transport.socket().map_or(Ok(()), set);
+    let status = transport.socket().map_or(Ok(()), |socket| set(socket));
     let errno = status.map_or_else(|error| crate::net::connection::errno(&error), |()| 0);
     Ok(Some(scope.integer(errno)?))
 }
@@ -248,12 +266,14 @@ fn start(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Out
     Ok(None)
 }
 
-/// The body of `send` and `writeRaw`: a string goes through `scratch`, a large array is kept, not copied.
+/// The body of `send` and `writeRaw`: a string goes through `scratch`, a large array stays where it is unless it is to
+/// count as taken.
 fn body<'a>(
     environment: &Environment,
     scope: Scope,
     value: Value,
     utf8: bool,
+    is_told: bool,
     scratch: &'a mut Vec<u8>,
 ) -> Result<Body<'a>, Failure> {
     if scope.is_string(value) {
@@ -261,7 +281,7 @@ fn body<'a>(
         return Ok(if scratch.len() < SEGMENT {
             Body::Copied(scratch)
         } else {
-            Body::Kept(std::mem::take(scratch).into())
+            Body::Owned(std::mem::take(scratch).into())
         });
     }
     let bytes = scope.bytes(value)?;
@@ -270,7 +290,10 @@ fn body<'a>(
         scratch.extend_from_slice(bytes);
         return Ok(Body::Copied(scratch));
     }
-    Ok(Body::Kept(scope.kept(value, &environment.releases)?))
+    Ok(Body::Borrowed {
+        bytes: scope.kept(value, &environment.releases)?,
+        is_told,
+    })
 }
 
 fn send(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
@@ -322,6 +345,7 @@ fn send(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outc
                 scope,
                 arguments[4],
                 flags & flags::BODY_UTF8 != 0,
+                flags & flags::UNTOLD == 0,
                 text,
             )?
         },
@@ -349,25 +373,25 @@ fn write_raw(environment: &Environment, scope: Scope, arguments: &[Value; 6]) ->
     let id = id(scope, arguments)?;
     let (_, text) = &mut *environment.scratch.borrow_mut();
     let utf8 = scope.bool(arguments[2]).unwrap_or(false);
-    let body = body(environment, scope, arguments[1], utf8, text)?;
+    let body = body(environment, scope, arguments[1], utf8, true, text)?;
     let pending = environment.with(id, |connection| connection.write_raw(body))?;
     environment.mark(id);
     Ok(Some(scope.number(pending as f64)?))
 }
 
-/// Driver two: parses a chunk (null: the end) and gives `[records, values]`.
+/// Driver two: parses a chunk (null: the end) and gives `[records, values, more]`.
 fn receive(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
     let connection = environment.connection(id(scope, arguments)?)?;
     let mut batch = Batch::default();
-    match scope.bytes(arguments[1]) {
+    let more = match scope.bytes(arguments[1]) {
         Ok(chunk) => connection.receive(Some(chunk), &mut batch),
         Err(_) => connection.receive(None, &mut batch),
-    }
-    encoded(environment, scope, batch)
+    };
+    encoded(environment, scope, batch, more)
 }
 
-/// Events as `[records, values]`.
-fn encoded(environment: &Environment, scope: Scope, batch: Batch) -> Outcome {
+/// Events as `[records, values, more]`; `more` is 1 if the caller should ask again, with nothing.
+fn encoded(environment: &Environment, scope: Scope, batch: Batch, more: bool) -> Outcome {
     let (numbers, values) = environment.encode_now(scope, batch)?;
     let records = scope.array()?;
     for (index, number) in numbers.into_iter().enumerate() {
@@ -376,6 +400,7 @@ fn encoded(environment: &Environment, scope: Scope, batch: Batch) -> Outcome {
     let result = scope.array()?;
     scope.set(result, 0, records)?;
     scope.set(result, 1, values)?;
+    scope.set(result, 2, scope.integer(i32::from(more))?)?;
     Ok(Some(result))
 }
 

@@ -1,6 +1,7 @@
 //! Events to records: the numbers and values of `docs/BOUNDARY.md`.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value};
@@ -35,6 +36,8 @@ pub(super) struct Encoder {
     position: usize,
     /// Packets of the batch that have begun before `position`.
     packets: usize,
+    /// The queue that the batch came from.
+    turn: usize,
 }
 
 impl From<Batch> for Encoder {
@@ -43,18 +46,25 @@ impl From<Batch> for Encoder {
             batch,
             position: 0,
             packets: 0,
+            turn: 0,
         }
     }
 }
 
 impl Encoder {
-    /// Takes the next batch when this one is done. False if there is nothing.
-    pub(super) fn refill(&mut self, queue: &EventQueue) -> bool {
+    /// Takes the next batch when this one is done, of the queues in turn. False if there is nothing.
+    pub(super) fn refill(&mut self, queues: &[Arc<EventQueue>]) -> bool {
         if self.is_empty() {
             self.batch.clear();
             self.position = 0;
             self.packets = 0;
-            queue.take(&mut self.batch);
+            for _ in queues {
+                self.turn = (self.turn + 1) % queues.len();
+                queues[self.turn].take(&mut self.batch);
+                if !self.is_empty() {
+                    break;
+                }
+            }
         }
         !self.is_empty()
     }
@@ -78,23 +88,38 @@ impl Encoder {
         let mut count = 0;
         let mut next_value = 0;
         let mut run = None;
+        let mut delivered = Delivered::default();
         let slots = records.len() / STRIDE;
-        for record in records.chunks_exact_mut(STRIDE) {
-            let room = slots - count as usize;
+        for slot in 0..slots {
+            let (before, rest) = records.split_at_mut(slot * STRIDE);
+            let record = &mut rest[..STRIDE];
+            let room = slots - slot;
             let begins = self.batch.packets().get(self.packets) == Some(&self.position);
-            self.packets += usize::from(begins);
             let Some(event) = self.batch.events.get_mut(self.position) else {
                 break;
             };
+            if begins
+                && let Some(id) = ends_stream(event)
+                && before.chunks_exact(STRIDE).any(|one| one[1] == id as i32)
+            {
+                // Core reads the end of a stream by itself, a turn of the event loop behind its last bytes.
+                break;
+            }
+            self.packets += usize::from(begins);
             self.position += 1;
-            let event = std::mem::replace(event, Event::Release);
+            let event = std::mem::replace(event, Event::Encoded);
+            let weight = event.weight();
             let mut value = |value: Value| {
                 next_value += 1;
                 scope.set(values, next_value - 1, value)
             };
             let batch = &self.batch;
             let (kind, id, numbers) = match event {
-                Event::Release => (0, 0, [0; 5]),
+                Event::Encoded => (0, 0, [0; 5]),
+                Event::Rest { id } => {
+                    environment.rest(scope, id);
+                    (0, 0, [0; 5])
+                }
                 Event::Lent { id } => {
                     environment.answer_loan(scope, id);
                     (0, 0, [0; 5])
@@ -124,7 +149,6 @@ impl Encoder {
                     (if response { RESPONSE } else { REQUEST }, id, numbers)
                 }
                 Event::Data { id, payload } => {
-                    environment.delivered(id, payload.len());
                     let numbers = match run.take().or_else(|| self.run(id, &payload, room)) {
                         None => {
                             value(scope.buffer(batch.slice(&payload))?)?;
@@ -151,9 +175,7 @@ impl Encoder {
                     (DATA, id, numbers)
                 }
                 Event::Raw { id, payload } => {
-                    let piece = batch.slice(&payload);
-                    value(scope.buffer(piece)?)?;
-                    environment.delivered(id, piece.len());
+                    value(scope.buffer(batch.slice(&payload))?)?;
                     (RAW, id, [0; 5])
                 }
                 Event::End {
@@ -175,9 +197,7 @@ impl Encoder {
                     packet,
                 } => {
                     if let Some(packet) = &packet {
-                        let packet = batch.slice(packet);
-                        value(scope.buffer(packet)?)?;
-                        environment.delivered(id, packet.len());
+                        value(scope.buffer(batch.slice(packet))?)?;
                     }
                     let raw = i32::from(packet.is_some());
                     (
@@ -200,8 +220,20 @@ impl Encoder {
             record[2..7].copy_from_slice(&numbers);
             record[7] = i32::from(begins);
             count += 1;
+            delivered.add(environment, id, weight);
         }
+        delivered.tell(environment);
         Ok(count)
+    }
+
+    /// Is the end of a peer's stream the next to be encoded?
+    pub(super) fn is_at_end_of_stream(&self) -> bool {
+        self.batch.packets().get(self.packets) == Some(&self.position)
+            && self
+                .batch
+                .events
+                .get(self.position)
+                .is_some_and(|event| ends_stream(event).is_some())
     }
 
     /// The small pieces of a body that came in one packet and are next to each other: they cross as one Buffer, of which
@@ -227,6 +259,47 @@ impl Encoder {
             bytes: start..end,
             taken: 0,
         })
+    }
+}
+
+/// The connection whose peer has ended its stream, if that is what the event tells, or what it means for a message.
+fn ends_stream(event: &Event) -> Option<u32> {
+    match event {
+        Event::Eof { id }
+        | Event::End {
+            id, at_eof: true, ..
+        }
+        | Event::ParseError {
+            id, packet: None, ..
+        } => Some(*id),
+        _ => None,
+    }
+}
+
+/// What was encoded of one connection in a row and makes room for more.
+#[derive(Default)]
+struct Delivered {
+    id: u32,
+    weight: usize,
+}
+
+impl Delivered {
+    fn add(&mut self, environment: &Environment, id: u32, weight: usize) {
+        if weight == 0 {
+            return;
+        }
+        if self.id != id {
+            self.tell(environment);
+            self.id = id;
+        }
+        self.weight += weight;
+    }
+
+    fn tell(&mut self, environment: &Environment) {
+        let weight = std::mem::take(&mut self.weight);
+        if weight != 0 {
+            environment.delivered(self.id, weight);
+        }
     }
 }
 

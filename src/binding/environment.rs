@@ -1,20 +1,23 @@
 //! What one Node environment (the main thread or a worker) has of the addon: its I/O threads, its connections,
-//! its listeners and the queue between them and JavaScript. Lives on the JS thread only.
+//! its listeners and the queues between them and JavaScript. Lives on the JS thread only.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
 use super::closing::Closing;
 use super::encode::Encoder;
-use super::ffi::{Exported, Failure, Records, Reference, Releases, Scope, Signal, Value};
+use super::ffi::{
+    Exported, Failure, Records, Reference, Releases, Scope, Signal, Value, waits_for_turn,
+};
 use super::loan::Loans;
 use crate::net::connection::Connection;
-use crate::net::event::EventQueue;
+use crate::net::event::{EventQueue, Wake};
 use crate::net::io_thread::{self, Ids, IoThread};
 use crate::net::listener::Listener;
 use crate::net::mailbox::Command;
@@ -24,8 +27,11 @@ struct Known {
     connection: Arc<Connection>,
     /// Something was said on it since the last flush.
     marked: bool,
-    /// It keeps the process alive.
+    /// It keeps the process alive, being referenced.
     held: bool,
+    /// It keeps the process alive, whatever was said about that, until it is made and what was said is written: in libuv
+    /// requests to connect and to write do.
+    working: bool,
 }
 
 /// A listener as the JS thread knows it.
@@ -43,7 +49,9 @@ pub(super) struct Dispatch {
 }
 
 pub(super) struct Environment {
-    pub(super) queue: Arc<EventQueue>,
+    wake: Arc<Wake>,
+    /// One for each I/O thread.
+    queues: RefCell<Vec<Arc<EventQueue>>>,
     pub(super) ids: Arc<Ids>,
     pub(super) releases: Arc<Releases>,
     signal: Cell<Option<Signal>>,
@@ -68,14 +76,15 @@ impl Environment {
     pub(super) fn new() -> Self {
         let slot = Arc::new(OnceLock::<Signal>::new());
         let wake = Arc::clone(&slot);
-        let queue = Arc::new(EventQueue::new(Box::new(move || {
+        let wake = Arc::new(Wake::new(Box::new(move || {
             if let Some(signal) = wake.get() {
                 signal.give();
             }
         })));
         Self {
-            releases: Arc::new(Releases::new(Arc::clone(&queue))),
-            queue,
+            releases: Arc::new(Releases::new(Arc::clone(&wake))),
+            wake,
+            queues: RefCell::default(),
             ids: Arc::default(),
             signal: Cell::new(None),
             threads: RefCell::default(),
@@ -112,17 +121,26 @@ impl Environment {
         let mut threads = self.threads.borrow_mut();
         if threads.is_empty() {
             for index in 0..wanted_threads() {
-                threads.push(IoThread::start(
-                    index,
-                    Arc::clone(&self.queue),
-                    Arc::clone(&self.ids),
-                )?);
+                let queue = Arc::new(EventQueue::new(Arc::clone(&self.wake)));
+                self.queues.borrow_mut().push(Arc::clone(&queue));
+                threads.push(IoThread::start(index, queue, Arc::clone(&self.ids))?);
             }
         }
         Ok(threads
             .iter()
             .map(|thread| Arc::clone(&thread.shared))
             .collect())
+    }
+
+    /// Listens on a bound socket, on the first of the I/O threads.
+    pub(super) fn listen(
+        &self,
+        listener: &Arc<Listener>,
+        socket: Socket,
+        backlog: i32,
+    ) -> io::Result<()> {
+        self.threads()?;
+        listener.listen(socket, backlog, &self.threads.borrow()[0])
     }
 
     // Connections.
@@ -151,6 +169,7 @@ impl Environment {
             connection,
             marked: false,
             held,
+            working: false,
         });
         drop(known);
         if held {
@@ -207,13 +226,45 @@ impl Environment {
         }
     }
 
-    /// Body bytes of a connection reached JavaScript.
-    pub(super) fn delivered(&self, id: u32, len: usize) {
+    /// Events of a connection, of this weight, reached JavaScript.
+    pub(super) fn delivered(&self, id: u32, weight: usize) {
         if self
-            .with(id, |connection| connection.delivered(len))
+            .with(id, |connection| connection.delivered(weight))
             .unwrap_or(false)
         {
             self.mark(id);
+        }
+    }
+
+    /// Lets connections be read from that were not because too much waited in all.
+    fn relieve(&self) {
+        for connection in self.wake.relieved() {
+            connection.relieve();
+            if let Some(thread) = connection.thread() {
+                let attend = Command::Attend(Arc::clone(&connection));
+                thread.mailbox.deliver([attend]);
+            }
+        }
+    }
+
+    /// A connection that is not referenced holds the process while it is being made or has something to write.
+    pub(super) fn hold_while_working(&self, scope: Scope, id: u32) {
+        let mut known = self.known.borrow_mut();
+        if let Some(Some(known)) = known.get_mut(id as usize)
+            && !known.working
+            && known.connection.is_working()
+        {
+            known.working = true;
+            self.hold(scope, true);
+        }
+    }
+
+    /// It is made, and everything is written.
+    pub(super) fn rest(&self, scope: Scope, id: u32) {
+        if let Some(Some(known)) = self.known.borrow_mut().get_mut(id as usize)
+            && std::mem::take(&mut known.working)
+        {
+            self.hold(scope, false);
         }
     }
 
@@ -236,8 +287,10 @@ impl Environment {
         if let Some(known) = known {
             self.ids.give_back(id);
             self.forget_loan(id);
-            if known.held {
-                self.hold(scope, false);
+            for holds in [known.held, known.working] {
+                if holds {
+                    self.hold(scope, false);
+                }
             }
         }
     }
@@ -304,8 +357,13 @@ impl Environment {
     // The two ways.
 
     /// Hands everything marked to the I/O threads, with at most one wake each.
-    pub(super) fn flush(&self) {
+    pub(super) fn flush(&self, scope: Scope) {
         let marked = std::mem::take(&mut *self.marked.borrow_mut());
+        for id in &marked {
+            if self.is_unreferenced(*id) {
+                self.hold_while_working(scope, *id);
+            }
+        }
         if let [id] = marked[..] {
             if let Some(connection) = self.unmark(id) {
                 self.flush_one(&connection);
@@ -317,6 +375,13 @@ impl Environment {
         let mut empty = marked;
         empty.clear();
         *self.marked.borrow_mut() = empty;
+    }
+
+    fn is_unreferenced(&self, id: u32) -> bool {
+        match self.known.borrow().get(id as usize) {
+            Some(Some(known)) => !known.held && known.connection.thread().is_some(),
+            _ => false,
+        }
     }
 
     fn flush_one(&self, connection: &Arc<Connection>) {
@@ -376,45 +441,91 @@ impl Environment {
         Some(Arc::clone(&known.connection))
     }
 
-    /// Writes all that waits, as far as the kernel takes it: the process is about to exit.
+    /// Writes all that waits, as far as the kernel takes it, and has what counts as taken reach the kernel: the process, or
+    /// the worker, is about to end.
     pub(super) fn flush_now(&self) {
         for known in self.known.borrow().iter().flatten() {
-            if known.connection.has_output() {
-                // What the kernel does not take now is lost, as in core.
-                let _ = known.connection.flush_from_js();
+            if known.connection.has_output() && !known.connection.flush_from_js() {
+                // The driver, which waits for room in the kernel's buffer.
+                if let Some(thread) = known.connection.thread() {
+                    let attend = Command::Attend(Arc::clone(&known.connection));
+                    thread.mailbox.deliver([attend]);
+                }
             }
         }
+        self.await_promised();
+    }
+
+    /// Waits until the I/O threads have written what counts as taken, for as long as peers read it.
+    fn await_promised(&self) {
+        let began = Instant::now();
+        let (mut least, mut since) = (usize::MAX, began);
+        loop {
+            let promised = self.promised();
+            let now = Instant::now();
+            if promised < least {
+                (least, since) = (promised, now);
+            }
+            if promised == 0 || now - since > STANDSTILL || now - began > FAREWELL {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn promised(&self) -> usize {
+        let known = self.known.borrow();
+        let connections = known.iter().flatten();
+        let promised: usize = connections.map(|known| known.connection.promised()).sum();
+        let threads = self.threads.borrow();
+        let lingering = threads.iter().map(|thread| thread.shared.lingering());
+        promised + lingering.sum::<usize>()
     }
 
     /// Gives JavaScript what happened. Called on the JS thread by the signal.
     pub(super) fn drain(&self, scope: Scope) {
+        self.wake.taken();
         self.releases.release(scope);
         // A refusal means that the environment is going away: there is nobody left to tell.
-        let _ = self.drain_queue(scope);
+        let _ = self.drain_queues(scope);
     }
 
-    fn drain_queue(&self, scope: Scope) -> Result<(), Failure> {
+    fn drain_queues(&self, scope: Scope) -> Result<(), Failure> {
         self.reconsider_loans();
+        let began = Instant::now();
         // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
-        for _ in 0..2 {
+        for _ in 0..2 * self.queues.borrow().len() {
             if self.closing.postpones() {
                 return Ok(());
             }
-            if !self.encoder.borrow_mut().refill(&self.queue) {
+            if !self.encoder.borrow_mut().refill(&self.queues.borrow()) {
                 return Ok(());
             }
             loop {
                 let more = scope.nested(|| self.dispatch_some(scope))?;
                 if !self.marked.borrow().is_empty() {
-                    self.flush();
+                    self.flush(scope);
                 }
+                self.relieve();
                 if !more {
                     break;
+                }
+                if self.encoder.borrow().is_at_end_of_stream() && waits_for_turn(scope) {
+                    // What the bytes before it led to, immediates included, comes first.
+                    self.closes(scope)?;
+                    self.closing.postpones();
+                    return Ok(());
+                }
+                if began.elapsed() > TURN {
+                    self.wake.give();
+                    return Ok(());
                 }
             }
             self.end_round(scope)?;
         }
-        self.queue.publish();
+        if self.queues.borrow().iter().any(|queue| !queue.is_empty()) {
+            self.wake.give();
+        }
         Ok(())
     }
 
@@ -462,13 +573,22 @@ impl Environment {
         self.flush_now();
         // Joined here, so that nobody signals afterwards.
         self.threads.borrow_mut().clear();
-        self.listeners.borrow_mut().clear();
+        for (_, bound) in self.listeners.borrow_mut().drain() {
+            bound.listener.close();
+        }
         self.known.borrow_mut().clear();
         if let Some(signal) = self.signal.take() {
             signal.release();
         }
     }
 }
+
+/// How long one call of the event loop may dispatch, about: then others have their turn, as with a flood of one peer's.
+const TURN: Duration = Duration::from_millis(10);
+
+/// How long the end of the process waits for what counts as taken: while peers read on, and in all.
+const STANDSTILL: Duration = Duration::from_millis(500);
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// I/O threads an environment has: `HTTP_NATIVE_IO_THREADS`, 1 to 64; one if unset or not a number.
 fn wanted_threads() -> usize {

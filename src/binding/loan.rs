@@ -202,8 +202,9 @@ impl Environment {
         let received = {
             let mut scratch = self.loans.scratch.borrow_mut();
             let scratch = scratch.get_or_insert_with(read_buffer);
-            self.with(id, |connection| {
-                connection.receive_lent(scratch, &self.queue)
+            self.with(id, |connection| match connection.thread() {
+                Some(thread) => connection.receive_lent(scratch, &thread.queue),
+                None => Received::Nothing,
             })
         };
         match received {

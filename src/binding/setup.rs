@@ -176,7 +176,7 @@ fn listener(environment: &Environment, id: u32) -> io::Result<Arc<Listener>> {
 pub fn listen(env: Env, id: u32, fd: i32, backlog: i32) -> Result<i32> {
     let environment = environment(env)?;
     let outcome = listener(&environment, id)
-        .and_then(|listener| listener.listen(ffi::duplicate(fd)?, backlog));
+        .and_then(|listener| environment.listen(&listener, ffi::duplicate(fd)?, backlog));
     Ok(match outcome {
         Ok(()) => {
             environment.hold_listener(Scope::of(&env), id, true);

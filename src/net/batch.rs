@@ -64,6 +64,9 @@ const KEPT_FROM: usize = READ / 2;
 /// Shared memory that grew past this is given back.
 const BYTES_MAX: usize = 256 * 1024;
 
+/// Events whose places are kept for the next batch. What a burst took beyond is given back.
+const EVENTS_KEPT: usize = 4 * 1024;
+
 /// Read buffers that a batch keeps for later.
 const SPARE_MAX: usize = 8;
 
@@ -137,7 +140,9 @@ impl Batch {
     /// Empties the batch and keeps its memory, within bounds.
     pub(crate) fn clear(&mut self) {
         self.events.clear();
+        self.events.shrink_to(EVENTS_KEPT);
         self.packets.clear();
+        self.packets.shrink_to(EVENTS_KEPT);
         self.bytes.clear();
         self.bytes.shrink_to(BYTES_MAX);
         self.spare.append(&mut self.buffers);

@@ -1,137 +1,34 @@
 //! One connection, as its two threads share it: the I/O thread that owns the socket and the JS thread that
 //! speaks on it.
 //!
-//! Both change the [`State`] under the connection's lock, which is never held across a system call that can
-//! wait or a call into JavaScript. Commands of the JS thread take effect here at once (`send.rs` frames a response
-//! straight into the output); the flush (`flush.rs`) then writes, on whichever thread it is called.
+//! Both change the [`State`] under the connection's lock (`state.rs` says what follows from it). Commands of the JS thread
+//! take effect here at once (`send.rs` frames a response straight into the output); the flush (`flush.rs`) then writes, on
+//! whichever thread it is called.
 
 use std::io;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use http_native_proto as proto;
 use socket2::{SockAddr, Socket};
-use tokio::io::unix::AsyncFd;
 
 use super::batch::Batch;
-use super::event::{Event, EventQueue, Syscall};
+use super::event::{Event, EventQueue};
+use super::input::Mode;
 use super::io_thread::Shared;
-use super::lending::{Lending, Transport};
+use super::lending::Transport;
 use super::listener::Listener;
-use super::output::Output;
 use super::staleness;
-use super::timing::Timing;
+use super::state::{Ending, Fin, Notice, State};
 
-/// Bytes of bodies that may wait for the JS thread, a connection; reading stops above. Eight reads: with four, the
-/// two threads of an upload mostly wait for each other.
+/// Bytes of events, bodies and heads included, that may wait for the JS thread, a connection; reading and parsing stop
+/// above. Eight reads: with four, the two threads of an upload mostly wait for each other.
 pub(crate) const WINDOW: usize = 512 * 1024;
 
-/// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
-/// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.
-pub(super) const READ_AHEAD: u32 = 1024;
-
-/// How the connection is to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-pub(super) enum Ending {
-    None,
-    /// When all output is written: net.Socket's destroySoon.
-    AfterOutput,
-    /// At once, with FIN.
-    Now,
-    /// At once, with RST.
-    Reset,
-}
-
-impl Ending {
-    pub(super) fn max_with(self, other: Self) -> Self {
-        if other > self { other } else { self }
-    }
-}
-
-/// Parsing failed, and fails again with every packet until JavaScript closes, as in core.
-#[derive(Clone, Copy)]
-pub(super) struct Broken {
-    pub(super) kind: u8,
-    /// What `bytesParsed` of the next packet says: for a stream where the failure lies, counted
-    /// from the end of the last packet, and for a socket, whose packets all come into the same
-    /// buffer of core's, the same every time.
-    pub(super) behind: i64,
-}
-
-pub(super) struct State {
-    pub(super) proto: proto::Connection,
-    pub(super) transport: Transport,
-    pub(super) lending: Lending,
-    pub(super) output: Output,
-    /// A thread is writing with the lock released. What it has, and how much of that does not count as taken.
-    pub(super) writing: bool,
-    pub(super) flying: usize,
-    pub(super) in_flight: usize,
-    /// The kernel took no more: the driver waits for write readiness.
-    pub(super) blocked: bool,
-    /// Input that could not be parsed yet.
-    pub(super) carry: Vec<u8>,
-    /// A head asks to leave HTTP, or the body behind one that may is over: parsing waits for the answer.
-    pub(super) held: bool,
-    /// The packet up to `carry`, when the head that is held has a body: its errors come with the whole packet.
-    pub(super) preceding: Vec<u8>,
-    /// HTTP is over here: bytes go up as they come.
-    pub(super) raw: bool,
-    /// Bytes go up as they come, and come back to be parsed: see `tap`.
-    pub(super) tapped: bool,
-    /// Client: a request was sent, or is said to be under way. What comes before waits for it.
-    pub(super) asked: bool,
-    /// Client: it is known how the response to the request that is to be sent is framed.
-    pub(super) expected: bool,
-    /// Parsing failed.
-    pub(super) broken: Option<Broken>,
-    /// JavaScript wants no more bytes for now.
-    pub(super) paused: bool,
-    /// The peer has ended its side.
-    pub(super) eof: bool,
-    /// FIN is to follow the output, and whether it was sent.
-    pub(super) fin: bool,
-    pub(super) fin_sent: bool,
-    pub(super) ending: Ending,
-    pub(super) closed: bool,
-    /// Bytes said since.
-    pub(super) lost: usize,
-    pub(super) failure: Option<(i32, Syscall)>,
-    /// DRAIN is wanted once.
-    pub(super) notify_drain: bool,
-    /// The driver has something to do besides writing.
-    pub(super) attention: bool,
-    pub(super) task: Option<Waker>,
-    pub(super) timing: Timing,
-    /// Any byte ever came.
-    pub(super) virgin: bool,
-    pub(super) bytes_read: u64,
-    pub(super) bytes_written: u64,
-}
-
-impl State {
-    pub(super) fn may_parse(&self) -> bool {
-        !self.held && self.asked && self.proto.outstanding() < READ_AHEAD
-    }
-
-    /// May bytes be read? What they mean need not be known yet.
-    pub(super) fn may_read(&self) -> bool {
-        self.tapped || self.may_parse() || (!self.asked && self.carry.is_empty())
-    }
-
-    /// Ends the connection for whoever comes later; gives the socket to be dropped without the lock.
-    pub(super) fn close(&mut self) -> Transport {
-        self.closed = true;
-        self.output = Output::default();
-        self.carry = Vec::new();
-        self.preceding = Vec::new();
-        self.task = None;
-        std::mem::replace(&mut self.transport, Transport::None)
-    }
-}
+/// Events that one call of [`Connection::receive`] gives at most, or a few more.
+pub(super) const EVENTS_A_CALL: usize = 512;
 
 pub(crate) struct Connection {
     pub(crate) id: u32,
@@ -139,7 +36,7 @@ pub(crate) struct Connection {
     /// The I/O thread that owns the socket; none for driver two.
     thread: Option<Arc<Shared>>,
     pub(super) listener: Option<Arc<Listener>>,
-    /// Body bytes in the event queue.
+    /// What its events in the queue weigh.
     unread: AtomicUsize,
     /// The I/O thread reads, or has not told yet what it read.
     pub(super) reading: AtomicBool,
@@ -166,39 +63,7 @@ impl Connection {
             listener,
             unread: AtomicUsize::new(0),
             reading: AtomicBool::new(false),
-            state: Mutex::new(State {
-                proto: proto::Connection::new(role, config),
-                transport,
-                lending: Lending::None,
-                output: Output::default(),
-                writing: false,
-                flying: 0,
-                in_flight: 0,
-                blocked: false,
-                carry: Vec::new(),
-                held: false,
-                preceding: Vec::new(),
-                raw: false,
-                tapped: false,
-                asked: role == proto::Role::Server,
-                expected: false,
-                broken: None,
-                paused,
-                eof: false,
-                fin: false,
-                fin_sent: false,
-                ending: Ending::None,
-                closed: false,
-                lost: 0,
-                failure: None,
-                notify_drain: false,
-                attention: false,
-                task: None,
-                timing: Timing::new(Instant::now(), idle),
-                virgin: true,
-                bytes_read: 0,
-                bytes_written: 0,
-            }),
+            state: Mutex::new(State::new(role, config, transport, idle, paused)),
         }
     }
 
@@ -219,13 +84,43 @@ impl Connection {
         self.lock().proto.configure(config);
     }
 
-    /// DRAIN follows the flush that leaves nothing to write. True: what is there counts as taken, and there will be
-    /// no DRAIN.
-    pub(crate) fn notify_drain(&self) -> bool {
+    /// Counts all that was said as taken and returns zero; or has DRAIN follow when `at` bytes, of all that was ever said,
+    /// count as taken, and returns that number. Zero for `at` is all that has been said.
+    pub(crate) fn take(&self, at: u64) -> u64 {
         let mut state = self.lock();
-        let accepted = !state.blocked && !state.closed && state.output.accept();
-        state.notify_drain |= !accepted;
-        accepted
+        if state.take() {
+            return 0;
+        }
+        let at = if at == 0 { state.said() } else { at };
+        state.notice = match state.notice {
+            Notice::Taken(before) if before <= at => Notice::Taken(before),
+            _ => Notice::Taken(at),
+        };
+        at
+    }
+
+    /// Is there room for more? If not, DRAIN follows when there is. Nobody is told that what waits was taken.
+    pub(crate) fn has_room(&self) -> bool {
+        let mut state = self.lock();
+        let has_room = state.has_room();
+        if !has_room && state.notice == Notice::None {
+            state.notice = Notice::Room;
+        }
+        has_room
+    }
+
+    /// How many bytes, of all that was ever said, count as taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.lock().taken()
+    }
+
+    /// The process is held for as long as the connection is being made or something waits to be written: is that so?
+    /// Then REST follows.
+    pub(crate) fn is_working(&self) -> bool {
+        let mut state = self.lock();
+        let works = !state.is_over() && (state.connecting || !state.is_written());
+        state.tells_rest |= works;
+        works
     }
 
     pub(crate) fn pause(&self) {
@@ -244,8 +139,9 @@ impl Connection {
 
     pub(crate) fn shutdown(&self) {
         let mut state = self.lock();
-        state.fin = true;
-        state.attention = true;
+        if state.fin == Fin::None {
+            state.fin = Fin::Wanted;
+        }
     }
 
     pub(crate) fn close(&self) {
@@ -258,14 +154,18 @@ impl Connection {
     /// again, or to hear of something else first. Not so where something is on its way out, or waits to be read and
     /// would not be: the peer then learns of that when the socket closes, by RST.
     pub(crate) fn destroy(&self) {
+        if self.has_output() {
+            // Where sockets are written in the call, the kernel has what was said before.
+            self.flush_from_js();
+            self.take(0);
+        }
         let quiet = {
             let state = self.lock();
-            let quiet = state.output.is_empty() && !state.writing && !state.fin_sent;
-            quiet.then(|| state.transport.clone())
+            let quiet = state.is_written() && state.fin != Fin::Sent;
+            if quiet { state.socket() } else { None }
         };
-        if let Some(transport) = quiet
-            && let Some(socket) = transport.socket()
-            && !staleness::has_unread(socket)
+        if let Some(socket) = quiet
+            && !staleness::has_unread(&socket)
         {
             // A socket that is not connected any more has told its peer already.
             let _ = socket.shutdown(Shutdown::Write);
@@ -278,9 +178,7 @@ impl Connection {
     }
 
     fn end(&self, ending: Ending) {
-        let mut state = self.lock();
-        state.ending = state.ending.max_with(ending);
-        state.attention = true;
+        self.lock().end(ending);
     }
 
     /// Reports TIMEOUT after this idle time; zero for never.
@@ -298,7 +196,9 @@ impl Connection {
         if state.virgin {
             2
         } else {
-            i32::from(state.proto.is_idle() && state.carry.is_empty() && !state.raw)
+            i32::from(
+                state.proto.is_idle() && state.input.is_empty() && state.input.mode != Mode::Raw,
+            )
         }
     }
 
@@ -308,8 +208,7 @@ impl Connection {
 
     /// All that was said, whether it has left or not.
     pub(crate) fn bytes_said(&self) -> u64 {
-        let state = self.lock();
-        state.bytes_written + (state.flying + state.output.len() + state.lost) as u64
+        self.lock().said()
     }
 
     /// Our end of the socket, from the beginning of the dial on.
@@ -336,21 +235,23 @@ impl Connection {
 
     // Driver two, and tapped connections.
 
-    /// Parses what the JS stream brought; `None` at its end. There nothing is held back.
-    pub(crate) fn receive(&self, packet: Option<&[u8]>, batch: &mut Batch) {
+    /// Parses what the JS stream brought, behind what waits; `None` at its end. True: as many events as one call gives
+    /// were made and more is there; the caller asks again, with nothing, when it has told of these.
+    pub(crate) fn receive(&self, packet: Option<&[u8]>, batch: &mut Batch) -> bool {
         let mut state = self.lock();
-        let now = Instant::now();
         match packet {
             Some(packet) => {
-                let carry = std::mem::take(&mut state.carry);
-                if !carry.is_empty() {
-                    self.parse(&mut state, &carry, batch, now);
-                }
                 if !packet.is_empty() {
-                    self.parse(&mut state, packet, batch, now);
+                    state.virgin = false;
+                    state.input.push(packet);
                 }
+                self.parse_waiting(&mut state, batch, Instant::now());
+                self.has_more(&state, batch)
             }
-            None => self.parse_eof(&mut state, batch),
+            None => {
+                self.parse_eof(&mut state, batch);
+                false
+            }
         }
     }
 
@@ -361,30 +262,59 @@ impl Connection {
 
     // The event queue.
 
-    /// `len` body bytes go into the event queue.
-    pub(super) fn queued(&self, len: usize) {
-        self.unread.fetch_add(len, Ordering::Relaxed);
+    /// Events of this weight go into the queue.
+    pub(super) fn queued(&self, weight: usize) {
+        if let Some(thread) = &self.thread {
+            self.unread.fetch_add(weight, Ordering::Relaxed);
+            thread.queue.wake.add(weight);
+        }
     }
 
-    /// `len` body bytes reached JavaScript. True if reading had stopped for them and may go on.
-    pub(crate) fn delivered(&self, len: usize) -> bool {
-        let before = self.unread.fetch_sub(len, Ordering::Relaxed);
-        if before < WINDOW || before - len >= WINDOW {
+    /// Events of this weight reached JavaScript. True if reading had stopped for them and may go on.
+    pub(crate) fn delivered(&self, weight: usize) -> bool {
+        let Some(thread) = &self.thread else {
+            return false;
+        };
+        thread.queue.wake.subtract(weight);
+        let before = self.unread.fetch_sub(weight, Ordering::Relaxed);
+        if before < WINDOW || before - weight >= WINDOW {
             return false;
         }
         self.lock().attention = true;
         true
     }
 
-    pub(super) fn window_is_open(&self) -> bool {
+    /// Has JavaScript room for more events of this connection?
+    pub(super) fn has_window(&self) -> bool {
         self.unread.load(Ordering::Relaxed) < WINDOW
+            && self
+                .thread
+                .as_ref()
+                .is_none_or(|thread| !thread.queue.wake.is_full())
+    }
+
+    /// Too much waits for JavaScript in all, and the connection is told when there is room. False: there is.
+    pub(super) fn waits_for_room(self: &Arc<Self>) -> bool {
+        let Some(thread) = &self.thread else {
+            return false;
+        };
+        let mut state = self.lock();
+        state.starving = state.starving || thread.queue.wake.wait_for_room(self);
+        state.starving
+    }
+
+    /// There is room for its events again; the I/O thread is to attend.
+    pub(crate) fn relieve(&self) {
+        let mut state = self.lock();
+        state.starving = false;
+        state.attention = true;
     }
 
     // The life of the socket.
 
     /// The dialled socket.
-    pub(super) fn opened(&self, socket: Arc<AsyncFd<Socket>>) {
-        self.lock().transport = Transport::Reactor(socket);
+    pub(super) fn opened(&self, socket: Arc<Socket>) {
+        self.lock().transport = Transport::Socket(socket);
     }
 
     /// There is no socket, and there will be none.

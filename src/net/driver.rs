@@ -11,17 +11,17 @@ use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use socket2::Socket;
-use tokio::io::unix::AsyncFd;
 use tokio::time::Sleep;
 
 use super::batch::{READ, ReadBuffer, read_buffer};
-use super::connection::{Connection, Ending, State, errno};
+use super::connection::{Connection, errno};
 use super::event::{Event, Syscall};
 use super::io_thread::Shared;
 use super::lending::{Lending, Transport};
+use super::linger;
 use super::output::Output;
-use super::{linger, reactor};
+use super::reactor::{self, Registered};
+use super::state::{Duty, Ending, Fin, Flow, State};
 
 /// Reads of one connection before the others get their turn.
 const READS_PER_TURN: u32 = 16;
@@ -35,9 +35,7 @@ pub(super) struct Driver {
     connection: Arc<Connection>,
     shared: Arc<Shared>,
     /// None while the socket is lent.
-    socket: Option<Arc<AsyncFd<Socket>>>,
-    /// The dial has not been answered yet.
-    connecting: bool,
+    socket: Option<Registered>,
     timer: Option<Pin<Box<Sleep>>>,
     timer_at: Instant,
 }
@@ -49,140 +47,136 @@ impl Driver {
     pub(super) fn new(
         connection: Arc<Connection>,
         shared: Arc<Shared>,
-        socket: Arc<AsyncFd<Socket>>,
-        connecting: bool,
+        socket: Registered,
     ) -> Self {
         Self {
             connection,
             shared,
             socket: Some(socket),
-            connecting,
             timer: None,
             timer_at: Instant::now(),
         }
     }
 
-    fn finish(&self, mut state: MutexGuard<'_, State>, errno: i32, syscall: Syscall) -> Finished {
-        let reset = state.ending == Ending::Reset;
-        state.bytes_written += state.output.len() as u64;
-        let rest = if state.ending == Ending::Now {
+    /// Ends the connection; see [`linger`] for what is left to do with its socket.
+    fn finish(&mut self, mut state: MutexGuard<'_, State>) -> Finished {
+        let ending = state.ending;
+        let (errno, syscall) = match ending {
+            Ending::Failed(errno, syscall) => (errno, syscall),
+            _ => (0, Syscall::None),
+        };
+        let is_orderly = matches!(ending, Ending::None | Ending::AfterOutput | Ending::Now);
+        let fin_is_owed = is_orderly && state.fin == Fin::Wanted;
+        // Whoever is in the middle of a message must be able to read the answer that came before its end.
+        let is_cut_short = is_orderly
+            && state.fin != Fin::None
+            && !state.eof
+            && !state.connecting
+            && (state.proto.receiving() || !state.input.is_empty());
+        let taken_at_end = state.taken();
+        let rest = if ending == Ending::Now {
             state.output.take_accepted()
         } else {
             Output::default()
         };
         let transport = state.close();
+        // What is left to be written counts as taken.
+        state.taken_at_end = taken_at_end;
         if syscall == Syscall::Connect
             && let Some(socket) = transport.socket()
             && let Ok(local) = socket.local_addr()
         {
             state.transport = Transport::Refused(Box::new(local));
         }
+        self.connection.tell_written(&mut state);
         drop(state);
-        linger::deliver(&transport, rest);
-        if let Some(socket) = transport.socket()
-            && reset
-        {
-            // RST instead of FIN; a failure leaves the orderly close, which is all there is to do.
-            let _ = socket.set_linger(Some(Duration::ZERO));
+        if let Some(socket) = transport.socket() {
+            if ending == Ending::Reset {
+                // RST instead of FIN; a failure leaves the orderly close, which is all there is to do.
+                let _ = socket.set_linger(Some(Duration::ZERO));
+            }
+            linger::leave(
+                &self.shared,
+                Arc::clone(socket),
+                self.socket.take(),
+                linger::Leave {
+                    rest,
+                    fin: fin_is_owed,
+                    reads: is_cut_short,
+                },
+            );
         }
         self.shared.closed(self.connection.id, errno, syscall);
         Finished
     }
 
+    fn fail(&mut self, error: &io::Error, syscall: Syscall) -> Finished {
+        let connection = Arc::clone(&self.connection);
+        let mut state = connection.lock();
+        state.end(Ending::Failed(errno(error), syscall));
+        self.finish(state)
+    }
+
+    /// The dial is answered. Ready when it is.
     fn poll_connect(
         &mut self,
-        socket: &AsyncFd<Socket>,
+        socket: &Registered,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Finished>> {
         let result = match ready!(socket.poll_write_ready(cx)) {
             Ok(_) => socket.get_ref().take_error(),
             Err(error) => Err(error),
         };
-        self.connecting = false;
         Poll::Ready(match result {
             Ok(None) => {
                 let mut state = self.connection.lock();
+                state.connecting = false;
                 state.timing.active(Instant::now());
-                state.attention = false;
                 self.shared.queue.push(Event::Connected {
                     id: self.connection.id,
                 });
+                self.connection.tell_written(&mut state);
                 Ok(())
             }
-            Ok(Some(error)) | Err(error) => {
-                let state = self.connection.lock();
-                Err(self.finish(state, errno(&error), Syscall::Connect))
-            }
+            Ok(Some(error)) | Err(error) => Err(self.fail(&error, Syscall::Connect)),
         })
     }
 
-    /// What JavaScript wants besides writing. Ready when the connection is over.
+    /// Does what is to be done besides reading and writing, until there is nothing but to wait.
     fn act(&mut self) -> Result<(), Finished> {
         let connection = Arc::clone(&self.connection);
-        let mut state = connection.lock();
-        state.attention = false;
-        if state.lending == Lending::Returned {
-            self.take_back(&mut state);
-        }
-        if state.ending >= Ending::Now {
-            return Err(self.finish(state, 0, Syscall::None));
-        }
-        if self.connecting {
-            return Ok(());
-        }
-        if let Some((errno, syscall)) = state.failure {
-            return Err(self.finish(state, errno, syscall));
-        }
-        if !state.carry.is_empty() && state.may_parse() && !state.tapped {
-            let carry = std::mem::take(&mut state.carry);
-            let mut batch = self.shared.queue.lock();
-            self.connection
-                .receive_packet(&mut state, &carry, &mut batch, Instant::now());
-        }
-        if state.output.is_empty() && !Connection::is_writing(&state) {
-            if state.ending == Ending::AfterOutput || (state.fin_sent && state.eof) {
-                return Err(self.finish(state, 0, Syscall::None));
-            }
-            if state.fin && !state.fin_sent {
-                state.fin_sent = true;
-                let transport = state.transport.clone();
-                drop(state);
-                if let Some(socket) = transport.socket() {
-                    // ENOTCONN: the peer is gone already, which reading will tell.
-                    let _ = socket.shutdown(Shutdown::Write);
+        loop {
+            let mut state = connection.lock();
+            state.attention = false;
+            match state.duty(connection.has_window()) {
+                Duty::Rest => return Ok(()),
+                Duty::TakeBack => self.take_back(&mut state),
+                Duty::Finish => return Err(self.finish(state)),
+                Duty::Parse => {
+                    let mut batch = self.shared.queue.lock();
+                    connection.parse_waiting(&mut state, &mut batch, Instant::now());
                 }
-                return self.act();
-            }
-            if state.lending == Lending::Asked {
-                self.lend(&mut state);
+                Duty::Fin => {
+                    state.fin = Fin::Sent;
+                    let socket = state.socket();
+                    drop(state);
+                    if let Some(socket) = socket {
+                        // ENOTCONN: the peer is gone already, which reading will tell.
+                        let _ = socket.shutdown(Shutdown::Write);
+                    }
+                }
+                Duty::Lend => self.lend(&mut state),
             }
         }
-        Ok(())
     }
 
     /// Lends the socket to the JS thread, unless there is anything left to do here; LENT tells either.
     fn lend(&mut self, state: &mut State) {
         state.lending = Lending::None;
-        let busy = state.paused
-            || state.eof
-            || state.broken.is_some()
-            || state.raw
-            || state.tapped
-            || state.fin
-            || !state.may_parse();
-        // A descriptor of its own: dropping ours takes the socket off the reactor. What arrives in between
-        // stays readable for the event loop.
-        if !busy
-            && state.carry.is_empty()
-            && let Some(socket) = self.socket.take()
-        {
-            match socket.get_ref().try_clone() {
-                Ok(lent) => {
-                    state.transport = Transport::Lent(Arc::new(lent));
-                    state.lending = Lending::Lent;
-                }
-                Err(_) => self.socket = Some(socket),
-            }
+        if state.is_plain() {
+            // Takes the socket off the reactor. What arrives in between stays readable for the event loop.
+            self.socket = None;
+            state.lending = Lending::Lent;
         }
         self.shared.queue.push(Event::Lent {
             id: self.connection.id,
@@ -195,47 +189,32 @@ impl Driver {
             // Returned before it was lent.
             return;
         }
-        let Some(socket) = state.transport.socket() else {
+        let Some(socket) = state.socket() else {
             return;
         };
-        match socket.try_clone().and_then(reactor::register) {
-            Ok(socket) => {
-                let socket = Arc::new(socket);
-                state.transport = Transport::Reactor(Arc::clone(&socket));
-                self.socket = Some(socket);
-            }
-            Err(error) => state.failure = Some((errno(&error), Syscall::Read)),
+        match reactor::register(socket) {
+            Ok(socket) => self.socket = Some(socket),
+            Err(error) => state.end(Ending::Failed(errno(&error), Syscall::Read)),
         }
-    }
-
-    fn wants_read(&self, state: &State) -> bool {
-        !state.paused
-            && !state.eof
-            && (state.tapped || !state.held)
-            && state.may_read()
-            && self.connection.window_is_open()
     }
 
     /// Reads until there is no more, nobody wants more, or others should have their turn.
     fn poll_read(
-        &self,
-        socket: &AsyncFd<Socket>,
+        &mut self,
+        socket: &Registered,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Finished>> {
         for _ in 0..READS_PER_TURN {
-            if !self.wants_read(&self.connection.lock()) {
+            if !self.connection.lock().may_read() || !self.connection.has_window() {
                 return Poll::Pending;
             }
             let mut guard = match ready!(socket.poll_read_ready(cx)) {
                 Ok(guard) => guard,
-                Err(error) => {
-                    let state = self.connection.lock();
-                    return Poll::Ready(Err(self.finish(state, errno(&error), Syscall::Read)));
-                }
+                Err(error) => return Poll::Ready(Err(self.fail(&error, Syscall::Read))),
             };
             self.connection.reading.store(true, Ordering::SeqCst);
             let result = SCRATCH.with_borrow_mut(|scratch| {
-                let len = socket.get_ref().read(&mut scratch[..])?;
+                let len = (&**socket.get_ref()).read(&mut scratch[..])?;
                 if len < READ {
                     // The kernel has no more: spare the read that would say so. An end of stream stays ready.
                     guard.clear_ready();
@@ -264,10 +243,7 @@ impl Driver {
                 Err(error) => match io::Error::kind(&error) {
                     io::ErrorKind::Interrupted => {}
                     io::ErrorKind::WouldBlock => guard.clear_ready(),
-                    _ => {
-                        let state = self.connection.lock();
-                        return Poll::Ready(Err(self.finish(state, errno(&error), Syscall::Read)));
-                    }
+                    _ => return Poll::Ready(Err(self.fail(&error, Syscall::Read))),
                 },
             }
         }
@@ -320,17 +296,21 @@ impl Driver {
         Some(idle.map_or(possible, |idle| idle.min(possible)))
     }
 
-    fn poll_socket(&mut self, socket: &AsyncFd<Socket>, cx: &mut Context<'_>) -> Poll<Finished> {
-        if self.connecting {
-            if let Err(finished) = ready!(self.poll_connect(socket, cx)) {
-                return Poll::Ready(finished);
-            }
-            self.connection.attend();
+    /// Writes, acts and reads until each has to wait. Ready when the connection is over.
+    fn poll_socket(&mut self, socket: &Registered, cx: &mut Context<'_>) -> Poll<Finished> {
+        if self.connection.lock().connecting
+            && let Err(finished) = ready!(self.poll_connect(socket, cx))
+        {
+            return Poll::Ready(finished);
         }
         loop {
             // Writing first: an answer goes out before more questions come in.
-            if self.connection.lock().blocked {
-                match socket.poll_write_ready(cx) {
+            let flow = {
+                let state = self.connection.lock();
+                (state.flow, state.output.is_empty())
+            };
+            match flow {
+                (Flow::Blocked, _) => match socket.poll_write_ready(cx) {
                     Poll::Ready(Ok(mut guard)) => {
                         if !self.connection.unblock() {
                             guard.clear_ready();
@@ -338,12 +318,14 @@ impl Driver {
                         }
                     }
                     Poll::Ready(Err(_)) | Poll::Pending => {}
+                },
+                (Flow::Open, false) => {
+                    self.connection.attend_output();
+                    if self.connection.lock().flow == Flow::Blocked {
+                        continue;
+                    }
                 }
-            } else if !self.connection.lock().output.is_empty() {
-                self.connection.attend_output();
-                if self.connection.lock().blocked {
-                    continue;
-                }
+                _ => {}
             }
             if let Err(finished) = self.act() {
                 return Poll::Ready(finished);
@@ -359,7 +341,9 @@ impl Driver {
             }
         }
     }
+}
 
+impl Driver {
     fn poll_driver(&mut self, cx: &mut Context<'_>) -> Poll<Finished> {
         {
             let mut state = self.connection.lock();
@@ -380,6 +364,12 @@ impl Driver {
             self.shared.queue.push(Event::Lent {
                 id: self.connection.id,
             });
+        }
+        if !self.connection.has_window() && !self.connection.waits_for_room() {
+            // There is room by now, unless it is the connection's own that is full, of which `delivered` tells.
+            if self.connection.has_window() {
+                cx.waker().wake_by_ref();
+            }
         }
         self.poll_timer(cx);
         self.shared.queue.publish_if_many();

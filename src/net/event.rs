@@ -1,10 +1,17 @@
-//! The one way up: everything that happened on the I/O threads, in order, until JavaScript takes it.
+//! The one way up: everything that happened on an I/O thread, in order, until JavaScript takes it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::batch::{Batch, Payload};
 use super::connection::{Connection, WINDOW};
+
+/// What an event weighs besides its bytes: its place in the queue, and what it becomes in JavaScript at least.
+const EVENT: usize = 96;
+
+/// Bytes of events that may wait for the JS thread in all, besides one read of each I/O thread. No connection is read
+/// from while there are more.
+pub(crate) const WINDOW_IN_ALL: usize = 8 * 1024 * 1024;
 
 /// Which deadline passed; the number is record[2] of EXPIRED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +21,7 @@ pub(crate) enum Deadline {
 }
 
 /// The system call that ended a connection; the number is record[3] of CLOSED.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub(crate) enum Syscall {
     None = 0,
     Read = 1,
@@ -74,8 +81,12 @@ pub(crate) enum Event {
         id: u32,
         payload: Payload,
     },
-    /// Written bodies whose JS memory waits in the release list; nothing for JavaScript.
-    Release,
+    /// Nothing connects or waits to be written any more; nothing for JavaScript.
+    Rest {
+        id: u32,
+    },
+    /// It has been encoded already.
+    Encoded,
     /// A request or response head: `numbers` are record[2..7].
     Head {
         id: u32,
@@ -88,12 +99,94 @@ pub(crate) enum Event {
     },
 }
 
-/// The queue between the I/O threads and the JS thread of one environment.
-pub(crate) struct EventQueue {
-    batch: Mutex<Batch>,
+impl Event {
+    /// What it counts as while it waits for JavaScript, in bytes; zero for what no peer can have come in numbers.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Data { payload, .. }
+            | Self::Raw { payload, .. }
+            | Self::Head { text: payload, .. } => EVENT + payload.len(),
+            Self::End { trailers, .. } => EVENT + trailers.as_ref().map_or(0, Payload::len),
+            Self::ParseError { packet, .. } => EVENT + packet.as_ref().map_or(0, Payload::len),
+            _ => 0,
+        }
+    }
+}
+
+/// The wake of the JS thread of one environment, and what waits for it in all queues.
+pub(crate) struct Wake {
     /// A wake is on its way to the JS thread.
     signaled: AtomicBool,
     signal: Box<dyn Fn() + Send + Sync>,
+    /// What the events in all queues weigh.
+    weight: AtomicUsize,
+    /// Connections that are not read from because too much waits in all.
+    starved: Mutex<Vec<Arc<Connection>>>,
+}
+
+impl Wake {
+    /// `signal` wakes the JS thread; it must not block.
+    pub(crate) fn new(signal: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self {
+            signaled: AtomicBool::new(false),
+            signal,
+            weight: AtomicUsize::new(0),
+            starved: Mutex::default(),
+        }
+    }
+
+    /// Wakes the JS thread if no wake is on its way.
+    pub(crate) fn give(&self) {
+        if !self.signaled.swap(true, Ordering::SeqCst) {
+            (self.signal)();
+        }
+    }
+
+    /// The JS thread is awake and looks: what comes from now on needs another wake.
+    pub(crate) fn taken(&self) {
+        self.signaled.store(false, Ordering::SeqCst);
+    }
+
+    pub(super) fn add(&self, weight: usize) {
+        self.weight.fetch_add(weight, Ordering::SeqCst);
+    }
+
+    pub(super) fn subtract(&self, weight: usize) {
+        self.weight.fetch_sub(weight, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.weight.load(Ordering::SeqCst) >= WINDOW_IN_ALL
+    }
+
+    fn starved(&self) -> MutexGuard<'_, Vec<Arc<Connection>>> {
+        self.starved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection waits for room. False: there is some.
+    pub(super) fn wait_for_room(&self, connection: &Arc<Connection>) -> bool {
+        let mut starved = self.starved();
+        // Asked under the lock: the JS thread makes room first and then looks here.
+        let full = self.is_full();
+        if full {
+            starved.push(Arc::clone(connection));
+        }
+        full
+    }
+
+    /// Those who may go on, for there is room.
+    pub(crate) fn relieved(&self) -> Vec<Arc<Connection>> {
+        if self.is_full() {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.starved())
+    }
+}
+
+/// What happened on one I/O thread, or on the sockets that it lends, until the JS thread takes it.
+pub(crate) struct EventQueue {
+    batch: Mutex<Batch>,
+    pub(crate) wake: Arc<Wake>,
 }
 
 /// Events after which the JS thread is woken though the I/O thread is still busy.
@@ -104,12 +197,10 @@ const EAGER: usize = 64;
 const EAGER_BYTES: usize = WINDOW / 2;
 
 impl EventQueue {
-    /// `signal` wakes the JS thread; it must not block.
-    pub(crate) fn new(signal: Box<dyn Fn() + Send + Sync>) -> Self {
+    pub(crate) fn new(wake: Arc<Wake>) -> Self {
         Self {
             batch: Mutex::default(),
-            signaled: AtomicBool::new(false),
-            signal,
+            wake,
         }
     }
 
@@ -124,10 +215,15 @@ impl EventQueue {
         self.lock().events.push(event);
     }
 
+    /// Is there nothing to take?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().events.is_empty()
+    }
+
     /// Wakes the JS thread if there is something to take and no wake is on its way.
     pub(crate) fn publish(&self) {
-        if !self.lock().events.is_empty() && !self.signaled.swap(true, Ordering::SeqCst) {
-            (self.signal)();
+        if !self.is_empty() {
+            self.wake.give();
         }
     }
 
@@ -137,14 +233,13 @@ impl EventQueue {
             let batch = self.lock();
             batch.events.len() >= EAGER || batch.weight() >= EAGER_BYTES
         };
-        if many && !self.signaled.swap(true, Ordering::SeqCst) {
-            (self.signal)();
+        if many {
+            self.wake.give();
         }
     }
 
     /// Takes everything, leaving the emptied `batch` in its place. JS thread only.
     pub(crate) fn take(&self, batch: &mut Batch) {
-        self.signaled.store(false, Ordering::SeqCst);
         std::mem::swap(&mut *self.lock(), batch);
     }
 }

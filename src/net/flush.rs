@@ -3,9 +3,10 @@
 use std::io;
 use std::time::Instant;
 
-use super::connection::{Connection, State, errno};
+use super::connection::Connection;
 use super::event::{Event, Syscall};
 use super::output::Output;
+use super::state::{Ending, Flow, State};
 
 /// What is left to do after [`Connection::flush`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,53 +39,42 @@ impl Connection {
     /// Writes until the output is empty or the kernel takes no more.
     fn flush(&self) -> Flushed {
         let mut state = self.lock();
-        if state.writing || state.closed {
-            // Whoever writes, or closes, is on the I/O thread and looks again.
+        if state.is_in_flight() || state.is_over() {
+            // The other thread writes, and looks for duties when it has; or it is over.
             return Flushed::Driver;
         }
-        let transport = state.transport.clone();
-        let Some(socket) = transport.socket() else {
+        let Some(socket) = state.socket() else {
             return Flushed::Driver;
         };
-        while !state.output.is_empty() && !state.blocked && state.failure.is_none() {
+        while state.flow == Flow::Open && !state.output.is_empty() && !state.has_failed() {
             let mut output = std::mem::take(&mut state.output);
-            state.writing = true;
-            state.flying = output.len();
-            state.in_flight = output.unaccepted();
+            state.flow = Flow::InFlight {
+                len: output.len(),
+                untaken: output.untaken(),
+            };
             drop(state);
-            let result = output.write_to(socket);
+            let result = output.write_to(&socket);
             state = self.lock();
-            state.writing = false;
-            state.flying = 0;
-            state.in_flight = 0;
-            let later = std::mem::replace(&mut state.output, output);
-            state.output.append(later);
-            match result {
-                Ok(taken) => {
-                    state.bytes_written += taken as u64;
-                    if !state.timing.idle.is_zero() {
-                        state.timing.active(Instant::now());
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.blocked = true,
-                Err(error) => {
-                    state.failure = Some((errno(&error), Syscall::Write));
-                    state.bytes_written += state.output.len() as u64;
-                    state.output = Output::default();
-                }
-            }
+            state.landed(output, result);
         }
-        if state.output.is_empty()
-            && std::mem::take(&mut state.notify_drain)
-            && let Some(thread) = self.thread()
-        {
-            thread.queue.push(Event::Drain { id: self.id });
-        }
-        if state.attention || state.blocked || state.failure.is_some() {
+        self.tell_written(&mut state);
+        if state.needs_driver(self.has_window()) {
             Flushed::Driver
         } else {
             Flushed::Done
+        }
+    }
+
+    /// Tells JavaScript what it waits for of the output.
+    pub(super) fn tell_written(&self, state: &mut State) {
+        let Some(thread) = self.thread() else {
+            return;
+        };
+        if state.settles_notice() {
+            thread.queue.push(Event::Drain { id: self.id });
+        }
+        if state.settles_rest() {
+            thread.queue.push(Event::Rest { id: self.id });
         }
     }
 
@@ -95,12 +85,40 @@ impl Connection {
 
     /// On the I/O thread: the kernel can take more.
     pub(super) fn unblock(&self) -> bool {
-        self.lock().blocked = false;
+        {
+            let mut state = self.lock();
+            if state.flow == Flow::Blocked {
+                state.flow = Flow::Open;
+            }
+        }
         self.flush();
-        !self.lock().blocked
+        self.lock().flow != Flow::Blocked
     }
+}
 
-    pub(super) fn is_writing(state: &State) -> bool {
-        state.writing
+impl State {
+    /// A write has ended: what the kernel did not take stands before what was said meanwhile.
+    fn landed(&mut self, rest: Output, result: io::Result<usize>) {
+        if self.is_over() {
+            // Closed under the writer by a bug of the driver's: there is nothing to put back.
+            return;
+        }
+        self.flow = Flow::Open;
+        let later = std::mem::replace(&mut self.output, rest);
+        self.output.append(later);
+        match result {
+            Ok(taken) => {
+                self.bytes_written += taken as u64;
+                if !self.timing.idle.is_zero() {
+                    self.timing.active(Instant::now());
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.flow = Flow::Blocked,
+            Err(error) => self.end(Ending::Failed(
+                super::connection::errno(&error),
+                Syscall::Write,
+            )),
+        }
     }
 }

@@ -5,46 +5,47 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::batch::Batch;
-use super::connection::{Connection, Ending};
+use super::connection::Connection;
+use super::input::Mode;
+use super::state::{Ending, Fin};
 
 impl Connection {
     /// Answers a head that asks to leave HTTP.
     pub(crate) fn upgrade(&self, accept: bool) {
         let mut state = self.lock();
-        state.held = false;
-        state.preceding = Vec::new();
         if accept {
-            state.raw = true;
+            state.input.mode = Mode::Raw;
             state.proto.accept_switch();
             state.timing.message_complete();
         } else {
+            if state.input.mode == Mode::Held {
+                state.input.mode = Mode::Parsing;
+            }
             state.proto.decline_switch();
         }
         state.attention = true;
     }
 
     /// Lets a head leave HTTP when its body is over: then the connection is held once more, for [`Self::upgrade`].
-    /// What has come of the body is parsed.
-    pub(crate) fn upgrade_after_body(&self, batch: &mut Batch) {
+    /// What has come of the body is parsed; true as of [`Self::receive`].
+    pub(crate) fn upgrade_after_body(&self, batch: &mut Batch) -> bool {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let mut packet = std::mem::take(&mut state.preceding);
         state.proto.accept_switch_after_body();
         if state.proto.has_switched() {
             // Nothing tells where the body would end: there is none.
             self.message_ends(batch);
-            return;
+            return false;
         }
-        state.held = false;
+        state.input.mode = Mode::Parsing;
         state.attention = true;
-        let start = packet.len();
-        packet.append(&mut state.carry);
-        self.parse_from(state, &packet, start, batch, Instant::now());
+        self.parse_waiting(state, batch, Instant::now());
+        self.has_more(state, batch)
     }
 
     /// The bytes received behind the message that switched protocols.
     pub(crate) fn take_head(&self) -> Vec<u8> {
-        std::mem::take(&mut self.lock().carry)
+        self.lock().input.take_rest()
     }
 
     /// Gives the socket away, if HTTP is over here and nothing is on its way in either direction: a descriptor for
@@ -52,21 +53,18 @@ impl Connection {
     pub(crate) fn surrender(&self) -> Option<OwnedFd> {
         let mut state = self.lock();
         // While a head is held nobody reads: what comes from now on is the new owner's.
-        let quiet = state.held
+        let quiet = state.input.mode == Mode::Held
             && !state.eof
             && !state.tapped
-            && !state.fin
+            && state.fin == Fin::None
             && state.ending == Ending::None
-            && state.failure.is_none()
-            && state.output.is_empty()
-            && !Self::is_writing(&state);
+            && state.is_written();
         if !quiet {
             return None;
         }
         // A descriptor of its own: dropping ours takes the socket off the reactor, and no more.
         let socket = state.transport.socket()?.try_clone().ok()?;
-        state.ending = Ending::Now;
-        state.attention = true;
+        state.end(Ending::Now);
         Some(socket.into())
     }
 

@@ -1,12 +1,12 @@
 //! The threads that own the sockets: each runs one current-thread tokio runtime and shares nothing with the
 //! others but the event queue.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
@@ -14,7 +14,6 @@ use std::time::Instant;
 
 use http_native_proto::Role;
 use socket2::Socket;
-use tokio::io::unix::AsyncFd;
 
 use super::connection::{Connection, errno};
 use super::dial::Dial;
@@ -23,28 +22,35 @@ use super::event::{Event, EventQueue, Syscall};
 use super::lending::Transport;
 use super::listener::{self, Listener};
 use super::mailbox::{Command, Mailbox};
-use super::reactor;
+use super::reactor::{self, Registered};
 
-/// Connection ids of one environment, reused after release.
+/// Connection ids of one environment, reused after release: the longest unused first, since whoever holds an id a moment
+/// too long must not hit another connection.
 #[derive(Default)]
-pub(crate) struct Ids(Mutex<(Vec<u32>, u32)>);
+pub(crate) struct Ids(Mutex<(VecDeque<u32>, u32)>);
+
+/// Ids that rest before the first of them is used again.
+const IDS_RESTING: usize = 64;
 
 impl Ids {
-    fn lock(&self) -> MutexGuard<'_, (Vec<u32>, u32)> {
+    fn lock(&self) -> MutexGuard<'_, (VecDeque<u32>, u32)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn take(&self) -> u32 {
         let (free, next) = &mut *self.lock();
-        free.pop().unwrap_or_else(|| {
-            let id = *next;
-            *next += 1;
-            id
-        })
+        if free.len() > IDS_RESTING
+            && let Some(id) = free.pop_front()
+        {
+            return id;
+        }
+        let id = *next;
+        *next += 1;
+        id
     }
 
     pub(crate) fn give_back(&self, id: u32) {
-        self.lock().0.push(id);
+        self.lock().0.push_back(id);
     }
 }
 
@@ -56,6 +62,8 @@ pub(crate) struct Shared {
     connections: Mutex<HashMap<u32, Arc<Connection>>>,
     stopped: AtomicBool,
     root: Mutex<Option<Waker>>,
+    /// Bytes of connections that are over which count as taken and are still to be written.
+    pub(super) lingering: AtomicUsize,
 }
 
 impl Shared {
@@ -75,6 +83,11 @@ impl Shared {
         connections.values().filter(own).cloned().collect()
     }
 
+    /// Bytes of connections that are over which count as taken and are still to be written.
+    pub(crate) fn lingering(&self) -> usize {
+        self.lingering.load(Ordering::SeqCst)
+    }
+
     /// The connection has ended: its last event.
     pub(super) fn closed(&self, id: u32, errno: i32, syscall: Syscall) {
         self.connections().remove(&id);
@@ -86,7 +99,7 @@ impl Shared {
             Command::Adopt { socket, listener } => listener::adopt(socket, &listener, self),
             Command::Attend(connection) => connection.attend(),
             Command::Dial { connection, dial } => self.dial(connection, &dial),
-            Command::Drive { connection, socket } => self.drive(connection, socket, false),
+            Command::Drive { connection, socket } => self.drive(connection, socket),
             Command::Expire {
                 listener,
                 headers,
@@ -115,36 +128,32 @@ impl Shared {
     }
 
     fn dial(self: &Arc<Self>, connection: Arc<Connection>, dial: &Dial) {
-        dial.take(|begun| match begun.and_then(reactor::register) {
-            Ok(socket) => {
-                let socket = Arc::new(socket);
-                connection.opened(Arc::clone(&socket));
-                self.drive(connection, socket, true);
-            }
-            Err(error) => {
-                connection.failed();
-                let syscall = if dial.fails_at_once(&error) {
-                    Syscall::ConnectAtOnce
-                } else {
-                    Syscall::Connect
-                };
-                self.closed(connection.id, errno(&error), syscall);
-            }
-        });
+        dial.take(
+            |begun| match begun.map(Arc::new).and_then(reactor::register) {
+                Ok(socket) => {
+                    connection.opened(Arc::clone(socket.get_ref()));
+                    self.drive(connection, socket);
+                }
+                Err(error) => {
+                    connection.failed();
+                    let syscall = if dial.fails_at_once(&error) {
+                        Syscall::ConnectAtOnce
+                    } else {
+                        Syscall::Connect
+                    };
+                    self.closed(connection.id, errno(&error), syscall);
+                }
+            },
+        );
     }
 
-    fn drive(
-        self: &Arc<Self>,
-        connection: Arc<Connection>,
-        socket: Arc<AsyncFd<Socket>>,
-        connecting: bool,
-    ) {
+    fn drive(self: &Arc<Self>, connection: Arc<Connection>, socket: Registered) {
         self.connections()
             .insert(connection.id, Arc::clone(&connection));
         let shared = Arc::clone(self);
         let id = connection.id;
         let bug = Arc::clone(&connection);
-        let driver = Driver::new(connection, Arc::clone(self), socket, connecting);
+        let driver = Driver::new(connection, Arc::clone(self), socket);
         tokio::spawn(guarded(driver, move || {
             // A bug of ours costs this connection, never the process. EIO is what JavaScript sees.
             bug.failed();
@@ -172,17 +181,17 @@ impl Shared {
 }
 
 /// A new connection on an accepted socket.
-pub(super) fn serve(socket: Arc<AsyncFd<Socket>>, listener: &Arc<Listener>, shared: &Arc<Shared>) {
+pub(super) fn serve(socket: Registered, listener: &Arc<Listener>, shared: &Arc<Shared>) {
     let connection = accepted(&socket, listener, shared);
     shared.queue.push(Event::Accept {
         connection: Arc::clone(&connection),
         listener: listener.id,
     });
-    shared.drive(connection, socket, false);
+    shared.drive(connection, socket);
 }
 
 fn accepted(
-    socket: &Arc<AsyncFd<Socket>>,
+    socket: &Registered,
     listener: &Arc<Listener>,
     shared: &Arc<Shared>,
 ) -> Arc<Connection> {
@@ -192,7 +201,7 @@ fn accepted(
         listener.config,
         Some(Arc::clone(shared)),
         Some(Arc::clone(listener)),
-        Transport::Reactor(Arc::clone(socket)),
+        Transport::Socket(Arc::clone(socket.get_ref())),
     ))
 }
 
@@ -208,10 +217,7 @@ pub(crate) fn adopt(
 ) -> io::Result<Arc<Connection>> {
     let thread = &threads[listener.turn()];
     listener.prepare(&socket)?;
-    let socket = {
-        let _reactor = thread.runtime.enter();
-        Arc::new(reactor::register(socket)?)
-    };
+    let socket = thread.register(socket)?;
     let connection = accepted(&socket, listener, &thread.shared);
     thread.shared.mailbox.deliver([Command::Drive {
         connection: Arc::clone(&connection),
@@ -253,6 +259,7 @@ impl IoThread {
             connections: Mutex::default(),
             stopped: AtomicBool::new(false),
             root: Mutex::default(),
+            lingering: AtomicUsize::new(0),
         });
         let (parking, waking, working) = (
             Arc::clone(&shared),
@@ -278,12 +285,25 @@ impl IoThread {
                 });
                 // Drops the tasks; the sockets close with the last holder of each.
                 working.connections().clear();
+                // Wakers hold the runtime, whose hooks hold what the wakers are in.
+                drop(runtime);
+                working.mailbox.close();
+                *working.root.lock().unwrap_or_else(PoisonError::into_inner) = None;
             })?;
         Ok(Self {
             shared,
             runtime: handle,
             thread: Some(thread),
         })
+    }
+
+    /// Puts a socket on the thread's reactor.
+    ///
+    /// # Errors
+    /// The reactor takes no more.
+    pub(super) fn register(&self, socket: Socket) -> io::Result<Registered> {
+        let _reactor = self.runtime.enter();
+        reactor::register(Arc::new(socket))
     }
 
     fn poll_stopped(shared: &Shared, cx: &Context<'_>) -> Poll<()> {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use socket2::{SockAddr, Socket};
-use tokio::io::unix::AsyncFd;
 
 use super::batch::ReadBuffer;
 use super::connection::{Connection, errno};
 use super::dial::Dial;
 use super::event::{EventQueue, Syscall};
+use super::state::{Ending, Flow};
 
-/// The socket, and who is told when it is ready.
+/// The socket. The I/O thread's reactor watches it, or, while it is lent, the JS thread's event loop.
 #[derive(Clone)]
 pub(crate) enum Transport {
     /// Driver two, or a closed connection.
@@ -21,18 +21,14 @@ pub(crate) enum Transport {
     Dialled(Arc<Dial>),
     /// The dial failed. JavaScript, which has not heard of that yet, may still ask for our end.
     Refused(Box<SockAddr>),
-    /// The I/O thread's reactor.
-    Reactor(Arc<AsyncFd<Socket>>),
-    /// The JS thread's event loop: see [`Lending`].
-    Lent(Arc<Socket>),
+    Socket(Arc<Socket>),
 }
 
 impl Transport {
-    pub(crate) fn socket(&self) -> Option<&Socket> {
+    pub(crate) fn socket(&self) -> Option<&Arc<Socket>> {
         match self {
             Self::None | Self::Dialled(_) | Self::Refused(_) => None,
-            Self::Reactor(socket) => Some(socket.get_ref()),
-            Self::Lent(socket) => Some(socket),
+            Self::Socket(socket) => Some(socket),
         }
     }
 }
@@ -63,9 +59,7 @@ pub(crate) enum Received {
 impl Connection {
     /// Asks the I/O thread to lend the socket; LENT follows if it does.
     pub(crate) fn ask_loan(&self) {
-        let mut state = self.lock();
-        state.lending = Lending::Asked;
-        state.attention = true;
+        self.lock().lending = Lending::Asked;
     }
 
     /// Ends the loan; the I/O thread must attend.
@@ -73,44 +67,38 @@ impl Connection {
         let mut state = self.lock();
         if state.lending != Lending::None {
             state.lending = Lending::Returned;
-            state.attention = true;
         }
     }
 
     /// The socket, while it is lent.
     pub(crate) fn lent(&self) -> Option<Arc<Socket>> {
         let state = self.lock();
-        match &state.transport {
-            Transport::Lent(socket) if state.lending == Lending::Lent => Some(Arc::clone(socket)),
-            _ => None,
+        if state.lending == Lending::Lent {
+            state.socket()
+        } else {
+            None
         }
     }
 
     /// The kernel takes no more, and only the reactor can tell when it will: the socket must come back.
     pub(super) fn is_stuck(&self) -> bool {
         let state = self.lock();
-        state.lending == Lending::Lent && state.blocked
+        state.lending == Lending::Lent && state.flow == Flow::Blocked
     }
 
     /// Reads from a lent socket once.
     pub(crate) fn receive_lent(&self, scratch: &mut ReadBuffer, queue: &EventQueue) -> Received {
-        let transport = {
+        let socket = {
             let state = self.lock();
-            let unusual = state.paused
-                || state.eof
-                || state.broken.is_some()
-                || state.raw
-                || state.tapped
-                || !state.may_parse();
-            if state.lending != Lending::Lent || unusual {
+            if state.lending != Lending::Lent || !state.is_plain() || !self.has_window() {
                 return Received::Return;
             }
-            state.transport.clone()
+            state.socket()
         };
-        let Some(mut socket) = transport.socket() else {
+        let Some(socket) = socket else {
             return Received::Return;
         };
-        match socket.read(&mut scratch[..]) {
+        match (&*socket).read(&mut scratch[..]) {
             // The end of the stream stays readable: the driver will see it.
             Ok(0) => Received::Return,
             Ok(len) => {
@@ -126,7 +114,8 @@ impl Connection {
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => Received::Nothing,
                 _ => {
-                    self.lock().failure = Some((errno(&error), Syscall::Read));
+                    let failed = Ending::Failed(errno(&error), Syscall::Read);
+                    self.lock().end(failed);
                     Received::Return
                 }
             },

@@ -1,51 +1,128 @@
-//! A lingering close: bytes that JavaScript was told are taken reach the peer though their connection is over.
+//! What is left of a connection when it is over for JavaScript: bytes that count as taken still reach the peer, and a peer
+//! in the middle of a message can read the answer.
 //!
-//! In core they would be in the kernel's send buffer, which outlives the socket; here a part of them may still wait
-//! for room in it (see [`Output::accept`]).
+//! In core the bytes would be in the kernel's send buffer, which outlives the socket; here a part of them may still wait
+//! for room in it (see `State::take`).
 
-use std::io;
+use std::io::{self, Read};
+use std::net::Shutdown;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socket2::Socket;
-use tokio::io::unix::AsyncFd;
 
-use super::lending::Transport;
+use super::batch::{READ, read_buffer};
+use super::io_thread::Shared;
 use super::output::Output;
-use super::reactor;
+use super::reactor::{self, Registered};
 
 /// How long a peer that does not read is waited for. A kernel keeps the bytes of a closed socket for a minute or two.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Writes the rest in a task of its own, then closes the socket. On an I/O thread.
-pub(super) fn deliver(transport: &Transport, rest: Output) {
-    if rest.is_empty() {
+/// How long a peer may go on with a message that was answered before its end (RFC 9112 §9.6). Core reads on until it
+/// closes, a turn of its event loop later; whoever closes on unread bytes sends RST, which may overtake the answer.
+const READING: Duration = Duration::from_secs(1);
+
+/// What is left to be done.
+pub(super) struct Leave {
+    /// To be written.
+    pub(super) rest: Output,
+    /// FIN is to follow.
+    pub(super) fin: bool,
+    /// What the peer still sends is read and dropped for a while.
+    pub(super) reads: bool,
+}
+
+/// Lets go of a socket, at once or in a task of its own. On an I/O thread.
+pub(super) fn leave(
+    shared: &Arc<Shared>,
+    socket: Arc<Socket>,
+    registered: Option<Registered>,
+    todo: Leave,
+) {
+    if todo.rest.is_empty() && !todo.reads {
+        if todo.fin {
+            finish(&socket);
+        }
         return;
     }
-    let socket = match transport {
-        Transport::None | Transport::Dialled(_) | Transport::Refused(_) => return,
-        Transport::Reactor(socket) => Arc::clone(socket),
-        Transport::Lent(socket) => match socket.try_clone().and_then(reactor::register) {
-            Ok(socket) => Arc::new(socket),
-            // Out of descriptors: there is nobody left to tell.
-            Err(_) => return,
-        },
+    // Out of descriptors of the reactor: there is nobody left to tell.
+    let Ok(socket) = registered.map_or_else(|| reactor::register(socket), Ok) else {
+        return;
     };
+    let promised = Promised {
+        shared: Arc::clone(shared),
+        len: todo.rest.len(),
+    };
+    shared.lingering.fetch_add(promised.len, Ordering::SeqCst);
     tokio::spawn(async move {
         // A peer that has gone, or does not read, does not get them: the same as with core.
-        let _ = tokio::time::timeout(PATIENCE, write_all(&socket, rest)).await;
+        let written = tokio::time::timeout(PATIENCE, write_all(&socket, todo.rest, promised)).await;
+        if !matches!(written, Ok(Ok(()))) {
+            return;
+        }
+        if todo.fin {
+            finish(socket.get_ref());
+        }
+        if todo.reads {
+            let _ = tokio::time::timeout(READING, read_all(&socket)).await;
+        }
     });
 }
 
-async fn write_all(socket: &AsyncFd<Socket>, mut rest: Output) -> io::Result<()> {
+fn finish(socket: &Socket) {
+    // A socket that is not connected any more has told its peer already.
+    let _ = socket.shutdown(Shutdown::Write);
+}
+
+/// Bytes that the end of the process waits for.
+struct Promised {
+    shared: Arc<Shared>,
+    len: usize,
+}
+
+impl Promised {
+    fn kept(&mut self, len: usize) {
+        self.len -= len;
+        self.shared.lingering.fetch_sub(len, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Promised {
+    fn drop(&mut self) {
+        self.kept(self.len);
+    }
+}
+
+async fn write_all(
+    socket: &Registered,
+    mut rest: Output,
+    mut promised: Promised,
+) -> io::Result<()> {
     while !rest.is_empty() {
         let mut guard = socket.writable().await?;
         match rest.write_to(socket.get_ref()) {
-            Ok(_) => {}
+            Ok(written) => promised.kept(written),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// Until the peer has ended its side.
+async fn read_all(socket: &Registered) -> io::Result<()> {
+    let mut scratch = read_buffer();
+    loop {
+        let mut guard = socket.readable().await?;
+        match (&**socket.get_ref()).read(&mut scratch[..READ]) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+            Err(error) => return Err(error),
+        }
+    }
 }

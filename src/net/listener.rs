@@ -1,6 +1,8 @@
 //! Listening sockets: Node binds them, we listen on a duplicate, on the JS thread (its errors are the caller's), and
 //! accept on an I/O thread. A listener without a socket is what connections share that others accept for us.
 
+use std::cell::RefCell;
+use std::fs::File;
 use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -10,11 +12,10 @@ use std::time::Duration;
 
 use http_native_proto as proto;
 use socket2::{Socket, TcpKeepalive};
-use tokio::io::unix::AsyncFd;
 
-use super::io_thread::{self, Shared};
+use super::io_thread::{self, IoThread, Shared};
 use super::mailbox::Command;
-use super::reactor;
+use super::reactor::{self, Registered};
 
 /// How long accepting rests when the process or the system is out of file descriptors or memory.
 const EXHAUSTED: Duration = Duration::from_millis(100);
@@ -30,9 +31,7 @@ pub(crate) struct Accepted {
 enum Slot {
     /// Not listening, or no longer.
     None,
-    /// Listening; the I/O thread has not come to it yet.
-    Bound(Socket),
-    Accepting(AsyncFd<Socket>),
+    Accepting(Registered),
 }
 
 /// What the connections of one server share, and its listening socket, if it accepts them here.
@@ -98,14 +97,21 @@ impl Listener {
         &self.threads
     }
 
-    /// Listens on a bound socket, and accepts on the first of the I/O threads.
+    /// Listens on a bound socket, and accepts on this thread, the first of its I/O threads.
     ///
     /// # Errors
-    /// The system refuses to listen.
-    pub(crate) fn listen(self: &Arc<Self>, socket: Socket, backlog: i32) -> io::Result<()> {
+    /// The system refuses to listen, or the reactor takes no more.
+    pub(crate) fn listen(
+        self: &Arc<Self>,
+        socket: Socket,
+        backlog: i32,
+        thread: &IoThread,
+    ) -> io::Result<()> {
         socket.listen(backlog)?;
-        *self.slot() = Slot::Bound(socket);
-        self.threads[0]
+        socket.set_nonblocking(true)?;
+        *self.slot() = Slot::Accepting(thread.register(socket)?);
+        thread
+            .shared
             .mailbox
             .deliver([Command::Listen(Arc::clone(self))]);
         Ok(())
@@ -131,21 +137,6 @@ impl Listener {
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts the socket on the reactor of the running I/O thread. False when it was closed before, or can't be.
-    fn register(&self) -> bool {
-        let mut slot = self.slot();
-        let Slot::Bound(socket) = std::mem::replace(&mut *slot, Slot::None) else {
-            return false;
-        };
-        let registered = socket
-            .set_nonblocking(true)
-            .and_then(|()| reactor::register(socket));
-        registered.is_ok_and(|socket| {
-            *slot = Slot::Accepting(socket);
-            true
-        })
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Socket>>> {
@@ -196,11 +187,45 @@ pub(crate) fn set_keep_alive(socket: &Socket, on: bool, delay: Duration) -> io::
     Ok(())
 }
 
+thread_local! {
+    /// A descriptor to give up when there is no other, as libuv has one: with it those who wait to be accepted are
+    /// accepted and closed, and learn that they must come another time.
+    static SPARE: RefCell<Option<File>> = const { RefCell::new(None) };
+}
+
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+impl Listener {
+    /// There is no descriptor for a connection: closes those that wait. False if that cannot be done.
+    fn turn_away(&self) -> bool {
+        SPARE.with_borrow_mut(|slot| {
+            if slot.take().is_none() {
+                *slot = spare();
+                return false;
+            }
+            if let Slot::Accepting(socket) = &*self.slot() {
+                while socket.get_ref().accept().is_ok() {}
+            }
+            *slot = spare();
+            true
+        })
+    }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    // EMFILE and ENFILE have no stable ErrorKind; the same on Linux, macOS and the BSDs.
+    matches!(error.raw_os_error(), Some(23 | 24))
+}
+
 /// Accepts until the listener is closed.
 pub(super) async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
-    if !listener.register() {
-        return;
-    }
+    SPARE.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = spare();
+        }
+    });
     // Connections came that the reactor has not been asked about yet.
     let mut fresh = false;
     loop {
@@ -222,7 +247,11 @@ pub(super) async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
                 }
             }
             Some(Ok(None)) => return,
-            Some(Err(_)) => tokio::time::sleep(EXHAUSTED).await,
+            Some(Err(error)) => {
+                if !is_out_of_descriptors(&error) || !listener.turn_away() {
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
             // The first request is often there already. One more look, without waiting, before the thread parks and
             // publishes, and it goes up with its ACCEPT, in one wake of the JS thread.
             None => {
@@ -239,8 +268,8 @@ pub(super) fn adopt(socket: Socket, listener: &Arc<Listener>, shared: &Arc<Share
     if listener.prepare(&socket).is_err() {
         return;
     }
-    let Ok(socket) = reactor::register(socket) else {
+    let Ok(socket) = reactor::register(Arc::new(socket)) else {
         return;
     };
-    io_thread::serve(Arc::new(socket), listener, shared);
+    io_thread::serve(socket, listener, shared);
 }

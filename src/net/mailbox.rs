@@ -6,11 +6,11 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use socket2::Socket;
-use tokio::io::unix::AsyncFd;
 
 use super::connection::Connection;
 use super::dial::Dial;
 use super::listener::Listener;
+use super::reactor::Registered;
 
 /// What the JS thread may ask an I/O thread to do.
 pub(crate) enum Command {
@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// A connection whose socket is on this thread's reactor already.
     Drive {
         connection: Arc<Connection>,
-        socket: Arc<AsyncFd<Socket>>,
+        socket: Registered,
     },
     /// Report connections of the listener whose head or message took longer than this; zero: no limit.
     Expire {
@@ -99,6 +99,12 @@ impl Mailbox {
         if self.mail.load(Ordering::Relaxed) {
             self.wake();
         }
+    }
+
+    /// The thread has ended: what it would be woken by holds its runtime, and with that its descriptors.
+    pub(super) fn close(&self) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.commands().clear();
     }
 
     pub(crate) fn wake_up(&self) {

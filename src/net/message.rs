@@ -8,8 +8,13 @@ pub(crate) enum Body<'a> {
     None,
     /// To be copied behind the head.
     Copied(&'a [u8]),
-    /// Memory that stays until written.
-    Kept(Bytes),
+    /// Ours already.
+    Owned(Bytes),
+    /// Memory that is JavaScript's, and stays until it is written. `is_told`: somebody learns when it counts as taken.
+    Borrowed {
+        bytes: Bytes,
+        is_told: bool,
+    },
 }
 
 impl Body<'_> {
@@ -17,7 +22,7 @@ impl Body<'_> {
         match self {
             Self::None => 0,
             Self::Copied(bytes) => bytes.len(),
-            Self::Kept(bytes) => bytes.len(),
+            Self::Owned(bytes) | Self::Borrowed { bytes, .. } => bytes.len(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Sockets on tokio: listen, accept, dial, one driver per connection, timers.
 //!
-//! Knows `proto` and tokio; never Node-API. What happens is appended to the [`event::EventQueue`]; what
+//! Knows `proto` and tokio; never Node-API. What happens is appended to the [`event::EventQueue`] of its I/O thread; what
 //! JavaScript says arrives through [`connection::Connection`] and the [`mailbox::Mailbox`] of the I/O thread.
 
 pub(crate) mod batch;
@@ -10,6 +10,7 @@ mod driver;
 pub(crate) mod event;
 mod flush;
 mod handover;
+mod input;
 pub(crate) mod io_thread;
 pub(crate) mod lending;
 mod linger;
@@ -21,6 +22,7 @@ mod reactor;
 mod receive;
 mod send;
 mod staleness;
+mod state;
 #[cfg(test)]
 mod tests;
 mod timing;

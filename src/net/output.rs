@@ -10,20 +10,25 @@ use socket2::Socket;
 /// where a copy starts to cost more than one more I/O vector.
 pub(crate) const SEGMENT: usize = 16 * 1024;
 
-/// What a connection may hold and yet count as taken: a writer goes on at once instead of waiting for the I/O thread.
-/// The kernel's send buffer, which core fills directly, grows to megabytes.
-const ACCEPTED_MAX: usize = 256 * 1024;
-
 /// I/O vectors per system call. Linux takes 1024; past a few dozen the gain is gone.
 const VECTORS: usize = 64;
 
 /// A tail buffer up to this size is kept when it is empty, so that the next response need not allocate.
 const KEPT: usize = 2 * 1024;
 
+/// Bytes that keep their own memory.
+struct Segment {
+    bytes: Bytes,
+    /// It is JavaScript's memory, which may change until it is written.
+    borrowed: bool,
+}
+
 /// What has been said but not yet taken by the kernel, in order.
 #[derive(Default)]
 pub(crate) struct Output {
-    segments: VecDeque<Bytes>,
+    segments: VecDeque<Segment>,
+    /// Segments that are borrowed.
+    borrowed: usize,
     tail: Vec<u8>,
     /// Bytes of `tail` that were written already.
     written: usize,
@@ -45,18 +50,19 @@ impl Output {
     }
 
     /// Bytes waiting that do not count as taken.
-    pub(crate) fn unaccepted(&self) -> usize {
+    pub(crate) fn untaken(&self) -> usize {
         self.len() - self.accepted
     }
 
-    /// Counts everything here as taken, as core's writer does with what the kernel's send buffer took. Refused when
-    /// that is more than [`ACCEPTED_MAX`].
-    pub(crate) fn accept(&mut self) -> bool {
-        let fits = self.len() <= ACCEPTED_MAX;
-        if fits {
-            self.accepted = self.len();
-        }
-        fits
+    /// Is a part of it JavaScript's memory?
+    pub(crate) fn is_borrowed(&self) -> bool {
+        self.borrowed != 0
+    }
+
+    /// Counts everything here as taken; whether it may is decided by `State::take`.
+    pub(crate) fn accept(&mut self) {
+        debug_assert!(!self.is_borrowed());
+        self.accepted = self.len();
     }
 
     /// Takes what counts as taken; the rest is lost.
@@ -96,10 +102,11 @@ impl Output {
                 let Some(last) = self.segments.back_mut() else {
                     break;
                 };
-                let kept = last.len().saturating_sub(over);
-                self.sealed -= last.len() - kept;
-                last.truncate(kept);
+                let kept = last.bytes.len().saturating_sub(over);
+                self.sealed -= last.bytes.len() - kept;
+                last.bytes.truncate(kept);
                 if kept == 0 {
+                    self.borrowed -= usize::from(last.borrowed);
                     self.segments.pop_back();
                 }
             }
@@ -114,9 +121,19 @@ impl Output {
 
     /// Appends bytes that keep their own memory.
     pub(crate) fn push(&mut self, bytes: Bytes) {
+        self.append_segment(bytes, false);
+    }
+
+    /// Appends bytes of memory that is JavaScript's, and only the kernel reads.
+    pub(crate) fn push_borrowed(&mut self, bytes: Bytes) {
+        self.append_segment(bytes, true);
+    }
+
+    fn append_segment(&mut self, bytes: Bytes, borrowed: bool) {
         self.seal();
         self.sealed += bytes.len();
-        self.segments.push_back(bytes);
+        self.borrowed += usize::from(borrowed);
+        self.segments.push_back(Segment { bytes, borrowed });
     }
 
     /// Appends everything of `later`.
@@ -131,6 +148,7 @@ impl Output {
             self.accepted = self.sealed + later.accepted;
         }
         self.sealed += later.sealed;
+        self.borrowed += later.borrowed;
         self.segments.append(&mut later.segments);
     }
 
@@ -143,9 +161,10 @@ impl Output {
         self.seal();
         let mut all = Vec::with_capacity(self.sealed);
         for segment in self.segments.drain(..) {
-            all.extend_from_slice(&segment);
+            all.extend_from_slice(&segment.bytes);
         }
         self.sealed = 0;
+        self.borrowed = 0;
         self.accepted = 0;
         all
     }
@@ -161,7 +180,7 @@ impl Output {
                 self.segments
                     .iter()
                     .take(VECTORS - 1)
-                    .map(|segment| IoSlice::new(segment)),
+                    .map(|segment| IoSlice::new(&segment.bytes)),
             );
             if self.segments.len() < VECTORS && !rest.is_empty() {
                 vectors.push(IoSlice::new(rest));
@@ -176,13 +195,15 @@ impl Output {
         self.accepted = self.accepted.saturating_sub(taken);
         self.corked = self.corked.saturating_sub(taken);
         while let Some(front) = self.segments.front_mut() {
-            if taken < front.len() {
-                let _ = front.split_to(taken);
+            let len = front.bytes.len();
+            if taken < len {
+                let _ = front.bytes.split_to(taken);
                 self.sealed -= taken;
                 return;
             }
-            taken -= front.len();
-            self.sealed -= front.len();
+            taken -= len;
+            self.sealed -= len;
+            self.borrowed -= usize::from(front.borrowed);
             self.segments.pop_front();
         }
         self.written += taken;
@@ -201,7 +222,10 @@ impl Output {
         let _ = tail.split_to(std::mem::take(&mut self.written));
         if !tail.is_empty() {
             self.sealed += tail.len();
-            self.segments.push_back(tail);
+            self.segments.push_back(Segment {
+                bytes: tail,
+                borrowed: false,
+            });
         }
     }
 }
@@ -251,23 +275,42 @@ mod tests {
     fn what_is_accepted_counts_as_taken() {
         let mut output = Output::default();
         output.tail().extend_from_slice(b"abc");
-        assert!(output.accept());
+        output.accept();
         output.push(Bytes::from_static(b"defg"));
-        assert_eq!((output.len(), output.unaccepted()), (7, 4));
+        assert_eq!((output.len(), output.untaken()), (7, 4));
         output.advance(2);
-        assert_eq!((output.len(), output.unaccepted()), (5, 4));
+        assert_eq!((output.len(), output.untaken()), (5, 4));
         let mut later = Output::default();
         later.tail().extend_from_slice(b"hi");
-        assert!(later.accept());
+        later.accept();
         output.append(later);
-        assert_eq!((output.len(), output.unaccepted()), (7, 0));
+        assert_eq!((output.len(), output.untaken()), (7, 0));
         output.push(Bytes::from_static(b"jk"));
         assert_eq!(output.take_accepted().take_all(), b"cdefghi");
         assert!(output.is_empty());
         assert!(output.take_accepted().is_empty());
-        output.push(Bytes::from(vec![0; ACCEPTED_MAX + 1]));
-        assert!(!output.accept());
-        assert_eq!(output.unaccepted(), ACCEPTED_MAX + 1);
+    }
+
+    #[test]
+    fn borrowed_memory_is_known_for_as_long_as_it_is_here() {
+        let mut output = Output::default();
+        output.push_borrowed(Bytes::from_static(b"abc"));
+        output.tail().extend_from_slice(b"de");
+        output.advance(2);
+        assert!(output.is_borrowed());
+        output.advance(1);
+        assert!(!output.is_borrowed());
+        output.cork();
+        output.push_borrowed(Bytes::from_static(b"fg"));
+        assert!(output.is_borrowed());
+        output.discard();
+        assert!(!output.is_borrowed());
+        let mut later = Output::default();
+        later.push_borrowed(Bytes::from_static(b"h"));
+        output.append(later);
+        assert!(output.is_borrowed());
+        assert_eq!(output.take_all(), b"deh");
+        assert!(!output.is_borrowed());
     }
 
     #[test]

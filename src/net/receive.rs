@@ -6,8 +6,10 @@ use http_native_proto as proto;
 use proto::{BodyFraming, Event as Said};
 
 use super::batch::{Batch, Payload};
-use super::connection::{Broken, Connection, State};
+use super::connection::{Connection, EVENTS_A_CALL};
 use super::event::Event;
+use super::input::{Broken, Mode, Packet};
+use super::state::State;
 
 // Flags of REQUEST and RESPONSE records, docs/BOUNDARY.md.
 const KEEP_ALIVE: i32 = 1;
@@ -103,6 +105,13 @@ fn end(id: u32, trailers: &proto::Fields<'_>, at_eof: bool, batch: &mut Batch) -
     }
 }
 
+/// How far a packet was parsed.
+enum Parsed {
+    Whole,
+    /// Its rest, from here on, must wait.
+    UpTo(usize),
+}
+
 impl Connection {
     /// Takes one packet from the socket.
     pub(super) fn receive_packet(
@@ -112,75 +121,113 @@ impl Connection {
         batch: &mut Batch,
         now: Instant,
     ) {
+        state.virgin = false;
         if state.tapped {
-            state.virgin = false;
             batch.packet(|batch| self.raw(packet, batch));
+        } else if state.input.is_empty() {
+            // Where it was read: only what must wait is copied.
+            if let Parsed::UpTo(at) = self.parse(state, packet, 0, batch, now) {
+                state.input.put_back(Packet {
+                    bytes: packet.to_vec(),
+                    at,
+                });
+            }
         } else {
-            self.parse(state, packet, batch, now);
+            state.input.push(packet);
+            self.parse_waiting(state, batch, now);
         }
     }
 
-    /// Parses one packet as far as it may be parsed now; the rest is carried.
-    pub(super) fn parse(&self, state: &mut State, packet: &[u8], batch: &mut Batch, now: Instant) {
-        batch.packet(|batch| self.parse_into(state, packet, batch, now));
+    /// Parses what waits, packet by packet, as far as it may be parsed now.
+    pub(super) fn parse_waiting(&self, state: &mut State, batch: &mut Batch, now: Instant) {
+        while self.may_go_on(state, batch)
+            && let Some(mut packet) = state.input.take()
+        {
+            if let Parsed::UpTo(at) = self.parse(state, &packet.bytes, packet.at, batch, now) {
+                packet.at = at;
+                state.input.put_back(packet);
+                return;
+            }
+        }
     }
 
-    fn parse_into(&self, state: &mut State, packet: &[u8], batch: &mut Batch, now: Instant) {
-        state.virgin = false;
-        state.proto.begin_packet();
-        self.parse_from(state, packet, 0, batch, now);
+    /// May the next event be made? A stream's bytes are held back by JavaScript, or by how much one call gives.
+    fn may_go_on(&self, state: &State, batch: &Batch) -> bool {
+        if self.thread().is_none() || state.tapped {
+            return batch.events.len() < EVENTS_A_CALL;
+        }
+        state.may_parse() && self.has_window()
+    }
+
+    /// Is there more for a caller who gets events one call at a time?
+    pub(super) fn has_more(&self, state: &State, batch: &Batch) -> bool {
+        !state.input.is_empty() && batch.events.len() >= EVENTS_A_CALL
+    }
+
+    fn push(&self, batch: &mut Batch, event: Event) {
+        self.queued(event.weight());
+        batch.events.push(event);
     }
 
     /// Parses the rest of a packet of which the first `start` bytes are parsed.
-    pub(super) fn parse_from(
+    fn parse(
         &self,
         state: &mut State,
         packet: &[u8],
         start: usize,
         batch: &mut Batch,
         now: Instant,
-    ) {
-        if let Some(broken) = &mut state.broken {
-            let raw = Some(batch.payload(packet));
-            self.queued(packet.len());
-            batch.events.push(Event::ParseError {
-                id: self.id,
-                kind: broken.kind,
-                bytes_parsed: broken.behind,
-                packet: raw,
-            });
-            if self.thread().is_none() {
-                broken.behind -= packet.len() as i64;
+    ) -> Parsed {
+        let mut parsed = Parsed::Whole;
+        batch.packet(|batch| parsed = self.parse_into(state, packet, start, batch, now));
+        parsed
+    }
+
+    fn parse_into(
+        &self,
+        state: &mut State,
+        packet: &[u8],
+        start: usize,
+        batch: &mut Batch,
+        now: Instant,
+    ) -> Parsed {
+        match &mut state.input.mode {
+            Mode::Broken(broken) => {
+                let raw = Some(batch.payload(packet));
+                let (kind, bytes_parsed) = (broken.kind, broken.behind);
+                if self.thread().is_none() {
+                    broken.behind -= packet.len() as i64;
+                }
+                self.fail(batch, kind, bytes_parsed, raw);
+                return Parsed::Whole;
             }
-            return;
+            Mode::Raw => {
+                self.raw(&packet[start..], batch);
+                return Parsed::Whole;
+            }
+            Mode::Held => return Parsed::UpTo(start),
+            Mode::Parsing => {}
         }
-        if state.raw {
-            self.raw(packet, batch);
-            return;
+        if start == 0 {
+            state.proto.begin_packet();
         }
         let id = self.id;
         let mut input = &packet[start..];
-        let mut holds_body = false;
-        loop {
-            if !state.may_parse() && !state.tapped && self.thread().is_some() {
-                state.carry.extend_from_slice(input);
-                break;
+        let parsed = loop {
+            let at = packet.len() - input.len();
+            if !self.may_go_on(state, batch) {
+                break Parsed::UpTo(at);
             }
             match state.proto.next_event(&mut input) {
-                Ok(Said::NeedData) => break,
+                Ok(Said::NeedData) => break Parsed::Whole,
                 Ok(Said::Held) => {
-                    state.held = true;
-                    if holds_body {
-                        state.preceding = packet[..packet.len() - input.len()].to_vec();
-                    }
-                    state.carry.extend_from_slice(input);
-                    break;
+                    state.input.mode = Mode::Held;
+                    break Parsed::UpTo(packet.len() - input.len());
                 }
                 Ok(Said::Request(head)) => {
                     let event = request(id, &head, batch);
                     let has_body = has_body(head.body);
-                    holds_body = head.switch && has_body;
-                    batch.events.push(event);
+                    self.push(batch, event);
                     if state.timing.keep_alive_set {
                         state.timing.keep_alive_set = false;
                         state.timing.idle = self
@@ -196,31 +243,29 @@ impl Connection {
                 }
                 Ok(Said::Response(head)) => {
                     let event = response(id, &head, batch);
-                    batch.events.push(event);
+                    self.push(batch, event);
                 }
                 Ok(Said::Data(piece)) => {
                     let payload = batch.payload(piece);
-                    self.queued(piece.len());
-                    batch.events.push(Event::Data { id, payload });
+                    self.push(batch, Event::Data { id, payload });
                 }
                 Ok(Said::End(trailers)) => {
                     let event = end(id, &trailers, false, batch);
-                    batch.events.push(event);
+                    self.push(batch, event);
                     state.timing.message_complete();
                     if state.proto.has_switched() {
-                        state.held = true;
-                        state.carry.extend_from_slice(input);
-                        break;
+                        state.input.mode = Mode::Held;
+                        break Parsed::UpTo(packet.len() - input.len());
                     }
                 }
                 Ok(Said::Raw(rest)) => {
-                    state.raw = true;
+                    state.input.mode = Mode::Raw;
                     self.raw(rest, batch);
-                    break;
+                    break Parsed::Whole;
                 }
                 Err(error) => {
                     let kind = error.kind as u8;
-                    state.broken = Some(Broken {
+                    state.input.mode = Mode::Broken(Broken {
                         kind,
                         behind: match self.thread() {
                             Some(_) => error.offset as i64,
@@ -228,29 +273,34 @@ impl Connection {
                         },
                     });
                     let raw = Some(batch.payload(packet));
-                    self.queued(packet.len());
-                    batch.events.push(Event::ParseError {
-                        id,
-                        kind,
-                        bytes_parsed: error.offset as i64,
-                        packet: raw,
-                    });
-                    break;
+                    self.fail(batch, kind, error.offset as i64, raw);
+                    break Parsed::Whole;
                 }
             }
-        }
-        if state.proto.receiving() || state.broken.is_some() {
+        };
+        if state.proto.receiving() || state.input.is_broken() {
             // A message that is broken will not end, and its time is limited all the same.
             state.timing.message_continues(now);
-        } else {
-            state.timing.message_complete();
         }
+        parsed
+    }
+
+    fn fail(&self, batch: &mut Batch, kind: u8, bytes_parsed: i64, packet: Option<Payload>) {
+        self.push(
+            batch,
+            Event::ParseError {
+                id: self.id,
+                kind,
+                bytes_parsed,
+                packet,
+            },
+        );
     }
 
     /// A message is over without having had a body.
     pub(super) fn message_ends(&self, batch: &mut Batch) {
         let event = end(self.id, &proto::Fields::EMPTY, false, batch);
-        batch.events.push(event);
+        self.push(batch, event);
     }
 
     /// The peer ended its side of the socket.
@@ -269,22 +319,17 @@ impl Connection {
 
     fn parse_eof_into(&self, state: &mut State, batch: &mut Batch) {
         let id = self.id;
-        if state.broken.is_none() && !state.raw {
+        if matches!(state.input.mode, Mode::Parsing | Mode::Held) {
             match state.proto.end_of_input() {
                 Ok(Said::End(trailers)) => {
                     let event = end(id, &trailers, true, batch);
-                    batch.events.push(event);
+                    self.push(batch, event);
                 }
                 Ok(_) => {}
                 Err(error) => {
                     let kind = error.kind as u8;
-                    state.broken = Some(Broken { kind, behind: 0 });
-                    batch.events.push(Event::ParseError {
-                        id,
-                        kind,
-                        bytes_parsed: error.offset as i64,
-                        packet: None,
-                    });
+                    state.input.mode = Mode::Broken(Broken { kind, behind: 0 });
+                    self.fail(batch, kind, error.offset as i64, None);
                 }
             }
         }
@@ -296,10 +341,12 @@ impl Connection {
             return;
         }
         let payload = batch.payload(bytes);
-        self.queued(bytes.len());
-        batch.events.push(Event::Raw {
-            id: self.id,
-            payload,
-        });
+        self.push(
+            batch,
+            Event::Raw {
+                id: self.id,
+                payload,
+            },
+        );
     }
 }

@@ -5,22 +5,37 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_native_proto as proto;
 
-use super::connection::{Connection, Ending, State};
+use super::connection::Connection;
 use super::message::{Body, Head, Message};
 use super::output::SEGMENT;
+use super::state::{Ending, Flow, State, TAKEN_MAX};
 
 impl State {
-    /// What is said after the end, before JavaScript knows of it, counts as waiting for ever: a writer that heeds
-    /// back-pressure stops, and hears of the end.
-    fn lose(&mut self, len: usize) -> usize {
-        self.lost += len;
-        self.lost
-    }
-
+    /// The request goes out, or is said to be under way; what waits of its answer is a duty of the driver's now.
     fn expect_response(&mut self, head: bool, connect: bool) {
-        self.attention |= !self.asked && !self.carry.is_empty();
         self.asked = true;
         self.proto.expect_response(head, connect);
+    }
+
+    /// Appends bytes of a body, or raw ones. Memory of JavaScript's becomes ours if it would count as taken then, unless
+    /// nobody will be told: it stays JavaScript's until it is written.
+    fn append(&mut self, body: Body<'_>) {
+        match body {
+            Body::None => {}
+            Body::Copied(bytes) if bytes.len() < SEGMENT => {
+                self.output.tail().extend_from_slice(bytes);
+            }
+            Body::Copied(bytes) => self.output.push(Bytes::copy_from_slice(bytes)),
+            Body::Owned(bytes) => self.output.push(bytes),
+            Body::Borrowed { bytes, is_told } => {
+                let fits = self.flow != Flow::Blocked && self.untaken() + bytes.len() <= TAKEN_MAX;
+                if is_told && fits {
+                    self.output.push(Bytes::copy_from_slice(&bytes));
+                } else {
+                    self.output.push_borrowed(bytes);
+                }
+            }
+        }
     }
 }
 
@@ -32,7 +47,7 @@ impl Connection {
     pub(crate) fn send(&self, message: Message<'_>) -> Result<usize, proto::SendError> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        if state.closed {
+        if state.is_over() {
             return Ok(state.lose(message.body.len()));
         }
         if message.cork {
@@ -64,14 +79,7 @@ impl Connection {
         }
         let len = message.body.len();
         if len > 0 && state.proto.begin_data(len, state.output.tail()) {
-            match message.body {
-                Body::None => {}
-                Body::Copied(bytes) if bytes.len() < SEGMENT => {
-                    state.output.tail().extend_from_slice(bytes);
-                }
-                Body::Copied(bytes) => state.output.push(Bytes::copy_from_slice(bytes)),
-                Body::Kept(bytes) => state.output.push(bytes),
-            }
+            state.append(message.body);
             state.proto.finish_data(state.output.tail());
         }
         if let Some(trailers) = message.end {
@@ -82,13 +90,12 @@ impl Connection {
                 state.output.tail(),
             )?;
             if message.last && self.role == proto::Role::Server {
-                state.ending = state.ending.max_with(Ending::AfterOutput);
-                state.attention = true;
+                state.end(Ending::AfterOutput);
             } else {
                 self.response_ended(state);
             }
         }
-        Ok(state.output.unaccepted())
+        Ok(state.output.untaken())
     }
 
     /// Client: the head of the next request is not sent yet, but the peer may answer all the same.
@@ -108,9 +115,6 @@ impl Connection {
 
     /// Between exchanges the keep-alive timeout counts.
     fn response_ended(&self, state: &mut State) {
-        if !state.carry.is_empty() {
-            state.attention = true;
-        }
         if self.role == proto::Role::Server
             && state.proto.outstanding() == 0
             && let Some(listener) = &self.listener
@@ -132,39 +136,37 @@ impl Connection {
     /// Appends bytes outside of any message. Returns the bytes that wait to be written.
     pub(crate) fn write_raw(&self, body: Body<'_>) -> usize {
         let mut state = self.lock();
-        if state.closed {
+        if state.is_over() {
             return state.lose(body.len());
         }
-        match body {
-            Body::None => {}
-            Body::Copied(bytes) => state.output.tail().extend_from_slice(bytes),
-            Body::Kept(bytes) => state.output.push(bytes),
-        }
-        state.output.unaccepted()
+        state.append(body);
+        state.output.untaken()
     }
 
     /// Bytes that do not count as taken.
     pub(crate) fn pending(&self) -> usize {
-        let state = self.lock();
-        state.output.unaccepted() + state.in_flight + state.lost
+        self.lock().untaken()
     }
 
     /// Bytes that wait as in a stream: those that are corked, and all that do not count as taken while the kernel has no
     /// room.
     pub(crate) fn waiting(&self, is_corked: bool) -> usize {
         let state = self.lock();
-        if state.blocked {
-            state.output.unaccepted() + state.in_flight
-        } else if is_corked {
-            state.output.since_cork()
-        } else {
-            0
+        match state.flow {
+            Flow::Blocked => state.output.untaken(),
+            _ if is_corked => state.output.since_cork(),
+            _ => 0,
         }
+    }
+
+    /// Bytes that are promised: they count as taken, and the kernel has not got them.
+    pub(crate) fn promised(&self) -> usize {
+        let state = self.lock();
+        (state.said() - state.lost - state.bytes_written) as usize - state.live_untaken()
     }
 
     /// Is anything there for the kernel?
     pub(crate) fn has_output(&self) -> bool {
-        let state = self.lock();
-        state.writing || !state.output.is_empty()
+        !self.lock().is_written()
     }
 }

@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 
 use socket2::Socket;
 
-use super::connection::{Connection, Ending};
+use super::connection::Connection;
+use super::input::Mode;
+use super::state::{Ending, Fin};
 
 impl Connection {
     /// Has the peer ended an idle connection, or said something that nobody asked for? Asks the kernel for what no
@@ -29,14 +31,11 @@ impl Connection {
             return true;
         }
         let state = self.lock();
-        state.closed
-            || state.eof
-            || state.fin
-            || state.raw
-            || state.broken.is_some()
-            || state.failure.is_some()
+        state.eof
+            || state.fin != Fin::None
             || state.ending != Ending::None
-            || !state.carry.is_empty()
+            || state.input.mode != Mode::Parsing
+            || !state.input.is_empty()
             || state.proto.receiving()
     }
 }

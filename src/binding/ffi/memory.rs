@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use napi::sys;
 
 use super::scope::{Failure, Outcome, Reference, Scope, Value, check};
-use crate::net::event::{Event, EventQueue};
+use crate::net::event::Wake;
 
 /// Bytes, and buffers, that may wait to be let go of before the JS thread is woken for it.
 const WAITING_BYTES: usize = 1024 * 1024;
@@ -15,14 +15,14 @@ const WAITING: usize = 16;
 /// References to JS memory whose bytes were written; deleted on the JS thread.
 pub(in crate::binding) struct Releases {
     waiting: Mutex<(Vec<usize>, usize)>,
-    queue: Arc<EventQueue>,
+    wake: Arc<Wake>,
 }
 
 impl Releases {
-    pub(in crate::binding) fn new(queue: Arc<EventQueue>) -> Self {
+    pub(in crate::binding) fn new(wake: Arc<Wake>) -> Self {
         Self {
             waiting: Mutex::default(),
-            queue,
+            wake,
         }
     }
 
@@ -37,7 +37,7 @@ impl Releases {
         // Small change waits for the next event: a busy server has one soon, and an idle one has little to free.
         if *bytes >= WAITING_BYTES || waiting.len() == WAITING {
             *bytes = 0;
-            self.queue.push(Event::Release);
+            self.wake.give();
         }
     }
 

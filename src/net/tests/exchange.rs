@@ -86,12 +86,12 @@ fn a_slow_reader_is_waited_for_and_then_drained() {
     stage.head();
     let len = 16 * 1024 * 1024;
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n");
-    let body = Body::Kept(Bytes::from(vec![b'x'; len]));
+    let body = Body::Owned(Bytes::from(vec![b'x'; len]));
     let pending = connection
         .send(response(head.as_bytes(), 3, len, body, false))
         .unwrap();
     assert_eq!(pending, head.len() + len);
-    connection.notify_drain();
+    connection.take(connection.bytes_said());
     stage.attend(&connection);
     let mut answer = vec![0; head.len() + len];
     peer.read_exact(&mut answer).unwrap();
@@ -161,9 +161,9 @@ fn what_counts_as_taken_reaches_a_slow_peer_though_the_connection_is_destroyed()
     let socket = transport.socket().unwrap();
     socket.set_send_buffer_size(4096).unwrap();
 
-    connection.write_raw(Body::Kept(Bytes::from(vec![b'x'; LEN])));
-    assert!(connection.notify_drain());
-    connection.write_raw(Body::Kept(Bytes::from(vec![b'y'; LEN])));
+    connection.write_raw(Body::Owned(Bytes::from(vec![b'x'; LEN])));
+    assert_eq!(connection.take(connection.bytes_said()), 0);
+    connection.write_raw(Body::Owned(Bytes::from(vec![b'y'; LEN])));
     stage.attend(&connection);
     connection.destroy();
     stage.attend(&connection);

@@ -53,11 +53,11 @@ fn a_lent_socket_that_is_full_is_wanted_back() {
     stage.head();
     let len = 16 * 1024 * 1024;
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n");
-    let body = Body::Kept(Bytes::from(vec![b'x'; len]));
+    let body = Body::Owned(Bytes::from(vec![b'x'; len]));
     connection
         .send(response(head.as_bytes(), 3, len, body, false))
         .unwrap();
-    connection.notify_drain();
+    connection.take(connection.bytes_said());
     stage.attend(&connection);
     assert!(matches!(stage.next(), (Event::Lent { .. }, _)));
     connection.return_loan();

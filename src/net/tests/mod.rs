@@ -19,7 +19,7 @@ use socket2::{Domain, Socket, Type};
 use super::batch::{Batch, ReadBuffer, read_buffer};
 use super::connection::{Connection, WINDOW};
 use super::dial::{Dial, Target};
-use super::event::{Event, EventQueue, Syscall};
+use super::event::{Event, EventQueue, Syscall, Wake};
 use super::io_thread::{Ids, IoThread, adopt};
 use super::lending::{Received, Transport};
 use super::listener::{Accepted, Listener};
@@ -42,9 +42,10 @@ impl Stage {
     fn new() -> Self {
         // One signal at most is on its way.
         let (signal, signals) = sync_channel(1);
-        let queue = Arc::new(EventQueue::new(Box::new(move || {
+        let wake = Arc::new(Wake::new(Box::new(move || {
             let _ = signal.try_send(());
         })));
+        let queue = Arc::new(EventQueue::new(wake));
         let ids = Arc::<Ids>::default();
         let thread = IoThread::start(0, Arc::clone(&queue), Arc::clone(&ids)).unwrap();
         Self {
@@ -65,7 +66,7 @@ impl Stage {
         let threads = vec![Arc::clone(&self.thread.shared)];
         let listener = Arc::new(Listener::new(0, Config::default(), accepted, threads));
         listener.configure(0, idle, false);
-        listener.listen(socket, 16).unwrap();
+        listener.listen(socket, 16, &self.thread).unwrap();
         (address, listener)
     }
 
@@ -100,6 +101,7 @@ impl Stage {
             }
             self.signals.recv_timeout(patience).ok()?;
             let mut batch = Batch::default();
+            self.queue.wake.taken();
             self.queue.take(&mut batch);
             for event in std::mem::take(&mut batch.events) {
                 let bytes = match &event {

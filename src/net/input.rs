@@ -1,0 +1,112 @@
+//! What was read of a connection and is not parsed yet: the one way in.
+//!
+//! Parsing may have to wait for JavaScript: for the answer to a head that asks to leave HTTP, for a request to be sent,
+//! for answers, for room. Whatever was read meanwhile stands behind what waits, so that bytes are parsed in the order in
+//! which they were read, whatever held them back: packets enter at the back ([`Input::push`]) and are parsed at the front
+//! ([`Input::take`], [`Input::put_back`]), and there is no other door.
+
+use std::collections::VecDeque;
+
+/// What the next bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// HTTP.
+    Parsing,
+    /// Not known: a head asks to leave HTTP, or the body behind one that may is over. Parsing waits for the answer.
+    Held,
+    /// Another protocol: they go up as they come.
+    Raw,
+    /// Parsing failed.
+    Broken(Broken),
+}
+
+/// Parsing failed, and fails again with every packet until JavaScript closes, as in core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) kind: u8,
+    /// What `bytesParsed` of the next packet says: for a stream where the failure lies, counted
+    /// from the end of the last packet, and for a socket, whose packets all come into the same
+    /// buffer of core's, the same every time.
+    pub(super) behind: i64,
+}
+
+/// One read's bytes, of which those before `at` are parsed: errors are counted from the start of a packet.
+#[derive(Debug)]
+pub(super) struct Packet {
+    pub(super) bytes: Vec<u8>,
+    pub(super) at: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) mode: Mode,
+    waiting: VecDeque<Packet>,
+}
+
+impl Input {
+    pub(super) fn new() -> Self {
+        Self {
+            mode: Mode::Parsing,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Nothing waits: the next packet may be parsed where it was read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// A packet that was read waits behind those before it.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.waiting.push_back(Packet {
+            bytes: bytes.to_vec(),
+            at: 0,
+        });
+    }
+
+    /// The packet whose turn it is.
+    pub(super) fn take(&mut self) -> Option<Packet> {
+        self.waiting.pop_front()
+    }
+
+    /// The rest of it must wait. It stays the first.
+    pub(super) fn put_back(&mut self, packet: Packet) {
+        self.waiting.push_front(packet);
+    }
+
+    /// Takes everything that waits, for whoever reads on instead of us.
+    pub(super) fn take_rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        for packet in std::mem::take(&mut self.waiting) {
+            rest.extend_from_slice(&packet.bytes[packet.at..]);
+        }
+        rest
+    }
+
+    /// The connection is over.
+    pub(super) fn clear(&mut self) {
+        self.waiting = VecDeque::new();
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.mode, Mode::Broken(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_back_stays_before_what_was_read_later() {
+        let mut input = Input::new();
+        input.push(b"first");
+        input.push(b"second");
+        let mut first = input.take().unwrap();
+        first.at = 2;
+        input.put_back(first);
+        input.push(b"third");
+        assert_eq!(input.take_rest(), b"rstsecondthird");
+        assert!(input.is_empty());
+    }
+}

@@ -1,0 +1,382 @@
+//! What the two threads of a connection share, behind its lock, and what follows from it: what is to be done next
+//! ([`State::duty`]), and which bytes count as taken ([`State::take`]). Both are decided here and nowhere else.
+//!
+//! **Waking.** Whoever changes the state under the lock need not know what the other thread is doing. The JS thread marks
+//! the connection, and its flush, or the I/O thread's, looks at the state once more when it lets go of the output: if a
+//! duty is left ([`State::needs_driver`]), the driver runs.
+//!
+//! | change | made by | who is woken |
+//! |---|---|---|
+//! | something to write | JS | the I/O thread (`Attend`), unless the JS thread writes it at once |
+//! | a write has ended, of either thread | flush | the driver, if a duty is left that waited for it |
+//! | the kernel takes no more | flush | the driver: it waits for readiness; of a lent socket, the JS thread (`Lent`) |
+//! | ending, FIN, loan, return, upgrade, resume, timeout | JS | the driver, by the flush that follows |
+//! | a response ended, or a request began, while input waits | JS | the driver, by the flush that follows |
+//! | JavaScript took what filled a window | JS | the driver, by the flush that follows (`delivered`) |
+//! | what JavaScript waits for is taken | flush | the JS thread (`Drain`) |
+//! | nothing connects or waits to be written | flush | the JS thread (`Rest`), if it holds the process for that |
+//!
+//! **Lock order.** A connection's state, then an event queue, then the list of those who wait for room in it. None is
+//! held across a system call that can wait, or a call into JavaScript.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use http_native_proto as proto;
+use socket2::Socket;
+
+use super::event::Syscall;
+use super::input::{Input, Mode};
+use super::lending::{Lending, Transport};
+use super::output::Output;
+use super::timing::Timing;
+
+/// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
+/// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.
+pub(super) const READ_AHEAD: u32 = 1024;
+
+/// What a connection may hold beyond the kernel's buffer and yet count as taken, bytes: a writer goes on at once instead
+/// of waiting for the I/O thread. The kernel's send buffer, which core fills directly, grows to megabytes.
+pub(super) const TAKEN_MAX: usize = 256 * 1024;
+
+/// How the connection is to end; the later outranks the earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(super) enum Ending {
+    None,
+    /// When all output is written: net.Socket's destroySoon.
+    AfterOutput,
+    /// The socket failed: negative errno.
+    Failed(i32, Syscall),
+    /// At once, with FIN.
+    Now,
+    /// At once, with RST.
+    Reset,
+    /// It has.
+    Closed,
+}
+
+/// Our side's end of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fin {
+    None,
+    /// It follows the output.
+    Wanted,
+    Sent,
+}
+
+/// Where the output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// Here.
+    Open,
+    /// A thread writes `len` bytes of it with the lock released; `untaken` of them do not count as taken.
+    InFlight { len: usize, untaken: usize },
+    /// Here, and the kernel takes no more: the driver waits for write readiness.
+    Blocked,
+}
+
+/// What the driver has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// Nothing but to wait: for readiness, for JavaScript, for a write to end.
+    Rest,
+    /// A lent socket came back.
+    TakeBack,
+    /// The end of the connection.
+    Finish,
+    /// Input that had to wait may be parsed.
+    Parse,
+    /// FIN.
+    Fin,
+    /// The JS thread wants the socket.
+    Lend,
+}
+
+/// What JavaScript waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    None,
+    /// DRAIN when as many bytes as this, of all that was ever said, count as taken.
+    Taken(u64),
+    /// DRAIN when there is room for more; nobody is told that anything was taken.
+    Room,
+}
+
+pub(super) struct State {
+    pub(super) proto: proto::Connection,
+    pub(super) transport: Transport,
+    pub(super) lending: Lending,
+    pub(super) connecting: bool,
+    pub(super) output: Output,
+    pub(super) flow: Flow,
+    pub(super) input: Input,
+    /// Bytes go up as they come, and come back to be parsed: see `tap`.
+    pub(super) tapped: bool,
+    /// Client: a request was sent, or is said to be under way. What comes before waits for it.
+    pub(super) asked: bool,
+    /// Client: it is known how the response to the request that is to be sent is framed.
+    pub(super) expected: bool,
+    /// JavaScript wants no more bytes for now.
+    pub(super) paused: bool,
+    /// The peer has ended its side.
+    pub(super) eof: bool,
+    pub(super) fin: Fin,
+    pub(super) ending: Ending,
+    pub(super) notice: Notice,
+    /// The process is held until nothing connects or waits to be written: `Rest` is to tell.
+    pub(super) tells_rest: bool,
+    /// Listed to be told when JavaScript has room for more, of all connections.
+    pub(super) starving: bool,
+    /// Something was changed that is no duty by itself: the driver looks once.
+    pub(super) attention: bool,
+    pub(super) task: Option<Waker>,
+    pub(super) timing: Timing,
+    /// No byte ever came.
+    pub(super) virgin: bool,
+    pub(super) bytes_read: u64,
+    /// Taken by the kernel.
+    pub(super) bytes_written: u64,
+    /// What counted as taken when the connection ended, and what was said and did not reach the kernel.
+    pub(super) taken_at_end: u64,
+    pub(super) lost: u64,
+}
+
+impl State {
+    pub(super) fn new(
+        role: proto::Role,
+        config: proto::Config,
+        transport: Transport,
+        idle: Duration,
+        paused: bool,
+    ) -> Self {
+        Self {
+            proto: proto::Connection::new(role, config),
+            connecting: matches!(transport, Transport::Dialled(_)),
+            transport,
+            lending: Lending::None,
+            output: Output::default(),
+            flow: Flow::Open,
+            input: Input::new(),
+            tapped: false,
+            asked: role == proto::Role::Server,
+            expected: false,
+            paused,
+            eof: false,
+            fin: Fin::None,
+            ending: Ending::None,
+            notice: Notice::None,
+            tells_rest: false,
+            starving: false,
+            attention: false,
+            task: None,
+            timing: Timing::new(Instant::now(), idle),
+            virgin: true,
+            bytes_read: 0,
+            bytes_written: 0,
+            taken_at_end: 0,
+            lost: 0,
+        }
+    }
+
+    // Input.
+
+    /// Do the answers that are owed, and the requests that were sent, let more be parsed?
+    pub(super) fn may_parse(&self) -> bool {
+        self.input.mode != Mode::Held && self.asked && self.proto.outstanding() < READ_AHEAD
+    }
+
+    /// May bytes be read? What they mean need not be known yet; but nothing is read while something waits.
+    pub(super) fn may_read(&self) -> bool {
+        !self.paused
+            && !self.eof
+            && (self.tapped
+                || (self.input.is_empty()
+                    && self.input.mode != Mode::Held
+                    && (!self.asked || self.proto.outstanding() < READ_AHEAD)))
+    }
+
+    /// May the JS thread read by itself, or is anything about the connection that only the driver sees to?
+    pub(super) fn is_plain(&self) -> bool {
+        !self.paused
+            && !self.eof
+            && !self.tapped
+            && self.fin == Fin::None
+            && self.input.mode == Mode::Parsing
+            && self.input.is_empty()
+            && self.may_parse()
+    }
+
+    // Output.
+
+    /// Is nothing on its way, or waiting, to the kernel?
+    pub(super) fn is_written(&self) -> bool {
+        self.flow == Flow::Open && self.output.is_empty()
+    }
+
+    pub(super) fn is_in_flight(&self) -> bool {
+        matches!(self.flow, Flow::InFlight { .. })
+    }
+
+    fn in_flight(&self) -> (usize, usize) {
+        match self.flow {
+            Flow::InFlight { len, untaken } => (len, untaken),
+            Flow::Open | Flow::Blocked => (0, 0),
+        }
+    }
+
+    /// All that was said, whether it has left or not.
+    pub(super) fn said(&self) -> u64 {
+        self.bytes_written + (self.in_flight().0 + self.output.len()) as u64 + self.lost
+    }
+
+    /// Bytes said that do not count as taken.
+    pub(super) fn untaken(&self) -> usize {
+        self.live_untaken() + self.lost as usize
+    }
+
+    /// Those of them that may still be.
+    pub(super) fn live_untaken(&self) -> usize {
+        self.output.untaken() + self.in_flight().1
+    }
+
+    /// How many bytes, of all that was ever said, count as taken.
+    pub(super) fn taken(&self) -> u64 {
+        if self.ending == Ending::Closed {
+            self.taken_at_end
+        } else {
+            self.said() - self.untaken() as u64
+        }
+    }
+
+    /// Is little enough here to let a writer go on: no more than counts as taken, and the kernel is not full?
+    pub(super) fn has_room(&self) -> bool {
+        let (len, _) = self.in_flight();
+        !self.has_failed() && self.flow != Flow::Blocked && len + self.output.len() <= TAKEN_MAX
+    }
+
+    /// The rule: everything that was said counts as taken from now on, or nothing changes.
+    ///
+    /// It does if there is room for it ([`State::has_room`]) and if all of it is ours: memory that JavaScript can still
+    /// change is never promised, it must have been written. What counts as taken reaches the peer though the connection
+    /// is destroyed or the process ends, as bytes in a kernel's send buffer do (`linger`). It is never taken back: when
+    /// the socket fails, it is lost as those would be.
+    pub(super) fn take(&mut self) -> bool {
+        if self.untaken() == 0 {
+            return true;
+        }
+        let takes = self.has_room() && self.in_flight().1 == 0 && !self.output.is_borrowed();
+        if takes {
+            self.output.accept();
+        }
+        takes
+    }
+
+    /// Was something that JavaScript waits for taken?
+    pub(super) fn settles_notice(&mut self) -> bool {
+        if self.has_failed() {
+            // What was not taken is lost, and CLOSED tells of it.
+            return false;
+        }
+        let settles = match self.notice {
+            Notice::None => false,
+            Notice::Taken(at) => self.taken() >= at || self.take(),
+            Notice::Room => self.has_room(),
+        };
+        if settles {
+            self.notice = Notice::None;
+        }
+        settles
+    }
+
+    /// Does nothing connect or wait to be written? Tells it once, if it is to be told.
+    pub(super) fn settles_rest(&mut self) -> bool {
+        let rests = self.ending == Ending::Closed || (!self.connecting && self.is_written());
+        rests && std::mem::take(&mut self.tells_rest)
+    }
+
+    /// Says something on a connection that has ended, of which JavaScript has not heard yet: it waits for ever, so that
+    /// a writer who heeds back-pressure stops, and hears of the end.
+    pub(super) fn lose(&mut self, len: usize) -> usize {
+        self.lost += len as u64;
+        self.untaken()
+    }
+
+    // What is to be done.
+
+    pub(super) fn is_over(&self) -> bool {
+        self.ending == Ending::Closed
+    }
+
+    /// Will nothing more reach the peer but what counts as taken?
+    pub(super) fn has_failed(&self) -> bool {
+        !matches!(self.ending, Ending::None | Ending::AfterOutput)
+    }
+
+    pub(super) fn end(&mut self, ending: Ending) {
+        if ending > self.ending {
+            self.ending = ending;
+        }
+        if ending == Ending::AfterOutput && self.fin == Fin::None {
+            self.fin = Fin::Wanted;
+        }
+        self.attention = true;
+    }
+
+    /// What the driver has to do next. `has_window`: JavaScript has room for events of this connection.
+    pub(super) fn duty(&self, has_window: bool) -> Duty {
+        if self.ending == Ending::Closed {
+            return Duty::Rest;
+        }
+        if self.lending == Lending::Returned {
+            return Duty::TakeBack;
+        }
+        if self.ending >= Ending::Now || (self.has_failed() && !self.connecting) {
+            // What counts as taken may be in flight, and a part of it come back.
+            return if self.is_in_flight() {
+                Duty::Rest
+            } else {
+                Duty::Finish
+            };
+        }
+        if self.connecting {
+            return Duty::Rest;
+        }
+        if !self.input.is_empty() && self.may_parse() && !self.tapped && has_window {
+            return Duty::Parse;
+        }
+        if !self.is_written() {
+            // Whoever writes looks again when that is done.
+            return Duty::Rest;
+        }
+        match self.fin {
+            Fin::Wanted => return Duty::Fin,
+            Fin::Sent if self.eof || self.ending == Ending::AfterOutput => return Duty::Finish,
+            Fin::Sent | Fin::None => {}
+        }
+        if self.lending == Lending::Asked {
+            return Duty::Lend;
+        }
+        Duty::Rest
+    }
+
+    /// Is there anything for the driver, now that a write has ended? Asked by whoever wrote, under the lock.
+    pub(super) fn needs_driver(&self, has_window: bool) -> bool {
+        self.attention || self.flow == Flow::Blocked || self.duty(has_window) != Duty::Rest
+    }
+
+    /// Ends the connection for whoever comes later; gives the socket to be dropped without the lock.
+    pub(super) fn close(&mut self) -> Transport {
+        self.taken_at_end = self.taken();
+        self.lost += (self.output.len() + self.in_flight().0) as u64;
+        self.ending = Ending::Closed;
+        self.output = Output::default();
+        self.input.clear();
+        self.task = None;
+        std::mem::replace(&mut self.transport, Transport::None)
+    }
+
+    pub(super) fn socket(&self) -> Option<Arc<Socket>> {
+        self.transport.socket().map(Arc::clone)
+    }
+}
