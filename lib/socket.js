@@ -83,6 +83,7 @@ Handle.prototype.close = function close (callback) {
   const pending = this.isReset ? 0 : connection.pending()
   if (pending !== 0 && pending < PENDING_MAX) {
     connection.closeCallback = closed
+    connection.givenUp = true
     connection.close()
     return
   }
