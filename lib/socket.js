@@ -81,7 +81,8 @@ Handle.prototype.close = function close (callback) {
   }
   connection.discard()
   const pending = this.isReset ? 0 : connection.pending()
-  if (pending !== 0 && pending < PENDING_MAX) {
+  // What the kernel has no room for is waited for; what counts as taken outlives the connection.
+  if (pending !== 0 && pending < PENDING_MAX && (connection.isConnecting() || native.notifyDrain(connection.id) === 0)) {
     connection.closeCallback = closed
     connection.givenUp = true
     connection.close()
