@@ -18,14 +18,16 @@ const modules = { core: 'node:http', ours: process.env.OURS ?? path.join(root, '
 class Child extends EventEmitter {
   /**
    * @param {string} script relative to fixtures/
-   * @param {{ module?: 'core'|'ours', args?: string[], execArgv?: string[], env?: object, deadline?: number }} options
+   * @param {{ module?: 'core'|'ours', args?: string[], execArgv?: string[], env?: object, launcher?: string[], deadline?: number }} options
+   *   launcher: a command that Node is an argument of
    */
-  constructor (script, { module = 'ours', args = [], execArgv = [], env = {}, deadline = DEADLINE } = {}) {
+  constructor (script, { module = 'ours', args = [], execArgv = [], env = {}, launcher = [], deadline = DEADLINE } = {}) {
     super()
     this.stdout = ''
     this.stderr = ''
     this.exit = undefined
-    this.process = spawn(process.execPath, [...execArgv, path.join(__dirname, 'fixtures', script), ...args], {
+    const [command, ...rest] = [...launcher, process.execPath, ...execArgv, path.join(__dirname, 'fixtures', script), ...args]
+    this.process = spawn(command, rest, {
       cwd: root,
       env: { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '', HTTP_MODULE: modules[module], ...env },
       stdio: ['ignore', 'pipe', 'pipe']

@@ -120,6 +120,8 @@ function takeBack (socket, options) {
 
   const waiting = this.requests[name]
   if (waiting !== undefined && waiting.length !== 0) {
+    // Another is made for it when this one has closed.
+    if (isStale(socket)) return
     const request = waiting.shift()
     if (waiting.length === 0) delete this.requests[name]
     const context = request[kWaitContext]

@@ -126,7 +126,9 @@ function configOf (request) {
 
 /** Idle since the last exchange: did the peer end it since, or say what nobody asked for? Asks the kernel. */
 ClientConnection.prototype.isStale = function isStale () {
-  return this.id === -1 || (this.kept !== null && this.kept.length !== 0) || (this.attempts === null && native.isStale(this.id) !== 0)
+  // What becomes of a connection that is being made is for the request that gets it.
+  if (this.attempts !== null) return false
+  return this.id === -1 || (this.kept !== null && this.kept.length !== 0) || native.isStale(this.id) !== 0
 }
 
 /** Gives the connection free: the exchange is over and the transport may carry another. */
@@ -294,15 +296,15 @@ ClientConnection.prototype.onParseError = function onParseError (kind, bytesPars
   const { request, socket } = this
   // The end of the stream in the middle of a message: `onEof` and the socket's 'close' say more.
   if (rawPacket === undefined) return
-  this.failed = true
   this.response = null
   if (request !== null) freeParser(this)
   hush(this)
   socket.destroy()
-  if (request !== null && kind !== UNASKED) {
-    socket._hadError = true
-    request[kResource].runInAsyncScope(emitError, null, request, parseError(kind, bytesParsed, rawPacket))
-  }
+  // What nobody asked for is not said to whom it came behind; who has got the connection meanwhile has lost it.
+  if (request === null || kind === UNASKED) return
+  this.failed = true
+  socket._hadError = true
+  request[kResource].runInAsyncScope(emitError, null, request, parseError(kind, bytesParsed, rawPacket))
 }
 
 ClientConnection.prototype.onDrain = function onDrain () {

@@ -45,9 +45,14 @@ function setFree (socket) {
  */
 function isStale (socket) {
   if (socket.destroyed) return true
-  if (!isNative(socket) || !socket[kConnection].isStale()) return false
-  socket.destroy()
-  return true
+  const isDead = isNative(socket) ? socket[kConnection].isStale() : !socket.connecting && hasUnread(socket._handle)
+  if (isDead) socket.destroy()
+  return isDead
+}
+
+/** What core asks its handles, where it does. */
+function hasUnread (handle) {
+  return typeof handle?.hasPendingRead === 'function' && handle.hasPendingRead() === true
 }
 
 /** The socket is given to a request, in whose async context this is called. A native one enters it with the exchange. */
