@@ -51,18 +51,20 @@ class Fuzzer extends EventEmitter {
   async sort (pair, side, index, program, found) {
     const { shrinkMs, each } = this.plan
     const first = signature(found)
-    const seen = this.raw.get(first) ?? { count: 0, becomes: undefined }
+    const seen = this.raw.get(first) ?? { count: 0, more: 0, becomes: undefined }
     this.raw.set(first, seen)
     if (++seen.count > each) {
-      this.classes.get(seen.becomes).count++
-      this.emit('found', { side, index, signature: seen.becomes })
+      // Its class is known when its smallest form is.
+      if (seen.becomes === undefined) seen.more++
+      else this.classes.get(seen.becomes).count++
       return
     }
     if (shrinkMs > 0) ({ program, found } = await shrink(pair, program, found, (still) => signature(still) === first, shrinkMs))
     const text = `${side} ${signature(found)}`
     seen.becomes = text
     const entry = this.classes.get(text) ?? { count: 0, example: `${side}-${index}`, known: reasonFor(text) }
-    entry.count++
+    entry.count += 1 + seen.more
+    seen.more = 0
     this.classes.set(text, entry)
     this.emit('found', { side, index, signature: text, program, found, known: entry.known })
   }

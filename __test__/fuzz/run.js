@@ -58,11 +58,11 @@ async function fuzz () {
     ignored: values.ignore
   })
   fuzzer.on('found', ({ side, index, signature, program, found, known }) => {
-    if (values.keep !== undefined && program !== undefined) {
+    if (values.keep !== undefined) {
       fs.mkdirSync(values.keep, { recursive: true })
       fs.writeFileSync(path.join(values.keep, `${side}-${values.seed}-${index}.json`), JSON.stringify({ signature, node: process.version, program, found }, null, 1))
     }
-    if (values.quiet || program === undefined) return
+    if (values.quiet) return
     console.log(`\n=== ${side} ${index}${known ? ' (known)' : ''}: ${signature}\n${report(found)}\n${JSON.stringify(program)}`)
   })
   const { played, classes } = await fuzzer.run()
