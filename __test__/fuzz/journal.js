@@ -44,7 +44,7 @@ class Journal {
 }
 
 function describe (value) {
-  if (value instanceof Error) return value.code ?? value.message.replace(/\d{4,}/g, 'N')
+  if (value instanceof Error) return value.code ?? (value instanceof TypeError ? 'TypeError' : value.message)
   if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'object'
   return String(value)
 }
