@@ -57,7 +57,7 @@ let current
 
 process.on('uncaughtException', (error) => {
   if (current === undefined) console.error('an exception after a run:', error)
-  else current.log('process', `uncaught ${error.code ?? (error.message === 'thrown by a step' ? error.message : error.stack.split('\n').slice(0, 3).join(' | '))}`)
+  else current.log('process', `uncaught ${error.code ?? `${error.name}: ${error.message}`}`)
 })
 
 /**

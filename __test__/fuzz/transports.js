@@ -22,6 +22,8 @@ function wrap (socket) {
       callback(error)
     }
   })
+  // What an agent calls on its sockets.
+  for (const method of ['setKeepAlive', 'setNoDelay', 'setTimeout', 'ref', 'unref']) duplex[method] = () => duplex
   socket.on('data', (chunk) => { if (!duplex.push(chunk)) socket.pause() })
   socket.on('end', () => duplex.push(null))
   socket.on('error', (error) => duplex.destroy(error))
