@@ -1,0 +1,119 @@
+'use strict'
+
+/** What differs between runs, and what counts as a difference. */
+
+/** How much of a connection may count as taken (docs/COMPATIBILITY.md). */
+const TAKEN = 256 * 1024
+
+/** Beyond so much, or with a peer that does not read, when the kernel has room decides what comes when. */
+const HEAVY = 64 * 1024
+
+const total = (steps) => steps.reduce((sum, { size = 0 }) => sum + size, 0)
+
+/** Whether a program's drains and return values hang on how fast the kernel takes bytes. */
+function isHeavy (program) {
+  const programs = program.side === 'server' ? program.handlers : program.requests
+  const prompt = program.peer.connections.every(({ reading = 'prompt' }) => reading === 'prompt')
+  return !prompt || total(programs.flatMap(({ chains }) => chains.flat())) > HEAVY
+}
+
+/** What a line says, and in which async context it was seen. */
+const CONTEXT = / @[^@]*$/
+
+/** How much is left to write hangs on what a `cork()` holds back (docs/COMPATIBILITY.md). */
+const usesCork = (program) => JSON.stringify(program).includes('ork"')
+
+/**
+ * Lines of a run that are compared, by object; async contexts are lines of their own. Of a heavy run callbacks and
+ * 'finish' are compared among themselves, and drains are not.
+ */
+function comparable (program, { lines, received }) {
+  const compared = {}
+  for (const [label, texts] of Object.entries(lines)) {
+    const said = texts.map((text) => text.replace(CONTEXT, ''))
+    compared[`contexts of ${label}`] = texts
+    if (!isHeavy(program)) {
+      compared[label] = usesCork(program) ? said.map((text) => text.replace(/ length:\d+/g, '')) : said
+      continue
+    }
+    const isTimed = (text) => / callback|^'finish'|^'prefinish'/.test(text)
+    if (said.some(isTimed)) compared[`${label} (callbacks)`] = said.filter(isTimed)
+    compared[label] = said.filter((text) => !isTimed(text) && !text.startsWith("'drain'"))
+      .map((text) => text.replace(/ -> (true|false)/, '').replace(/ writableNeedDrain| length:\d+/g, ''))
+  }
+  received.forEach(({ bytes, events }, index) => {
+    compared[`peer ${index} received`] = [bytes]
+    compared[`peer ${index} saw`] = events
+  })
+  return compared
+}
+
+/** Whether it is for the kernel to say how many bytes arrive: the connection did not come to a regular end. */
+function breaksOff (program) {
+  const steps = (program.side === 'server' ? program.handlers : program.requests).flatMap(({ chains }) => chains.flat())
+  return steps.some(({ op }) => /destroy|abort|reset/i.test(op)) || /"(reset|destroy)/.test(JSON.stringify(program.peer))
+}
+
+/** The length of what `show` has shown. */
+const lengthOf = (text) => text.replace(/\\r/g, '.').replace(/.\*(\d+)/gs, (_, count) => ' '.repeat(Number(count))).length
+
+/** What a connection that broke off delivered: the same, or more by what may count as taken. */
+function isTaken (core, ours) {
+  const excess = lengthOf(ours) - lengthOf(core)
+  return excess >= 0 && excess <= TAKEN && expand(ours).startsWith(expand(core))
+}
+
+const expand = (text) => text.replace(/(.)\*(\d+)/gs, (_, character, count) => character.repeat(Number(count)))
+
+function sameLines (label, program, core = [], ours = []) {
+  if (core.length === ours.length && core.every((line, index) => line === ours[index])) return true
+  return label.endsWith(' received') && breaksOff(program) && isTaken(core[0] ?? '', ours[0] ?? '')
+}
+
+/** What tells most about a cause comes first. */
+const RANKS = [/^run/, /^process/, /^peer/, /^out/, /^in/, /^agent/, /^server/, /^socket/, /^contexts/]
+
+const rank = ({ label }) => RANKS.findIndex((pattern) => pattern.test(label))
+
+/**
+ * Labels on which every run of ours differs from all runs of core, which agree among themselves.
+ * @param {string[]} ignored parts of labels that are not looked at
+ * @returns {{ label: string, core: string[], ours: string[] }[]}
+ */
+function differences (program, cores, ours, ignored = []) {
+  const theirs = cores.map((run) => comparable(program, run))
+  const own = ours.map((run) => comparable(program, run))
+  const labels = new Set([...theirs, ...own].flatMap(Object.keys))
+  const found = []
+  for (const label of labels) {
+    if (ignored.some((part) => label.includes(part))) continue
+    const [first, ...others] = theirs.map((run) => run[label] ?? [])
+    if (others.some((lines) => lines.join('\n') !== first.join('\n'))) continue
+    if (own.some((run) => sameLines(label, program, first, run[label]))) continue
+    found.push({ label, core: first, ours: own[0][label] ?? [] })
+  }
+  // Contexts are compared where the lines are the same.
+  const isNew = ({ label }) => !label.startsWith('contexts of ') || !found.some((other) => other !== label && other.label.replace(' (callbacks)', '') === label.slice('contexts of '.length))
+  return found.filter(isNew).sort((a, b) => rank(a) - rank(b))
+}
+
+const plain = (line) => line?.replace(/\d+/g, 'N') ?? '(nothing)'
+
+/** What a difference is, without its numbers: differences with one signature have likely one cause. */
+function signature ([{ label, core, ours }]) {
+  if (label.endsWith(' received')) return `${plain(label)}: ${apart(core[0], ours[0])}`
+  const at = core.findIndex((line, index) => line !== ours[index])
+  const index = at === -1 ? core.length : at
+  return `${plain(label)}: ${plain(core[index]).slice(0, 120)} / ${plain(ours[index]).slice(0, 120)}`
+}
+
+/** Where two texts part. */
+function apart (core = '(no connection)', ours = '(no connection)') {
+  let at = 0
+  while (at < core.length && core[at] === ours[at]) at++
+  const from = core.lastIndexOf('\n', at - 1) + 1
+  const part = (text) => JSON.stringify(plain(text.slice(from, at + 20)).replace(/[a-zA-Z]\*N/g, 'x*N'))
+  return `${part(core)} / ${part(ours)}`
+}
+
+module.exports = { differences, signature }

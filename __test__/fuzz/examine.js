@@ -1,0 +1,25 @@
+'use strict'
+
+/** Plays a case with both implementations, and again if they differ: a difference must be seen every time. */
+
+const { differences } = require('./compare')
+
+/** Nothing happens for so long, and a run is over; reruns wait longer. */
+const QUIET_MS = { first: 25, again: 80 }
+
+/** How often a difference must be seen, and core must agree with itself. */
+const RERUNS = 3
+
+async function examine (pair, program, reruns = RERUNS) {
+  const cores = [await pair.core.play(program, QUIET_MS.first)]
+  const ours = [await pair.ours.play(program, QUIET_MS.first)]
+  let found = differences(program, cores, ours, pair.ignored)
+  for (let rerun = 0; rerun < reruns && found.length > 0; rerun++) {
+    cores.push(await pair.core.play(program, QUIET_MS.again))
+    ours.push(await pair.ours.play(program, QUIET_MS.again))
+    found = differences(program, cores, ours, pair.ignored)
+  }
+  return found
+}
+
+module.exports = { examine }

@@ -1,0 +1,77 @@
+'use strict'
+
+/** The two implementations, each in a process of its own, that play the same cases. */
+
+const path = require('node:path')
+const { fork } = require('node:child_process')
+
+const ours = process.env.OURS ?? path.join(__dirname, '..', '..', 'index.js')
+
+/** A process that has not answered by then has hung: it is replaced, and that is what was seen. */
+const HUNG_MS = 12000
+
+class Player {
+  constructor (module, execPath) {
+    this.module = module
+    this.execPath = execPath
+    this.id = 0
+  }
+
+  start () {
+    this.stderr = ''
+    this.child = fork(path.join(__dirname, 'player.js'), [], {
+      env: { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '', HTTP_MODULE: this.module },
+      execPath: this.execPath,
+      execArgv: [],
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc']
+    })
+    this.child.stderr.on('data', (text) => { this.stderr = (this.stderr + text).slice(-2000) })
+    const child = this.child
+    child.on('exit', (code, signal) => {
+      if (this.child !== child) return
+      this.child = undefined
+      this.settle?.({ lines: { run: [`the process has ended: ${signal ?? code}`], stderr: [this.stderr] }, received: [] })
+    })
+    child.on('message', ({ id, result }) => {
+      if (id === this.id) this.settle(result)
+    })
+  }
+
+  async play (program, quietMs) {
+    if (this.child === undefined) this.start()
+    const id = ++this.id
+    const result = await new Promise((resolve) => {
+      this.settle = resolve
+      this.timer = setTimeout(() => {
+        this.stop()
+        resolve({ lines: { run: ['the process hangs'] }, received: [] })
+      }, HUNG_MS)
+      this.child.send({ id, program, quietMs })
+    })
+    this.settle = undefined
+    clearTimeout(this.timer)
+    return result
+  }
+
+  stop () {
+    const child = this.child
+    this.child = undefined
+    child?.kill('SIGKILL')
+  }
+}
+
+class Pair {
+  /** @param {string[]} ignored what is not compared: parts of labels */
+  constructor (ignored = [], execPath = process.execPath) {
+    this.ignored = ignored
+    this.core = new Player('node:http', execPath)
+    this.ours = new Player(ours, execPath)
+  }
+
+  stop () {
+    this.core.stop()
+    this.ours.stop()
+  }
+}
+
+module.exports = { Pair }

@@ -1,0 +1,236 @@
+'use strict'
+
+/**
+ * The peer: raw sockets in a process of their own, so that they do the same whichever implementation is at the other
+ * end. Told what to do by messages (`dial`: it is the client; `listen`: the server), it reports all bytes it received.
+ */
+
+const net = require('node:net')
+const os = require('node:os')
+const path = require('node:path')
+const { RequestScanner } = require('./request-scanner')
+const { requestBytes, answerBytes } = require('./peer-bytes')
+
+/** Nothing of a connection for so long: it counts as quiet. */
+const QUIET_MS = 15
+
+/** A slow reader's pauses: so many, each so long, and so many bytes between them. */
+const SLOW = { pauses: 10, ms: 3, bytes: 16384 }
+
+const pause = (ms) => ms === 0 ? new Promise(setImmediate) : new Promise((resolve) => setTimeout(resolve, ms))
+
+/** The run under way. */
+let run
+
+class Run {
+  constructor (id) {
+    this.id = id
+    this.connections = []
+    this.busy = 0
+    this.quiet = false
+    this.expected = Infinity
+    this.closing = false
+    this.activity = Date.now()
+    this.timer = setInterval(() => this.check(), 3)
+  }
+
+  say (type, message) {
+    if (run === this) process.send({ run: this.id, type, ...message })
+  }
+
+  touch () {
+    this.activity = Date.now()
+    if (this.quiet) {
+      this.quiet = false
+      this.say('quiet', { quiet: false })
+    }
+  }
+
+  check () {
+    const closed = this.connections.every((connection) => connection.closed)
+    if (this.busy === 0 && !this.quiet && (Date.now() - this.activity > QUIET_MS)) {
+      this.quiet = true
+      this.say('quiet', { quiet: true })
+    }
+    if (!this.over && this.busy === 0 && closed && this.connections.length >= this.expected) {
+      this.over = true
+      this.say('over')
+    }
+    if (this.closing && closed) this.report()
+  }
+
+  report () {
+    clearInterval(this.timer)
+    this.server?.close()
+    this.say('report', { connections: this.connections.map(({ parts, events }) => ({ bytes: Buffer.concat(parts), events })) })
+    run = undefined
+  }
+
+  hangUp () {
+    this.closing = true
+    this.over = false
+    this.expected = 0
+    for (const connection of this.connections) connection.hangUp()
+    this.check()
+  }
+}
+
+class Connection {
+  constructor (owner, socket, script) {
+    this.owner = owner
+    this.socket = socket
+    this.script = script
+    this.parts = []
+    this.length = 0
+    this.events = []
+    this.closed = false
+    owner.connections.push(this)
+    owner.touch()
+    socket.setNoDelay(true)
+    socket.on('data', (chunk) => this.take(chunk))
+    socket.on('end', () => this.note('end'))
+    socket.on('error', (error) => this.note(`error ${error.code}`))
+    socket.on('close', () => {
+      this.closed = true
+      this.note('close')
+      owner.check()
+    })
+    this.read(script.reading ?? 'prompt')
+  }
+
+  note (event) {
+    this.owner.touch()
+    if (!this.owner.closing) this.events.push(event)
+  }
+
+  take (chunk) {
+    this.owner.touch()
+    this.parts.push(chunk)
+    this.length += chunk.length
+    const { resetAfterReceived, destroyAfterReceived, finAtAnswer } = this.script
+    if (resetAfterReceived !== undefined && this.length >= resetAfterReceived) this.socket.resetAndDestroy()
+    if (destroyAfterReceived !== undefined && this.length >= destroyAfterReceived) this.socket.destroy()
+    if (finAtAnswer && !this.socket.writableEnded) this.socket.end()
+    this.onbytes?.(chunk)
+  }
+
+  async read (manner) {
+    if (manner === 'prompt') return
+    this.owner.busy++
+    this.socket.pause()
+    if (manner === 'slow') {
+      for (let turn = 0; turn < SLOW.pauses && !this.closed; turn++) {
+        await pause(SLOW.ms)
+        const chunk = this.socket.read(Math.min(SLOW.bytes, this.socket.readableLength))
+        if (chunk !== null && this.socket.listenerCount('data') === 0) this.take(chunk)
+      }
+    } else {
+      await pause(manner.stall)
+    }
+    this.socket.resume()
+    this.owner.touch()
+    this.owner.busy--
+  }
+
+  /** Sends bytes, cut where the script says. */
+  async send (bytes, cuts = [], withEnd = false) {
+    this.owner.busy++
+    const ends = [...cuts.filter(([at]) => at > 0 && at < bytes.length), [bytes.length, undefined]]
+    let from = 0
+    for (const [to, gap] of ends) {
+      const part = bytes.subarray(from, to)
+      from = to
+      if (this.socket.destroyed || this.socket.writableEnded) break
+      if (gap === undefined && withEnd) this.socket.end(part)
+      else this.socket.write(part)
+      this.owner.touch()
+      if (gap !== undefined) await pause(gap)
+    }
+    this.owner.touch()
+    this.owner.busy--
+  }
+
+  async finish (end) {
+    this.owner.busy++
+    if (end === 'fin') this.socket.end()
+    if (end === 'reset') this.socket.resetAndDestroy()
+    if (end === 'destroy') this.socket.destroy()
+    if (typeof end === 'object') {
+      await pause(end.after)
+      await this.finish(end.then)
+    }
+    this.owner.touch()
+    this.owner.busy--
+  }
+
+  hangUp () {
+    this.socket.resume()
+    this.socket.destroy()
+  }
+}
+
+async function dial (owner, { address, connections }) {
+  owner.expected = connections.length
+  await Promise.all(connections.map(async (script, index) => {
+    const connection = new Connection(owner, net.connect({ ...address, allowHalfOpen: true }), script)
+    const bytes = requestBytes(script, index)
+    await connection.send(bytes, script.cuts, script.end === 'fin-with')
+    await connection.finish(script.end)
+  }))
+}
+
+/** Answers requests as the script says: each answer at its moment. */
+function serve (owner, { unix, connections, answers, expect }) {
+  let given = 0
+  owner.expected = expect ?? 0
+  owner.server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    const script = connections?.[owner.connections.length] ?? connections?.at(-1) ?? {}
+    const connection = new Connection(owner, socket, script)
+    const scanner = new RequestScanner()
+    let speaking = Promise.resolve()
+    const answer = () => {
+      const text = answers[given % answers.length]
+      const index = given++
+      if (text.end === undefined && text.never) return
+      owner.busy++
+      speaking = speaking.then(async () => {
+        await connection.send(answerBytes(text, index), text.cuts, text.end === 'fin-with')
+        await connection.finish(text.end)
+        owner.busy--
+      })
+    }
+    let answered = 0
+    const consider = () => {
+      while (true) {
+        const { when } = answers[given % answers.length]
+        const reached = when === 'connect' ? answered === 0 : when === 'head' ? scanner.heads > answered : when === 'complete' ? scanner.complete > answered : scanner.heads > answered && scanner.bodyBytes >= when.bytes
+        if (!reached) return
+        answered++
+        answer()
+      }
+    }
+    connection.onbytes = (chunk) => {
+      scanner.push(chunk)
+      consider()
+    }
+    if (script.endAtFin !== false) socket.on('end', () => speaking.then(() => socket.end()))
+    consider()
+  })
+  if (unix) owner.server.listen(path.join(os.tmpdir(), `http-native-fuzz-peer-${process.pid}-${owner.id}.sock`))
+  else owner.server.listen(0, '127.0.0.1')
+  owner.server.on('listening', () => {
+    const address = owner.server.address()
+    owner.say('listening', { address: typeof address === 'string' ? { path: address } : { host: '127.0.0.1', port: address.port } })
+  })
+}
+
+process.on('message', ({ run: id, type, ...message }) => {
+  if (type === 'hang up') {
+    run.hangUp()
+    return
+  }
+  run = new Run(id)
+  if (type === 'dial') dial(run, message)
+  else serve(run, message)
+})
+process.on('disconnect', () => process.exit())
