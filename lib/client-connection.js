@@ -318,7 +318,14 @@ ClientConnection.prototype.onEof = function onEof () {
   if (this.stream !== null) return
   // Nothing may come to a socket in the pool, not even its end.
   if (versions.unsolicitedDataDestroys && this.socket[kAsyncId] === -1) this.socket.destroy()
-  else this.socket.ended()
+  else this.runForSocket(this.socket.ended)
+}
+
+/** Calls a method of the socket in the async context that its handle has in core. */
+ClientConnection.prototype.runForSocket = function runForSocket (method, a, b) {
+  const resource = this.context ?? this.request?.[kResource] ?? null
+  if (resource === null) method.call(this.socket, a, b)
+  else resource.runInAsyncScope(method, this.socket, a, b)
 }
 
 ClientConnection.prototype.onRaw = function onRaw (chunk) {
@@ -332,11 +339,12 @@ ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
     return
   }
   this.stopIdleTimer()
+  if (this.stream === null) {
+    // Nor is what becomes of a socket in the pool an error to anybody; see onEof.
+    if (versions.unsolicitedDataDestroys && this.socket[kAsyncId] === -1) this.socket.disconnected(0, 0)
+    else this.runForSocket(this.socket.disconnected, errno, syscall)
+  }
   this.leaveContext()
-  if (this.stream !== null) return
-  // Nor is what becomes of a socket in the pool an error to anybody; see onEof.
-  if (versions.unsolicitedDataDestroys && this.socket[kAsyncId] === -1) this.socket.disconnected(0, 0)
-  else this.socket.disconnected(errno, syscall)
 }
 
 /**

@@ -7,6 +7,7 @@
 const diagnostics = require('node:diagnostics_channel')
 const { codes, connectionReset } = require('./errors')
 const { failEndCallbacks } = require('./outgoing')
+const { call } = require('./outgoing-callbacks')
 const { kCallbacks, kEndCallbacks } = require('./symbols')
 
 /** Request -> what destroy() was called with. Not `errored`: core leaves that alone here. */
@@ -73,7 +74,7 @@ function failWrites (request, error) {
   if (callbacks === null && request[kEndCallbacks] === null) return
   request[kCallbacks] = null
   error ??= new codes.ERR_STREAM_DESTROYED('write')
-  if (callbacks !== null) for (const { call } of callbacks) call(error)
+  if (callbacks !== null) call(callbacks, error, true)
   failEndCallbacks(request, error)
 }
 

@@ -12,7 +12,7 @@ const { native, sendFlags, connections, touch, atClosePhase } = require('./bindi
 const { Connection } = require('./connection')
 const { failWrites } = require('./client-outcome')
 const { codes, coded } = require('./errors')
-const { failBuffered, failWaiting } = require('./outgoing-callbacks')
+const { call, failBuffered, failWaiting } = require('./outgoing-callbacks')
 const { PENDING_MAX, failEndCallbacks } = require('./outgoing')
 const versions = require('./versions')
 const { kCallbacks, kHeadFlags } = require('./symbols')
@@ -86,7 +86,7 @@ ClientTransport.prototype.abandon = function abandon () {
 
 ClientTransport.prototype.onConnected = function onConnected () {
   this.attempts.connected()
-  this.socket.connected()
+  this.runForSocket(this.socket.connected)
 }
 
 /** From now on what is said leaves; what was said meanwhile goes first. */
@@ -129,7 +129,7 @@ function tellHandedOver (connection, request) {
     return
   }
   request[kCallbacks] = callbacks.splice(connection.firstWrites)
-  for (const { call } of callbacks) call(null)
+  call(callbacks, null, true)
   connection.notifyDrain()
 }
 
@@ -176,7 +176,10 @@ function failHeld ({ socket, firstWrites, firstEnds }, request, first) {
   const later = socket.errored ?? first
   const callbacks = request[kCallbacks]
   request[kCallbacks] = null
-  callbacks?.forEach(({ call }, index) => call(index < firstWrites ? first : later))
+  if (callbacks !== null) {
+    call(callbacks.slice(0, firstWrites), first, true)
+    call(callbacks.slice(firstWrites), later, true)
+  }
   failEndCallbacks(request, firstEnds ? first : later)
 }
 

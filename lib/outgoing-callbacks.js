@@ -30,7 +30,8 @@ function isWaiting (message) {
 }
 
 /**
- * Calls back, in the async context of now, when everything said so far is taken, or with the reason why it will not be.
+ * Calls back when everything said so far is taken, or with the reason why it will not be: in the async context of now, or,
+ * where there is no connection yet, in the one that this is made in, as core's socket writes then.
  * @param {number} pending bytes that the transport has not taken
  */
 function whenTaken (message, connection, pending, callback) {
@@ -38,7 +39,8 @@ function whenTaken (message, connection, pending, callback) {
   message[kCallbacks].push({
     at: connection.takes(pending),
     write: connection.corks,
-    call: AsyncResource.bind(callback)
+    callback,
+    resource: connection.isConnecting() ? null : new AsyncResource('HTTPWRITE')
   })
 }
 
@@ -54,16 +56,22 @@ function tellTaken (message, taken) {
   if (count === 0) return
   // In core the stream's next write is all that has gathered behind the one that was taken.
   for (let i = count; i < waiting.length; i++) waiting[i].write = 0
-  call(message, waiting.splice(0, count), null)
+  call(waiting.splice(0, count), null, true)
 }
 
-/** What one of them throws costs the others nothing but a tick. */
-function call (message, entries, error) {
+/**
+ * Calls them, each in its own context or all in that of now. What one of them throws costs the others nothing but a tick.
+ */
+function call (entries, error, isOwn) {
   let called = 0
   try {
-    while (called < entries.length) entries[called++].call(error)
+    while (called < entries.length) {
+      const { callback, resource } = entries[called++]
+      if (isOwn && resource !== null) resource.runInAsyncScope(callback, undefined, error)
+      else callback(error)
+    }
   } finally {
-    if (called < entries.length) process.nextTick(call, message, entries.slice(called), error)
+    if (called < entries.length) process.nextTick(call, entries.slice(called), error, isOwn)
   }
 }
 
@@ -76,7 +84,7 @@ function failBuffered (message) {
   if (waiting === null || waiting.length === 0) return
   const { write } = waiting[0]
   const first = waiting.findIndex((entry) => entry.write !== write)
-  if (first !== -1) call(message, waiting.splice(first), new codes.ERR_STREAM_DESTROYED('write'))
+  if (first !== -1) call(waiting.splice(first), new codes.ERR_STREAM_DESTROYED('write'), false)
 }
 
 /**
@@ -88,7 +96,7 @@ function failWaiting (message, taken) {
   failBuffered(message)
   const waiting = message[kCallbacks]
   if (waiting === null || waiting.length === 0) return
-  call(message, waiting.splice(0), versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null)
+  call(waiting.splice(0), versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null, true)
 }
 
-module.exports = { isTaken, isWaiting, whenTaken, tellTaken, failBuffered, failWaiting }
+module.exports = { isTaken, isWaiting, whenTaken, tellTaken, failBuffered, failWaiting, call }

@@ -6,12 +6,12 @@
 
 const { EventEmitter } = require('node:events')
 const { settle } = require('./binding')
-const { isTaken, isWaiting, whenTaken, tellTaken } = require('./outgoing-callbacks')
+const { isTaken, whenTaken, tellTaken } = require('./outgoing-callbacks')
 const { PENDING_MAX, isCarried, isLost } = require('./outgoing-transmit')
 const { codes } = require('./errors')
 const versions = require('./versions')
 const {
-  kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kNeedDrain, kSettle, kSocket, kWritableFinished
+  kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kNeedDrain, kSettle, kSocket, kWritableFinished
 } = require('./symbols')
 
 const baseEmit = EventEmitter.prototype.emit
@@ -50,6 +50,7 @@ function finishLater (message, connection, pending) {
   if (!isUntold(message)) finishTaken(message, connection, pending)
   else if (pending < PENDING_MAX) settle(message)
   else if (connection.hasRoom(pending)) process.nextTick(settleNow, message)
+  else message[kAwaitsRoom] = true
 }
 
 /** 'finish' comes when all is taken, behind the callbacks of what was said before. */
@@ -75,8 +76,9 @@ function drained () {
   const taken = this[kConnection]?.taken() ?? Infinity
   if (taken === Infinity && !this.finished && this[kNeedDrain] && isCarried(this)) emitDrain(this)
   tellTaken(this, taken)
-  if (!this.finished || this[kWritableFinished] || this.outputData.length !== 0 || isWaiting(this)) return
-  if (taken === Infinity || isUntold(this)) finish(this)
+  if (!this[kAwaitsRoom]) return
+  this[kAwaitsRoom] = false
+  this[kSettle]()
 }
 
 /** Whoever waits for it hears of it in the context of the write that asked for patience, as in core. */

@@ -7,7 +7,7 @@
 const { AsyncResource } = require('node:async_hooks')
 const { sendFlags } = require('./binding')
 const { PENDING_MAX } = require('./connection')
-const { isTaken, isWaiting, whenTaken } = require('./outgoing-callbacks')
+const { isTaken, whenTaken } = require('./outgoing-callbacks')
 const { countLines } = require('./outgoing-head')
 const { carryThrough } = require('./replaced-write')
 const { codes } = require('./errors')
@@ -296,7 +296,6 @@ module.exports = {
   isUtf8,
   written,
   afterNothing,
-  isWaiting,
   whyLost,
   encode,
   sizeOf

@@ -37,7 +37,7 @@ const versions = require('./versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kChunkedBuffer, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
-  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kPlain, kDrained, kFinished, kCallbacks, kDrainScope, kValidation
+  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kPlain, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom, kValidation
 } = require('./symbols')
 
 const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL, CORK, UNTOLD } = sendFlags
@@ -102,6 +102,7 @@ function OutgoingMessage (options) {
   this[kUnusual] = false
   this[kCallbacks] = null
   this[kDrainScope] = null
+  this[kAwaitsRoom] = false
   if (versions.socketIsData && new.target !== undefined) ownSocket(this)
 }
 const shared = quiet(Stream.prototype)

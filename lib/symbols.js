@@ -72,6 +72,8 @@ module.exports = {
   kCallbacks: Symbol('kCallbacks'),
   /** Message -> the async context that 'drain' is for. */
   kDrainScope: Symbol('kDrainScope'),
+  /** Message of whose end nobody is told: it is over when there is room for more on its connection. */
+  kAwaitsRoom: Symbol('kAwaitsRoom'),
   /** Message -> the httpValidation that it is under. */
   kValidation: Symbol('kValidation'),
 
