@@ -5,7 +5,7 @@
  *
  *     node __test__/fuzz/run.js --side server --seed 1 --count 1000
  *     node __test__/fuzz/run.js --minutes 60 --jobs 2
- *     node __test__/fuzz/run.js --replay case.json    what both show, where they differ
+ *     node __test__/fuzz/run.js --replay case.json    what both show, where they differ; of a folder, which cases do
  *
  *     --ignore contexts                              what is not compared: a part of a label
  *
@@ -20,6 +20,7 @@ const { Pair } = require('./pair')
 const { Fuzzer } = require('./fuzzer')
 const { examine } = require('./examine')
 const { report } = require('./report')
+const { signature } = require('./compare')
 
 const { values } = parseArgs({
   options: {
@@ -37,13 +38,21 @@ const { values } = parseArgs({
   }
 })
 
-async function replay (file) {
+/** A case, or all of a folder. */
+async function replay (target) {
+  const isFolder = fs.statSync(target).isDirectory()
+  const files = isFolder ? fs.readdirSync(target).filter((name) => name.endsWith('.json')).sort().map((name) => path.join(target, name)) : [target]
   const pair = new Pair(values.ignore)
-  const { program = undefined, ...rest } = JSON.parse(fs.readFileSync(file, 'utf8'))
-  const found = await examine(pair, program ?? rest)
-  console.log(found.length === 0 ? 'no difference' : report(found))
+  let differing = 0
+  for (const file of files) {
+    const content = JSON.parse(fs.readFileSync(file, 'utf8'))
+    const found = await examine(pair, content.program ?? content)
+    if (found.length > 0) differing++
+    if (isFolder) console.log(`${found.length > 0 ? 'differs' : 'same   '} ${path.basename(file)}${found.length > 0 ? ' ' + signature(found) : ''}`)
+    else console.log(found.length > 0 ? report(found) : 'no difference')
+  }
   pair.stop()
-  process.exitCode = found.length === 0 ? 0 : 1
+  process.exitCode = differing > 0 ? 1 : 0
 }
 
 async function fuzz () {
