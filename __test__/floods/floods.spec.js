@@ -18,25 +18,6 @@ const MIB = 1024
 /** What may be more than core's: a runtime and buffers of its own, and the noise of a busy machine. */
 const allowed = { size: (core) => 1.5 * core + 32 * MIB, wait: (core) => 2 * core + 300 }
 
-/** Floods that are known to be too much, on which side and with which loop (issue 10). */
-const failing = new Set([
-  'a server under one-byte chunks, with its loop free',
-  'a server under one-byte chunks, with its loop blocked',
-  'a server under large heads, with its loop free',
-  'a server under large heads, with its loop blocked',
-  'a server under heads of many fields, with its loop free',
-  'a server under heads of many fields, with its loop blocked',
-  'a server under empty lines, with its loop free',
-  'a server under empty lines, with its loop blocked',
-  'a server under empty lines, one by one, with its loop free',
-  'a client under informational responses, with its loop free',
-  'a client under informational responses, with its loop blocked',
-  'a client under large informational responses, with its loop free',
-  'a client under large informational responses, with its loop blocked',
-  'a client under one-byte chunks, with its loop free',
-  'a client under one-byte chunks, with its loop blocked'
-])
-
 /** Asks again and again; `stop()` tells how long the answers, of which the last are waited for, took at most. */
 function innocents (port) {
   let latest = 0
@@ -105,7 +86,7 @@ for (const [side, flood] of Object.entries({ server: floodServer, client: floodC
   for (const kind of Object.keys(floods[side])) {
     for (const loop of ['free', 'blocked']) {
       const name = `a ${side} under ${kind}, with its loop ${loop}`
-      test(`${name}, stays small and serves others`, { todo: failing.has(name) && 'issue 10' }, async (t) => {
+      test(`${name}, stays small and serves others`, async (t) => {
         const core = await flood('core', kind, loop === 'blocked')
         const ours = await flood('ours', kind, loop === 'blocked')
         t.diagnostic(`size ${Math.round(ours.size / MIB)} MiB, core's ${Math.round(core.size / MIB)}; wait ${ours.wait} ms, core's ${core.wait}`)

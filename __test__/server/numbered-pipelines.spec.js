@@ -35,7 +35,7 @@ function pipeline (port, depth) {
 for (const [depth, clients] of Object.entries(CLIENTS)) {
   for (const manner of ['in the handler', 'in nextTick', 'in setImmediate', 'in timers', 'at random moments']) {
     // Beyond 1024 unanswered requests what is read later overtakes what waits (issue 10).
-    test(`${depth} pipelined requests that are answered ${manner} are answered in their order`, { todo: depth > 1024 && 'issue 10' }, async () => {
+    test(`${depth} pipelined requests that are answered ${manner} are answered in their order`, async () => {
       const child = new Child('pipelines/server.js', { args: [manner], deadline: DEADLINE })
       try {
         const port = await child.port()

@@ -284,6 +284,8 @@ pub fn dial(env: Env, options: DialOptions, config: HttpConfig) -> Result<i32> {
         Transport::Dialled(Arc::clone(&dial)),
     ));
     environment.know(Scope::of(&env), Arc::clone(&connection), true);
+    // Before the I/O thread knows of it: until JavaScript is told what came of it, it holds the process.
+    environment.hold_while_working(Scope::of(&env), id);
     thread.mailbox.deliver([Command::Dial { connection, dial }]);
     Ok(id as i32)
 }

@@ -186,8 +186,14 @@ impl Wake {
 /// What happened on one I/O thread, or on the sockets that it lends, until the JS thread takes it.
 pub(crate) struct EventQueue {
     batch: Mutex<Batch>,
+    /// How often the I/O thread has looked at what waits and left it there.
+    passes: AtomicUsize,
     pub(crate) wake: Arc<Wake>,
 }
+
+/// How often it may: a thread that never parks, since peers keep it busy with what makes no events, must not keep the
+/// events of others.
+const PASSES: usize = 64;
 
 /// Events after which the JS thread is woken though the I/O thread is still busy.
 const EAGER: usize = 64;
@@ -200,6 +206,7 @@ impl EventQueue {
     pub(crate) fn new(wake: Arc<Wake>) -> Self {
         Self {
             batch: Mutex::default(),
+            passes: AtomicUsize::new(0),
             wake,
         }
     }
@@ -227,13 +234,18 @@ impl EventQueue {
         }
     }
 
-    /// `publish`, once many events or bytes wait: the I/O thread is too busy to park.
+    /// `publish`, once many events or bytes wait, or a few for long: the I/O thread is too busy to park.
     pub(crate) fn publish_if_many(&self) {
-        let many = {
+        let (count, weight) = {
             let batch = self.lock();
-            batch.events.len() >= EAGER || batch.weight() >= EAGER_BYTES
+            (batch.events.len(), batch.weight())
         };
-        if many {
+        if count == 0 {
+            return;
+        }
+        let passes = self.passes.fetch_add(1, Ordering::Relaxed);
+        if count >= EAGER || weight >= EAGER_BYTES || passes >= PASSES {
+            self.passes.store(0, Ordering::Relaxed);
             self.wake.give();
         }
     }
