@@ -118,7 +118,7 @@ function sendHeld (connection, held) {
 /** In core the first write tells at once, and those that waited behind it in a tick of their own. */
 function tellHandedOver (connection, request) {
   const callbacks = request?.[kCallbacks]
-  const at = native.takes(connection.id, 0)
+  const at = native.takes(connection.id, 0, false)
   if (at !== 0) {
     callbacks?.forEach((entry) => { entry.at = at })
     touch()
@@ -332,6 +332,7 @@ ClientTransport.prototype.failBufferedWrites = function failBufferedWrites () {
 
 /** The handle is closed, and with it the writes that it had. */
 ClientTransport.prototype.failWrites = function () {
+  this.unsent = 0
   if (this.request !== null && this.heldSize === 0) failWaiting(this.request, this.taken())
 }
 

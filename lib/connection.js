@@ -56,6 +56,10 @@ function Connection (id, stream) {
   this.corked = false
   /** How often that was: what was said under one cork is one write to a stream. */
   this.corks = 0
+  /** It is to be written at the end of this tick. */
+  this.writesSoon = false
+  /** What did not reach the peer, until it is told. */
+  this.unsent = 0
   /** What counted as taken, of all that was said, when the connection ended. */
   this.takenAtEnd = 0
   /** Callbacks of those parts (lib/outgoing-transmit.js). */
@@ -172,7 +176,7 @@ Connection.prototype.tellsOfWrites = function tellsOfWrites () {
 /** Bytes that the kernel (or the stream) has not taken yet. */
 Connection.prototype.pending = function pending () {
   if (this.stream !== null) return backlog(this.stream)
-  return this.id === -1 ? 0 : native.pending(this.id)
+  return this.id === -1 ? this.unsent : native.pending(this.id)
 }
 
 /**
@@ -198,8 +202,8 @@ function drained (connection) {
 Connection.prototype.takes = function takes (pending) {
   if (this.id === -1) return 0
   if (this.stream === null) {
-    const at = native.takes(this.id, 0)
-    if (at !== 0) touch()
+    const at = native.takes(this.id, 0, true)
+    if (at !== 0) this.writeSoon()
     return at
   }
   if (pending < PENDING_MAX && !this.tellsOfWrites()) return 0
@@ -207,10 +211,27 @@ Connection.prototype.takes = function takes (pending) {
   return 1
 }
 
+/**
+ * More was said than counts as taken, and is waited for: at the end of this tick it is written on this thread, as core
+ * does, so that what the kernel takes at once is told at once.
+ */
+Connection.prototype.writeSoon = function writeSoon () {
+  if (this.writesSoon) return
+  this.writesSoon = true
+  process.nextTick(writeNow, this)
+}
+
+function writeNow (connection) {
+  connection.writesSoon = false
+  if (connection.id === -1) return
+  if (native.writeNow(connection.id) === 1) process.nextTick(drained, connection)
+  touch()
+}
+
 /** Bytes, of all that was ever said, that count as taken; of a stream that tells of all at once, whatever there is. */
 Connection.prototype.taken = function taken () {
   if (this.id === -1) return this.takenAtEnd
-  return this.stream !== null || native.takes(this.id, 0) === 0 ? Infinity : native.taken(this.id)
+  return this.stream !== null || native.takes(this.id, 0, false) === 0 ? Infinity : native.taken(this.id)
 }
 
 /** Is there room for more, whether what waits is taken or not? If not, `onDrain` follows when there is. */
@@ -237,10 +258,12 @@ Connection.prototype.notifyDrain = function notifyDrain () {
     else process.nextTick(() => this.onDrain())
     return
   }
-  if (native.takes(this.id, 0) === 0) {
+  if (native.takes(this.id, 0, true) === 0) {
     // Before the callbacks of the same parts.
     if (this.batch !== null) this.batch.drains = true
     else process.nextTick(this.corked ? uncorkedNext : drained, this)
+  } else {
+    this.writeSoon()
   }
   touch()
 }
@@ -348,6 +371,7 @@ Connection.prototype.beforeRelease = function beforeRelease (errno) {
   this.bytesRead = native.bytesRead(this.id)
   this.bytesWritten = native.bytesWritten(this.id)
   this.takenAtEnd = native.taken(this.id)
+  this.unsent = this.bytesWritten - this.takenAtEnd
 }
 
 /** Driver two: the stream is gone; frees the native side. */

@@ -5,7 +5,7 @@
 const { sendFlags } = require('./binding')
 const { isPlain, sendChunk } = require('./outgoing-plain')
 const { deliver } = require('./outgoing-queue')
-const { encode, isForeign, isLost, nop, noteBackpressure, takeHeadFlag, whyLost, afterNothing } = require('./outgoing-transmit')
+const { awaitDrain, encode, isForeign, isLost, nop, noteBackpressure, takeHeadFlag, whyLost, afterNothing } = require('./outgoing-transmit')
 const versions = require('./versions')
 const { kConnection, kChunkedBuffer, kChunkedLength, kCorked, kHighWaterMark, kNeedDrain, kSocket } = require('./symbols')
 
@@ -43,7 +43,7 @@ function hold (message, chunk, encoding, size, callback) {
   if (isRoomy(message)) return !(message[kNeedDrain] && message[kConnection])
   if (!versions.tickMergesChunks && message[kConnection]) return releaseHeld(message)
   // One chunk it will be, however large; the writer is asked to wait until it left.
-  message[kNeedDrain] = true
+  awaitDrain(message)
   return false
 }
 

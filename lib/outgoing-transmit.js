@@ -264,14 +264,17 @@ function writeRaw (message, data, encoding, callback) {
   return afterSend(message, connection, pending, callback) < message[kHighWaterMark]
 }
 
+/** The writer is asked for patience: 'drain' is to come, in its context. */
+function awaitDrain (message) {
+  message[kNeedDrain] = true
+  message[kDrainScope] ??= new AsyncResource('HTTPDRAIN')
+}
+
 /** The answer of write(), and the promise of 'drain' that false makes. */
 function noteBackpressure (message, pending) {
   const connection = message[kConnection]
   if (pending < message[kHighWaterMark] && !(message[kNeedDrain] && connection)) return true
-  if (!message[kNeedDrain]) {
-    message[kNeedDrain] = true
-    message[kDrainScope] = new AsyncResource('HTTPDRAIN')
-  }
+  awaitDrain(message)
   if (pending === LOST) return false
   // What waits in the message leaves with its turn, or never.
   if (connection && message.outputData.length === 0) connection.notifyDrain()
@@ -290,6 +293,7 @@ module.exports = {
   isLost,
   transmit,
   writeRaw,
+  awaitDrain,
   noteBackpressure,
   takeHeadFlag,
   checkEncoding,

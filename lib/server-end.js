@@ -90,6 +90,7 @@ members.failBufferedWrites = function failBufferedWrites () {
 
 /** The handle is closed, and with it the writes that it had. */
 members.failWrites = function failWrites () {
+  this.unsent = 0
   if (this.current !== null) failWaiting(this.current, this.taken())
 }
 

@@ -36,7 +36,7 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 40] = [
+pub(super) const EXPORTS: [(&CStr, Function); 41] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -66,11 +66,18 @@ pub(super) const EXPORTS: [(&CStr, Function); 40] = [
     (c"takes", |environment, scope, arguments| {
         let id = id(scope, arguments)?;
         let at = scope.f64(arguments[1])? as u64;
-        let at = environment.with(id, |connection| connection.take(at))?;
+        let asks = scope.bool(arguments[2])?;
+        let at = environment.with(id, |connection| connection.take(at, asks))?;
         if at != 0 {
             environment.mark(id);
         }
         Ok(Some(scope.number(at as f64)?))
+    }),
+    (c"writeNow", |environment, scope, arguments| {
+        let id = id(scope, arguments)?;
+        let settled = environment.with(id, |connection| connection.write_now())?;
+        environment.mark(id);
+        Ok(Some(scope.integer(i32::from(settled))?))
     }),
     (c"taken", |environment, scope, arguments| {
         let taken = environment.with(id(scope, arguments)?, |connection| connection.taken())?;

@@ -363,6 +363,12 @@ impl Environment {
             if self.is_unreferenced(*id) {
                 self.hold_while_working(scope, *id);
             }
+            // A driver two has no thread, and nothing to write.
+            let _ = self.with(*id, |connection| {
+                if connection.is_asked_for() {
+                    connection.flush_from_js();
+                }
+            });
         }
         if let [id] = marked[..] {
             if let Some(connection) = self.unmark(id) {

@@ -85,8 +85,9 @@ impl Connection {
     }
 
     /// Counts all that was said as taken and returns zero; or has DRAIN follow when `at` bytes, of all that was ever said,
-    /// count as taken, and returns that number. Zero for `at` is all that has been said.
-    pub(crate) fn take(&self, at: u64) -> u64 {
+    /// count as taken, and returns that number. Zero for `at` is all that has been said. With `asks` the caller asks at
+    /// the end of its tick ([`Connection::write_now`]), and DRAIN follows only behind that.
+    pub(crate) fn take(&self, at: u64, asks: bool) -> u64 {
         let mut state = self.lock();
         if state.take() {
             return 0;
@@ -96,7 +97,13 @@ impl Connection {
             Notice::Taken(before) if before <= at => Notice::Taken(before),
             _ => Notice::Taken(at),
         };
+        state.asks |= asks;
         at
+    }
+
+    /// Is JavaScript about to ask what was taken? Then what waits is written on its thread.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.lock().asks
     }
 
     /// Is there room for more? If not, DRAIN follows when there is. Nobody is told that what waits was taken.
@@ -157,7 +164,7 @@ impl Connection {
         if self.has_output() {
             // Where sockets are written in the call, the kernel has what was said before.
             self.flush_from_js();
-            self.take(0);
+            self.take(0, false);
         }
         let quiet = {
             let state = self.lock();

@@ -1,6 +1,7 @@
 //! Writing what was said, on the I/O thread or on the JS thread, with the lock released meanwhile.
 
 use std::io;
+use std::sync::MutexGuard;
 use std::time::Instant;
 
 use super::connection::Connection;
@@ -36,15 +37,34 @@ impl Connection {
         done
     }
 
-    /// Writes until the output is empty or the kernel takes no more.
-    fn flush(&self) -> Flushed {
+    /// On the JS thread: writes at once, and tells whether what JavaScript waits for is taken then; no DRAIN follows. The
+    /// I/O thread must attend to the rest.
+    pub(crate) fn write_now(&self) -> bool {
         let mut state = self.lock();
-        if state.is_in_flight() || state.is_over() {
-            // The other thread writes, and looks for duties when it has; or it is over.
+        state.asks = false;
+        self.write_out(state).0.settles_notice()
+    }
+
+    /// Writes, and tells JavaScript of it.
+    fn flush(&self) -> Flushed {
+        let (mut state, written) = self.write_out(self.lock());
+        if !written {
             return Flushed::Driver;
         }
-        let Some(socket) = state.socket() else {
-            return Flushed::Driver;
+        self.tell_written(&mut state);
+        if state.needs_driver(self.has_window()) {
+            Flushed::Driver
+        } else {
+            Flushed::Done
+        }
+    }
+
+    /// Writes until the output is empty or the kernel takes no more. False if that is not possible: the other thread
+    /// writes, and looks for duties when it has; or there is no socket, yet or any more.
+    fn write_out<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
+        let socket = match state.socket() {
+            Some(socket) if !state.is_in_flight() && !state.connecting => socket,
+            _ => return (state, false),
         };
         while state.flow == Flow::Open && !state.output.is_empty() && !state.has_failed() {
             let mut output = std::mem::take(&mut state.output);
@@ -57,12 +77,7 @@ impl Connection {
             state = self.lock();
             state.landed(output, result);
         }
-        self.tell_written(&mut state);
-        if state.needs_driver(self.has_window()) {
-            Flushed::Driver
-        } else {
-            Flushed::Done
-        }
+        (state, true)
     }
 
     /// Tells JavaScript what it waits for of the output.
@@ -70,7 +85,7 @@ impl Connection {
         let Some(thread) = self.thread() else {
             return;
         };
-        if state.settles_notice() {
+        if !state.asks && state.settles_notice() {
             thread.queue.push(Event::Drain { id: self.id });
         }
         if state.settles_rest() {

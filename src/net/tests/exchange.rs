@@ -91,7 +91,7 @@ fn a_slow_reader_is_waited_for_and_then_drained() {
         .send(response(head.as_bytes(), 3, len, body, false))
         .unwrap();
     assert_eq!(pending, head.len() + len);
-    connection.take(connection.bytes_said());
+    connection.take(connection.bytes_said(), false);
     stage.attend(&connection);
     let mut answer = vec![0; head.len() + len];
     peer.read_exact(&mut answer).unwrap();
@@ -162,7 +162,7 @@ fn what_counts_as_taken_reaches_a_slow_peer_though_the_connection_is_destroyed()
     socket.set_send_buffer_size(4096).unwrap();
 
     connection.write_raw(Body::Owned(Bytes::from(vec![b'x'; LEN])));
-    assert_eq!(connection.take(connection.bytes_said()), 0);
+    assert_eq!(connection.take(connection.bytes_said(), false), 0);
     connection.write_raw(Body::Owned(Bytes::from(vec![b'y'; LEN])));
     stage.attend(&connection);
     connection.destroy();

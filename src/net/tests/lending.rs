@@ -57,7 +57,7 @@ fn a_lent_socket_that_is_full_is_wanted_back() {
     connection
         .send(response(head.as_bytes(), 3, len, body, false))
         .unwrap();
-    connection.take(connection.bytes_said());
+    connection.take(connection.bytes_said(), false);
     stage.attend(&connection);
     assert!(matches!(stage.next(), (Event::Lent { .. }, _)));
     connection.return_loan();

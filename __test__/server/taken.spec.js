@@ -1,0 +1,28 @@
+'use strict'
+
+/** What a writer is told of its parts is true: see State::take in src/net/state.rs. */
+
+const { test } = require('node:test')
+const assert = require('node:assert/strict')
+const { Child } = require('../child')
+
+async function output (script, module, args = []) {
+  const { stdout, stderr } = await new Child(`taken/${script}.js`, { module, args, deadline: 60000 }).ended()
+  return stdout + stderr
+}
+
+test('memory that is used again as soon as it may be arrives as it was', async () => {
+  const lines = (await output('reused-buffers', 'ours')).trim().split('\n')
+  assert.equal(lines.length, 48)
+  assert.deepEqual(lines.filter((line) => !line.endsWith(': 0')), [])
+})
+
+for (const args of [['server'], ['client'], ['client', 'early']]) {
+  test(`parts that a resetting peer never took are told of as with core: ${args.join(', ')}`, async () => {
+    assert.equal(await output('lost-writes', 'ours', args), await output('lost-writes', 'core', args))
+  })
+}
+
+test('callbacks come once each, in order, and in the context of their part, as with core', async () => {
+  assert.equal(await output('callbacks', 'ours'), await output('callbacks', 'core'))
+})
