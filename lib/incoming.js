@@ -7,6 +7,7 @@
  */
 
 const { Readable, finished } = require('node:stream')
+const { process } = require('./host')
 const { fold, foldDistinct, addField, addFields, addDistinct } = require('./incoming-headers')
 const { cores, isCores, leaveCores } = require('./core-messages')
 const { quiet } = require('./quiet')

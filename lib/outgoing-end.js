@@ -6,6 +6,7 @@
 
 const { AsyncResource } = require('node:async_hooks')
 const { EventEmitter } = require('node:events')
+const { process } = require('./host')
 const { settle } = require('./binding')
 const { PENDING_MAX, isCarried, isLost } = require('./outgoing-transmit')
 const { codes } = require('./errors')

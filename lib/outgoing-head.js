@@ -6,6 +6,7 @@
  * RFC 9112 §2–§6; where core differs from the RFC, core wins.
  */
 
+const { Buffer } = require('./host')
 const { sendFlags } = require('./binding')
 const { codes } = require('./errors')
 const { lowerToken, isUnusual, hasInvalidChar, utcDate } = require('./common')

@@ -8,6 +8,7 @@
 
 const diagnostics = require('node:diagnostics_channel')
 const net = require('node:net')
+const { process, elapsed } = require('./host')
 const { native, headFlags } = require('./binding')
 const { Connection } = require('./connection')
 const { newMessage, readRequest, foldFirst, isTouched } = require('./incoming')
@@ -86,8 +87,8 @@ function ServerConnection (id, stream, server, listener) {
   this.isCounted = stream === null
   /** Driver two: the keep-alive time runs on the stream. */
   this.keepAliveSet = false
-  /** Driver two: when the message that is arriving began, performance.now(); 0 between messages. */
-  this.began = stream === null ? 0 : performance.now()
+  /** Driver two: when the message that is arriving began, ms; 0 between messages. */
+  this.began = stream === null ? 0 : elapsed()
   server[kConnections].add(this)
 }
 Object.setPrototypeOf(ServerConnection.prototype, Connection.prototype)

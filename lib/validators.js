@@ -2,6 +2,7 @@
 
 /** Argument checks with Node's messages. Each throws or returns nothing; names are as the caller's documentation has them. */
 
+const { process } = require('./host')
 const { codes } = require('./errors')
 const versions = require('./versions')
 

@@ -5,6 +5,8 @@
  * the code that asks says what it wants to know. The thresholds are the builds on which the behaviour was measured.
  */
 
+const { process } = require('./host')
+
 const [major, minor] = process.versions.node.split('.', 2).map(Number)
 
 /**
