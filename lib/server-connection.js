@@ -288,8 +288,9 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
   }
-  // Neither read, nor about to be in the next tick.
-  if (!request._consuming && !(isTouched(request) && request._readableState.resumeScheduled)) request._dump()
+  // Whether it is read after all shows in the next tick, which core's responses are finished behind.
+  if (isAboutToFlow(request)) process.nextTick(dumpUnread, request)
+  else if (!request._consuming) request._dump()
   if (versions.messageSignal) request[kDetachSignal]?.()
 
   this.current = null
@@ -322,6 +323,15 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
     this.keepForNext()
   }
   if (this.isAnswering && this.current === null) this.owesNothing()
+}
+
+function isAboutToFlow (request) {
+  return !request._consuming && isTouched(request) && request._readableState.resumeScheduled
+}
+
+/** Nobody reads the request: what there is of its body must not keep the next from being read. */
+function dumpUnread (request) {
+  if (!request._consuming && !isAboutToFlow(request)) request._dump()
 }
 
 /** It has left HTTP, and the last answer from before is sent. */
