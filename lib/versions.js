@@ -65,10 +65,6 @@ module.exports = Object.freeze({
   shouldUpgradeCallback: has(25, { 22: 21, 24: 9 }),
   /** Server.prototype[Symbol.asyncDispose] has a name. */
   namesAsyncDispose: has(22),
-  /** writeEarlyHints checks names and values. */
-  validatesHints: has(24),
-  /** Its fields are one object, in which a name stands once. */
-  hintsAreHeaders: has(26, { 24: 21, 25: Infinity }),
   /** ClientRequest.path is an accessor that checks. */
   pathIsChecked: has(24),
   /** Bytes that nobody asked for destroy a free socket of the agent. */
