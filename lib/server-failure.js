@@ -31,7 +31,7 @@ members.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
     this.endError = error
     if (this.socket === null || this.stream !== null) this.endInput()
   } else {
-    this.fail(error)
+    this.run(this.fail, this, error)
   }
 }
 
@@ -45,15 +45,14 @@ members.failOnce = function failOnce (error) {
   if (!this.failed) this.fail(error)
 }
 
-function tellError (error) {
-  return this.server.emit('clientError', error, this.getSocket())
-}
-
-/** Something is wrong with the client: tells 'clientError', or answers and closes. */
+/**
+ * Something is wrong with the client: tells 'clientError', or answers and closes. In the connection's context if its bytes
+ * are wrong or late; what becomes of the transport has none, as in core.
+ */
 members.fail = function fail (error) {
   this.failed = true
   const { server } = this
-  if (isHeard(server, 'clientError') && this.run(tellError, this, error)) return
+  if (isHeard(server, 'clientError') && server.emit('clientError', error, this.getSocket())) return
   const { current } = this
   // Parts that the message keeps until the end of the tick count as sent, and are lost.
   const isCorked = current?.[kCorked] > 0 || this.socket?.writableCorked > 0
@@ -74,7 +73,7 @@ members.isWritable = function isWritable () {
 
 /** headersTimeout or requestTimeout is over. */
 members.onExpired = function onExpired (which) {
-  this.failOnce(new codes.ERR_HTTP_REQUEST_TIMEOUT())
+  this.run(this.failOnce, this, new codes.ERR_HTTP_REQUEST_TIMEOUT())
 }
 
 /** An error that somebody listens for comes with a socket, which must be made while there is something to ask. */
