@@ -19,6 +19,11 @@ const {
 
 const createdChannel = diagnostics.channel('http.server.response.created')
 
+/** Is what a request that no parser has made shows as its headers of interest? Later releases look where the parser puts them. */
+const believesHeaders = new cores.ServerResponse.constructor({
+  method: 'GET', httpVersionMajor: 1, httpVersionMinor: 0, headers: { te: 'chunked' }
+}).useChunkedEncodingByDefault
+
 /**
  * @param {IncomingMessage} request that it answers
  * @param {object} [options] see OutgoingMessage
@@ -33,7 +38,7 @@ function ServerResponse (request, options) {
   if (request.method === 'HEAD') this._hasBody = false
   if (request.httpVersionMajor < 1 || request.httpVersionMinor < 1) {
     // HTTP/1.0 knows no chunks, unless the client says it does.
-    this.useChunkedEncodingByDefault = /chunk/i.test(request.headers.te)
+    this.useChunkedEncodingByDefault = (believesHeaders || Boolean(request[kConnection])) && /chunk/i.test(request.headers.te)
     this.shouldKeepAlive = false
   }
   if (versions.createdChannels && createdChannel.hasSubscribers) createdChannel.publish({ request, response: this })
