@@ -73,6 +73,8 @@ function ServerConnection (id, stream, server, listener) {
   this.heldBack = false
   /** An error was reported; what follows from it is not another. */
   this.failed = false
+  /** A listener threw at a request: that, and what was to answer it (lib/server-failure.js). */
+  this.thrown = null
   /** The client ended in the middle of a message: what is wrong with that. */
   this.endError = null
   /** What the end of the client's side means was seen to. */
@@ -179,7 +181,7 @@ ServerConnection.prototype.run = function run (step, self, a, b) {
 
 ServerConnection.prototype.onRequest = function onRequest (flags, method, version, targetLength, fieldCount, text) {
   const { server, listener } = this
-  if (this.isGone) return
+  if (this.isGone || (this.thrown !== null && this.isSpoilt(undefined))) return
   if (listener !== null) {
     listener.refresh()
     if (this.timerScope !== null && this.current === null) this.timerScope = null
@@ -205,9 +207,12 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   let detached = false
   try {
     detached = this.run(exchange, this, request, flags)
+  } catch (error) {
+    if (!this.detached) this.threw(request)
+    throw error
   } finally {
     // As in core: complete when the handler's first turn is over, not before.
-    if (!hasBody && detached !== true && !request.complete) request[kComplete](undefined)
+    if (!hasBody && detached !== true && !request.complete && this.thrown === null) request[kComplete](undefined)
   }
 }
 
@@ -362,6 +367,7 @@ function receive (chunk) {
 
 ServerConnection.prototype.onData = function onData (chunk) {
   const { receiving } = this
+  if (this.thrown !== null && this.isSpoilt(chunk)) return
   if (receiving !== null) this.run(receive, receiving, chunk)
 }
 
@@ -371,7 +377,7 @@ function complete (trailers) {
 
 ServerConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   const { receiving } = this
-  if (receiving === null) return
+  if (receiving === null || (this.thrown !== null && this.isSpoilt(undefined))) return
   this.receiving = null
   this.began = 0
   this.run(complete, receiving, text)

@@ -6,9 +6,10 @@
  */
 
 const { Connection } = require('./connection')
-const { codes, parseError } = require('./errors')
+const { process } = require('./host')
+const { codes, callbackError, parseError } = require('./errors')
 const { baseEmit } = require('./outgoing')
-const { kChunkedBuffer, kCorked } = require('./symbols')
+const { kChunkedBuffer, kComplete, kCorked } = require('./symbols')
 
 /** What the connection answers by itself when nobody listens to 'clientError'. */
 const ANSWERS = {
@@ -25,14 +26,47 @@ members.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
     if (rawPacket !== undefined) this.switching.rest = rawPacket.subarray(bytesParsed)
     return
   }
+  if (this.thrown !== null && this.isSpoilt(rawPacket) && rawPacket !== undefined) return
   const error = parseError(kind, bytesParsed, rawPacket)
   if (rawPacket === undefined) {
     // The client left in the middle of a message. A socket that somebody looks at says so first.
-    this.endError = error
+    if (this.thrown === null) this.endError = error
     if (this.socket === null || this.stream !== null) this.endInput()
   } else {
     this.run(this.fail, this, error)
   }
+}
+
+/** A listener threw at a request, and the process survives it. */
+members.threw = function threw (request) {
+  const response = this.current?.req === request ? this.current : this.queue?.at(-1)
+  // From a stream the rest of the packet does not come.
+  const isCut = this.stream !== null
+  if (!isCut && isAnswered(request, response)) return
+  const thrown = this.thrown = { request, response, isCut, isFresh: !isCut }
+  process.nextTick(() => { thrown.isFresh = false })
+}
+
+function isAnswered (request, response) {
+  return response?.req === request && (response.finished || response.headersSent)
+}
+
+/**
+ * Is what comes behind an exception lost? Core's parser stops at it, and takes what comes later for an error. If there is
+ * an answer by then, we go on: who waits for it shall get it, and not lose the connection.
+ */
+members.isSpoilt = function isSpoilt (bytes) {
+  const { thrown } = this
+  const { request, response } = thrown
+  if (!thrown.isCut && isAnswered(request, response)) {
+    this.thrown = null
+    if (this.receiving !== request && !request.complete) request[kComplete](undefined)
+    return false
+  }
+  // The rest of the packet.
+  if (thrown.isFresh) thrown.isCut = true
+  else if (this.endError === null) this.run(this.failOnce, this, callbackError(bytes))
+  return true
 }
 
 /** Does anybody but us hear this event of the server? */

@@ -83,6 +83,8 @@ module.exports = Object.freeze({
   createdChannels: has(22),
   /** A connection of the pool takes over the request's highWaterMark. */
   reuseTakesHighWaterMark: has(26, { 24: 21, 25: Infinity }),
+  /** Keep-Alive names a whole number of requests, whatever maxRequestsPerSocket is. */
+  wholeRequestsPerSocket: has(27, { 26: 12 }),
   /** Agents know proxies, and take `defaultPort` and `protocol` as options. */
   envProxies: has(25, { 22: 21, 24: 5 }),
   /** Who asks a proxy must name one origin everywhere, and NO_PROXY's `.suffix` covers whole labels only. */
