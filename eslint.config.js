@@ -20,12 +20,17 @@ function restrict (files, ...restrictions) {
   return { files, rules: { 'n/no-restricted-require': ['error', [native, ...restrictions]] } }
 }
 
+/** What applications put others in the place of. */
+const replaceable = ['Buffer', 'Date', 'performance', 'process', 'queueMicrotask', 'setImmediate', 'setInterval', 'setTimeout',
+  'clearImmediate', 'clearInterval', 'clearTimeout'].map((name) => ({ name, message: 'lib/host.js has what Node uses itself.' }))
+
 module.exports = [
   { ignores: ['native/**', 'target/**', 'benchmark/results/**', '**/fixtures/**'] },
   ...neostandard(),
   // Tables of cases keep their keys alike: many are sentences.
   { files: ['__test__/**'], rules: { '@stylistic/quote-props': 'off' } },
   restrict(['**/*.js']),
+  { files: ['lib/**'], ignores: ['lib/host.js'], rules: { 'no-restricted-globals': ['error', ...replaceable] } },
   restrict(['lib/server.js', 'lib/agent.js'], above('client')),
   restrict(['lib/client.js'], above('server')),
   restrict(['lib/outgoing.js', 'lib/incoming.js', 'lib/socket.js'], above('server', 'client', 'agent')),

@@ -30,6 +30,7 @@ if (parts === null) {
   const { IncomingMessage } = require('./lib/incoming')
   const { ServerResponse } = require('./lib/response')
   const { likeHost } = require('./lib/likeness')
+  const originals = require('./lib/core')
   const { Agent, ClientRequest, Server, createServer, get, request, _connectionListener } = parts
   const agent = require('./lib/agent')
   const { setGlobalProxyFromEnv } = require('./lib/global-proxy')
@@ -47,7 +48,7 @@ if (parts === null) {
     _connectionListener
   }
 
-  for (const Class of [Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse]) likeHost(Class, core[Class.name])
+  for (const Class of [Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse]) likeHost(Class, originals[Class.name])
 
   for (const name of Object.keys(core)) {
     const own = Object.getOwnPropertyDescriptor(core, name)

@@ -20,23 +20,22 @@ const PARTS = {
   _http_server: ['STATUS_CODES', 'ServerResponse']
 }
 
-/** Core's classes as they were: objects made by them (https, earlier servers) keep being instances. */
 const CLASSES = ['Agent', 'ClientRequest', 'IncomingMessage', 'OutgoingMessage', 'Server', 'ServerResponse']
-const originals = Object.fromEntries(CLASSES.map((name) => [name, core[name]]))
 
 const http = require('./index.js')
 
 const isInstance = Function.prototype[Symbol.hasInstance]
 
 /**
- * Lets instances of either class pass for instances of the other: packages may hold on to the class they saw first.
+ * Lets instances of either class pass for instances of the other: packages may hold on to the class they saw first, and
+ * https and earlier servers make core's. Those of other copies of ours, which a test runner loads, have the same mark.
  * Subclasses inherit the method, and answer for themselves alone.
  */
-function recognise (Class, other) {
+function recognise (Class, other, mark) {
   Object.defineProperty(Class, Symbol.hasInstance, {
     __proto__: null,
     value (value) {
-      return isInstance.call(this, value) || (this === Class && isInstance.call(other, value))
+      return isInstance.call(this, value) || (this === Class && (isInstance.call(other, value) || value?.[mark] === true))
     },
     writable: true,
     configurable: true
@@ -54,9 +53,13 @@ function install () {
     const part = require(id)
     for (const name of names) Object.defineProperty(part, name, Object.getOwnPropertyDescriptor(http, name))
   }
+  const originals = require('./lib/core')
+  const { own } = require('./lib/symbols')
   for (const name of CLASSES) {
-    recognise(http[name], originals[name])
-    recognise(originals[name], http[name])
+    const mark = own(`is ${name}`)
+    Object.defineProperty(http[name].prototype, mark, { __proto__: null, value: true })
+    recognise(http[name], originals[name], mark)
+    recognise(originals[name], http[name], mark)
   }
   syncBuiltinESMExports()
 }

@@ -8,22 +8,19 @@
 
 const { EventEmitter } = require('node:events')
 const { AsyncResource } = require('node:async_hooks')
-const http = require('node:http')
+const core = require('./core')
 const versions = require('./versions')
 const { validateNumber, validateOneOf } = require('./validators')
-const { kText, kFieldsAt, kHeaders } = require('./symbols')
+const { own, kText, kFieldsAt, kHeaders } = require('./symbols')
 const { setFree, isStale, setReused } = require('./idle-socket')
 const { connect, serverName, watch, kOnKeylog } = require('./agent-connections')
 const { kDialable } = require('./dial')
 const { kProxy, proxyFromEnv } = require('./proxy')
 
 /** Request -> the options it waits with; merged with the agent's before they are used. */
-const kWaitOptions = Symbol('kRequestOptions')
+const kWaitOptions = own('kRequestOptions')
 /** Request -> the async context it waits in. */
-const kWaitContext = Symbol('kRequestAsyncResource')
-
-// Ours may be put in its place (register.js).
-const { globalAgent: coreGlobalAgent } = http
+const kWaitContext = own('kRequestAsyncResource')
 
 /** In a head as the connection gives it: `name\nvalue\nname…`. No name holds a `=`. */
 const ANNOUNCED = /keep-alive\n(timeout)=(\d+)/i
@@ -431,7 +428,7 @@ function makeGlobalAgent (proxyEnv) {
   return new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000, ...(versions.envProxies && { proxyEnv }) })
 }
 
-let globalAgent = makeGlobalAgent(coreGlobalAgent.options.proxyEnv)
+let globalAgent = makeGlobalAgent(core.globalAgent.options.proxyEnv)
 
 module.exports = {
   Agent,

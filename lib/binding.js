@@ -6,7 +6,13 @@
  */
 
 const native = require('../native/binding.js')
-const { kSettle } = require('./symbols')
+const { process } = require('./host')
+
+/** Of the addon: what all copies of lib/ in an environment use, which is the first one's. Test runners load many. */
+const kFirst = Symbol.for('http-native: lib/binding.js')
+
+/** Message -> called once when the turn that finished it ends; see docs/BOUNDARY.md. */
+const kSettle = Symbol('kSettle')
 
 /** Int32 words per record. */
 const STRIDE = 8
@@ -499,9 +505,9 @@ function start () {
   process.on('exit', () => { native.flushNow() })
 }
 
-start()
+if (native[kFirst] === undefined) start()
 
-module.exports = {
+module.exports = native[kFirst] ??= {
   native,
   events,
   headFlags,
@@ -517,5 +523,8 @@ module.exports = {
   hasKeptEnd,
   dropKept,
   takeAccepted,
-  atClosePhase
+  atClosePhase,
+  kSettle,
+  /** What else they have in common, by name (lib/symbols.js, lib/core.js). */
+  common: Object.create(null)
 }

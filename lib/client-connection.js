@@ -347,13 +347,18 @@ ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
   this.leaveContext()
 }
 
+/** Is it a client's, of whichever copy of lib/? */
+function isClients (connection) {
+  return connection?.ticksAwaitPacket === true
+}
+
 /**
  * The connection that carries a socket's exchanges: ours, or for any other Duplex one made now.
  * @param {import('node:stream').Duplex} socket
  */
 function connectionOf (socket) {
   const known = socket[kConnection]
-  if (known instanceof ClientConnection && (known.stream === null || known.id !== -1)) return known
+  if (isClients(known) && (known.stream === null || known.id !== -1)) return known
   return new ClientConnection(native.open(1, plainConfig()), socket)
 }
 

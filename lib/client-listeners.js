@@ -6,6 +6,7 @@
  * socket's listeners is shown those that core has at that moment.
  */
 
+const { setImmediate } = require('./host')
 const { kResource, emitError, lose } = require('./client-outcome')
 const { connectionReset } = require('./errors')
 const { kConnection } = require('./symbols')

@@ -8,19 +8,19 @@ const diagnostics = require('node:diagnostics_channel')
 const { codes, connectionReset } = require('./errors')
 const { failEndCallbacks } = require('./outgoing')
 const { call } = require('./outgoing-callbacks')
-const { kCallbacks, kEndCallbacks } = require('./symbols')
+const { own, kCallbacks, kEndCallbacks } = require('./symbols')
 
 /** Request -> what destroy() was called with. Not `errored`: core leaves that alone here. */
-const kError = Symbol('kError')
+const kError = own('kError')
 
 /** Request -> called when its response was read to the end. */
-const kResponseEnded = Symbol('kResponseEnded')
+const kResponseEnded = own('kResponseEnded')
 
 /** Request -> called at 'finish' when its response came before that. */
-const kAnsweredEarly = Symbol('kAnsweredEarly')
+const kAnsweredEarly = own('kAnsweredEarly')
 
 /** Request -> the async context that its events are emitted in. */
-const kResource = Symbol('kResource')
+const kResource = own('kResource')
 
 const errorChannel = diagnostics.channel('http.client.request.error')
 

@@ -8,6 +8,7 @@
 
 // Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
 const { setTimeout: startTimer, clearTimeout } = require('node:timers')
+const { Buffer, process } = require('./host')
 const { native, sendFlags, connections, touch, atClosePhase } = require('./binding')
 const { Connection } = require('./connection')
 const { failWrites } = require('./client-outcome')

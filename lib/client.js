@@ -8,6 +8,7 @@
 const net = require('node:net')
 const diagnostics = require('node:diagnostics_channel')
 const { addAbortSignal, finished } = require('node:stream')
+const { Buffer, process } = require('./host')
 const { sendFlags, flush } = require('./binding')
 const { OutgoingMessage, parseUniqueHeadersOption } = require('./outgoing')
 const agents = require('./agent')

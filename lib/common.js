@@ -3,6 +3,7 @@
 /** What every message needs: the host's tables, character checks, the date line. A leaf. */
 
 const http = require('node:http')
+const { Date, clock } = require('./host')
 
 /** A field name or method: one or more tchar (RFC 9110 §5.6.2). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -65,7 +66,7 @@ function refreshDate (now) {
 
 /** Now, as an IMF-fixdate (RFC 9110 §5.6.7). */
 function utcDate () {
-  const now = Date.now()
+  const now = clock()
   // The lower bound is for clocks that were set back.
   if (now >= dateExpires || now < dateExpires - 1000) refreshDate(now)
   return date

@@ -5,6 +5,7 @@
  * Knows nothing of server or client; both extend it and answer the `on…` calls.
  */
 
+const { process } = require('./host')
 const { native, sendFlags, connections, receive, touch } = require('./binding')
 const { standStill, goOn, forgetKept, meetEnd } = require('./standing-still')
 const { wholeTime } = require('./validators')

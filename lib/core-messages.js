@@ -6,11 +6,8 @@
  * to core's methods of the same names.
  */
 
-const http = require('node:http')
+const { IncomingMessage, OutgoingMessage, ServerResponse } = require('./core')
 const { kConnection } = require('./symbols')
-
-// Ours may be put in their place (register.js).
-const { IncomingMessage, OutgoingMessage, ServerResponse } = http
 
 /** Core's prototypes. */
 const cores = {

@@ -12,14 +12,16 @@ const { getSystemErrorName } = require('node:util')
 // Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
 const { setTimeout: startTimer, clearTimeout } = require('node:timers')
 const diagnostics = require('node:diagnostics_channel')
+const { Buffer, process } = require('./host')
 const { native, touch } = require('./binding')
 const { coded, codes } = require('./errors')
 const { ClientConnection } = require('./client-connection')
 const { kAsyncId } = require('./idle-socket')
 const { connectingSocket } = require('./socket')
+const { own } = require('./symbols')
 
 /** Mark of requests that can ride on a native connection, and of the options of a connection made for one. */
-const kDialable = Symbol('kDialable')
+const kDialable = own('kDialable')
 
 // Whoever wants to see or to replace connections (mocks, tracers) patches one of these.
 const socketConnect = net.Socket.prototype.connect

@@ -181,16 +181,24 @@ function connectionReset (message) {
  * @param {Buffer} [rawPacket]
  */
 function parseError (kind, bytesParsed, rawPacket) {
-  const [code, reason] = parseErrors[kind]
+  return wordParseError(parseErrors[kind], bytesParsed, rawPacket)
+}
+
+function wordParseError ([code, reason], bytesParsed, rawPacket) {
   // At the end of the stream there is no packet, and core leaves the message alone.
   const atEnd = code === 'HPE_INVALID_EOF_STATE'
   const error = new Error(atEnd ? 'Parse Error' : `Parse Error: ${reason}`)
-  Error.captureStackTrace(error, parseError)
+  Error.captureStackTrace(error, wordParseError)
   error.bytesParsed = bytesParsed
   error.code = code
   error.reason = reason
   if (!atEnd) error.rawPacket = rawPacket
   return error
+}
+
+/** What core's parser says of the bytes that come behind an exception of a listener. */
+function callbackError (bytes) {
+  return wordParseError(['HPE_CB_HEADERS_COMPLETE', 'User callback error'], 0, bytes)
 }
 
 const SYSCALLS = ['', 'read', 'write', 'connect']
@@ -215,4 +223,4 @@ function systemError (errno, syscall) {
   return error
 }
 
-module.exports = { codes, coded, connectionReset, parseError, systemError }
+module.exports = { codes, coded, connectionReset, parseError, callbackError, systemError }

@@ -2,12 +2,10 @@
 
 /** http.setGlobalProxyFromEnv: the environment's proxies for whoever uses the global agents, and for fetch. */
 
-const http = require('node:http')
+const { process } = require('./host')
+const core = require('./core')
 const agents = require('./agent')
 const { proxyUrlOf } = require('./proxy')
-
-// Ours may be put in its place (register.js).
-const { setGlobalProxyFromEnv: coreSetGlobalProxyFromEnv } = http
 
 /**
  * @param {object} [env] where the variables are
@@ -17,7 +15,7 @@ const { setGlobalProxyFromEnv: coreSetGlobalProxyFromEnv } = http
 function setGlobalProxyFromEnv (env = process.env) {
   const before = agents.globalAgent
   // Checks, and sees to https and fetch. Under register it has just replaced our agent by one of its own.
-  const restoreCore = coreSetGlobalProxyFromEnv(env)
+  const restoreCore = core.setGlobalProxyFromEnv(env)
   if (proxyUrlOf(env, 'http:') === undefined) return restoreCore
   agents.globalAgent = agents.makeGlobalAgent(env)
   return function restore () {

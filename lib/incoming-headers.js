@@ -5,6 +5,7 @@
  * become arrays. The rules are Node's, not the RFC's, hence here and not in proto.
  */
 
+const { Buffer } = require('./host')
 const versions = require('./versions')
 
 const JOIN = 0

@@ -7,6 +7,7 @@
  */
 
 const { Readable, finished } = require('node:stream')
+const { process } = require('./host')
 const { fold, foldDistinct, addField, addFields, addDistinct } = require('./incoming-headers')
 const { cores, isCores, leaveCores } = require('./core-messages')
 const { quiet } = require('./quiet')
@@ -33,7 +34,7 @@ function versionText (version) {
  */
 function IncomingMessage (socket) {
   // Without `new` it fails here as core's does, before it writes on whatever `this` is.
-  if (!(this instanceof IncomingMessage)) this._readableState.readingMore = true
+  if (!(this instanceof IncomingMessage)) cores.IncomingMessage.constructor.call(this, socket)
   Arrival.call(this, socket?.[kConnection] ?? null)
   Object.defineProperties(this, own)
   Object.defineProperty(this, 'client', { __proto__: null, value: socket, writable: true, enumerable: true, configurable: true })

@@ -5,7 +5,9 @@
  * method of core's ServerResponse that ends a measurement does both, on whatever it is called.
  */
 
-const { ServerResponse } = require('node:http')
+const { ServerResponse } = require('./core')
+const { elapsed } = require('./host')
+const { own } = require('./symbols')
 
 const finish = ServerResponse.prototype._finish
 
@@ -14,7 +16,7 @@ const asked = ask()
 const [kMeasurement] = asked
 
 /** Request or response -> its measurement, if there is one. */
-const kMeasure = Symbol('kMeasure')
+const kMeasure = own('kMeasure')
 
 function ask () {
   const symbols = []
@@ -65,7 +67,7 @@ function isObserved () {
  * @param {{method: string, url: string, headers: object}} req
  */
 function begin (message, name, req) {
-  message[kMeasure] = { type: 'http', name, detail: { req }, startTime: performance.now() }
+  message[kMeasure] = { type: 'http', name, detail: { req }, startTime: elapsed() }
 }
 
 /** Ends what was begun with the message. */

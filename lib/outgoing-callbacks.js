@@ -8,6 +8,7 @@
 
 const { AsyncResource } = require('node:async_hooks')
 const { constants } = require('node:os')
+const { process } = require('./host')
 const { codes, systemError } = require('./errors')
 const versions = require('./versions')
 const { kCallbacks } = require('./symbols')

@@ -3,6 +3,7 @@
 /** What may be wrong with a part of a body: its type, its time, its size. */
 
 const { isUint8Array } = require('node:util/types')
+const { process } = require('./host')
 const { codes } = require('./errors')
 const { kBytesWritten } = require('./symbols')
 

@@ -5,6 +5,7 @@
  */
 
 const { EventEmitter } = require('node:events')
+const { process } = require('./host')
 const { settle } = require('./binding')
 const { isTaken, whenTaken, tellTaken } = require('./outgoing-callbacks')
 const { PENDING_MAX, isCarried, isLost } = require('./outgoing-transmit')

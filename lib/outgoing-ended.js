@@ -5,6 +5,7 @@
  * leave now or ever.
  */
 
+const { process } = require('./host')
 const { sendFlags } = require('./binding')
 const { checkChunk, isStrict, report } = require('./outgoing-checks')
 const { addEndCallback, finishAnyway } = require('./outgoing-end')

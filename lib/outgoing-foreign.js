@@ -5,6 +5,7 @@
  * to them, so the message frames itself, in the calls that core would make.
  */
 
+const { process } = require('./host')
 const { checkEncoding, isForeign } = require('./outgoing-transmit')
 const { hold } = require('./outgoing-held')
 const { endPlain, writePlain } = require('./outgoing-plain')

@@ -6,9 +6,11 @@
  * RFC 9112 §2–§6; where core differs from the RFC, core wins.
  */
 
+const { Buffer } = require('./host')
 const { sendFlags } = require('./binding')
 const { codes } = require('./errors')
 const { lowerToken, isUnusual, hasInvalidChar, utcDate } = require('./common')
+const versions = require('./versions')
 const { kOutHeaders, kUniqueHeaders, kHead, kLines, kFraming, kUnusual } = require('./symbols')
 
 const { NO_BODY, LENGTH, CHUNKED, UNTIL_CLOSE } = sendFlags
@@ -208,7 +210,8 @@ function addConnection (message, seen) {
         state.text += 'Connection: keep-alive\r\n'
         state.lines++
         if (advertise) {
-          const max = ~~message._maxRequestsPerSocket > 0 ? `, max=${message._maxRequestsPerSocket}` : ''
+          const most = message._maxRequestsPerSocket
+          const max = ~~most > 0 ? `, max=${versions.wholeRequestsPerSocket ? ~~most : most}` : ''
           state.text += `Keep-Alive: timeout=${Math.floor(timeout / 1000)}${max}\r\n`
           state.lines++
         }

@@ -2,6 +2,7 @@
 
 /** Parts of a body that wait in their message: for uncork(), or for the end of the tick that wrote them. */
 
+const { Buffer, process } = require('./host')
 const { sendFlags } = require('./binding')
 const { isPlain, sendChunk } = require('./outgoing-plain')
 const { deliver } = require('./outgoing-queue')

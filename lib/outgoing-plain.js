@@ -7,6 +7,7 @@
  */
 
 const { isUint8Array } = require('node:util/types')
+const { process } = require('./host')
 const { sendFlags } = require('./binding')
 const { RAW, deliver, enqueue, enqueueFirst, isGluable } = require('./outgoing-queue')
 const { CRLF, isCarried, isForeign, isLost, isUtf8, nop, noteBackpressure, takeHeadFlag, writeRaw } = require('./outgoing-transmit')

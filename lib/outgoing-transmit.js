@@ -5,6 +5,7 @@
  */
 
 const { AsyncResource } = require('node:async_hooks')
+const { Buffer, process } = require('./host')
 const { sendFlags } = require('./binding')
 const { PENDING_MAX } = require('./connection')
 const { isTaken, whenTaken } = require('./outgoing-callbacks')

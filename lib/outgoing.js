@@ -13,6 +13,7 @@
 
 const { captureRejectionSymbol } = require('node:events')
 const stream = require('node:stream')
+const { process } = require('./host')
 const { sendFlags } = require('./binding')
 const { storeHead } = require('./outgoing-head')
 const { headerMethods } = require('./outgoing-headers')

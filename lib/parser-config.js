@@ -3,6 +3,7 @@
 /** How strictly the parser reads, and how much: what the options of servers and requests mean to it. */
 
 const { maxHeaderSize: defaultSize } = require('node:http')
+const { process } = require('./host')
 const versions = require('./versions')
 
 /** Fields of a head, and again of its trailers, unless maxHeadersCount says otherwise. */

@@ -6,11 +6,13 @@
  */
 
 const net = require('node:net')
+const { Buffer } = require('./host')
 const { codes } = require('./errors')
 const versions = require('./versions')
+const { own } = require('./symbols')
 
 /** Agent -> its proxy, or null. */
-const kProxy = Symbol('kProxyConfig')
+const kProxy = own('kProxyConfig')
 
 /**
  * @param {object} env

@@ -10,7 +10,7 @@ const { ownSocket } = require('./outgoing-state')
 const { STATUS_CODES, lowerToken, isUnusual, hasInvalidChar } = require('./common')
 const { cores, isCores, leaveCores } = require('./core-messages')
 const { codes } = require('./errors')
-const { linkHeaderValue, validateInteger, validateObject } = require('./validators')
+const { validateInteger, validateObject } = require('./validators')
 const measure = require('./measure')
 const versions = require('./versions')
 const {
@@ -18,6 +18,11 @@ const {
 } = require('./symbols')
 
 const createdChannel = diagnostics.channel('http.server.response.created')
+
+/** Is what a request that no parser has made shows as its headers of interest? Later releases look where the parser puts them. */
+const believesHeaders = new cores.ServerResponse.constructor({
+  method: 'GET', httpVersionMajor: 1, httpVersionMinor: 0, headers: { te: 'chunked' }
+}).useChunkedEncodingByDefault
 
 /**
  * @param {IncomingMessage} request that it answers
@@ -33,7 +38,7 @@ function ServerResponse (request, options) {
   if (request.method === 'HEAD') this._hasBody = false
   if (request.httpVersionMajor < 1 || request.httpVersionMinor < 1) {
     // HTTP/1.0 knows no chunks, unless the client says it does.
-    this.useChunkedEncodingByDefault = /chunk/i.test(request.headers.te)
+    this.useChunkedEncodingByDefault = (believesHeaders || Boolean(request[kConnection])) && /chunk/i.test(request.headers.te)
     this.shouldKeepAlive = false
   }
   if (versions.createdChannels && createdChannel.hasSubscribers) createdChannel.publish({ request, response: this })
@@ -233,29 +238,32 @@ ServerResponse.prototype.writeProcessing = function writeProcessing (callback) {
   inform(this, 102, null, callback)
 }
 
+/** What core's writeEarlyHints is called on, which checks and renders as this release does: it sends the block for a response. */
+class Hints {
+  constructor (response, hints) {
+    this.response = response
+    this.hints = hints
+  }
+
+  writeInformation (...args) {
+    this.response.writeInformation(...args)
+  }
+
+  _writeRaw (block, encoding, callback) {
+    // Older releases take anything; but what ends a line would let its source write the response.
+    for (const [name, value] of Object.entries(this.hints)) {
+      if (/[\r\n]/.test(`${name}: ${value}`)) throw new codes.ERR_INVALID_CHAR('header content', name === 'link' ? 'Link' : name)
+    }
+    sendInformational(this.response, block, callback)
+  }
+}
+
 /**
  * 103 with a Link field.
  * @param {{link: string|string[]}} hints and any other fields; without links nothing is sent
  */
 ServerResponse.prototype.writeEarlyHints = function writeEarlyHints (hints, callback) {
-  validateObject(hints, 'hints')
-  if (hints.link === null || hints.link === undefined) return
-  const link = linkHeaderValue(hints.link)
-  if (link.length === 0) return
-  const { link: _, ...others } = hints
-  if (versions.hintsAreHeaders) {
-    if (hasInvalidChar(link, false)) throw new codes.ERR_INVALID_CHAR('header content', 'Link')
-    inform(this, 103, { __proto__: null, Link: link, ...others }, callback)
-    return
-  }
-  let block = statusLine(103, STATUS_CODES[103])
-  for (const [name, value] of [['Link', link], ...Object.entries(others)]) {
-    const field = `${name}: ${value}`
-    // Core of this release takes anything; but what ends a line would let its source write the response.
-    if (/[\r\n]/.test(field)) throw new codes.ERR_INVALID_CHAR('header content', name)
-    block += field + '\r\n'
-  }
-  sendInformational(this, block + '\r\n', callback)
+  cores.ServerResponse.writeEarlyHints.call(new Hints(this, hints), hints, callback)
 }
 
 if (versions.writeInformation) {

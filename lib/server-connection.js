@@ -8,6 +8,7 @@
 
 const diagnostics = require('node:diagnostics_channel')
 const net = require('node:net')
+const { process, elapsed } = require('./host')
 const { native, headFlags } = require('./binding')
 const { Connection } = require('./connection')
 const { newMessage, readRequest, foldFirst, isTouched } = require('./incoming')
@@ -72,6 +73,8 @@ function ServerConnection (id, stream, server, listener) {
   this.heldBack = false
   /** An error was reported; what follows from it is not another. */
   this.failed = false
+  /** A listener threw at a request: that, and what was to answer it (lib/server-failure.js). */
+  this.thrown = null
   /** The client ended in the middle of a message: what is wrong with that. */
   this.endError = null
   /** What the end of the client's side means was seen to. */
@@ -86,8 +89,8 @@ function ServerConnection (id, stream, server, listener) {
   this.isCounted = stream === null
   /** Driver two: the keep-alive time runs on the stream. */
   this.keepAliveSet = false
-  /** Driver two: when the message that is arriving began, performance.now(); 0 between messages. */
-  this.began = stream === null ? 0 : performance.now()
+  /** Driver two: when the message that is arriving began, ms; 0 between messages. */
+  this.began = stream === null ? 0 : elapsed()
   server[kConnections].add(this)
 }
 Object.setPrototypeOf(ServerConnection.prototype, Connection.prototype)
@@ -178,7 +181,7 @@ ServerConnection.prototype.run = function run (step, self, a, b) {
 
 ServerConnection.prototype.onRequest = function onRequest (flags, method, version, targetLength, fieldCount, text) {
   const { server, listener } = this
-  if (this.isGone) return
+  if (this.isGone || (this.thrown !== null && this.isSpoilt(undefined))) return
   if (listener !== null) {
     listener.refresh()
     if (this.timerScope !== null && this.current === null) this.timerScope = null
@@ -204,9 +207,12 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   let detached = false
   try {
     detached = this.run(exchange, this, request, flags)
+  } catch (error) {
+    if (!this.detached) this.threw(request)
+    throw error
   } finally {
     // As in core: complete when the handler's first turn is over, not before.
-    if (!hasBody && detached !== true && !request.complete) request[kComplete](undefined)
+    if (!hasBody && detached !== true && !request.complete && this.thrown === null) request[kComplete](undefined)
   }
 }
 
@@ -293,8 +299,9 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
   }
-  // Neither read, nor about to be in the next tick.
-  if (!request._consuming && !(isTouched(request) && request._readableState.resumeScheduled)) request._dump()
+  // Whether it is read after all shows in the next tick, which core's responses are finished behind.
+  if (isAboutToFlow(request)) process.nextTick(dumpUnread, request)
+  else if (!request._consuming) request._dump()
   if (versions.messageSignal) request[kDetachSignal]?.()
 
   this.current = null
@@ -329,6 +336,15 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (this.isAnswering && this.current === null) this.owesNothing()
 }
 
+function isAboutToFlow (request) {
+  return !request._consuming && isTouched(request) && request._readableState.resumeScheduled
+}
+
+/** Nobody reads the request: what there is of its body must not keep the next from being read. */
+function dumpUnread (request) {
+  if (!request._consuming && !isAboutToFlow(request)) request._dump()
+}
+
 /** It has left HTTP, and the last answer from before is sent. */
 ServerConnection.prototype.owesNothing = function owesNothing () {
   this.isAnswering = false
@@ -357,6 +373,7 @@ function receive (chunk) {
 
 ServerConnection.prototype.onData = function onData (chunk) {
   const { receiving } = this
+  if (this.thrown !== null && this.isSpoilt(chunk)) return
   if (receiving !== null) this.run(receive, receiving, chunk)
 }
 
@@ -366,7 +383,7 @@ function complete (trailers) {
 
 ServerConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   const { receiving } = this
-  if (receiving === null) return
+  if (receiving === null || (this.thrown !== null && this.isSpoilt(undefined))) return
   this.receiving = null
   this.began = 0
   this.run(complete, receiving, text)

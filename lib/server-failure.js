@@ -6,9 +6,10 @@
  */
 
 const { Connection } = require('./connection')
-const { codes, parseError } = require('./errors')
+const { process } = require('./host')
+const { codes, callbackError, parseError } = require('./errors')
 const { baseEmit } = require('./outgoing')
-const { kChunkedBuffer, kCorked } = require('./symbols')
+const { kChunkedBuffer, kComplete, kCorked } = require('./symbols')
 
 /** What the connection answers by itself when nobody listens to 'clientError'. */
 const ANSWERS = {
@@ -25,14 +26,47 @@ members.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
     if (rawPacket !== undefined) this.switching.rest = rawPacket.subarray(bytesParsed)
     return
   }
+  if (this.thrown !== null && this.isSpoilt(rawPacket) && rawPacket !== undefined) return
   const error = parseError(kind, bytesParsed, rawPacket)
   if (rawPacket === undefined) {
     // The client left in the middle of a message. A socket that somebody looks at says so first.
-    this.endError = error
+    if (this.thrown === null) this.endError = error
     if (this.socket === null || this.stream !== null) this.endInput()
   } else {
-    this.fail(error)
+    this.run(this.fail, this, error)
   }
+}
+
+/** A listener threw at a request, and the process survives it. */
+members.threw = function threw (request) {
+  const response = this.current?.req === request ? this.current : this.queue?.at(-1)
+  // From a stream the rest of the packet does not come.
+  const isCut = this.stream !== null
+  if (!isCut && isAnswered(request, response)) return
+  const thrown = this.thrown = { request, response, isCut, isFresh: !isCut }
+  process.nextTick(() => { thrown.isFresh = false })
+}
+
+function isAnswered (request, response) {
+  return response?.req === request && (response.finished || response.headersSent)
+}
+
+/**
+ * Is what comes behind an exception lost? Core's parser stops at it, and takes what comes later for an error. If there is
+ * an answer by then, we go on: who waits for it shall get it, and not lose the connection.
+ */
+members.isSpoilt = function isSpoilt (bytes) {
+  const { thrown } = this
+  const { request, response } = thrown
+  if (!thrown.isCut && isAnswered(request, response)) {
+    this.thrown = null
+    if (this.receiving !== request && !request.complete) request[kComplete](undefined)
+    return false
+  }
+  // The rest of the packet.
+  if (thrown.isFresh) thrown.isCut = true
+  else if (this.endError === null) this.run(this.failOnce, this, callbackError(bytes))
+  return true
 }
 
 /** Does anybody but us hear this event of the server? */
@@ -45,15 +79,14 @@ members.failOnce = function failOnce (error) {
   if (!this.failed) this.fail(error)
 }
 
-function tellError (error) {
-  return this.server.emit('clientError', error, this.getSocket())
-}
-
-/** Something is wrong with the client: tells 'clientError', or answers and closes. */
+/**
+ * Something is wrong with the client: tells 'clientError', or answers and closes. In the connection's context if its bytes
+ * are wrong or late; what becomes of the transport has none, as in core.
+ */
 members.fail = function fail (error) {
   this.failed = true
   const { server } = this
-  if (isHeard(server, 'clientError') && this.run(tellError, this, error)) return
+  if (isHeard(server, 'clientError') && server.emit('clientError', error, this.getSocket())) return
   const { current } = this
   // Parts that the message keeps until the end of the tick count as sent, and are lost.
   const isCorked = current?.[kCorked] > 0 || this.socket?.writableCorked > 0
@@ -74,7 +107,7 @@ members.isWritable = function isWritable () {
 
 /** headersTimeout or requestTimeout is over. */
 members.onExpired = function onExpired (which) {
-  this.failOnce(new codes.ERR_HTTP_REQUEST_TIMEOUT())
+  this.run(this.failOnce, this, new codes.ERR_HTTP_REQUEST_TIMEOUT())
 }
 
 /** An error that somebody listens for comes with a socket, which must be made while there is something to ask. */

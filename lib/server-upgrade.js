@@ -4,6 +4,7 @@
  * Upgrade and CONNECT: how a connection of a server leaves HTTP, and who gets its stream.
  */
 
+const { Buffer } = require('./host')
 const { native, headFlags, receiveBody } = require('./binding')
 const { handOver } = require('./handover')
 const { Parser } = require('./parser')

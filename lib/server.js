@@ -8,7 +8,8 @@
 const net = require('node:net')
 const { captureRejectionSymbol } = require('node:events')
 const { promisify } = require('node:util')
-const { _connectionListener: coreConnectionListener } = require('node:http')
+const { process, setInterval, clearInterval } = require('./host')
+const core = require('./core')
 const { Listener } = require('./listener')
 const { limit } = require('./server-times')
 const { serveStream } = require('./stream-server')
@@ -194,7 +195,7 @@ function connectionListener (socket) {
     return
   }
   // A server of core's, which http2 has for those who speak HTTP/1.
-  if (typeof this[kParserConfig] !== 'function') coreConnectionListener.call(this, socket)
+  if (typeof this[kParserConfig] !== 'function') core._connectionListener.call(this, socket)
   else serveStream(this, socket)
 }
 

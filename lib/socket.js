@@ -14,6 +14,7 @@
 
 const net = require('node:net')
 const { Readable } = require('node:stream')
+const { Buffer, process, queueMicrotask } = require('./host')
 const { native, atClosePhase } = require('./binding')
 const { Connection } = require('./connection')
 const { codes, coded, systemError } = require('./errors')

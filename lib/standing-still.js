@@ -5,6 +5,7 @@
  * until the connection goes on, and then a packet at a time.
  */
 
+const { process, setImmediate } = require('./host')
 const { native, events, touch, handKept, hasKeptEnd, dropKept } = require('./binding')
 
 /** Records that may wait when reading goes on. */

@@ -5,6 +5,7 @@
  * and what that says is written to the stream (lib/connection.js); the stream's events are the connection's.
  */
 
+const { elapsed } = require('./host')
 const { native, connections } = require('./binding')
 const { ServerConnection, onCarrierClose } = require('./server-connection')
 const { Parser } = require('./parser')
@@ -60,7 +61,7 @@ function stopListening ({ stream }) {
 
 function onStreamData (chunk) {
   const connection = this[kConnection]
-  if (connection.began === 0) connection.began = performance.now()
+  if (connection.began === 0) connection.began = elapsed()
   connection.receive(chunk)
 }
 
@@ -131,9 +132,9 @@ StreamConnection.prototype.letGo = function letGo () {
 /** Does the message that is arriving take too long? Milliseconds, 0 for no limit. */
 StreamConnection.prototype.expire = function expire (headers, request) {
   if (this.began === 0) return
-  const elapsed = performance.now() - this.began
-  if (headers > 0 && this.receiving === null && elapsed >= headers) this.onExpired(1)
-  else if (request > 0 && elapsed >= request) this.onExpired(2)
+  const age = elapsed() - this.began
+  if (headers > 0 && this.receiving === null && age >= headers) this.onExpired(1)
+  else if (request > 0 && age >= request) this.onExpired(2)
 }
 
 /** The native side is done with. */

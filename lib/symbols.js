@@ -8,25 +8,41 @@
  * and `require('_http_outgoing')` and `require('_http_server')` export a few.
  */
 
-const http = require('node:http')
+const { clearInterval } = require('./host')
+const { common, kSettle } = require('./binding')
+const { OutgoingMessage, Server } = require('./core')
 
-const listening = new http.Server()
-listening.emit('listening')
-const borrowed = [...Object.getOwnPropertySymbols(new http.OutgoingMessage()), ...Object.getOwnPropertySymbols(listening)]
+const SWEEP = 'http.server.connectionsCheckingInterval'
 
-/** Core's symbol of this description if this Node has one, else a new one. */
-function slot (description) {
-  return borrowed.find((symbol) => symbol.description === description) ?? Symbol(description)
+/** Core's symbols, as they were found first. */
+const borrowed = (common.borrowed ??= borrow())
+
+/** Those of its messages and servers. */
+function borrow () {
+  const listening = new Server()
+  listening.emit('listening')
+  const found = [...Object.getOwnPropertySymbols(new OutgoingMessage()), ...Object.getOwnPropertySymbols(listening)]
+  clearInterval(listening[found.find(({ description }) => description === SWEEP)])
+  return found
 }
 
-const kSweep = slot('http.server.connectionsCheckingInterval')
-clearInterval(listening[kSweep])
+/** A symbol of ours, the same in all copies of lib/: they know each other's messages, sockets and connections by it. */
+function own (description) {
+  return (common[description] ??= Symbol(description))
+}
+
+/** Core's symbol of this description if this Node has one, else ours. */
+function slot (description) {
+  return borrowed.find((symbol) => symbol.description === description) ?? own(description)
+}
 
 module.exports = {
+  own,
+
   /** Socket or message -> the Connection that carries it. */
-  kConnection: Symbol('kConnection'),
+  kConnection: own('kConnection'),
   /** Message -> called once when the turn that finished it ends; see docs/BOUNDARY.md. */
-  kSettle: Symbol('kSettle'),
+  kSettle,
 
   // OutgoingMessage, as in core.
   /** { [lower-case name]: [name, value] }, null while no header was set. */
@@ -47,79 +63,79 @@ module.exports = {
   /** Why the end was not flushed; null while nothing is wrong. */
   kFlushError: slot('kFlushError'),
   /** Set of lower-case names whose array values go in one line; null for none. */
-  kUniqueHeaders: Symbol('kUniqueHeaders'),
+  kUniqueHeaders: own('kUniqueHeaders'),
 
   // OutgoingMessage, ours.
   /** The head as rendered, to notice when somebody replaced `_header`. */
-  kHead: Symbol('kHead'),
+  kHead: own('kHead'),
   /** CRLFs in kHead. */
-  kLines: Symbol('kLines'),
+  kLines: own('kLines'),
   /** How the rendered head says the body ends: sendFlags.NO_BODY, LENGTH, CHUNKED or UNTIL_CLOSE. */
-  kFraming: Symbol('kFraming'),
+  kFraming: own('kFraming'),
   /** A field value or the reason holds something beyond printable ASCII. */
-  kUnusual: Symbol('kUnusual'),
+  kUnusual: own('kUnusual'),
   /** Flags that a subclass adds to every HEAD it sends (REQUEST_HEAD…); 0 on the prototype. */
-  kHeadFlags: Symbol('kHeadFlags'),
+  kHeadFlags: own('kHeadFlags'),
   /** Flags that a subclass adds to END when `_last` is set (LAST); 0 on the prototype. */
-  kLastFlags: Symbol('kLastFlags'),
+  kLastFlags: own('kLastFlags'),
   /** The message frames itself: its `_send` is somebody else's. */
-  kPlain: Symbol('kPlain'),
+  kPlain: own('kPlain'),
   /** Message -> called by the connection when all output was taken. */
-  kDrained: Symbol('kDrained'),
+  kDrained: own('kDrained'),
   /** Message -> called when the last byte was handed over, just before 'finish'. */
-  kFinished: Symbol('kFinished'),
+  kFinished: own('kFinished'),
   /** Callbacks of writes that the transport has not taken yet (lib/outgoing-callbacks.js); null until there was one. */
-  kCallbacks: Symbol('kCallbacks'),
+  kCallbacks: own('kCallbacks'),
   /** Message -> the async context that 'drain' is for. */
-  kDrainScope: Symbol('kDrainScope'),
+  kDrainScope: own('kDrainScope'),
   /** Message of whose end nobody is told: it is over when there is room for more on its connection. */
-  kAwaitsRoom: Symbol('kAwaitsRoom'),
+  kAwaitsRoom: own('kAwaitsRoom'),
   /** Message -> the httpValidation that it is under. */
-  kValidation: Symbol('kValidation'),
+  kValidation: own('kValidation'),
 
   // Server.
   /** Class of requests and of responses. */
-  kIncomingMessage: Symbol('IncomingMessage'),
-  kServerResponse: Symbol('ServerResponse'),
-  kOptimizeEmptyRequests: Symbol('OptimizeEmptyRequestsOption'),
+  kIncomingMessage: own('IncomingMessage'),
+  kServerResponse: own('ServerResponse'),
+  kOptimizeEmptyRequests: own('OptimizeEmptyRequestsOption'),
   /** A server's handle: what accepts for it (lib/listener.js). */
-  kListener: Symbol('kListener'),
+  kListener: own('kListener'),
   /** Server -> the limits and leniencies of its parsers. */
-  kParserConfig: Symbol('kParserConfig'),
+  kParserConfig: own('kParserConfig'),
   /** The connections that speak HTTP. */
-  kConnections: Symbol('http.server.connections'),
+  kConnections: own('http.server.connections'),
   /** The timer that looks for requests that take too long. */
-  kSweep,
+  kSweep: slot(SWEEP),
 
   /** Message -> the listeners that core would have, given those that are there. */
-  kListenersShown: Symbol('kListenersShown'),
+  kListenersShown: own('kListenersShown'),
 
   // NativeSocket.
   /** Callbacks that wait until the kernel took all output. */
-  kWaiting: Symbol('kWaiting'),
+  kWaiting: own('kWaiting'),
 
   // IncomingMessage, ours.
   /** The head as it crossed the boundary; see docs/BOUNDARY.md. '' once rawHeaders exist. */
-  kText: Symbol('kText'),
+  kText: own('kText'),
   /** Where the fields begin in kText. */
-  kFieldsAt: Symbol('kFieldsAt'),
-  kRawHeaders: Symbol('kRawHeaders'),
-  kHeaders: Symbol('kHeaders'),
-  kHeadersDistinct: Symbol('kHeadersDistinct'),
-  kRawTrailers: Symbol('kRawTrailers'),
-  kTrailers: Symbol('kTrailers'),
-  kTrailersDistinct: Symbol('kTrailersDistinct'),
+  kFieldsAt: own('kFieldsAt'),
+  kRawHeaders: own('kRawHeaders'),
+  kHeaders: own('kHeaders'),
+  kHeadersDistinct: own('kHeadersDistinct'),
+  kRawTrailers: own('kRawTrailers'),
+  kTrailers: own('kTrailers'),
+  kTrailersDistinct: own('kTrailersDistinct'),
   /** The Readable's state; undefined until somebody looks into the message. */
-  kState: Symbol('kState'),
+  kState: own('kState'),
   /** How far a message went that nobody has looked into: 0 reading, 1 complete, 2 over. */
-  kProgress: Symbol('kProgress'),
+  kProgress: own('kProgress'),
   /** Reading of the connection is stopped until the message is read. */
-  kPaused: Symbol('kPaused'),
-  kAbortController: Symbol('kAbortController'),
+  kPaused: own('kPaused'),
+  kAbortController: own('kAbortController'),
   /** Message -> takes a part of the body. */
-  kReceive: Symbol('kReceive'),
+  kReceive: own('kReceive'),
   /** Message -> the body is complete. */
-  kComplete: Symbol('kComplete'),
+  kComplete: own('kComplete'),
   /** Message -> the exchange is over: the signal will not fire any more. */
-  kDetachSignal: Symbol('kDetachSignal')
+  kDetachSignal: own('kDetachSignal')
 }

@@ -2,8 +2,8 @@
 
 /** Argument checks with Node's messages. Each throws or returns nothing; names are as the caller's documentation has them. */
 
+const { process } = require('./host')
 const { codes } = require('./errors')
-const versions = require('./versions')
 
 function validateString (value, name) {
   if (typeof value !== 'string') throw new codes.ERR_INVALID_ARG_TYPE(name, 'string', value)
@@ -53,29 +53,6 @@ function validateOneOf (value, name, allowed) {
   throw new codes.ERR_INVALID_ARG_VALUE(name, value, `must be one of: ${shown}`)
 }
 
-/** `<target>` and parameters: `; name`, `; name=value` or `; name="value"`, no spaces inside a value. */
-const LINK = versions.validatesHints
-  ? /^<[^>\r\n]*>(?:\s*;\s*[^\s;"=][^\s;"=]*(?:=(?:"[^\s;"]*"|[^\s;"]*))?)*$/
-  : /^<[^>]*>(?:\s*;\s*[^\s;"=][^\s;"=]*(?:=(?:"[^\s;"]*"|[^\s;"]*))?)*$/
-
-const LINK_REASON = 'must be an array or string of format "</styles.css>; rel=preload; as=style"'
-
-/**
- * @param {string|string[]} hints what `writeEarlyHints({ link })` was given
- * @returns {string} the field value, '' for none
- */
-function linkHeaderValue (hints) {
-  if (typeof hints === 'string') {
-    if (!LINK.test(hints)) throw new codes.ERR_INVALID_ARG_VALUE('hints', hints, LINK_REASON)
-    return hints
-  }
-  if (!Array.isArray(hints)) throw new codes.ERR_INVALID_ARG_VALUE('hints', hints, LINK_REASON)
-  for (const link of hints) {
-    if (typeof link !== 'string' || !LINK.test(link)) throw new codes.ERR_INVALID_ARG_VALUE('hints', link, LINK_REASON)
-  }
-  return hints.join(', ')
-}
-
 /** Largest delay a timer takes. */
 const TIMEOUT_MAX = 2 ** 31 - 1
 
@@ -108,7 +85,6 @@ module.exports = {
   validateInteger,
   validatePort,
   validateOneOf,
-  linkHeaderValue,
   timerDuration,
   wholeTime
 }

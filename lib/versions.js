@@ -5,6 +5,8 @@
  * the code that asks says what it wants to know. The thresholds are the builds on which the behaviour was measured.
  */
 
+const { process } = require('./host')
+
 const [major, minor] = process.versions.node.split('.', 2).map(Number)
 
 /**
@@ -65,10 +67,6 @@ module.exports = Object.freeze({
   shouldUpgradeCallback: has(25, { 22: 21, 24: 9 }),
   /** Server.prototype[Symbol.asyncDispose] has a name. */
   namesAsyncDispose: has(22),
-  /** writeEarlyHints checks names and values. */
-  validatesHints: has(24),
-  /** Its fields are one object, in which a name stands once. */
-  hintsAreHeaders: has(26, { 24: 21, 25: Infinity }),
   /** ClientRequest.path is an accessor that checks. */
   pathIsChecked: has(24),
   /** Bytes that nobody asked for destroy a free socket of the agent. */
@@ -87,6 +85,8 @@ module.exports = Object.freeze({
   createdChannels: has(22),
   /** A connection of the pool takes over the request's highWaterMark. */
   reuseTakesHighWaterMark: has(26, { 24: 21, 25: Infinity }),
+  /** Keep-Alive names a whole number of requests, whatever maxRequestsPerSocket is. */
+  wholeRequestsPerSocket: has(27, { 26: 12 }),
   /** Agents know proxies, and take `defaultPort` and `protocol` as options. */
   envProxies: has(25, { 22: 21, 24: 5 }),
   /** Who asks a proxy must name one origin everywhere, and NO_PROXY's `.suffix` covers whole labels only. */

@@ -28,10 +28,10 @@ function run (command, args, options) {
 }
 
 /** npm, by the path of the npm that started us if there is one. */
-function runNpm (args) {
+function runNpm (args, options) {
   const script = process.env.npm_execpath
-  if (script && /\.c?js$/.test(script)) run(process.execPath, [script, ...args])
-  else run('npm', args, { shell: process.platform === 'win32' })
+  if (script && /\.c?js$/.test(script)) run(process.execPath, [script, ...args], options)
+  else run('npm', args, { shell: process.platform === 'win32', ...options })
 }
 
 function isOlder (version, wanted) {
@@ -125,4 +125,4 @@ function prepare () {
   }
 }
 
-module.exports = { buildRelease, prepare, root, run }
+module.exports = { buildRelease, giveUp, prepare, root, run, runNpm }

@@ -5,6 +5,7 @@
  *
  *     npm test                              everything
  *     npm test -- server/keep               only the spec files whose path contains "server/keep"
+ *     npm test -- --node=/path/to/node      with another Node: the binary is built for all
  *     npm test -- --test-name-pattern=drain options go to `node --test`
  *
  * With arguments the Rust tests are left out.
@@ -13,7 +14,7 @@
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
-const { prepare, root, run } = require('./prepare')
+const { giveUp, prepare, root, run } = require('./prepare')
 
 /** Node 20 takes files, not patterns. */
 function specFiles (folder) {
@@ -26,8 +27,11 @@ function specFiles (folder) {
     .sort()
 }
 
+const NODE = '--node='
+
 const args = process.argv.slice(2)
-const options = args.filter((arg) => arg.startsWith('-'))
+const options = args.filter((arg) => arg.startsWith('-') && !arg.startsWith(NODE))
+const node = args.find((arg) => arg.startsWith(NODE))?.slice(NODE.length) ?? process.execPath
 const parts = args.filter((arg) => !arg.startsWith('-')).map((part) => path.normalize(part))
 
 prepare()
@@ -42,10 +46,12 @@ if (files.length === 0) {
 
 if (args.length === 0) run('cargo', ['test', '--workspace'])
 
+const { stdout: version } = spawnSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' })
+if (!version) giveUp(`There is no Node at ${node}.`)
+const [major, minor] = version.split('.').map(Number)
 // Two files at a time: many of them measure time, and CI machines have two cores.
-const [major, minor] = process.versions.node.split('.').map(Number)
 if (major > 20 || minor >= 10) options.unshift('--test-concurrency=2')
 if (!options.some((option) => option.startsWith('--test-reporter'))) options.unshift('--test-reporter=spec')
 
-const { signal, status } = spawnSync(process.execPath, ['--test', ...options, ...files], { cwd: root, stdio: 'inherit' })
+const { signal, status } = spawnSync(node, ['--test', ...options, ...files], { cwd: root, stdio: 'inherit' })
 process.exitCode = signal !== null ? 130 : status

@@ -155,7 +155,7 @@ scenario('the header API of a request', async (run) => {
 scenario.module('an OutgoingMessage of its own', (run) => {
   const message = new run.http.OutgoingMessage()
   const attempt = (what, action) => run.attempt('module', what, action)
-  run.log('module', 'own keys', Object.keys(message).sort())
+  run.log('module', 'own keys', Object.keys(message).filter((key) => key !== '_eventsCount').sort())
   for (const name of ['writable', 'destroyed', 'headersSent', 'writableEnded', 'writableFinished', 'writableLength', 'writableHighWaterMark', 'writableCorked',
     'writableObjectMode', 'writableNeedDrain', 'errored', 'closed', 'connection', 'socket', 'finished', 'chunkedEncoding', 'shouldKeepAlive']) {
     run.log('module', name, message[name])

@@ -294,3 +294,29 @@ scenario.server('a body that nobody reads pauses the socket', async (run) => {
   peer.send('POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n' + 'x'.repeat(200000))
   await peer.ended()
 })
+
+for (const [name, pause] of Object.entries({
+  'with a listener for its data': (req) => req.on('data', () => {}).pause(),
+  'behind resume()': (req) => req.resume().pause(),
+  'from the beginning': (req) => req.pause()
+})) {
+  for (const rest of [0, 100000]) {
+    scenario.server(`the body of a request that is paused ${name} makes room for the next, ${rest} bytes behind its first part`, async (run) => {
+      // More than is read ahead comes with the head, so that reading waits.
+      await run.serve({ highWaterMark: 1000 }, (req, res) => {
+        if (req.method === 'GET') {
+          res.end('second\n')
+          return
+        }
+        pause(req)
+        run.watch('server', req, ['end', 'close'], 'req ')
+        res.end('first\n')
+      })
+      const peer = run.dial()
+      peer.send(post(`Content-Length: ${5000 + rest}`) + 'x'.repeat(5000))
+      await peer.until('first\n')
+      peer.send('x'.repeat(rest) + 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+      await peer.until('second\n')
+    })
+  }
+}

@@ -238,3 +238,40 @@ scenario.server('an AsyncResource around a handler keeps its context for the eve
   await peer.ended()
   await closed
 })
+
+const half = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf'
+const FAILURES = {
+  'ends in a body': (peer) => peer.end(),
+  'resets in a body': (peer) => peer.reset(),
+  'sends garbage behind a response': (peer) => peer.send('bodies' + 'garbage\r\n\r\n'),
+  'takes too long': () => {}
+}
+
+for (const [what, fail] of Object.entries(FAILURES)) {
+  for (const isLooked of [true, false]) {
+    scenario.server(`AsyncLocalStorage in clientError: a client that ${what}, its socket ${isLooked ? '' : 'not '}looked at`, async (run) => {
+      const storage = new AsyncLocalStorage()
+      let begun
+      const beginning = new Promise((resolve) => { begun = resolve })
+      const server = run.server.createServer({ requestTimeout: 200, headersTimeout: 200, connectionsCheckingInterval: 50 }, (req, res) => storage.run('request', () => {
+        for (const event of ['aborted', 'error', 'close']) req.on(event, () => run.log('request', event, storage.getStore()))
+        if (isLooked) req.socket.on('close', () => run.log('socket', 'close', storage.getStore()))
+        req.resume().once('data', begun)
+        if (what.includes('response')) res.end()
+      }))
+      const failed = new Promise((resolve) => {
+        server.on('clientError', (error, socket) => {
+          run.log('server', 'clientError', error.code, storage.getStore())
+          socket.on('close', resolve)
+          socket.destroy()
+        })
+      })
+      await storage.run('listen', () => run.listen(server))
+      const peer = run.dial()
+      peer.send(half)
+      await beginning
+      fail(peer)
+      await failed
+    })
+  }
+}

@@ -2,6 +2,7 @@
 
 const { Worker } = require('node:worker_threads')
 const { scenario } = require('../oracle')
+const { overAll } = require('../oracle/transports')
 
 const MESSAGE_EVENTS = ['prefinish', 'finish', 'end', 'close', 'aborted', 'error', 'timeout']
 
@@ -184,6 +185,43 @@ scenario('an exception in a handler is uncaught and does not keep other requests
     run.exchange({ path: '/two', track: 'third' })
   ])
 })
+
+const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
+const upload = 'POST /throw HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n'
+
+/** What a client sends: at once, and when the listener has thrown. */
+const BEHIND = {
+  'the rest of the body': [upload + 'abc', 'defghij'],
+  'the rest of the body and a request': [upload + 'abc', 'defghij' + get('/next')],
+  'another request': [get('/throw'), get('/next')],
+  'another request, when some came with it': [get('/throw') + get('/lost'), get('/next')],
+  'garbage': [upload, 'x'.repeat(10) + 'garbage'],
+  'nothing but its end': [get('/throw')]
+}
+
+for (const [what, [first, second]] of Object.entries(BEHIND)) {
+  overAll(`an exception in a handler that has not answered, and ${what}`, async (run, reach) => {
+    let closed
+    const server = run.server.createServer((req, res) => {
+      run.log('server', 'request', req.url)
+      run.watch('request', req.on('error', () => {}), ['end', 'aborted', 'close'])
+      run.watch('response', res, ['finish', 'close'])
+      closed = run.closed(req, res)
+      throw new Error('from the handler')
+    })
+    server.on('clientError', (error, socket) => {
+      run.log('server', 'clientError', error.code, error.message, error.reason)
+      socket.destroy()
+    })
+    const thrown = new Promise((resolve) => { run.onUncaught = resolve })
+    const peer = await reach(server)
+    peer.send(first)
+    await thrown
+    if (second === undefined) peer.end()
+    else peer.send(second)
+    await Promise.all([peer.ended(), closed])
+  }, ['a socket', 'a socket of net'])
+}
 
 scenario.server('the parser shows the request until it was read and answered, and is freed with its socket', async (run) => {
   const server = await run.serve({}, (req, res) => {

@@ -7,7 +7,8 @@
  *
  * DIR is a `test` folder of Node's source tree, of the version (or near it) that BIN is. A file that fails on core is
  * left out. One that passes on core and fails with us must be in exceptions.json, by major version of BIN and with the
- * reason; one that is there and passes fails the run, so that the list only shrinks.
+ * reason; one that is there and passes fails the run, so that the list only shrinks. A whole run that passes is recorded in
+ * .cache/node-core.json.
  */
 
 const { spawn, spawnSync } = require('node:child_process')
@@ -15,6 +16,9 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { parseArgs } = require('node:util')
+
+const root = path.join(__dirname, '..', '..')
+const register = path.join(root, 'register.js')
 
 const USAGE = `usage: npm run test:node-core -- --suite DIR [options]
 
@@ -28,6 +32,12 @@ const USAGE = `usage: npm run test:node-core -- --suite DIR [options]
 `
 
 /**
+ * Where it is kept for which tree of the code a suite has passed as a whole, so that a check before a change is handed over
+ * can tell that it has not been run since.
+ */
+const record = path.join(root, '.cache', 'node-core.json')
+
+/**
  * What the suites call themselves, and which of their files are about http. Where the client or the server that is
  * tested is a child of the test, the children are ours, too.
  */
@@ -37,8 +47,6 @@ const FOLDERS = [
   { name: 'sequential', about: /^test-http-/, alone: true },
   { name: 'client-proxy', about: /^test-/, children: true }
 ]
-
-const register = path.join(__dirname, '..', '..', 'register.js')
 
 function options () {
   try {
@@ -101,6 +109,27 @@ function run ({ node, limit }, file, preload, id, nodeOptions = '') {
   })
 }
 
+function git (...args) {
+  return spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? ''
+}
+
+/** The ids of the code's folders; '' if they hold what is not committed. */
+function treeIds () {
+  if (git('status', '--porcelain', '--', 'lib', 'src', 'crates') !== '') return ''
+  return git('rev-parse', 'HEAD:lib', 'HEAD:src', 'HEAD:crates').split('\n').join(' ')
+}
+
+/** A suite has passed for a tree. */
+function remember (suite, node, tree, counts) {
+  let known = {}
+  try {
+    known = JSON.parse(fs.readFileSync(record, 'utf8'))
+  } catch {} // There is none yet.
+  known[`${suite} on ${node}`] = { suite, node, tree, counts }
+  fs.mkdirSync(path.dirname(record), { recursive: true })
+  fs.writeFileSync(record, JSON.stringify(known, null, 2) + '\n')
+}
+
 async function main () {
   const how = options()
   const { suite, node, only, jobs, 'no-core': noCore, verbose } = how
@@ -108,6 +137,7 @@ async function main () {
   const major = version.split('.')[0]
   const exceptions = require('./exceptions.json')[major] ?? {}
   const files = filesOf(path.resolve(suite), only)
+  const tree = treeIds()
   const outcome = { passed: [], 'left out: fails on core': [], 'known exception': [], FAILED: [], 'PASSED, but is in exceptions.json': [] }
 
   async function one ({ name, file, children }, id) {
@@ -139,6 +169,10 @@ async function main () {
   for (const [result, names] of Object.entries(outcome)) console.log(`  ${result}: ${names.length}`)
   const bad = outcome.FAILED.length + outcome['PASSED, but is in exceptions.json'].length
   process.exitCode = bad === 0 ? 0 : 1
+  // Of what it began with: it takes a while.
+  if (bad === 0 && files.length !== 0 && only.length === 0 && tree !== '' && tree === treeIds()) {
+    remember(path.resolve(suite), version.trim(), tree, Object.fromEntries(Object.entries(outcome).map(([result, names]) => [result, names.length])))
+  }
 }
 
 main()

@@ -2,6 +2,7 @@
 
 const { test } = require('node:test')
 const assert = require('node:assert/strict')
+const fs = require('node:fs')
 const net = require('node:net')
 const { once } = require('node:events')
 const http = require(process.env.OURS ?? '../..')
@@ -73,6 +74,30 @@ test('connections that come and go in every state leave nothing behind', async (
     })))
   }
   while (await connections(server) > 0) await new Promise(setImmediate)
+  server.close()
+  await once(server, 'close')
+})
+
+test('a thousand connections at a time are all served, and give back what they took', async () => {
+  const descriptors = () => process.platform === 'linux' ? fs.readdirSync('/proc/self/fd').length : 0
+  const server = http.createServer((req, res) => res.end('hello'))
+  server.keepAliveTimeout = 60_000
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 1000 })
+  await once(server, 'listening')
+  const before = descriptors()
+  const sockets = Array.from({ length: 1000 }, () => net.connect(server.address().port, '127.0.0.1'))
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+  // Each twice, so that the second round finds all of them open.
+  for (let round = 0; round < 2; round++) {
+    const answers = sockets.map((socket) => once(socket, 'data'))
+    for (const socket of sockets) socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    for (const [answer] of await Promise.all(answers)) assert.match(answer.toString(), /hello$/)
+    assert.equal(await connections(server), 1000)
+  }
+  for (const socket of sockets) socket.destroy()
+  while (await connections(server) > 0) await new Promise(setImmediate)
+  // A socket's descriptor is closed by the I/O thread, soon after its 'close'.
+  while (descriptors() > before) await new Promise(setImmediate)
   server.close()
   await once(server, 'close')
 })
