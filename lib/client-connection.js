@@ -237,6 +237,7 @@ function detach (connection, request, response) {
   const event = request.method === 'CONNECT' ? 'connect' : 'upgrade'
   request.res = response
   response.req = request
+  response[kComplete](undefined)
   if (request.listenerCount(event) === 0) {
     socket.destroy()
     return

@@ -143,6 +143,8 @@ function onSocketEnd () {
   const connection = this[kConnection]
   if (connection === undefined) return
   const { request } = connection
+  // Core does not listen any more when all of the response is there: what the request still has to say goes on.
+  if (request !== null && connection.heard !== ALL) return
   if (connection.stream !== null || connection.tapped) endInput(connection)
   else endUntilClose(connection)
   if (request === null) return

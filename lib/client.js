@@ -246,10 +246,13 @@ function takeSocket (request, socket, error) {
     request.timeoutCb = emitRequestTimeout
     armTimeout(connection)
   }
+  // A stream may have its answer already, also one that takes nothing: that of a proxy that refused.
+  const isStream = connection.stream !== null
+  if (isStream) connection.expect(request)
   request.emit('socket', socket)
   if (!socket.writable) return
   connection.flush(request)
-  if (!request._headerSent) connection.expect(request)
+  if (!isStream && !request._headerSent) connection.expect(request)
   if (request[kNeedDrain] && !request.finished) connection.notifyDrain()
 }
 

@@ -30,8 +30,7 @@ const { connect: netConnect, createConnection: netCreateConnection } = net
 /** Bytes of a unix socket's path that fit into sockaddr_un, with its NUL. */
 const UNIX_PATH_MAX = 107
 
-/** libuv's number for a connection attempt given up; the same on all platforms we name it for. */
-const ETIMEDOUT = -require('node:os').constants.errno.ETIMEDOUT
+const { ETIMEDOUT, EALREADY } = require('node:os').constants.errno
 
 /** Number of the system call that says that connect() itself failed; see docs/BOUNDARY.md. */
 const AT_ONCE = 4
@@ -176,6 +175,7 @@ Attempts.prototype.resolvedAll = function resolvedAll (error, found) {
   }
   const groups = { 4: [], 6: [] }
   let first = 0
+  this.addresses = []
   for (const { address, family } of found) {
     socket.emit('lookup', null, address, family, host)
     if (this.isOver()) return
@@ -231,6 +231,14 @@ Attempts.prototype.try = function (target) {
   const isPath = target.family === undefined
   socket.emit('connectionAttempt', target.address, isPath ? undefined : port, target.family)
   if (this.isOver()) return
+  // A `lookup` that has called back twice: the socket connects already.
+  if (connection.id !== -1) {
+    const { address, port } = native.address(connection.id, false)
+    const error = this.errorOf(-EALREADY)
+    error.message += ` - Local (${address}:${port})`
+    socket.destroy(error)
+    return
+  }
   const id = native.dial({
     address: isPath ? undefined : target.address,
     port: isPath ? undefined : port,
@@ -253,7 +261,7 @@ Attempts.prototype.giveUp = function giveUp () {
   const { address, family } = this.current
   this.timer = null
   connection.abandon()
-  this.errors.push(this.errorOf(ETIMEDOUT))
+  this.errors.push(this.errorOf(-ETIMEDOUT))
   socket.emit('connectionAttemptTimeout', address, port, family)
   if (!this.isOver()) this.try(this.addresses.shift())
 }

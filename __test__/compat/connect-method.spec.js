@@ -1,5 +1,6 @@
 'use strict'
 
+const net = require('node:net')
 const { scenario } = require('../oracle')
 
 scenario.server('CONNECT hands over the raw stream', async (run) => {
@@ -106,3 +107,45 @@ scenario('a tunnel of CONNECT that is served by the same server', async (run) =>
   await run.exchange({ createConnection: () => socket, agent: undefined, path: '/inside' })
   socket.destroy()
 })
+
+for (const [method, answer] of [
+  ['CONNECT', 'HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n'],
+  ['CONNECT', 'HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 3\r\n\r\nno!'],
+  ['GET', 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\nhead']
+]) {
+  for (const isHeard of [true, false]) {
+    for (const isStream of [false, true]) {
+      scenario.client(`the response that leaves HTTP is complete: ${method}, ${answer.slice(9, 12)}, ${isHeard ? 'heard' : 'unheard'}, on ${isStream ? 'a stream' : 'a socket'}`, async (run) => {
+        const port = await run.origin(async (peer) => {
+          await peer.until('\r\n\r\n')
+          peer.send(answer)
+        })
+        const request = run.request({
+          method,
+          path: method === 'CONNECT' ? 'host:1' : '/',
+          agent: false,
+          headers: method === 'CONNECT' ? {} : { Connection: 'upgrade', Upgrade: 'other' },
+          ...(isStream && { createConnection: () => net.connect(port, '127.0.0.1') })
+        })
+        run.watch('client', request, ['error', 'close'])
+        const event = method === 'CONNECT' ? 'connect' : 'upgrade'
+        const look = (response, when) => run.log('client', when, response.complete, response.aborted, response.readable, response.readableEnded, response.readableLength, response.destroyed)
+        if (isHeard) {
+          request.on(event, (response, socket, head) => {
+            look(response, event)
+            run.log('client', 'head', String(head))
+            run.watch('response', response, ['data', 'end', 'error', 'aborted', 'close'])
+            response.resume()
+            setTimeout(() => socket.destroy(), 30)
+            socket.on('error', () => {})
+          })
+        }
+        request.end()
+        await run.closed(request)
+        if (request.res) look(request.res, 'closed')
+        await run.sleep(50)
+        if (request.res) look(request.res, 'later')
+      })
+    }
+  }
+}

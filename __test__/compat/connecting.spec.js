@@ -3,6 +3,7 @@
 /** A client's socket while its name is looked up, it connects, and fails to: what it shows, and who is told of writes. */
 
 const { scenario } = require('../oracle')
+const versions = require('../../lib/versions')
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok'
 
@@ -199,3 +200,41 @@ scenario.client('an origin that answers a later request before its head is sent'
   await run.read('client', response)
   await run.closed(request)
 })
+
+const twice = {
+  'at once': (again) => again(),
+  'in a tick': (again) => process.nextTick(again),
+  'when the socket is connected': (again, connected) => connected.then(again)
+}
+
+for (const [when, then] of Object.entries(twice)) {
+  for (const autoSelectFamily of [true, false]) {
+    for (const first of [(callback) => callback(), setImmediate]) {
+      scenario.client(`a lookup that calls back ${first === setImmediate ? 'later, and again' : 'twice,'} ${when}, autoSelectFamily: ${autoSelectFamily}`, async (run) => {
+        await serve(run)
+        let connected
+        const isConnected = new Promise((resolve) => { connected = resolve })
+        const lookup = (name, { all }, callback) => {
+          const found = () => callback(null, ...(all ? [[{ address: '127.0.0.1', family: 4 }]] : ['127.0.0.1', 4]))
+          first(() => {
+            found()
+            then(found, isConnected)
+          })
+        }
+        const request = run.request({ agent: false, host: 'some.name', autoSelectFamily, lookup })
+        request.on('socket', (socket) => {
+          socket.on('connect', connected)
+          run.watch('client', socket, ['lookup', 'connectionAttempt', 'connect', 'ready'])
+        })
+        request.on('error', ({ code, message, address, syscall }) => {
+          run.log('client', 'error', code, message.replaceAll(/:\d+\b/g, ':port'), address, syscall)
+        })
+        request.on('response', (response) => run.log('client', 'response', response.resume().statusCode))
+        request.end()
+        await run.closed(request)
+      }, {
+        skip: when === 'at once' && first !== setImmediate && !versions.promiseNamesRequest && 'core\'s request is not told (docs/COMPATIBILITY.md)'
+      })
+    }
+  }
+}
