@@ -6,18 +6,13 @@ const { test } = require('node:test')
 const assert = require('node:assert/strict')
 const { Child } = require('../child')
 
-/** What is not mended yet; those tests are run and may fail. */
-const LEAKS = 'src/net: two descriptors of each worker are not closed'
-const KILLS = 'src/binding: the end of a loan needs a descriptor'
-const WAITS = 'src/net: without a descriptor connections wait in the backlog'
-
 const linux = process.platform !== 'linux' && 'counts in /proc'
 
 const ENDS = ['by themselves', 'under load', 'while a socket is lent']
 const WORKERS = 200
 
 for (const how of ENDS) {
-  test(`workers that end ${how} give back what they took`, { skip: linux, todo: LEAKS }, async () => {
+  test(`workers that end ${how} give back what they took`, { skip: linux }, async () => {
     const child = new Child('lifecycle/workers.js', { args: [how, String(WORKERS)], deadline: 120_000 })
     const { code, stdout, stderr } = await child.ended()
     assert.equal(code, 0, stderr)
@@ -26,19 +21,19 @@ for (const how of ENDS) {
   })
 }
 
-const SCENES = {
-  'more clients than descriptors': WAITS,
-  'a large answer on a busy connection when there is no descriptor left': KILLS,
-  'a client that comes when there is a descriptor again': false
-}
+const SCENES = [
+  'more clients than descriptors',
+  'a large answer on a busy connection when there is no descriptor left',
+  'a client that comes when there is a descriptor again'
+]
 
 async function play (module, scene) {
   const { code, stdout, stderr } = await new Child('lifecycle/few-descriptors.js', { module, args: [scene] }).ended()
   return { code, stdout, stderr }
 }
 
-for (const [scene, todo] of Object.entries(SCENES)) {
-  test(`few descriptors are as with core: ${scene}`, { skip: process.platform === 'win32', todo }, async () => {
+for (const scene of SCENES) {
+  test(`few descriptors are as with core: ${scene}`, { skip: process.platform === 'win32' }, async () => {
     const core = await play('core', scene)
     assert.equal(core.code, 0, core.stderr)
     assert.deepEqual(await play('ours', scene), core)

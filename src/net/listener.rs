@@ -159,6 +159,10 @@ impl Listener {
                     io::ErrorKind::WouldBlock => guard.clear_ready(),
                     // The peer gave up while it was queued.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    // The kernel says so even if there is nobody left to be accepted.
+                    _ if is_out_of_descriptors(&error) && turn_away(socket.get_ref()) => {
+                        guard.clear_ready();
+                    }
                     _ => return Poll::Ready(Err(error)),
                 },
             }
@@ -197,21 +201,14 @@ fn spare() -> Option<File> {
     File::open("/dev/null").ok()
 }
 
-impl Listener {
-    /// There is no descriptor for a connection: closes those that wait. False if that cannot be done.
-    fn turn_away(&self) -> bool {
-        SPARE.with_borrow_mut(|slot| {
-            if slot.take().is_none() {
-                *slot = spare();
-                return false;
-            }
-            if let Slot::Accepting(socket) = &*self.slot() {
-                while socket.get_ref().accept().is_ok() {}
-            }
-            *slot = spare();
-            true
-        })
-    }
+/// There is no descriptor for a connection: closes those that wait. False if that cannot be done.
+fn turn_away(listening: &Socket) -> bool {
+    SPARE.with_borrow_mut(|slot| {
+        let has_spare = slot.take().is_some();
+        while has_spare && listening.accept().is_ok() {}
+        *slot = spare();
+        has_spare
+    })
 }
 
 fn is_out_of_descriptors(error: &io::Error) -> bool {
@@ -247,11 +244,7 @@ pub(super) async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
                 }
             }
             Some(Ok(None)) => return,
-            Some(Err(error)) => {
-                if !is_out_of_descriptors(&error) || !listener.turn_away() {
-                    tokio::time::sleep(EXHAUSTED).await;
-                }
-            }
+            Some(Err(_)) => tokio::time::sleep(EXHAUSTED).await,
             // The first request is often there already. One more look, without waiting, before the thread parks and
             // publishes, and it goes up with its ACCEPT, in one wake of the JS thread.
             None => {
