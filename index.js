@@ -10,7 +10,7 @@ const core = require('node:http')
 /** Our parts by name, or null where the native side cannot load: then the host's http serves. */
 function load () {
   try {
-    require('./lib/binding')
+    require('./lib/active-handles')
   } catch (error) {
     process.emitWarning(
       `http-native could not load its native part and hands out node:http instead: ${error.message}`,
