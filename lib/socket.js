@@ -17,6 +17,7 @@ const { Readable } = require('node:stream')
 const { native, atClosePhase } = require('./binding')
 const { PENDING_MAX } = require('./connection')
 const { codes, coded, systemError } = require('./errors')
+const { isReplaced, resetThrough, setTimeoutThrough } = require('./replaced-methods')
 const { validateFunction, timerDuration } = require('./validators')
 const { kConnection, kWaiting } = require('./symbols')
 
@@ -321,6 +322,7 @@ function writeChunk (connection, chunk, encoding) {
  */
 NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
   if (isHandedOver(this)) return net.Socket.prototype.setTimeout.apply(this, arguments)
+  if (isReplaced('setTimeout')) return setTimeoutThrough(this, arguments)
   if (this.destroyed) return this
   ms = timerDuration(ms, 'msecs')
   if (callback !== undefined) validateFunction(callback, 'callback')
@@ -400,9 +402,10 @@ NativeSocket.prototype.listenerCount = function listenerCount (event, listener) 
 
 /** Closes with RST. */
 NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
-  if (isHandedOver(this)) return net.Socket.prototype.resetAndDestroy.call(this)
-  if (this._handle) this._handle.isReset = true
-  return this.destroy(this._handle ? undefined : new codes.ERR_SOCKET_CLOSED())
+  if (isHandedOver(this) || !this._handle) return net.Socket.prototype.resetAndDestroy.call(this)
+  if (isReplaced('resetAndDestroy')) return resetThrough(this)
+  this._handle.isReset = true
+  return this.destroy()
 }
 
 // ------------------------------------------------------------------------------------- from the connection
