@@ -6,7 +6,7 @@
  */
 
 const net = require('node:net')
-const { canDial, dial, kDialable } = require('./dial')
+const { canDial, createConnection, dial, kDialable } = require('./dial')
 const { validateString } = require('./validators')
 
 /** Agent -> the function that forwards TLS key lines, once somebody listens. */
@@ -24,22 +24,21 @@ function connect (proxy, args) {
     if (proxy.serves(origin)) return connectToProxy(proxy, origin, callback)
   }
   const [options, callback] = args
-  return isDialable(options) ? connectDirectly(options, callback) : net.connect(...args)
-}
-
-/** Ours if nothing stands between the request and the wire (lib/dial.js), else net.connect's. */
-function connectDirectly (options, callback) {
-  if (!canDial(options)) return net.connect(options, callback)
-  const socket = dial(options)
-  if (callback) socket.once('connect', callback)
-  return socket
+  return isDialable(options) && canDial(options) ? dialWith(options, callback) : createConnection(...args)
 }
 
 /** What was said about the way to the origin does not count for the way to its proxy. */
 function connectToProxy ({ host, port, isSecure }, origin, callback) {
   if (isSecure) return require('node:tls').connect({ host, port }, callback)
-  if (isDialable(origin)) return connectDirectly({ host, port, [kDialable]: true }, callback)
-  return net.connect({ host, port }, callback)
+  const options = { host, port }
+  return isDialable(origin) && canDial(options, true) ? dialWith(options, callback) : net.connect(options, callback)
+}
+
+/** Ours, if nothing stands between the request and the wire (lib/dial.js). */
+function dialWith (options, callback) {
+  const socket = dial(options)
+  if (callback) socket.once('connect', callback)
+  return socket
 }
 
 /** Were these options made for one of our own requests? */

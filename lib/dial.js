@@ -19,6 +19,7 @@ const { ClientConnection } = require('./client-connection')
 const { kAsyncId } = require('./idle-socket')
 const { connectingSocket } = require('./socket')
 const { own } = require('./symbols')
+const versions = require('./versions')
 
 /** Mark of requests that can ride on a native connection, and of the options of a connection made for one. */
 const kDialable = own('kDialable')
@@ -39,9 +40,13 @@ const MANUAL = Object.freeze({ requireManualDestroy: true })
 
 const socketChannel = diagnostics.channel('net.client.socket')
 
-function isPatched () {
-  return net.Socket.prototype.connect !== socketConnect || net.connect !== netConnect ||
-    net.createConnection !== netCreateConnection
+/** Core asks net for each connection; before agents knew proxies, it kept what was there when it was loaded. */
+const createConnection = versions.envProxies ? (...args) => net.createConnection(...args) : netCreateConnection
+
+/** @param {boolean} isProxied core asks net.connect for the way to a proxy */
+function isPatched (isProxied) {
+  if (net.Socket.prototype.connect !== socketConnect) return true
+  return isProxied ? net.connect !== netConnect : versions.envProxies && net.createConnection !== netCreateConnection
 }
 
 /** The permission model guards net.connect; it must not be passed by. */
@@ -64,9 +69,11 @@ function familyOf (family) {
 /**
  * May these options of net.connect be served by a native connection? False also for options that are wrong:
  * net.connect then throws what it throws for them.
+ * @param {object} options
+ * @param {boolean} [isProxied] they lead to a proxy
  */
-function canDial (options) {
-  if (isPatched() || isForbidden()) return false
+function canDial (options, isProxied = false) {
+  if (isPatched(isProxied) || isForbidden()) return false
   if (options.fd !== undefined || options.handle || options.onread || options.blockList || options.localAddress ||
       options.localPort || options.allowHalfOpen || options.signal || options.typeOfService) return false
   const { path } = options
@@ -325,4 +332,4 @@ function allFailed (errors) {
   return error
 }
 
-module.exports = { dial, canDial, kDialable }
+module.exports = { dial, canDial, createConnection, kDialable }

@@ -18,6 +18,7 @@ const { Buffer, process, queueMicrotask } = require('./host')
 const { native, atClosePhase } = require('./binding')
 const { Connection } = require('./connection')
 const { codes, coded, systemError } = require('./errors')
+const { isReplaced, resetThrough, setTimeoutThrough } = require('./replaced-methods')
 const { validateFunction, timerDuration } = require('./validators')
 const { kConnection, kWaiting } = require('./symbols')
 
@@ -320,6 +321,7 @@ function writeChunk (connection, chunk, encoding) {
  */
 NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
   if (isHandedOver(this)) return net.Socket.prototype.setTimeout.apply(this, arguments)
+  if (isReplaced('setTimeout')) return setTimeoutThrough(this, arguments)
   if (this.destroyed) return this
   ms = timerDuration(ms, 'msecs')
   if (callback !== undefined) validateFunction(callback, 'callback')
@@ -399,9 +401,10 @@ NativeSocket.prototype.listenerCount = function listenerCount (event, listener) 
 
 /** Closes with RST. */
 NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
-  if (isHandedOver(this)) return net.Socket.prototype.resetAndDestroy.call(this)
-  if (this._handle) this._handle.isReset = true
-  return this.destroy(this._handle ? undefined : new codes.ERR_SOCKET_CLOSED())
+  if (isHandedOver(this) || !this._handle) return net.Socket.prototype.resetAndDestroy.call(this)
+  if (isReplaced('resetAndDestroy')) return resetThrough(this)
+  this._handle.isReset = true
+  return this.destroy()
 }
 
 // ------------------------------------------------------------------------------------- from the connection
