@@ -69,6 +69,11 @@ impl Encoder {
         !self.is_empty()
     }
 
+    /// Nobody will be told of the rest.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.remaining() == 0
     }

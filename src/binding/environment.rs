@@ -579,6 +579,11 @@ impl Environment {
         self.flush_now();
         // Joined here, so that nobody signals afterwards.
         self.threads.borrow_mut().clear();
+        // What nobody will hear of holds connections, which hold their queue.
+        for queue in self.queues.borrow_mut().drain(..) {
+            queue.clear();
+        }
+        self.encoder.borrow_mut().clear();
         for (_, bound) in self.listeners.borrow_mut().drain() {
             bound.listener.close();
         }

@@ -250,6 +250,12 @@ impl EventQueue {
         }
     }
 
+    /// The environment is gone: lets go of all connections.
+    pub(crate) fn clear(&self) {
+        *self.lock() = Batch::default();
+        self.wake.starved().clear();
+    }
+
     /// Takes everything, leaving the emptied `batch` in its place. JS thread only.
     pub(crate) fn take(&self, batch: &mut Batch) {
         std::mem::swap(&mut *self.lock(), batch);

@@ -49,6 +49,8 @@ pub(crate) struct Mailbox {
     /// `commands` is not empty.
     mail: AtomicBool,
     asleep: AtomicBool,
+    /// The thread has ended: what is delivered is dropped.
+    closed: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -66,6 +68,9 @@ impl Mailbox {
     pub(crate) fn deliver(&self, commands: impl IntoIterator<Item = Command>) {
         {
             let mut waiting = self.commands();
+            if self.closed.load(Ordering::SeqCst) {
+                return;
+            }
             waiting.extend(commands);
             self.mail.store(!waiting.is_empty(), Ordering::SeqCst);
         }
@@ -104,7 +109,9 @@ impl Mailbox {
     /// The thread has ended: what it would be woken by holds its runtime, and with that its descriptors.
     pub(super) fn close(&self) {
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.commands().clear();
+        let mut commands = self.commands();
+        self.closed.store(true, Ordering::SeqCst);
+        commands.clear();
     }
 
     pub(crate) fn wake_up(&self) {
