@@ -72,6 +72,8 @@ function ServerConnection (id, stream, server, listener) {
   this.heldBack = false
   /** An error was reported; what follows from it is not another. */
   this.failed = false
+  /** Something came behind the request that was to be the last: no other begins, and what waits for none is idle. */
+  this.isClosing = false
   /** The client ended in the middle of a message: what is wrong with that. */
   this.endError = null
   /** What the end of the client's side means was seen to. */

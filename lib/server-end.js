@@ -136,7 +136,10 @@ members.terminate = function terminate () {
 
 /** 0 busy, 1 between exchanges, 2 no byte ever received. */
 members.idleness = function idleness () {
-  if (this.id === -1 || this.current !== null) return 0
+  if (this.id === -1) return 0
+  const { current } = this
+  if (this.isClosing) return this.receiving === null && (current === null || current.finished) ? 1 : 0
+  if (current !== null) return 0
   return native.isIdle(this.id)
 }
 

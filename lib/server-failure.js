@@ -31,6 +31,7 @@ members.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
     this.endError = error
     if (this.socket === null || this.stream !== null) this.endInput()
   } else {
+    this.isClosing = error.code === 'HPE_CLOSED_CONNECTION'
     this.fail(error)
   }
 }
