@@ -47,6 +47,8 @@ function ServerConnection (id, stream, server, listener) {
   this.highWaterMark = server.highWaterMark
   /** Responses behind `current`, in the order of their requests; null until there was one. */
   this.queue = null
+  /** Requests whose response was taken from its socket before it was over; null until there was one. */
+  this.dismissed = null
   /** The request whose body is arriving. */
   this.receiving = null
   /** The last request, until it was read and its response sent: `socket.parser.incoming`. */
@@ -329,6 +331,14 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
     this.keepForNext()
   }
   if (this.isAnswering && this.current === null) this.owesNothing()
+}
+
+/** Somebody has taken the connection from a response that is not over: its request is told when the connection closes. */
+ServerConnection.prototype.dismiss = function dismiss (response) {
+  this.current = null
+  this.dismissed ??= []
+  this.dismissed.push(response.req)
+  this.socket?.removeListener('close', onCarrierClose)
 }
 
 /** It has left HTTP, and the last answer from before is sent. */

@@ -58,7 +58,8 @@ members.endOutput = function endOutput () {
 
 /** Every request without a finished response is lost. */
 members.abort = function abort () {
-  const { current, queue } = this
+  const { current, queue, dismissed } = this
+  if (dismissed !== null) for (const request of dismissed) abortRequest(request)
   if (current !== null) abortRequest(current.req)
   if (queue !== null) for (const response of queue) abortRequest(response.req)
 }

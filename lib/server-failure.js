@@ -32,7 +32,9 @@ members.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
     if (this.socket === null || this.stream !== null) this.endInput()
   } else {
     this.isClosing = error.code === 'HPE_CLOSED_CONNECTION'
-    this.fail(error)
+    // A parser that reads for itself calls back in its own context; one that is fed does not.
+    if (this.stream === null ? !this.tapped : this.consumes()) this.run(this.fail, this, error)
+    else this.fail(error)
   }
 }
 
@@ -46,15 +48,11 @@ members.failOnce = function failOnce (error) {
   if (!this.failed) this.fail(error)
 }
 
-function tellError (error) {
-  return this.server.emit('clientError', error, this.getSocket())
-}
-
 /** Something is wrong with the client: tells 'clientError', or answers and closes. */
 members.fail = function fail (error) {
   this.failed = true
   const { server } = this
-  if (isHeard(server, 'clientError') && this.run(tellError, this, error)) return
+  if (isHeard(server, 'clientError') && server.emit('clientError', error, this.getSocket())) return
   const { current } = this
   // Parts that the message keeps until the end of the tick count as sent, and are lost.
   const isCorked = current?.[kCorked] > 0 || this.socket?.writableCorked > 0
@@ -75,7 +73,7 @@ members.isWritable = function isWritable () {
 
 /** headersTimeout or requestTimeout is over. */
 members.onExpired = function onExpired (which) {
-  this.failOnce(new codes.ERR_HTTP_REQUEST_TIMEOUT())
+  this.run(this.failOnce, this, new codes.ERR_HTTP_REQUEST_TIMEOUT())
 }
 
 /** An error that somebody listens for comes with a socket, which must be made while there is something to ask. */
