@@ -62,8 +62,13 @@ members.fail = function fail (error) {
   this.outputEnded = true
   // What is written in this tick is corked in core, and lost.
   this.discard()
-  if (this.socket !== null) this.socket.destroy(error)
-  else this.close()
+  if (this.socket !== null) {
+    this.socket.destroy(error)
+  } else {
+    this.close()
+    // In core the socket is destroyed by now: whatever comes is lost.
+    this.givenUp = true
+  }
 }
 
 members.isWritable = function isWritable () {
