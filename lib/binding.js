@@ -174,7 +174,7 @@ function dispatch (count) {
     try {
       while (cursor < limit) {
         const id = records[cursor + 1]
-        if (previous !== -1 && (previous !== id || isApart(id))) runTicks()
+        if (previous !== -1 && (previous !== id || isApart(connections[id], records, cursor))) runTicks()
         previous = id
         step()
         if (settling.length !== 0 && !isFollowedByError(id)) settleAll()
@@ -212,21 +212,21 @@ function isMore (at, id) {
   return at < limit && records[at + 1] === id && records[at + BEGINS] === 0
 }
 
-/** Do ticks run between the record at the cursor and the one before it, of the same connection? */
-function isApart (id) {
-  if (records[cursor + BEGINS] !== 0) return true
-  const kind = records[cursor]
+/** Do ticks run between a record and the one before it, of the same connection? */
+function isApart (connection, records, at) {
+  if (records[at + BEGINS] !== 0) return true
+  const kind = records[at]
   // A client's parser is fed by an event of its socket, in core: the ticks wait until all of the packet is parsed.
-  if (connections[id]?.ticksAwaitPacket === true) return kind < events.RESPONSE || kind > events.PARSE_ERROR
-  const before = records[cursor - STRIDE]
+  if (connection?.ticksAwaitPacket === true) return kind < events.RESPONSE || kind > events.PARSE_ERROR
+  const before = records[at - STRIDE]
   if (before === events.DATA || before === events.EOF) return true
   // What a FIN means does not come with the bytes before it.
   // Core's parser hands over trailers, heads of more than one batch of fields, and every head that comes after those,
   // through a callback that runs ticks.
-  if (kind === events.REQUEST) return records[cursor + 6] > BATCH || connections[id]?.batches === true
-  if (kind === events.END) return records[cursor + 2] !== 0
-  if (kind === events.EOF && before === events.END && (records[cursor - STRIDE + 2] & AT_EOF) !== 0) return false
-  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[cursor + 4] === 0)
+  if (kind === events.REQUEST) return records[at + 6] > BATCH || connection?.batches === true
+  if (kind === events.END) return records[at + 2] !== 0
+  if (kind === events.EOF && before === events.END && (records[at - STRIDE + 2] & AT_EOF) !== 0) return false
+  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
 }
 
 /** Takes the connections of a listener out of what is left of the batch. */
@@ -452,7 +452,9 @@ function deliverNow (connection, [own, ownValues]) {
   const outer = valueCursor
   let taken = 0
   let isBad = false
+  const ticks = own.length > STRIDE && connection.consumes?.() === true
   for (let at = 0; at < own.length; at += STRIDE) {
+    if (ticks && at !== 0 && isApart(connection, own, at)) process._tickCallback()
     valueCursor = taken
     try {
       // Its id may be another's by now, if it was let go of meanwhile.

@@ -126,9 +126,11 @@ function finishAnyway (message, error) {
 function failEndCallbacks (message, error) {
   // Of an end that comes behind nobody will hear.
   if (!message.finished) return
-  message[kFlushError] = error
   const callbacks = message[kEndCallbacks]
-  if (callbacks === null || callbacks === undefined) return
+  // The end was lost: of that nobody hears, whoever asks later.
+  if (callbacks === undefined) return
+  message[kFlushError] = error
+  if (callbacks === null) return
   message[kEndCallbacks] = null
   for (const callback of callbacks) callback(error)
 }

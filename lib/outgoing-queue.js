@@ -77,12 +77,21 @@ function enqueueParts (message, flags, head, body, encoding, size, callback) {
   return message.outputSize
 }
 
+/** Does core queue the head before it learns that the part behind it is lost? (`_send` of what it cannot glue to it.) */
+function leavesHead (message, body, encoding) {
+  if (body === undefined || !message._hasBody || isGluable(body, encoding)) return false
+  return !message.chunkedEncoding || body.length === 0
+}
+
 /** Sends a part, or queues it. Takes transmit's arguments. */
 function deliver (message, flags, head, body, encoding, size, callback) {
   if (message.outputData.length === 0 && isCarried(message)) {
     return transmit(message, flags, head, body, encoding, size, callback)
   }
-  if (isLost(message)) return LOST
+  if (isLost(message)) {
+    if ((flags & HEAD) !== 0 && leavesHead(message, body, encoding)) enqueueFirst(message, head)
+    return LOST
+  }
   return enqueueParts(message, flags, head, body, encoding, size, callback)
 }
 

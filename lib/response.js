@@ -98,6 +98,8 @@ ServerResponse.prototype.assignSocket = function assignSocket (socket) {
 }
 
 ServerResponse.prototype.detachSocket = function detachSocket (socket) {
+  const connection = socket[kConnection]
+  if (connection && connection.current === this) connection.dismiss(this)
   socket.removeListener('close', onSocketClose)
   socket._httpMessage = null
   this.socket = null

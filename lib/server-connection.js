@@ -48,6 +48,8 @@ function ServerConnection (id, stream, server, listener) {
   this.highWaterMark = server.highWaterMark
   /** Responses behind `current`, in the order of their requests; null until there was one. */
   this.queue = null
+  /** Requests whose response was taken from its socket before it was over; null until there was one. */
+  this.dismissed = null
   /** The request whose body is arriving. */
   this.receiving = null
   /** The last request, until it was read and its response sent: `socket.parser.incoming`. */
@@ -75,6 +77,8 @@ function ServerConnection (id, stream, server, listener) {
   this.failed = false
   /** A listener threw at a request: that, and what was to answer it (lib/server-failure.js). */
   this.thrown = null
+  /** Something came behind the request that was to be the last: no other begins, and what waits for none is idle. */
+  this.isClosing = false
   /** The client ended in the middle of a message: what is wrong with that. */
   this.endError = null
   /** What the end of the client's side means was seen to. */
@@ -343,6 +347,14 @@ function isAboutToFlow (request) {
 /** Nobody reads the request: what there is of its body must not keep the next from being read. */
 function dumpUnread (request) {
   if (!request._consuming && !isAboutToFlow(request)) request._dump()
+}
+
+/** Somebody has taken the connection from a response that is not over: its request is told when the connection closes. */
+ServerConnection.prototype.dismiss = function dismiss (response) {
+  this.current = null
+  this.dismissed ??= []
+  this.dismissed.push(response.req)
+  this.socket?.removeListener('close', onCarrierClose)
 }
 
 /** It has left HTTP, and the last answer from before is sent. */

@@ -56,11 +56,16 @@ members.endOutput = function endOutput () {
   else this.shutdown()
 }
 
-/** Every request without a finished response is lost. */
+/** Every request without a finished response is lost, and with it, where core has come to tell that, a response that waits. */
 members.abort = function abort () {
-  const { current, queue } = this
+  const { current, queue, dismissed } = this
+  if (dismissed !== null) for (const request of dismissed) abortRequest(request)
   if (current !== null) abortRequest(current.req)
-  if (queue !== null) for (const response of queue) abortRequest(response.req)
+  if (queue === null) return
+  for (const { req } of queue) abortRequest(req)
+  if (!versions.closesQueuedResponses || this.detached) return
+  this.queue = null
+  for (const response of queue) response.destroy(connectionReset('aborted'))
 }
 
 function abortRequest (request) {
@@ -110,7 +115,7 @@ members.afterClose = function afterClose () {
 }
 
 members.closeResponses = function closeResponses () {
-  const { current, queue } = this
+  const { current } = this
   // What would still be sent is lost; the response keeps its socket, to be looked at.
   this.outputEnded = true
   if (current !== null) {
@@ -118,10 +123,7 @@ members.closeResponses = function closeResponses () {
     if (current.finished && !current[kWritableFinished] && current.outputData.length === 0) failEndCallbacks(current, systemError(ECANCELED, WRITE))
     closeResponse(current)
   }
-  if (queue === null) return
   this.queue = null
-  if (!versions.closesQueuedResponses || this.detached) return
-  for (const response of queue) closeResponse(response)
 }
 
 /** Closes the connection: server.closeAllConnections(). */
@@ -137,7 +139,10 @@ members.terminate = function terminate () {
 
 /** 0 busy, 1 between exchanges, 2 no byte ever received. */
 members.idleness = function idleness () {
-  if (this.id === -1 || this.current !== null) return 0
+  if (this.id === -1) return 0
+  const { current } = this
+  if (this.isClosing) return this.receiving === null && (current === null || current.finished) ? 1 : 0
+  if (current !== null) return 0
   return native.isIdle(this.id)
 }
 

@@ -33,7 +33,10 @@ members.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
     if (this.thrown === null) this.endError = error
     if (this.socket === null || this.stream !== null) this.endInput()
   } else {
-    this.run(this.fail, this, error)
+    this.isClosing = error.code === 'HPE_CLOSED_CONNECTION'
+    // A parser that reads for itself calls back in its own context; one that is fed does not.
+    if (this.stream === null ? !this.tapped : this.consumes()) this.run(this.fail, this, error)
+    else this.fail(error)
   }
 }
 
@@ -96,8 +99,13 @@ members.fail = function fail (error) {
   this.outputEnded = true
   // What is written in this tick is corked in core, and lost.
   this.discard()
-  if (this.socket !== null) this.socket.destroy(error)
-  else this.close()
+  if (this.socket !== null) {
+    this.socket.destroy(error)
+  } else {
+    this.close()
+    // In core the socket is destroyed by now: whatever comes is lost.
+    this.givenUp = true
+  }
 }
 
 members.isWritable = function isWritable () {

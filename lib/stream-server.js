@@ -8,6 +8,7 @@
 const { elapsed } = require('./host')
 const { native, connections } = require('./binding')
 const { ServerConnection, onCarrierClose } = require('./server-connection')
+const { newResource } = require('./exchange')
 const { Parser } = require('./parser')
 const { codes } = require('./errors')
 const { kConnection, kConnections, kParserConfig } = require('./symbols')
@@ -28,6 +29,8 @@ Object.setPrototypeOf(StreamConnection.prototype, ServerConnection.prototype)
 function serveStream (server, stream) {
   const id = native.open(0, server[kParserConfig]())
   const connection = new StreamConnection(id, stream, server)
+  // As in core what happens on it happens in the context of whoever hands the stream over.
+  connection.resource = newResource(connection)
   stream.server = server
   if (stream._server === undefined) stream._server = null
   stream.parser = Parser.of(connection, stream)
@@ -84,6 +87,12 @@ function onStreamError (error) {
   // Errors behind the first are its consequences.
   if (this.listenerCount('error') === 0) this.on('error', nothing)
   this[kConnection].failOnce(error)
+}
+
+/** Would core's parser read from the stream's handle by itself? Then its callbacks run ticks. */
+StreamConnection.prototype.consumes = function consumes () {
+  const { stream } = this
+  return stream._handle?.isStreamBase === true && stream.listenerCount('data') === 1
 }
 
 function onStreamTimeout () {

@@ -208,3 +208,28 @@ scenario.server('unref and ref return the server', async (run) => {
   peer.send(GET)
   await peer.until('over\n')
 })
+
+scenario.server('close() closes a connection whose answer is lost behind what came after the last request', async (run) => {
+  for (const answered of [false, true]) {
+    let finished
+    const server = await run.serve({}, (req, res) => {
+      // In core a socket that stands still does not end by itself.
+      req.socket.pause()
+      run.watch('server', res, ['finish', 'close'], 'res ')
+      const answer = () => res.end('over', () => {})
+      if (answered) answer()
+      finished = new Promise(setImmediate).then(() => answered || answer())
+    })
+    server.on('clientError', (error, socket) => {
+      run.log('server', 'clientError', error.code)
+      socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+    })
+    const peer = run.dial()
+    peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET')
+    await peer.until('\r\n\r\n')
+    await finished
+    const closed = run.once(server, 'close')
+    server.close()
+    await closed
+  }
+})

@@ -228,3 +228,23 @@ scenario.server('an answer that waits its turn with more than fits is told to go
   await peer.until('first')
   await peer.when(() => peer.received.length > FRAGMENT * FRAGMENTS)
 })
+
+scenario.server('responses that wait learn of the loss of their connection as core\'s do', async (run) => {
+  for (const act of [() => {}, (res) => res.write('part'), (res) => res.end('all')]) {
+    const responses = []
+    await run.serve({}, (req, res) => {
+      req.on('error', () => {})
+      req.on('close', () => run.log('server', 'req close', req.url))
+      res.on('close', () => run.log('server', 'res close', req.url, res.destroyed, res.errored, res.writableFinished))
+      responses.push(res)
+      if (responses.length > 1) act(res)
+      if (responses.length === 3) peer.socket.destroy()
+    })
+    const peer = run.dial()
+    peer.send(get('/1') + get('/2') + get('/3'))
+    while (responses.length < 3) await new Promise(setImmediate)
+    await run.closed(responses[0])
+    await new Promise(setImmediate)
+    run.log('server', 'errors', ...responses.map((res) => res.errored))
+  }
+})
