@@ -21,7 +21,7 @@ use super::io_thread::Shared;
 use super::lending::Transport;
 use super::listener::Listener;
 use super::staleness;
-use super::state::{Ending, Fin, Notice, State};
+use super::state::{Ending, Fin, Notice, State, TAKEN_MAX};
 
 /// Bytes of events, bodies and heads included, that may wait for the JS thread, a connection; reading and parsing stop
 /// above. Eight reads: with four, the two threads of an upload mostly wait for each other.
@@ -97,7 +97,9 @@ impl Connection {
             Notice::Taken(before) if before <= at => Notice::Taken(before),
             _ => Notice::Taken(at),
         };
-        state.asks |= asks;
+        // What no thread can have taken in time: more in one tick than may count. A rest of earlier ticks is the I/O
+        // thread's, which is behind, and whose work this thread must not take over.
+        state.asks |= asks && state.output.since_cork() > TAKEN_MAX;
         at
     }
 

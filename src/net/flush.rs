@@ -37,12 +37,11 @@ impl Connection {
         done
     }
 
-    /// On the JS thread: writes at once, and tells whether what JavaScript waits for is taken then; no DRAIN follows. The
-    /// I/O thread must attend to the rest.
+    /// On the JS thread: writes what was asked for ([`Connection::take`]) at once, and tells whether what JavaScript waits
+    /// for is taken then; no DRAIN follows. The I/O thread must attend to the rest.
     pub(crate) fn write_now(&self) -> bool {
         let mut state = self.lock();
-        state.asks = false;
-        self.write_out(state).0.settles_notice()
+        std::mem::take(&mut state.asks) && self.write_out(state).0.settles_notice()
     }
 
     /// Writes, and tells JavaScript of it.

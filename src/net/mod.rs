@@ -4,6 +4,7 @@
 //! JavaScript says arrives through [`connection::Connection`] and the [`mailbox::Mailbox`] of the I/O thread.
 
 pub(crate) mod batch;
+mod block;
 pub(crate) mod connection;
 pub(crate) mod dial;
 mod driver;

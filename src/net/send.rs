@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_native_proto as proto;
 
+use super::block::{self, BLOCK};
 use super::connection::Connection;
 use super::message::{Body, Head, Message};
 use super::output::SEGMENT;
@@ -30,7 +31,9 @@ impl State {
             Body::Borrowed { bytes, is_told } => {
                 let fits = self.flow != Flow::Blocked && self.untaken() + bytes.len() <= TAKEN_MAX;
                 if is_told && fits {
-                    self.output.push(Bytes::copy_from_slice(&bytes));
+                    for part in bytes.chunks(BLOCK) {
+                        self.output.push(block::copy(part));
+                    }
                 } else {
                     self.output.push_borrowed(bytes);
                 }
