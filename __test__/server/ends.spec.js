@@ -1,0 +1,149 @@
+'use strict'
+
+/** How connections come to their end when two threads meet, when the peer goes at some moment, and when the process ends. */
+
+const { test } = require('node:test')
+const assert = require('node:assert/strict')
+const net = require('node:net')
+const os = require('node:os')
+const path = require('node:path')
+const { once } = require('node:events')
+const { setTimeout: sleep } = require('node:timers/promises')
+const { Child } = require('../child')
+
+/** A server of fixtures/ends in a process of its own. */
+async function serve (script, args = []) {
+  const child = new Child(`ends/${script}.js`, { args, deadline: 60_000 })
+  return { child, port: await child.port() }
+}
+
+function spin (microseconds) {
+  const until = process.hrtime.bigint() + BigInt(Math.round(microseconds * 1000))
+  while (process.hrtime.bigint() < until);
+}
+
+test('a connection that is to close does, whatever comes from its peer at that moment', async () => {
+  const { child, port } = await serve('closing')
+  let latest = 0
+  for (let i = 0; i < 400; i++) {
+    await new Promise((resolve) => {
+      let answered = 0
+      const socket = net.connect(port, '127.0.0.1', () => {
+        socket.setNoDelay()
+        socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+        spin(20 + Math.random() * 250)
+        socket.write('\r\n')
+      })
+      socket.on('data', () => { answered = performance.now() })
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        if (answered !== 0) latest = Math.max(latest, performance.now() - answered)
+        resolve()
+      })
+    })
+  }
+  child.kill()
+  assert.ok(latest < 2000, `${Math.round(latest)} ms behind the answer`)
+})
+
+for (const way of ['connection-close', 'destroySoon', 'end-and-destroy', 'finish-and-destroy']) {
+  test(`who still sends a body gets the answer and then FIN: ${way}`, async () => {
+    const { child, port } = await serve('closing')
+    const seen = { answered: 0, ended: 0, reset: 0 }
+    for (let i = 0; i < 40; i++) {
+      await new Promise((resolve) => {
+        const size = 500_000 + Math.floor(Math.random() * 1_500_000)
+        let received = ''
+        let ended = false
+        const socket = net.connect(port, '127.0.0.1', () => {
+          socket.write(`POST /${way} HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`)
+          socket.write(Buffer.alloc(size))
+        })
+        socket.on('data', (chunk) => { received += chunk })
+        socket.on('end', () => { ended = true })
+        socket.on('error', () => { if (!ended) seen.reset++ })
+        socket.on('close', () => {
+          seen.answered += /^HTTP\/1\.1 413 [^]*\r\n\r\n(2\r\n)?no/.test(received)
+          seen.ended += ended
+          resolve()
+        })
+      })
+    }
+    child.kill()
+    // Core itself resets a part of them, when it closes on what it has not read.
+    assert.deepEqual(seen, { answered: 40, ended: 40, reset: 0 })
+  })
+}
+
+test('whoever sends empty lines only is told that it takes too long, as with core', async () => {
+  const told = async (module) => {
+    const child = new Child('ends/closing.js', { module, deadline: 20_000 })
+    const socket = net.connect(await child.port(), '127.0.0.1')
+    let received = ''
+    socket.on('data', (chunk) => { received += chunk }).on('error', () => {})
+    const timer = setInterval(() => socket.write('\r\n'), 50)
+    await once(socket, 'close')
+    clearInterval(timer)
+    child.kill()
+    return received
+  }
+  assert.deepEqual(await told('ours'), await told('core'))
+})
+
+for (const kind of ['pipeline', 'parts', 'echo']) {
+  test(`no connection stays open whose client hangs up at some moment: ${kind}`, async () => {
+    const child = new Child('ends/hang-ups.js', { args: [kind], deadline: 60_000 })
+    const port = await child.port()
+    const bytes = kind === 'echo'
+      ? ['POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n', ...Array.from({ length: 20 }, () => Buffer.alloc(1 << 20))]
+      : ['GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(60)]
+    for (let round = 0; round < 8; round++) {
+      await Promise.all(Array.from({ length: 20 }, () => new Promise((resolve) => {
+        const socket = net.connect(port, '127.0.0.1', () => {
+          for (const part of bytes) socket.write(part)
+          setTimeout(() => socket.destroy(), Math.random() * 60)
+        })
+        socket.on('data', () => {}).on('error', () => {}).on('close', resolve)
+      })))
+    }
+    child.kill('SIGUSR2')
+    const { stdout } = await child.ended()
+    assert.match(stdout, /^closed$/m)
+  })
+}
+
+for (const [name, size] of [['little', 5], ['much', 3_000_000], ['more than a slow peer takes', 8_000_000]]) {
+  for (const where of ['port', 'path']) {
+    test(`a request on a socket that is not referenced is sent before the process ends: ${name}, by ${where}`, async (t) => {
+      let received = 0
+      const origin = net.createServer((socket) => {
+        socket.pause()
+        setTimeout(() => socket.resume(), 200)
+        socket.on('data', (chunk) => { received += chunk.length }).on('error', () => {})
+      })
+      origin.listen(where === 'port' ? 0 : path.join(os.tmpdir(), `http-native-${process.pid}-${size}.sock`))
+      t.after(() => origin.close())
+      await once(origin, 'listening')
+      const address = where === 'port' ? origin.address().port : origin.address()
+      const child = new Child('ends/unreferenced.js', { args: [address, size], deadline: 20_000 })
+      const [socket] = await once(origin, 'connection')
+      await Promise.all([child.ended(), once(socket, 'close')])
+      assert.ok(received > size, `${received} bytes came`)
+    })
+  }
+}
+
+for (const size of [1000, 200_000]) {
+  test(`what a server was told that is taken reaches a slow peer though the process exits: ${size} bytes`, async () => {
+    const { child, port } = await serve('exit', [size])
+    const socket = net.connect(port, '127.0.0.1')
+    let received = 0
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    socket.pause()
+    await sleep(200)
+    socket.on('data', (chunk) => { received += chunk.length }).on('error', () => {})
+    socket.resume()
+    await Promise.all([once(socket, 'close'), child.ended()])
+    assert.ok(received > size, `${received} bytes came`)
+  })
+}
