@@ -125,7 +125,7 @@ impl Stage {
     /// The accepted connection, with its socket on loan.
     fn lent(&mut self) -> Arc<Connection> {
         let connection = self.accepted();
-        connection.ask_loan();
+        assert!(connection.ask_loan());
         self.attend(&connection);
         assert!(matches!(self.next(), (Event::Lent { .. }, _)));
         connection
