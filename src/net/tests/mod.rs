@@ -5,6 +5,7 @@ mod exchange;
 mod handover;
 mod lending;
 mod listening;
+pub(super) mod model;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
