@@ -110,9 +110,10 @@ impl Environment {
         if !room || asked.contains(&connection.id) {
             return;
         }
-        asked.push(connection.id);
-        connection.ask_loan();
-        self.attend(connection);
+        if connection.ask_loan() {
+            asked.push(connection.id);
+            self.attend(connection);
+        }
     }
 
     /// Ends the loans if most heads come from elsewhere.

@@ -68,6 +68,9 @@ impl Connection {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // Between two holds of the lock the other thread may do anything.
+        #[cfg(test)]
+        super::tests::model::step();
         // After a panic under the lock the state may be half changed; the driver of this connection closes it
         // (see `io_thread::guarded`), so going on with what is there harms nobody else.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

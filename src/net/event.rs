@@ -145,6 +145,8 @@ impl Wake {
     /// The JS thread is awake and looks: what comes from now on needs another wake.
     pub(crate) fn taken(&self) {
         self.signaled.store(false, Ordering::SeqCst);
+        #[cfg(test)]
+        super::tests::model::step();
     }
 
     pub(super) fn add(&self, weight: usize) {
@@ -230,6 +232,8 @@ impl EventQueue {
     /// Wakes the JS thread if there is something to take and no wake is on its way.
     pub(crate) fn publish(&self) {
         if !self.is_empty() {
+            #[cfg(test)]
+            super::tests::model::step();
             self.wake.give();
         }
     }

@@ -67,6 +67,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(super) fn new(queue: Arc<EventQueue>, ids: Arc<Ids>) -> Self {
+        Self {
+            mailbox: Mailbox::default(),
+            queue,
+            ids,
+            connections: Mutex::default(),
+            stopped: AtomicBool::new(false),
+            root: Mutex::default(),
+            lingering: AtomicUsize::new(0),
+        }
+    }
+
     fn connections(&self) -> MutexGuard<'_, HashMap<u32, Arc<Connection>>> {
         self.connections
             .lock()
@@ -162,7 +174,7 @@ impl Shared {
     }
 
     /// Takes commands as they come, until the thread is stopped.
-    async fn work(self: Arc<Self>) {
+    pub(super) async fn work(self: Arc<Self>) {
         let mut commands = Vec::new();
         poll_fn(move |cx| {
             loop {
@@ -252,29 +264,9 @@ impl IoThread {
     /// # Errors
     /// The system gives no thread or no reactor.
     pub(crate) fn start(index: usize, queue: Arc<EventQueue>, ids: Arc<Ids>) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            mailbox: Mailbox::default(),
-            queue,
-            ids,
-            connections: Mutex::default(),
-            stopped: AtomicBool::new(false),
-            root: Mutex::default(),
-            lingering: AtomicUsize::new(0),
-        });
-        let (parking, waking, working) = (
-            Arc::clone(&shared),
-            Arc::clone(&shared),
-            Arc::clone(&shared),
-        );
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .on_thread_park(move || {
-                parking.queue.publish();
-                parking.mailbox.fall_asleep();
-            })
-            .on_thread_unpark(move || waking.mailbox.wake_up())
-            .build()?;
+        let shared = Arc::new(Shared::new(queue, ids));
+        let runtime = Self::runtime(&shared)?;
+        let working = Arc::clone(&shared);
         let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new()
             .name(format!("http-native-{index}"))
@@ -295,6 +287,23 @@ impl IoThread {
             runtime: handle,
             thread: Some(thread),
         })
+    }
+
+    /// What runs a thread.
+    ///
+    /// # Errors
+    /// The system gives no reactor.
+    pub(super) fn runtime(shared: &Arc<Shared>) -> io::Result<tokio::runtime::Runtime> {
+        let (parking, waking) = (Arc::clone(shared), Arc::clone(shared));
+        tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .on_thread_park(move || {
+                parking.queue.publish();
+                parking.mailbox.fall_asleep();
+            })
+            .on_thread_unpark(move || waking.mailbox.wake_up())
+            .build()
     }
 
     /// Puts a socket on the thread's reactor.

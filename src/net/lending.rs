@@ -57,9 +57,15 @@ pub(crate) enum Received {
 }
 
 impl Connection {
-    /// Asks the I/O thread to lend the socket; LENT follows if it does.
-    pub(crate) fn ask_loan(&self) {
-        self.lock().lending = Lending::Asked;
+    /// Asks the I/O thread to lend the socket; LENT follows, whether it does or not. False: the socket is on its way back
+    /// from another loan, and is not asked for.
+    pub(crate) fn ask_loan(&self) -> bool {
+        let mut state = self.lock();
+        let is_here = state.lending == Lending::None;
+        if is_here {
+            state.lending = Lending::Asked;
+        }
+        is_here
     }
 
     /// Ends the loan; the I/O thread must attend.
@@ -104,6 +110,10 @@ impl Connection {
             Ok(len) => {
                 let now = Instant::now();
                 let mut state = self.lock();
+                if state.is_over() {
+                    // It was ended meanwhile, and nothing comes behind CLOSED.
+                    return Received::Return;
+                }
                 state.timing.active(now);
                 state.bytes_read += len as u64;
                 queue.lock().read(scratch, len, |batch, packet| {

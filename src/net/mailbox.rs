@@ -74,6 +74,8 @@ impl Mailbox {
             waiting.extend(commands);
             self.mail.store(!waiting.is_empty(), Ordering::SeqCst);
         }
+        #[cfg(test)]
+        super::tests::model::step();
         // Whoever clears the flag wakes: one wake however many deliveries.
         if self.asleep.swap(false, Ordering::SeqCst) {
             self.wake();
@@ -94,6 +96,8 @@ impl Mailbox {
     /// The I/O thread is going to park. Commands that came meanwhile keep it awake.
     pub(crate) fn fall_asleep(&self) {
         self.asleep.store(true, Ordering::SeqCst);
+        #[cfg(test)]
+        super::tests::model::step();
         if self.mail.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             self.wake();
         }
@@ -127,6 +131,8 @@ impl Mailbox {
                 None => *waker = Some(context.waker().clone()),
             }
         }
+        #[cfg(test)]
+        super::tests::model::step();
         let mut waiting = self.commands();
         self.mail.store(false, Ordering::SeqCst);
         std::mem::swap(&mut *waiting, taken);

@@ -112,6 +112,14 @@ enum Parsed {
     UpTo(usize),
 }
 
+/// Is a packet parsed before those that wait? The model of the two threads puts this fault back.
+pub(super) fn overtakes() -> bool {
+    #[cfg(test)]
+    return super::tests::model::is_put_back(super::tests::model::Fault::Overtaking);
+    #[cfg(not(test))]
+    false
+}
+
 impl Connection {
     /// Takes one packet from the socket.
     pub(super) fn receive_packet(
@@ -124,7 +132,7 @@ impl Connection {
         state.virgin = false;
         if state.tapped {
             batch.packet(|batch| self.raw(packet, batch));
-        } else if state.input.is_empty() {
+        } else if state.input.is_empty() || overtakes() {
             // Where it was read: only what must wait is copied.
             if let Parsed::UpTo(at) = self.parse(state, packet, 0, batch, now) {
                 state.input.put_back(Packet {

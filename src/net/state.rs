@@ -30,11 +30,14 @@ use super::event::Syscall;
 use super::input::{Input, Mode};
 use super::lending::{Lending, Transport};
 use super::output::Output;
+use super::receive;
+#[cfg(test)]
+use super::tests::model::{self, Fault};
 use super::timing::Timing;
 
 /// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
 /// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.
-pub(super) const READ_AHEAD: u32 = 1024;
+pub(super) const READ_AHEAD: u32 = if cfg!(test) { 4 } else { 1024 };
 
 /// What a connection may hold beyond the kernel's buffer and yet count as taken, bytes: a writer goes on at once instead
 /// of waiting for the I/O thread. The kernel's send buffer, which core fills directly, grows to megabytes.
@@ -194,7 +197,7 @@ impl State {
         !self.paused
             && !self.eof
             && (self.tapped
-                || (self.input.is_empty()
+                || ((self.input.is_empty() || receive::overtakes())
                     && self.input.mode != Mode::Held
                     && (!self.asked || self.proto.outstanding() < READ_AHEAD)))
     }
@@ -365,6 +368,10 @@ impl State {
 
     /// Is there anything for the driver, now that a write has ended? Asked by whoever wrote, under the lock.
     pub(super) fn needs_driver(&self, has_window: bool) -> bool {
+        #[cfg(test)]
+        if model::is_put_back(Fault::LostWake) && self.ending == Ending::AfterOutput {
+            return self.attention || self.flow == Flow::Blocked;
+        }
         self.attention || self.flow == Flow::Blocked || self.duty(has_window) != Duty::Rest
     }
 

@@ -26,6 +26,10 @@ fn a_lent_socket_is_read_on_the_js_thread_until_it_is_returned() {
     peer.read_exact(&mut answer).unwrap();
 
     connection.return_loan();
+    assert!(
+        !connection.ask_loan(),
+        "it would not be put back on the reactor"
+    );
     assert_eq!(
         connection.receive_lent(&mut scratch, &stage.queue),
         Received::Return

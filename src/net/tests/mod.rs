@@ -5,6 +5,7 @@ mod exchange;
 mod handover;
 mod lending;
 mod listening;
+pub(super) mod model;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -125,7 +126,7 @@ impl Stage {
     /// The accepted connection, with its socket on loan.
     fn lent(&mut self) -> Arc<Connection> {
         let connection = self.accepted();
-        connection.ask_loan();
+        assert!(connection.ask_loan());
         self.attend(&connection);
         assert!(matches!(self.next(), (Event::Lent { .. }, _)));
         connection

@@ -1,0 +1,314 @@
+//! The two threads of a connection in every order: the I/O thread's commands, drivers and flushes, and a JS thread that
+//! does something at random, run as coroutines of `shuttle` on one system thread.
+//!
+//! It is the code itself that runs, not a copy: one thread gives way to another only where it is about to take the
+//! connection's lock ([`step`]), and so also between a system call and what follows from it, and between the flags by
+//! which the mailbox and the event queue wake. Socket and reactor are the kernel's, a pair of Unix sockets with a small
+//! buffer, which tell their readiness at once: a seed always gives the same order. No timer runs, so a wake that is lost
+//! stays lost. Only what JavaScript and the binding do is made up (`script`).
+//!
+//! `HTTP_NATIVE_MODEL_ITERATIONS` plays so many orders, for hours if need be, from the seed `HTTP_NATIVE_MODEL_SEED` on.
+
+mod peer;
+mod script;
+
+use std::cell::Cell;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use http_native_proto::{Config, Role};
+use shuttle::scheduler::RandomScheduler;
+use socket2::Socket;
+
+use super::super::connection::Connection;
+use super::super::event::{EventQueue, Wake};
+use super::super::io_thread::{Ids, IoThread, Shared};
+use super::super::lending::Transport;
+use super::super::mailbox::Command;
+use super::super::reactor;
+use peer::{Peer, Plan};
+use script::Script;
+
+/// Faults that were there once. The model must find each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::net) enum Fault {
+    /// What is read while something waits to be parsed is parsed before it.
+    Overtaking,
+    /// After a write nobody looks whether the driver skipped the end of the connection because of it.
+    LostWake,
+}
+
+thread_local! {
+    static RUNS: Cell<bool> = const { Cell::new(false) };
+    static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };
+}
+
+/// In the model, the place where other threads may come between.
+pub(in crate::net) fn step() {
+    if RUNS.get() && !std::thread::panicking() {
+        shuttle::thread::yield_now();
+    }
+}
+
+pub(in crate::net) fn is_put_back(fault: Fault) -> bool {
+    FAULT.get() == Some(fault)
+}
+
+/// Numbers that follow from the seed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        // splitmix64
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    /// Once in so many times.
+    fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+}
+
+/// How far each has come.
+#[derive(Default)]
+struct Progress {
+    io_turns: AtomicU64,
+    peer_turns: AtomicU64,
+    /// What happened that another thread may have to react to.
+    moves: AtomicU64,
+    over: AtomicBool,
+    /// What the JS thread's event loop was woken for.
+    signaled: AtomicBool,
+}
+
+struct Now {
+    io_turns: u64,
+    peer_turns: u64,
+    moves: u64,
+}
+
+impl Progress {
+    fn moved(&self) {
+        self.moves.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            io_turns: self.io_turns.load(Ordering::SeqCst),
+            peer_turns: self.peer_turns.load(Ordering::SeqCst),
+            moves: self.moves.load(Ordering::SeqCst),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+}
+
+/// Rounds of turns without a move after which nothing will come any more.
+const QUIET: u64 = 12;
+
+/// The I/O thread: what tokio runs of it, and what it does before it would wait for events.
+fn io_thread(runtime: &tokio::runtime::Runtime, shared: &Shared, progress: &Progress) {
+    while !progress.is_over() {
+        runtime.block_on(async {
+            // Two passes, each of which asks the reactor without waiting.
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+        });
+        shared.queue.publish();
+        shared.mailbox.fall_asleep();
+        step();
+        shared.mailbox.wake_up();
+        progress.io_turns.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn pair(random: &mut Random) -> io::Result<(Socket, UnixStream)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    theirs.set_nonblocking(true)?;
+    let ours = Socket::from(ours);
+    ours.set_send_buffer_size(random.of(&[1, 16 * 1024, 64 * 1024]))?;
+    Ok((ours, theirs))
+}
+
+impl Connection {
+    /// Its state, for whoever looks for the cause.
+    fn shows(&self) -> String {
+        let state = self.lock();
+        let duty = state.duty(true);
+        format!(
+            "{duty:?} is left; flow {:?}, {} bytes of output, fin {:?}, ending {:?}, {:?}, input {:?}, notice {:?}, \
+             attention {}, paused {}, eof {}, {} outstanding, {} bytes read, {} events wait",
+            state.flow,
+            state.output.len(),
+            state.fin,
+            state.ending,
+            state.lending,
+            state.input.mode,
+            state.notice,
+            state.attention,
+            state.paused,
+            state.eof,
+            state.proto.outstanding(),
+            state.bytes_read,
+            self.thread()
+                .map_or(0, |thread| thread.queue.lock().events.len()),
+        )
+    }
+}
+
+/// One order of one program. What went wrong is left in `wrong`.
+fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
+    let mut random = Random(seed);
+    let progress = Arc::<Progress>::default();
+    let signal = Arc::clone(&progress);
+    let wake = Arc::new(Wake::new(Box::new(move || {
+        signal.signaled.store(true, Ordering::SeqCst);
+    })));
+    let queue = Arc::new(EventQueue::new(wake));
+    let shared = Arc::new(Shared::new(Arc::clone(&queue), Arc::<Ids>::default()));
+    let runtime = IoThread::runtime(&shared).unwrap();
+    let (ours, theirs) = pair(&mut random).unwrap();
+    let socket = {
+        let _reactor = runtime.enter();
+        reactor::register(Arc::new(ours)).unwrap()
+    };
+    let transport = Transport::Socket(Arc::clone(socket.get_ref()));
+    let (role, config) = (Role::Server, Config::default());
+    let thread = Some(Arc::clone(&shared));
+    let connection = Arc::new(Connection::new(0, role, config, thread, None, transport));
+    runtime.spawn(Arc::clone(&shared).work());
+    shared.mailbox.deliver([Command::Drive {
+        connection: Arc::clone(&connection),
+        socket,
+    }]);
+
+    let plan = Arc::new(Plan::new(&mut random));
+    let io = {
+        let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
+        shuttle::thread::spawn(move || {
+            io_thread(&runtime, &shared, &progress);
+            // Here, where its tasks ran: it drops them, and closes their sockets.
+            drop(runtime);
+        })
+    };
+    let peer = {
+        let (plan, progress) = (Arc::clone(&plan), Arc::clone(&progress));
+        let mut peer = Peer::new(theirs, plan, Random(random.next()));
+        shuttle::thread::spawn(move || {
+            while !progress.is_over() {
+                peer.turn(&progress);
+                progress.peer_turns.fetch_add(1, Ordering::SeqCst);
+                step();
+            }
+            peer
+        })
+    };
+    let mut script = Script::new(
+        connection,
+        Arc::clone(&shared),
+        plan,
+        Arc::clone(&progress),
+        random,
+    );
+    script.play();
+    progress.over.store(true, Ordering::SeqCst);
+    io.join().unwrap();
+    let peer = peer.join().unwrap();
+    shared.mailbox.close();
+    wrong.lock().unwrap().extend(script.judge(&peer));
+}
+
+fn shuttle_config() -> shuttle::Config {
+    let mut config = shuttle::Config::new();
+    // A read buffer passes over the stack.
+    config.stack_size = 1024 * 1024;
+    // The seed tells it.
+    config.failure_persistence = shuttle::FailurePersistence::None;
+    config
+}
+
+/// Plays seeds until something is wrong: then the seed and what it is. Otherwise, or when the time is up, how many.
+fn explore(fault: Option<Fault>, seeds: u64, time: Duration) -> Result<u64, String> {
+    let first = from_environment("HTTP_NATIVE_MODEL_SEED").unwrap_or(0);
+    let began = Instant::now();
+    FAULT.set(fault);
+    RUNS.set(true);
+    let mut found = Ok(seeds);
+    for count in 0..seeds {
+        if began.elapsed() >= time {
+            found = Ok(count);
+            break;
+        }
+        let seed = first + count;
+        let wrong = Arc::<Mutex<Vec<String>>>::default();
+        let told = Arc::clone(&wrong);
+        let scheduler = RandomScheduler::new_from_seed(seed, 1);
+        shuttle::Runner::new(scheduler, shuttle_config()).run(move || run(seed, &told));
+        let wrong = wrong.lock().unwrap();
+        if !wrong.is_empty() {
+            found = Err(format!("seed {seed}: {}", wrong.join("; ")));
+            break;
+        }
+    }
+    RUNS.set(false);
+    FAULT.set(None);
+    found
+}
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Seeds in which each fault that is put back must be found: several times as many as it takes.
+const SEEDS: u64 = 4_000;
+
+#[test]
+fn whatever_the_order_all_is_written_and_all_are_told() {
+    let asked = from_environment("HTTP_NATIVE_MODEL_ITERATIONS");
+    let time = if asked.is_some() {
+        Duration::MAX
+    } else {
+        Duration::from_secs(10)
+    };
+    let began = Instant::now();
+    match explore(None, asked.unwrap_or(SEEDS), time) {
+        Ok(played) => println!("{played} orders in {:?}", began.elapsed()),
+        Err(wrong) => panic!("{wrong}"),
+    }
+}
+
+/// The fault is found, and what it does is this.
+fn finds(fault: Fault, symptoms: &[&str]) {
+    let wrong = explore(Some(fault), SEEDS, Duration::MAX).expect_err("the fault is found");
+    println!("{fault:?}: {wrong}");
+    let is_known = symptoms.iter().any(|symptom| wrong.contains(symptom));
+    assert!(is_known, "{wrong}");
+}
+
+#[test]
+fn a_wake_that_is_lost_behind_a_write_is_found() {
+    finds(Fault::LostWake, &["no CLOSED"]);
+}
+
+#[test]
+fn a_packet_that_overtakes_what_waits_is_found() {
+    finds(Fault::Overtaking, &["out of order", "cut"]);
+}
