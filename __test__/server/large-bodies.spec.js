@@ -11,7 +11,7 @@ const GIBIBYTE = 2 ** 30
 
 /** What a gigabyte may take, and by how much it may make a process grow. */
 const LIMIT_MS = 20000
-const LIMIT_MIB = 64
+const LIMIT_MIB = 96
 
 /** The digest of the pattern, computed once without any http. */
 const expected = digest(Readable.from(pattern(GIBIBYTE), { objectMode: false }))
