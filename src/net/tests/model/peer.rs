@@ -14,6 +14,8 @@ pub(super) struct Plan {
     pub(super) heads: Vec<usize>,
     /// Its end of the stream follows.
     pub(super) ends: bool,
+    /// It goes at some moment, whatever is left.
+    pub(super) drops: bool,
 }
 
 impl Plan {
@@ -22,6 +24,7 @@ impl Plan {
             bytes: Vec::new(),
             heads: Vec::new(),
             ends: random.once_in(2),
+            drops: random.once_in(10),
         };
         for number in 0..random.below(12) {
             let (method, fields, body) = match random.below(6) {
@@ -39,7 +42,7 @@ impl Plan {
 }
 
 pub(super) struct Peer {
-    socket: UnixStream,
+    socket: Option<UnixStream>,
     plan: Arc<Plan>,
     random: Random,
     said: usize,
@@ -53,7 +56,7 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn new(socket: UnixStream, plan: Arc<Plan>, random: Random) -> Self {
         Self {
-            socket,
+            socket: Some(socket),
             plan,
             random,
             said: 0,
@@ -64,10 +67,25 @@ impl Peer {
     }
 
     pub(super) fn turn(&mut self, progress: &Progress) {
+        let Some(mut socket) = self.socket.take() else {
+            return;
+        };
+        if self.plan.drops && self.random.once_in(20) {
+            progress.moved();
+            return;
+        }
+        self.talk(&mut socket, progress);
+        if !self.eof && self.random.once_in(2) {
+            self.read(&mut socket, progress);
+        }
+        self.socket = Some(socket);
+    }
+
+    fn talk(&mut self, socket: &mut UnixStream, progress: &Progress) {
         let rest = self.plan.bytes.len() - self.said;
         if rest > 0 && self.random.once_in(2) {
             let len = self.random.of(&[1, 30, 100, 1000]).min(rest);
-            match self.socket.write(&self.plan.bytes[self.said..][..len]) {
+            match socket.write(&self.plan.bytes[self.said..][..len]) {
                 Ok(len) => self.said += len,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // The connection is over.
@@ -76,17 +94,14 @@ impl Peer {
             progress.moved();
         } else if rest == 0 && self.plan.ends && !self.has_ended && self.random.once_in(2) {
             self.has_ended = true;
-            let _ = self.socket.shutdown(Shutdown::Write);
+            let _ = socket.shutdown(Shutdown::Write);
             progress.moved();
-        }
-        if !self.eof && self.random.once_in(2) {
-            self.read(progress);
         }
     }
 
-    fn read(&mut self, progress: &Progress) {
+    fn read(&mut self, socket: &mut UnixStream, progress: &Progress) {
         let mut scratch = vec![0; self.random.of(&[10, 1000, 10_000, 100_000])];
-        match self.socket.read(&mut scratch) {
+        match socket.read(&mut scratch) {
             Ok(0) => self.eof = true,
             Ok(len) => self.got.extend_from_slice(&scratch[..len]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
