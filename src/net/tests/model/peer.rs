@@ -47,6 +47,8 @@ pub(super) struct Peer {
     random: Random,
     said: usize,
     has_ended: bool,
+    /// Turns in which it did not read.
+    unread: usize,
     /// All that was read.
     pub(super) got: Vec<u8>,
     /// The connection's end of the stream, or its loss.
@@ -61,6 +63,7 @@ impl Peer {
             random,
             said: 0,
             has_ended: false,
+            unread: 0,
             got: Vec::new(),
             eof: false,
         }
@@ -74,8 +77,15 @@ impl Peer {
             progress.moved();
             return;
         }
+        let has_more = self.said < self.plan.bytes.len() || (self.plan.ends && !self.has_ended);
+        if self.plan.drops || has_more {
+            // It is not over before that.
+            progress.moved();
+        }
         self.talk(&mut socket, progress);
-        if !self.eof && self.random.once_in(2) {
+        self.unread += 1;
+        if !self.eof && (self.unread > 4 || self.random.once_in(2)) {
+            self.unread = 0;
             self.read(&mut socket, progress);
         }
         self.socket = Some(socket);
