@@ -165,7 +165,11 @@ impl Driver {
                         let _ = socket.shutdown(Shutdown::Write);
                     }
                 }
-                Duty::Lend => self.lend(&mut state),
+                Duty::Lend => {
+                    self.lend(&mut state);
+                    // Whoever called may hold the socket on the reactor: it cannot be put back before that is let go.
+                    return Ok(());
+                }
             }
         }
     }

@@ -37,6 +37,7 @@ use super::timing::Timing;
 
 /// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
 /// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.
+// Small in tests, where it must be reached.
 pub(super) const READ_AHEAD: u32 = if cfg!(test) { 4 } else { 1024 };
 
 /// What a connection may hold beyond the kernel's buffer and yet count as taken, bytes: a writer goes on at once instead
