@@ -2,71 +2,64 @@
 
 /**
  * The public face: the same keys as require('http') of the running Node, ours where there is something to gain,
- * the host's own where not.
+ * the host's own where not; and `native`, which is not enumerable.
  */
 
 const core = require('node:http')
 
-/** Our parts by name, or null where the native side cannot load: then the host's http serves. */
+/** Why core's http serves, or null. */
+let reason = null
+
+/** Our parts by name; none where the native part cannot be loaded. */
 function load () {
   try {
     require('./lib/active-handles')
   } catch (error) {
-    process.emitWarning(
-      `http-native could not load its native part and hands out node:http instead: ${error.message}`,
-      'HttpNativeWarning'
-    )
-    return null
+    reason = error
+    require('./lib/fallback').warn(error)
+    return {}
   }
-  return { ...require('./lib/server'), ...require('./lib/client'), ...require('./lib/agent') }
-}
-
-const parts = load()
-
-if (parts === null) {
-  module.exports = core
-} else {
   const { OutgoingMessage } = require('./lib/outgoing')
   const { IncomingMessage } = require('./lib/incoming')
   const { ServerResponse } = require('./lib/response')
   const { likeHost } = require('./lib/likeness')
   const originals = require('./lib/core')
-  const { Agent, ClientRequest, Server, createServer, get, request, _connectionListener } = parts
-  const agent = require('./lib/agent')
+  const { Agent } = require('./lib/agent')
+  const { ClientRequest, get, request } = require('./lib/client')
+  const { Server, createServer, _connectionListener } = require('./lib/server')
   const { setGlobalProxyFromEnv } = require('./lib/global-proxy')
-  const ours = {
-    Agent,
-    ClientRequest,
-    IncomingMessage,
-    OutgoingMessage,
-    Server,
-    ServerResponse,
-    createServer,
-    get,
-    request,
-    setGlobalProxyFromEnv,
-    _connectionListener
-  }
+  const classes = { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse }
+  for (const [name, Class] of Object.entries(classes)) likeHost(Class, originals[name])
+  return { ...classes, createServer, get, request, setGlobalProxyFromEnv, _connectionListener }
+}
 
-  for (const Class of [Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse]) likeHost(Class, originals[Class.name])
+const ours = load()
 
-  for (const name of Object.keys(core)) {
-    const own = Object.getOwnPropertyDescriptor(core, name)
-    if (Object.hasOwn(ours, name)) {
-      module.exports[name] = ours[name]
-    } else if (name === 'globalAgent') {
-      Object.defineProperty(module.exports, name, {
-        __proto__: null,
-        get () { return agent.globalAgent },
-        set (value) { agent.globalAgent = value },
-        enumerable: true,
-        configurable: true
-      })
-    } else if (own.get !== undefined) {
-      // Lazy ones stay lazy: looking would load them.
-      Object.defineProperty(module.exports, name, own)
-    } else {
-      module.exports[name] = own.value
-    }
+/** Who has `globalAgent`. */
+const agents = reason === null ? require('./lib/agent') : core
+
+for (const name of Object.keys(core)) {
+  const own = Object.getOwnPropertyDescriptor(core, name)
+  if (Object.hasOwn(ours, name)) {
+    module.exports[name] = ours[name]
+  } else if (name === 'globalAgent') {
+    Object.defineProperty(module.exports, name, {
+      __proto__: null,
+      get () { return agents.globalAgent },
+      set (value) { agents.globalAgent = value },
+      enumerable: true,
+      configurable: true
+    })
+  } else if (own.get !== undefined) {
+    // Lazy ones stay lazy: looking would load them.
+    Object.defineProperty(module.exports, name, own)
+  } else {
+    module.exports[name] = own.value
   }
 }
+
+Object.defineProperty(module.exports, 'native', {
+  __proto__: null,
+  value: Object.freeze({ active: reason === null, reason }),
+  configurable: true
+})

@@ -1,29 +1,23 @@
-/** Named exports: the keys that http has in any supported Node. Those this Node lacks are undefined. */
+/** Named exports: those of this Node's http, ours in the place of core's. */
 
 import http from './index.js'
 
 export default http
 
+export * from 'node:http'
+
 export const {
   Agent,
   ClientRequest,
-  CloseEvent,
   IncomingMessage,
-  METHODS,
-  MessageEvent,
   OutgoingMessage,
-  STATUS_CODES,
   Server,
   ServerResponse,
-  WebSocket,
   _connectionListener,
   createServer,
   get,
   globalAgent,
-  maxHeaderSize,
+  native,
   request,
-  setGlobalProxyFromEnv,
-  setMaxIdleHTTPParsers,
-  validateHeaderName,
-  validateHeaderValue
+  setGlobalProxyFromEnv // Undefined in Nodes that have none.
 } = http

@@ -43,7 +43,7 @@ function recognise (Class, other, mark) {
 }
 
 function install () {
-  if (http === core) return
+  if (!http.native.active) return
   for (const name of Object.keys(http)) {
     Object.defineProperty(core, name, Object.getOwnPropertyDescriptor(http, name))
   }

@@ -1,11 +1,11 @@
 'use strict'
 
 /**
- * The only file that loads `native/`. Hands events to their owners, and what JavaScript said back down;
+ * The only file that knows the addon. Hands events to their owners, and what JavaScript said back down;
  * decides nothing. The tables and the numbers are described in docs/BOUNDARY.md.
  */
 
-const native = require('../native/binding.js')
+const native = require('./addon')
 const { process } = require('./host')
 
 /** Of the addon: what all copies of lib/ in an environment use, which is the first one's. Test runners load many. */

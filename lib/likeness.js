@@ -10,12 +10,15 @@ function likeFunction (ours, theirs) {
 }
 
 /**
- * Names, lengths and flags of a class's members as on the host, whose releases differ in them. Members that are of
- * another kind here (accessor for data) keep their own.
+ * Names, lengths and flags of a class and of its members as on the host, whose releases differ in them; ours may have lost
+ * their names to a minifier. Members that are of another kind here (accessor for data) keep their own.
  * @param {Function} Class
  * @param {Function} Host the host's class of the same name
  */
-function likeHost ({ prototype }, { prototype: host }) {
+function likeHost (Class, Host) {
+  likeFunction(Class, Host)
+  const { prototype } = Class
+  const { prototype: host } = Host
   for (const key of Object.getOwnPropertyNames(host)) {
     const ours = Object.getOwnPropertyDescriptor(prototype, key)
     const theirs = Object.getOwnPropertyDescriptor(host, key)

@@ -125,4 +125,4 @@ function prepare () {
   }
 }
 
-module.exports = { buildRelease, giveUp, prepare, root, run, runNpm }
+module.exports = { binaryIsCurrent, buildRelease, giveUp, prepare, root, run, runNpm }

@@ -20,6 +20,10 @@ use crate::net::lending::Transport;
 use crate::net::listener::{Accepted, Listener};
 use crate::net::mailbox::Command;
 
+/// What lib/addon.js compares with its own.
+#[napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Limits and leniencies of the messages of a connection.
 #[napi(object)]
 pub struct HttpConfig {

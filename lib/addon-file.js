@@ -1,0 +1,45 @@
+'use strict'
+
+/** What the first bytes of an addon tell: what it was built for, and whether all of it is there. */
+
+const fs = require('node:fs')
+const { Buffer } = require('./host')
+
+const HEADER = 64
+
+/** e_machine of ELF. */
+const ELF = { 62: 'linux-x64', 183: 'linux-arm64' }
+
+/** cputype of Mach-O. */
+const MACH_O = { 0x01000007: 'darwin-x64', 0x0100000c: 'darwin-arm64' }
+
+function readHeader (file) {
+  const header = Buffer.alloc(HEADER)
+  const fd = fs.openSync(file, 'r')
+  try {
+    fs.readSync(fd, header, 0, HEADER, 0)
+  } finally {
+    fs.closeSync(fd)
+  }
+  return header
+}
+
+const isElf = (header) => header.toString('latin1', 0, 4) === '\x7fELF'
+
+/** @returns {string} platform and architecture */
+function targetOf (file) {
+  const header = readHeader(file)
+  if (isElf(header)) return ELF[header.readUInt16LE(18)] ?? `of another processor (ELF machine ${header.readUInt16LE(18)})`
+  if (header.readUInt32LE(0) === 0xfeedfacf) return MACH_O[header.readUInt32LE(4)] ?? 'of another processor'
+  return fs.statSync(file).size === 0 ? 'empty' : 'no library'
+}
+
+/** The table of sections is the last thing in an ELF file. Other systems look for themselves. */
+function isCut (file) {
+  const header = readHeader(file)
+  if (!isElf(header)) return false
+  const end = Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60)
+  return fs.statSync(file).size < end
+}
+
+module.exports = { targetOf, isCut }

@@ -1,0 +1,173 @@
+'use strict'
+
+/**
+ * Finds the native part and loads it: the file that a build left in native/, or the package for this platform, which is an
+ * optional dependency. Throws an error that says in plain words why there is none; docs/ERRORS.md lists them by code.
+ */
+
+const fs = require('node:fs')
+const { createRequire } = require('node:module')
+const path = require('node:path')
+const { process } = require('./host')
+const { targetOf, isCut } = require('./addon-file')
+
+/** Of this JavaScript; the native part has its own. */
+const VERSION = '0.1.0'
+
+const OLDEST_NODE = 20
+
+const TARGETS = ['linux-x64-gnu', 'linux-x64-musl', 'linux-arm64-gnu', 'linux-arm64-musl', 'darwin-x64', 'darwin-arm64']
+
+/** Where the dynamic loader of musl lies; a system may have both. */
+const MUSL = { x64: '/lib/ld-musl-x86_64.so.1', arm64: '/lib/ld-musl-aarch64.so.1' }
+
+/** A bundler has put this file into another: paths beside it say nothing, and only what is written out below is found. */
+const isBundled = typeof __filename === 'undefined' || !__filename.endsWith(path.join('lib', 'addon.js'))
+
+function failure (code, message, cause) {
+  const error = new Error(message, cause && { cause })
+  error.code = `HTTP_NATIVE_${code}`
+  return error
+}
+
+/** The report takes milliseconds: it is asked only where there is a doubt. */
+function isMusl () {
+  if (!fs.existsSync(MUSL[process.arch] ?? '')) return false
+  process.report.excludeNetwork = true
+  return process.report.getReport().header.glibcVersionRuntime === undefined
+}
+
+/** @returns {string} what the file and the package of this platform are called after */
+function targetHere () {
+  const { platform, arch } = process
+  const target = platform === 'linux' ? `linux-${arch}-${isMusl() ? 'musl' : 'gnu'}` : `${platform}-${arch}`
+  if (!TARGETS.includes(target)) throw failure('NO_SUCH_PLATFORM', `There is no native part for ${target}; there is one for ${TARGETS.join(', ')}.`)
+  return target
+}
+
+/** Written out, so that bundlers see them. */
+function requireFile (target) {
+  try {
+    switch (target) {
+      case 'linux-x64-gnu': return require('../native/http-native.linux-x64-gnu.node')
+      case 'linux-x64-musl': return require('../native/http-native.linux-x64-musl.node')
+      case 'linux-arm64-gnu': return require('../native/http-native.linux-arm64-gnu.node')
+      case 'linux-arm64-musl': return require('../native/http-native.linux-arm64-musl.node')
+      case 'darwin-x64': return require('../native/http-native.darwin-x64.node')
+      case 'darwin-arm64': return require('../native/http-native.darwin-arm64.node')
+    }
+  } catch (error) {
+    throw explained(error, `native/http-native.${target}.node`)
+  }
+}
+
+function requirePackage (target) {
+  try {
+    switch (target) {
+      case 'linux-x64-gnu': return require('http-native-linux-x64-gnu')
+      case 'linux-x64-musl': return require('http-native-linux-x64-musl')
+      case 'linux-arm64-gnu': return require('http-native-linux-arm64-gnu')
+      case 'linux-arm64-musl': return require('http-native-linux-arm64-musl')
+      case 'darwin-x64': return require('http-native-darwin-x64')
+      case 'darwin-arm64': return require('http-native-darwin-arm64')
+    }
+  } catch (error) {
+    throw explained(error, `http-native-${target}`)
+  }
+}
+
+/** What kept a file that is there from being loaded, by what Node and the system said. */
+function explained (error, file) {
+  const { code, message } = error
+  if (code === 'ERR_DLOPEN_DISABLED') {
+    const why = process.permission === undefined ? '--no-addons' : 'the permission model without --allow-addons'
+    return failure('NOT_ALLOWED', `Addons may not be loaded here (${why}).`, error)
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'ERR_ACCESS_DENIED' || /Permission denied/.test(message)) {
+    return failure('NOT_READABLE', `${file} may not be read: ${message}`, error)
+  }
+  if (/GLIBC_|symbol not found|undefined symbol/.test(message)) {
+    return failure('OLD_SYSTEM', `${file} needs a newer system library than there is: ${message}`, error)
+  }
+  return failure('NOT_LOADED', `${file} could not be loaded: ${message}`, error)
+}
+
+/** A file that was cut short would end the process with SIGBUS, instead of an error. */
+function check (file, target) {
+  let found
+  try {
+    found = targetOf(file)
+    if (target.startsWith(found) && isCut(file)) throw failure('NOT_WHOLE', `${file} was cut short.`)
+  } catch (error) {
+    throw String(error.code).startsWith('HTTP_NATIVE_') ? error : explained(error, file)
+  }
+  if (!target.startsWith(found)) throw failure('WRONG_TARGET', `${file} is ${found}, and this Node needs ${target}.`)
+}
+
+/** @returns {string|null} the package's file */
+function locatePackage (target) {
+  try {
+    return createRequire(__filename).resolve(`http-native-${target}`)
+  } catch (error) {
+    if (error.code === 'MODULE_NOT_FOUND') return null
+    throw explained(error, `http-native-${target}`)
+  }
+}
+
+/** Nothing is there: why, as far as the package's own folder tells. */
+function missing (target, folder) {
+  const looked = `Looked for native/http-native.${target}.node in ${folder}, and for the package http-native-${target}`
+  const note = path.join(folder, 'native', 'not-built.txt')
+  if (fs.existsSync(note)) {
+    return failure('NOT_BUILT', `The native part was not built when this package was installed from its sources: ${fs.readFileSync(note, 'utf8').trim()} ${looked}.`)
+  }
+  if (fs.existsSync(path.join(folder, 'Cargo.toml'))) {
+    return failure('NOT_BUILT', `The native part was not built: this is a checkout of the sources. ${looked}.`)
+  }
+  const others = TARGETS.filter((other) => locatePackage(other) !== null)
+  if (others.length > 0) {
+    return failure('WRONG_TARGET', `The native part that was installed is for ${others.join(', ')}, and this Node needs ${target}. ${looked}.`)
+  }
+  return failure('NOT_INSTALLED', `The native part is not installed. ${looked}.`)
+}
+
+function loadBundled (target) {
+  let error
+  for (const from of [requireFile, requirePackage]) {
+    try {
+      return from(target)
+    } catch (reason) {
+      if (error === undefined || reason.cause.code !== 'MODULE_NOT_FOUND') error = reason
+    }
+  }
+  if (error.cause.code !== 'MODULE_NOT_FOUND') throw error
+  throw failure('NOT_IN_BUNDLE', `This is a bundle, and the native part (http-native.${target}.node) did not come along.`, error.cause)
+}
+
+function loadFound (target) {
+  const folder = path.join(__dirname, '..')
+  const built = path.join(folder, 'native', `http-native.${target}.node`)
+  if (fs.existsSync(built)) {
+    check(built, target)
+    return requireFile(target)
+  }
+  const installed = locatePackage(target)
+  if (installed === null) throw missing(target, folder)
+  check(installed, target)
+  return requirePackage(target)
+}
+
+/** @returns {object} the addon's exports, of the version of this JavaScript */
+function load () {
+  if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
+    throw failure('OLD_NODE', `Node ${OLDEST_NODE} or newer is needed; this is ${process.version}.`)
+  }
+  const target = targetHere()
+  const addon = isBundled ? loadBundled(target) : loadFound(target)
+  if (addon.VERSION !== VERSION) {
+    throw failure('OTHER_VERSION', `The native part is version ${addon.VERSION ?? 'unknown'}, and the JavaScript is ${VERSION}.`)
+  }
+  return addon
+}
+
+module.exports = load()
