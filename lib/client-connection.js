@@ -106,6 +106,7 @@ ClientConnection.prototype.reserve = function reserve (request) {
 /** Begins the exchange. */
 ClientConnection.prototype.begin = function begin (request) {
   this.socket._httpMessage = request
+  this.isExpected = false
   this.stopIdleTimer()
   const config = configOf(request)
   if (config !== this.config && this.id !== -1) native.configure(this.id, config)

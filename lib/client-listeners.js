@@ -9,6 +9,7 @@
 const { setImmediate } = require('./host')
 const { kResource, emitError, lose } = require('./client-outcome')
 const { connectionReset } = require('./errors')
+const { onDrain } = require('./outgoing-core')
 const { kConnection } = require('./symbols')
 
 /** Values of a connection's `heard`: what there is of the listeners of 'data' and 'end', and of 'drain'. */
@@ -42,7 +43,7 @@ function hear (connection) {
   if (connection.stream === null) return
   socket.on('data', onStreamData)
   socket.on('end', onSocketEnd)
-  socket.on('drain', onSocketDrain)
+  socket.on('drain', onDrain)
   // If its 'close' is over, core's request would wait for ever. It may be still to come: libuv tells of closed handles
   // behind the immediates.
   if (socket.closed) setImmediate(setImmediate, tellOfClose, socket)
@@ -65,7 +66,7 @@ function hush (connection) {
 function hushAll (connection) {
   hush(connection)
   connection.heard = NONE
-  if (connection.stream !== null) connection.socket.removeListener('drain', onSocketDrain)
+  if (connection.stream !== null) connection.socket.removeListener('drain', onDrain)
 }
 
 /** The exchange is over. */
@@ -235,7 +236,8 @@ function shown (connection, event, listeners) {
     case 'data':
       return heard === ALL && !connection.tapped ? [...listeners, onStreamData] : listeners
     case 'drain':
-      return heard !== NONE ? [...listeners, onSocketDrain] : listeners
+      listeners = listeners.filter((listener) => listener !== onDrain)
+      return heard !== NONE ? [...listeners, onDrain] : listeners
     case 'timeout':
       return put(listeners, onSocketTimeout,
         ...(connection.timeoutArmed ? [emitRequestTimeout] : []),
@@ -244,9 +246,6 @@ function shown (connection, event, listeners) {
       return listeners
   }
 }
-
-/** Only to be seen: who writes is told by other ways. */
-function onSocketDrain () {}
 
 /** The list with these in the place of that one. */
 function put (listeners, that, ...these) {

@@ -11,12 +11,10 @@ const { setTimeout: startTimer, clearTimeout } = require('node:timers')
 const { Buffer, process } = require('./host')
 const { native, sendFlags, connections, touch, atClosePhase } = require('./binding')
 const { Connection } = require('./connection')
-const { failWrites } = require('./client-outcome')
 const { codes, coded } = require('./errors')
 const { call, failBuffered, failWaiting } = require('./outgoing-callbacks')
 const { PENDING_MAX, failEndCallbacks } = require('./outgoing')
-const versions = require('./versions')
-const { kCallbacks, kHeadFlags } = require('./symbols')
+const { kCallbacks, kHeadFlags, kNeedDrain } = require('./symbols')
 
 const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
@@ -45,10 +43,8 @@ function ClientTransport (id, stream) {
   this.drainWanted = false
   /** A request is being flushed: it asks whether it was handed over. */
   this.flushing = false
-  /** The same, and not all of it was said yet. */
-  this.gathering = false
-  /** Driver two: writes that the stream has not called back for. */
-  this.unwritten = 0
+  /** The native side knows of the request that is under way. */
+  this.isExpected = false
   /** The response was the connection's last. */
   this.closing = false
   /** What was asked of the socket before there was one: 'shutdown', 'close'. */
@@ -99,7 +95,7 @@ ClientTransport.prototype.establish = function establish () {
   if (this.idle !== 0) applyIdle(this)
   const { held, request } = this
   if (held !== null) sendHeld(this, held)
-  if (request?.socket && !request._headerSent) this.expect(request)
+  if (request?.socket) this.expect(request)
   if (this.drainWanted) tellHandedOver(this, request)
   if (this.ending !== null) this[this.ending]()
 }
@@ -207,51 +203,19 @@ ClientTransport.prototype.send = function send (flags, head, lines, body, length
   if (this.closing) return PENDING_MAX
   // A request cannot end with its connection: what has no framing goes out as it is.
   if ((flags & HEAD) !== 0 && (flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
-  if ((flags & (BODY | END)) === BODY && !this.flushing && (this.stream !== null || this.attempts !== null)) this.cork()
+  if ((flags & (BODY | END)) === BODY && !this.flushing && this.attempts !== null) this.cork()
   if (this.attempts !== null) {
     const size = hold(this, [flags, head, lines, body, length], sizeOfMessage(this.request, flags, head, body))
     // Not handed over before there is somebody to take it.
     return this.flushing || (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
   }
-  const pending = Connection.prototype.send.call(this, flags, head, lines, body, length)
-  if (this.stream !== null && (flags & END) !== 0) {
-    if (this.request !== null) tellEnd(this, flags)
-    this.uncork()
-  }
-  return this.unwritten !== 0 && (flags & END) !== 0 ? Math.max(pending, PENDING_MAX) : pending
+  if ((flags & HEAD) !== 0) this.isExpected = true
+  return Connection.prototype.send.call(this, flags, head, lines, body, length)
 }
 
 ClientTransport.prototype.writeRaw = function writeRaw (chunk, utf8) {
   if (this.attempts !== null) return hold(this, [chunk, utf8], sizeOf(chunk))
   return Connection.prototype.writeRaw.call(this, chunk, utf8)
-}
-
-/** Driver two: writes what the protocol produced. The stream's callbacks tell when it was handed over. */
-ClientTransport.prototype.forward = function forward () {
-  const chunk = native.take(this.id)
-  if (chunk !== undefined) writeTo(this, chunk)
-  return this.stream.writableLength ?? 0
-}
-
-function writeTo (connection, chunk) {
-  const { stream, request } = connection
-  if (stream.writable === false) return
-  connection.unwritten++
-  stream.write(chunk, (error) => {
-    connection.unwritten--
-    if (error) failWrites(request, error)
-    else if (connection.unwritten === 0 && connection.drainWanted) connection.onDrain()
-  })
-}
-
-/** Driver two: core tells of the end with an empty write of its own, where the last part does not tell of it. */
-function tellEnd (connection, flags) {
-  const { request } = connection
-  if (request.chunkedEncoding && request._hasBody) return
-  const isApart = (flags & BODY) !== 0
-    ? !versions.endCallbackGetsError || request.strictContentLength
-    : (flags & HEAD) === 0 && connection.unwritten !== 0
-  if (isApart) writeTo(connection, '')
 }
 
 /** Is the way to the server still being found? */
@@ -262,22 +226,17 @@ ClientTransport.prototype.isConnecting = function isConnecting () {
 /** Bytes not taken yet. Before there is somebody to take them it is plenty for a request that asks whether it was handed over. */
 ClientTransport.prototype.pending = function pending () {
   if (this.heldSize !== 0) return this.flushing ? Math.max(this.heldSize, PENDING_MAX) : this.heldSize
-  const pending = Connection.prototype.pending.call(this)
-  return this.unwritten !== 0 && this.flushing ? Math.max(pending, PENDING_MAX) : pending
+  return Connection.prototype.pending.call(this)
 }
 
 ClientTransport.prototype.shownPending = function shownPending () {
   return this.heldSize !== 0 ? this.heldSize : Connection.prototype.shownPending.call(this)
 }
 
-ClientTransport.prototype.tellsOfWrites = function tellsOfWrites () {
-  return this.isConnecting() || this.unwritten !== 0
-}
-
-ClientTransport.prototype.takes = function takes (pending) {
+ClientTransport.prototype.takes = function takes () {
   if (this.closing) return 1
-  if (this.attempts === null && this.unwritten === 0) {
-    const at = Connection.prototype.takes.call(this, pending)
+  if (this.attempts === null) {
+    const at = Connection.prototype.takes.call(this)
     if (at !== 0) this.drainWanted = true
     return at
   }
@@ -288,13 +247,14 @@ ClientTransport.prototype.takes = function takes (pending) {
 ClientTransport.prototype.notifyDrain = function notifyDrain () {
   if (this.closing) return
   this.drainWanted = true
-  if (this.attempts !== null || this.unwritten !== 0) return
-  if (this.stream !== null) process.nextTick(drainNow, this)
-  else Connection.prototype.notifyDrain.call(this)
+  if (this.attempts === null) Connection.prototype.notifyDrain.call(this)
 }
 
-function drainNow (connection) {
-  if (connection.drainWanted && connection.unwritten === 0) connection.onDrain()
+/** The socket has drained: the request that core sends may go on. */
+ClientTransport.prototype.tellDrained = function tellDrained (request) {
+  if (request.finished || !request[kNeedDrain]) return
+  request[kNeedDrain] = false
+  request.emit('drain')
 }
 
 ClientTransport.prototype.shutdown = function shutdown () {
@@ -339,11 +299,8 @@ ClientTransport.prototype.failWrites = function () {
 
 /** Sends what the request has said before it had a connection. */
 ClientTransport.prototype.flush = function flush (request) {
-  const { stream } = this
-  this.flushing = this.gathering = true
-  stream?.cork?.()
+  this.flushing = true
   request._flush()
-  this.flushed()
   this.flushing = false
   if (this.attempts !== null) {
     this.firstWrites = request[kCallbacks]?.length ?? 0
@@ -351,16 +308,10 @@ ClientTransport.prototype.flush = function flush (request) {
   }
 }
 
-/** All that a request had to say was given to the transport. */
-ClientTransport.prototype.flushed = function flushed () {
-  if (!this.gathering) return
-  this.gathering = false
-  this.stream?.uncork?.()
-}
-
-/** The head of the request under way is still to come; its response may be here first. */
+/** A request is under way whose head is still to come, or is core's to send. Its response may be here first. */
 ClientTransport.prototype.expect = function expect (request) {
-  if (this.attempts !== null || this.id === -1) return
+  if (this.isExpected || this.attempts !== null || this.id === -1) return
+  this.isExpected = true
   native.expect(this.id, request[kHeadFlags])
   touch()
 }

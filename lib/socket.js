@@ -12,7 +12,9 @@
  * and `socket.detached(isKnown)` when the connection has left HTTP.
  */
 
+const { AsyncResource } = require('node:async_hooks')
 const net = require('node:net')
+const { constants } = require('node:os')
 const { Readable } = require('node:stream')
 const { Buffer, process, queueMicrotask } = require('./host')
 const { native, atClosePhase } = require('./binding')
@@ -20,7 +22,11 @@ const { Connection } = require('./connection')
 const { codes, coded, systemError } = require('./errors')
 const { isReplaced, resetThrough, setTimeoutThrough } = require('./replaced-methods')
 const { validateFunction, timerDuration } = require('./validators')
+const versions = require('./versions')
 const { kConnection, kWaiting } = require('./symbols')
+
+const ECANCELED = -constants.errno.ECANCELED
+const WRITE = 2
 
 /**
  * What net.Socket's prototype expects below it.
@@ -74,6 +80,9 @@ Handle.prototype.shutdown = function shutdown (request) {
 Handle.prototype.close = function close (callback) {
   const { connection } = this
   const closed = () => {
+    tellTaken(connection.socket, connection.taken())
+    // libuv cancels what its handle has, of which older releases do not tell.
+    failWaiting(connection.socket, versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null)
     connection.failWrites()
     callback?.()
     connection.afterClose?.()
@@ -237,7 +246,9 @@ function addsPending (name) {
   Object.defineProperty(NativeSocket.prototype, name, {
     get () {
       const own = inherited.call(this)
-      return own === undefined ? own : own + (ownConnection(this)?.shownPending() ?? 0)
+      if (own === undefined) return own
+      // What waits here was counted by the stream.
+      return this[kWaiting] === null ? own + (ownConnection(this)?.shownPending() ?? 0) : own
     },
     configurable: true
   })
@@ -266,14 +277,32 @@ function isResting (socket) {
 
 /** Does all that was said count as taken? Asked of the connection itself: what its message still has to say is another matter. */
 function isTaken (connection) {
-  return Connection.prototype.takes.call(connection, 0) === 0
+  return Connection.prototype.takes.call(connection) === 0
 }
 
-/** Calls back when all that was said is taken. */
+/** Calls back when all that was said is taken: in the async context of now, as core's write requests do. */
 function wait (connection, callback) {
   const { socket } = connection
   socket[kWaiting] ??= []
-  socket[kWaiting].push({ at: Connection.prototype.takes.call(connection, 0), callback })
+  socket[kWaiting].push({ at: Connection.prototype.takes.call(connection), callback, resource: new AsyncResource('WRITEWRAP') })
+}
+
+/** Tells those whose bytes are taken. */
+function tellTaken (socket, taken) {
+  const waiting = socket[kWaiting]
+  if (waiting === null) return
+  const first = waiting.findIndex(({ at }) => at > taken)
+  socket[kWaiting] = first === -1 ? null : waiting.slice(first)
+  const due = first === -1 ? waiting : waiting.slice(0, first)
+  for (const { callback, resource } of due) resource.runInAsyncScope(callback, undefined, null)
+}
+
+/** Tells the others what became of their bytes. */
+function failWaiting (socket, error) {
+  const waiting = socket[kWaiting]
+  if (waiting === null) return
+  socket[kWaiting] = null
+  for (const { callback, resource } of waiting) resource.runInAsyncScope(callback, undefined, error)
 }
 
 /** net.Socket's way to its handle, for single chunks and batches. */
@@ -284,6 +313,8 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
     this._pendingEncoding = encoding
     const connected = () => {
       this.off('close', closed)
+      // What the connection holds was said before.
+      this[kConnection].establish()
       this._writeGeneric(writev, data, encoding, callback)
     }
     const closed = () => callback(coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
@@ -461,13 +492,7 @@ NativeSocket.prototype.ended = function ended () {
 
 /** More of what was said is taken. */
 NativeSocket.prototype.drained = function drained () {
-  const waiting = this[kWaiting]
-  if (waiting === null) return
-  const taken = this[kConnection].taken()
-  const first = waiting.findIndex(({ at }) => at > taken)
-  this[kWaiting] = first === -1 ? null : waiting.slice(first)
-  const due = first === -1 ? waiting : waiting.slice(0, first)
-  for (const { callback } of due) callback()
+  if (this[kWaiting] !== null) tellTaken(this, this[kConnection].taken())
 }
 
 /** The connection was idle for the time set. */
@@ -481,10 +506,9 @@ NativeSocket.prototype.timedOut = function timedOut () {
  * @param {number} syscall as in docs/BOUNDARY.md
  */
 NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
-  const callbacks = this[kWaiting]
-  this[kWaiting] = null
   const error = errno === 0 ? undefined : systemError(errno, syscall)
-  if (callbacks !== null) for (const { callback } of callbacks) callback(error ?? new codes.ERR_SOCKET_CLOSED())
+  tellTaken(this, this[kConnection].taken())
+  failWaiting(this, error ?? new codes.ERR_SOCKET_CLOSED())
   // Its handle finds the connection closed, and sees to 'close' by itself.
   if (!this.destroyed) this.destroy(error)
 }
