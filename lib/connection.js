@@ -117,7 +117,7 @@ Connection.prototype.uncork = function () {
 /** The connection is given up: what would have waited for the end of this tick is not sent. */
 Connection.prototype.discard = function discard () {
   if (!this.corked || this.id === -1) return
-  this.discarded = native.waiting(this.id, true)
+  this.discarded += native.waiting(this.id, true)
   native.discard(this.id)
 }
 
