@@ -32,6 +32,8 @@ function ClientTransport (id, stream) {
   this.attempts = null
   /** The async resource that its socket is to hooks, until the first exchange is over. */
   this.context = null
+  /** The one that it has left. */
+  this.lastContext = null
   /** What is to be done as soon as there is one: arguments of `send` and `writeRaw`. */
   this.held = null
   this.heldSize = 0
@@ -71,7 +73,9 @@ ClientTransport.prototype.adopt = function adopt (id) {
 
 /** The socket has left the async context that it was made in: idle, or closed. */
 ClientTransport.prototype.leaveContext = function leaveContext () {
-  this.context?.emitDestroy()
+  if (this.context === null) return
+  this.context.emitDestroy()
+  this.lastContext = this.context
   this.context = null
 }
 
@@ -86,8 +90,7 @@ ClientTransport.prototype.abandon = function abandon () {
 }
 
 ClientTransport.prototype.onConnected = function onConnected () {
-  this.attempts.connected()
-  this.runForSocket(this.socket.connected)
+  this.attempts.run(this.attempts.connected)
 }
 
 /** From now on what is said leaves; what was said meanwhile goes first. */
@@ -257,6 +260,10 @@ function tellEnd (connection, flags) {
 /** Is the way to the server still being found? */
 ClientTransport.prototype.isConnecting = function isConnecting () {
   return this.attempts !== null
+}
+
+ClientTransport.prototype.isPipe = function isPipe () {
+  return this.attempts === null ? Connection.prototype.isPipe.call(this) : this.attempts.isPipe()
 }
 
 /** Bytes not taken yet. Before there is somebody to take them it is plenty for a request that asks whether it was handed over. */
