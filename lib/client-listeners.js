@@ -178,7 +178,8 @@ function onSocketError (error) {
   if (request !== null) {
     connection.failed = true
     this._hadError = true
-    request[kResource].runInAsyncScope(emitError, null, request, error)
+    // In the context of whoever has destroyed the socket.
+    emitError(request, error)
     if (connection.stream !== null) endInput(connection)
     else endUntilClose(connection)
     if (connection.request !== null) connection.freeParser()

@@ -41,9 +41,12 @@ function ClientTransport (id, stream) {
   this.leaveSocket = null
   /** Our end of the attempt that failed. */
   this.triedFrom = undefined
-  /** Callbacks that wait for the first write to the socket, and whether that ends the request: the others wait behind it. */
-  this.firstWrites = 0
-  this.firstEnds = false
+  /**
+   * The cork (`corks`) under which the first write to the socket was made: the others wait behind it. And the one under
+   * which the request ended.
+   */
+  this.firstWrite = 0
+  this.lastWrite = -1
   this.drainWanted = false
   /** A request is being flushed: it asks whether it was handed over. */
   this.flushing = false
@@ -128,11 +131,12 @@ function tellHandedOver (connection, request) {
     touch()
     return
   }
-  if (!callbacks || callbacks.length <= connection.firstWrites) {
+  const behind = callbacks ? callbacks.findIndex(({ write }) => write !== connection.firstWrite) : -1
+  if (behind === -1) {
     connection.onDrain()
     return
   }
-  request[kCallbacks] = callbacks.splice(connection.firstWrites)
+  request[kCallbacks] = callbacks.splice(behind)
   call(callbacks, null, true)
   connection.notifyDrain()
 }
@@ -146,6 +150,7 @@ ClientTransport.prototype.beforeRelease = function beforeRelease (errno) {
 function hold (connection, parts, size) {
   if (connection.held === null) {
     connection.held = []
+    connection.firstWrite = connection.corks
     waitInSocket(connection)
   }
   connection.held.push(parts)
@@ -175,16 +180,17 @@ function waitInSocket (connection) {
   socket.once('close', closed)
 }
 
-/** The connection was never made. In core the first write waits in the socket, and the others behind it. */
-function failHeld ({ socket, firstWrites, firstEnds }, request, first) {
+/** The connection was never made. In core the first write waits in the socket, and the others behind it in the stream. */
+function failHeld ({ socket, firstWrite, lastWrite }, request, first) {
   const later = socket.errored ?? first
   const callbacks = request[kCallbacks]
   request[kCallbacks] = null
   if (callbacks !== null) {
-    call(callbacks.slice(0, firstWrites), first, true)
-    call(callbacks.slice(firstWrites), later, true)
+    const isFirst = ({ write }) => write === firstWrite
+    call(callbacks.filter(isFirst), first, true)
+    call(callbacks.filter((entry) => !isFirst(entry)), later, true)
   }
-  failEndCallbacks(request, firstEnds ? first : later)
+  failEndCallbacks(request, lastWrite === firstWrite ? first : later)
 }
 
 function sizeOf (chunk) {
@@ -212,7 +218,13 @@ ClientTransport.prototype.send = function send (flags, head, lines, body, length
   if ((flags & HEAD) !== 0 && (flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
   if ((flags & (BODY | END)) === BODY && !this.flushing && (this.stream !== null || this.attempts !== null)) this.cork()
   if (this.attempts !== null) {
+    if ((flags & END) !== 0) {
+      // A write of its own, unless it uncorks what was written before.
+      if (!this.corked && !this.flushing) this.corks++
+      this.lastWrite = this.corks
+    }
     const size = hold(this, [flags, head, lines, body, length], sizeOfMessage(this.request, flags, head, body))
+    if ((flags & END) !== 0) this.uncork()
     // Not handed over before there is somebody to take it.
     return this.flushing || (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
   }
@@ -225,7 +237,10 @@ ClientTransport.prototype.send = function send (flags, head, lines, body, length
 }
 
 ClientTransport.prototype.writeRaw = function writeRaw (chunk, utf8) {
-  if (this.attempts !== null) return hold(this, [chunk, utf8], sizeOf(chunk))
+  if (this.attempts !== null) {
+    if (!this.corked && !this.flushing) this.corks++
+    return hold(this, [chunk, utf8], sizeOf(chunk))
+  }
   return Connection.prototype.writeRaw.call(this, chunk, utf8)
 }
 
@@ -327,6 +342,11 @@ ClientTransport.prototype.destroy = function destroy (error) {
   }
   this.attempts = null
   this.held = null
+  // What is corked has not become a write, which would be told of when the socket has closed.
+  if (this.corked && this.firstWrite === this.corks) {
+    this.firstWrite = -1
+    this.leaveSocket?.()
+  }
   attempts.cancel()
   this.abandon()
   // What 'error' there is goes first.
@@ -335,7 +355,14 @@ ClientTransport.prototype.destroy = function destroy (error) {
 
 /** The connection is given up: of what waits in the stream core tells now. */
 ClientTransport.prototype.failBufferedWrites = function failBufferedWrites () {
-  if (this.request !== null && this.heldSize === 0) failBuffered(this.request)
+  const { request, socket } = this
+  if (request === null) return
+  if (this.heldSize === 0) {
+    failBuffered(request)
+  } else if (this.firstWrite === -1) {
+    failHeld(this, request, socket.errored ?? new codes.ERR_STREAM_DESTROYED('write'))
+    this.heldSize = 0
+  }
 }
 
 /** The handle is closed, and with it the writes that it had. */
@@ -352,10 +379,6 @@ ClientTransport.prototype.flush = function flush (request) {
   request._flush()
   this.flushed()
   this.flushing = false
-  if (this.attempts !== null) {
-    this.firstWrites = request[kCallbacks]?.length ?? 0
-    this.firstEnds = request.finished
-  }
 }
 
 /** All that a request had to say was given to the transport. */

@@ -66,9 +66,14 @@ function endDestroyed (message, chunk, callback) {
   return message
 }
 
+/** Is something of it corked, or does it wait for a connection that is still to come? */
+function isWaiting (connection) {
+  return connection !== null && connection !== undefined && (connection.corked || connection.heldSize > 0)
+}
+
 /** Does nothing have to follow what was sent? */
 function isAllSent (message) {
-  return message._headerSent && !(message._hasBody && message.chunkedEncoding) && message.outputSize === 0 && !message[kConnection]?.corked
+  return message._headerSent && !(message._hasBody && message.chunkedEncoding) && message.outputSize === 0 && !isWaiting(message[kConnection])
 }
 
 /** The end could not leave: it waits for its turn, or is lost, of which nobody hears, unless it had nothing to send. */
