@@ -20,20 +20,34 @@ const ALL = 3
 /** The socket is promised to a request. The agent's listeners come first: it made the socket. */
 function watch (connection) {
   const { socket } = connection
-  const isStream = connection.stream !== null
-  if (!connection.watching) {
-    connection.watching = true
-    socket[kConnection] = connection
-    socket.parser = null
-    // A stream's stays, too: with the stream goes its native side.
-    socket.on('close', onSocketClose)
-    if (!isStream) {
-      socket.on('error', onSocketError)
-      socket.on('end', onSocketEnd)
-      socket.on('timeout', onSocketTimeout)
-    }
+  connection.watching = true
+  socket[kConnection] = connection
+  socket.parser = null
+  // A stream's stays, too: with the stream goes its native side.
+  socket.on('close', onSocketClose)
+  socket.on('error', onSocketError)
+  if (connection.stream !== null) return
+  socket.on('end', onSocketEnd)
+  socket.on('timeout', onSocketTimeout)
+}
+
+/** It is promised to another: who has come to listen meanwhile is heard first, as in core, where ours come anew. */
+function watchAgain (connection) {
+  const { socket } = connection
+  putLast(socket, 'close', onSocketClose)
+  if (connection.stream !== null) {
+    socket.on('error', onSocketError)
+    return
   }
-  if (isStream) socket.on('error', onSocketError)
+  putLast(socket, 'error', onSocketError)
+  putLast(socket, 'end', onSocketEnd)
+}
+
+function putLast (socket, event, listener) {
+  const present = socket._events[event]
+  if (present === listener || (Array.isArray(present) && present.at(-1) === listener)) return
+  socket.removeListener(event, listener)
+  socket.on(event, listener)
 }
 
 /** The exchange begins: the bytes of the socket are its response. */
@@ -165,7 +179,8 @@ function onSocketError (error) {
   if (request !== null) {
     connection.failed = true
     this._hadError = true
-    request[kResource].runInAsyncScope(emitError, null, request, error)
+    // In the context of whoever has destroyed the socket.
+    emitError(request, error)
     if (connection.stream !== null) endInput(connection)
     else endUntilClose(connection)
     if (connection.request !== null) connection.freeParser()
@@ -255,6 +270,7 @@ function put (listeners, that, ...these) {
 
 module.exports = {
   watch,
+  watchAgain,
   hear,
   hush,
   hushAll,

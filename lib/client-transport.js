@@ -30,6 +30,8 @@ function ClientTransport (id, stream) {
   this.attempts = null
   /** The async resource that its socket is to hooks, until the first exchange is over. */
   this.context = null
+  /** The one that it has left. */
+  this.lastContext = null
   /** What is to be done as soon as there is one: arguments of `send` and `writeRaw`. */
   this.held = null
   this.heldSize = 0
@@ -37,9 +39,12 @@ function ClientTransport (id, stream) {
   this.leaveSocket = null
   /** Our end of the attempt that failed. */
   this.triedFrom = undefined
-  /** Callbacks that wait for the first write to the socket, and whether that ends the request: the others wait behind it. */
-  this.firstWrites = 0
-  this.firstEnds = false
+  /**
+   * The cork (`corks`) under which the first write to the socket was made: the others wait behind it. And the one under
+   * which the request ended.
+   */
+  this.firstWrite = 0
+  this.lastWrite = -1
   this.drainWanted = false
   /** A request is being flushed: it asks whether it was handed over. */
   this.flushing = false
@@ -67,7 +72,9 @@ ClientTransport.prototype.adopt = function adopt (id) {
 
 /** The socket has left the async context that it was made in: idle, or closed. */
 ClientTransport.prototype.leaveContext = function leaveContext () {
-  this.context?.emitDestroy()
+  if (this.context === null) return
+  this.context.emitDestroy()
+  this.lastContext = this.context
   this.context = null
 }
 
@@ -82,8 +89,7 @@ ClientTransport.prototype.abandon = function abandon () {
 }
 
 ClientTransport.prototype.onConnected = function onConnected () {
-  this.attempts.connected()
-  this.runForSocket(this.socket.connected)
+  this.attempts.run(this.attempts.connected)
 }
 
 /** From now on what is said leaves; what was said meanwhile goes first. */
@@ -121,11 +127,12 @@ function tellHandedOver (connection, request) {
     touch()
     return
   }
-  if (!callbacks || callbacks.length <= connection.firstWrites) {
+  const behind = callbacks ? callbacks.findIndex(({ write }) => write !== connection.firstWrite) : -1
+  if (behind === -1) {
     connection.onDrain()
     return
   }
-  request[kCallbacks] = callbacks.splice(connection.firstWrites)
+  request[kCallbacks] = callbacks.splice(behind)
   call(callbacks, null, true)
   connection.notifyDrain()
 }
@@ -139,6 +146,7 @@ ClientTransport.prototype.beforeRelease = function beforeRelease (errno) {
 function hold (connection, parts, size) {
   if (connection.held === null) {
     connection.held = []
+    connection.firstWrite = connection.corks
     waitInSocket(connection)
   }
   connection.held.push(parts)
@@ -168,16 +176,17 @@ function waitInSocket (connection) {
   socket.once('close', closed)
 }
 
-/** The connection was never made. In core the first write waits in the socket, and the others behind it. */
-function failHeld ({ socket, firstWrites, firstEnds }, request, first) {
+/** The connection was never made. In core the first write waits in the socket, and the others behind it in the stream. */
+function failHeld ({ socket, firstWrite, lastWrite }, request, first) {
   const later = socket.errored ?? first
   const callbacks = request[kCallbacks]
   request[kCallbacks] = null
   if (callbacks !== null) {
-    call(callbacks.slice(0, firstWrites), first, true)
-    call(callbacks.slice(firstWrites), later, true)
+    const isFirst = ({ write }) => write === firstWrite
+    call(callbacks.filter(isFirst), first, true)
+    call(callbacks.filter((entry) => !isFirst(entry)), later, true)
   }
-  failEndCallbacks(request, firstEnds ? first : later)
+  failEndCallbacks(request, lastWrite === firstWrite ? first : later)
 }
 
 function sizeOf (chunk) {
@@ -205,7 +214,13 @@ ClientTransport.prototype.send = function send (flags, head, lines, body, length
   if ((flags & HEAD) !== 0 && (flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
   if ((flags & (BODY | END)) === BODY && !this.flushing && this.attempts !== null) this.cork()
   if (this.attempts !== null) {
+    if ((flags & END) !== 0) {
+      // A write of its own, unless it uncorks what was written before.
+      if (!this.corked && !this.flushing) this.corks++
+      this.lastWrite = this.corks
+    }
     const size = hold(this, [flags, head, lines, body, length], sizeOfMessage(this.request, flags, head, body))
+    if ((flags & END) !== 0) this.uncork()
     // Not handed over before there is somebody to take it.
     return this.flushing || (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
   }
@@ -214,13 +229,20 @@ ClientTransport.prototype.send = function send (flags, head, lines, body, length
 }
 
 ClientTransport.prototype.writeRaw = function writeRaw (chunk, utf8) {
-  if (this.attempts !== null) return hold(this, [chunk, utf8], sizeOf(chunk))
+  if (this.attempts !== null) {
+    if (!this.corked && !this.flushing) this.corks++
+    return hold(this, [chunk, utf8], sizeOf(chunk))
+  }
   return Connection.prototype.writeRaw.call(this, chunk, utf8)
 }
 
 /** Is the way to the server still being found? */
 ClientTransport.prototype.isConnecting = function isConnecting () {
   return this.attempts !== null
+}
+
+ClientTransport.prototype.isPipe = function isPipe () {
+  return this.attempts === null ? Connection.prototype.isPipe.call(this) : this.attempts.isPipe()
 }
 
 /** Bytes not taken yet. Before there is somebody to take them it is plenty for a request that asks whether it was handed over. */
@@ -280,6 +302,11 @@ ClientTransport.prototype.destroy = function destroy (error) {
   }
   this.attempts = null
   this.held = null
+  // What is corked has not become a write, which would be told of when the socket has closed.
+  if (this.corked && this.firstWrite === this.corks) {
+    this.firstWrite = -1
+    this.leaveSocket?.()
+  }
   attempts.cancel()
   this.abandon()
   // What 'error' there is goes first.
@@ -288,7 +315,14 @@ ClientTransport.prototype.destroy = function destroy (error) {
 
 /** The connection is given up: of what waits in the stream core tells now. */
 ClientTransport.prototype.failBufferedWrites = function failBufferedWrites () {
-  if (this.request !== null && this.heldSize === 0) failBuffered(this.request)
+  const { request, socket } = this
+  if (request === null) return
+  if (this.heldSize === 0) {
+    failBuffered(request)
+  } else if (this.firstWrite === -1) {
+    failHeld(this, request, socket.errored ?? new codes.ERR_STREAM_DESTROYED('write'))
+    this.heldSize = 0
+  }
 }
 
 /** The handle is closed, and with it the writes that it had. */
@@ -302,10 +336,6 @@ ClientTransport.prototype.flush = function flush (request) {
   this.flushing = true
   request._flush()
   this.flushing = false
-  if (this.attempts !== null) {
-    this.firstWrites = request[kCallbacks]?.length ?? 0
-    this.firstEnds = request.finished
-  }
 }
 
 /** A request is under way whose head is still to come, or is core's to send. Its response may be here first. */

@@ -144,6 +144,16 @@ Connection.prototype.receive = function (chunk) {
   if (this.id !== -1) receive(this.id, chunk)
 }
 
+/** Calls a method of the socket in the async context that its handle has in core. */
+Connection.prototype.runForSocket = function runForSocket (method, a, b) {
+  method.call(this.socket, a, b)
+}
+
+/** Is it a Unix socket? */
+Connection.prototype.isPipe = function isPipe () {
+  return this.id !== -1 && this.stream === null && !native.address(this.id, false)
+}
+
 /** Is the way to the peer still being found? */
 Connection.prototype.isConnecting = function isConnecting () {
   return false

@@ -79,7 +79,7 @@ Handle.prototype.shutdown = function shutdown (request) {
  */
 Handle.prototype.close = function close (callback) {
   const { connection } = this
-  const closed = () => {
+  const tell = () => {
     tellTaken(connection.socket, connection.taken())
     // libuv cancels what its handle has, of which older releases do not tell.
     failWaiting(connection.socket, versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null)
@@ -87,6 +87,7 @@ Handle.prototype.close = function close (callback) {
     callback?.()
     connection.afterClose?.()
   }
+  const closed = () => connection.runForSocket(tell)
   process.nextTick(failBuffered, connection)
   if (connection.id === -1 && !connection.isConnecting()) {
     atClosePhase(closed)
@@ -430,12 +431,18 @@ NativeSocket.prototype.listenerCount = function listenerCount (event, listener) 
   return listener ? found.filter((one) => one === listener).length : found.length
 }
 
-/** Closes with RST. */
+/** Closes with RST: net's own does, but that it knows handles of its own only. */
 NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
-  if (isHandedOver(this) || !this._handle) return net.Socket.prototype.resetAndDestroy.call(this)
-  if (isReplaced('resetAndDestroy')) return resetThrough(this)
-  this._handle.isReset = true
-  return this.destroy()
+  const connection = ownConnection(this)
+  if (connection === null || !this._handle || connection.isPipe()) return net.Socket.prototype.resetAndDestroy.call(this)
+  if (isReplaced('resetAndDestroy')) resetThrough(this, reset)
+  else reset(this)
+  return this
+}
+
+function reset (socket) {
+  if (socket.connecting) socket.once('connect', () => socket._reset())
+  else socket._reset()
 }
 
 // ------------------------------------------------------------------------------------- from the connection
