@@ -29,12 +29,13 @@ function setTimeoutThrough (socket, args) {
   return result
 }
 
-/** net's own method resets handles of its own only, and destroys a socket without one. */
-function resetThrough (socket) {
+/** net's own method resets handles of its own only, and destroys a socket without one. `check` throws where it would. */
+function resetThrough (socket, check) {
   const { _handle: handle } = socket
   let isMeant = false
   socket._handle = null
   socket.destroy = () => {
+    check(handle)
     isMeant = true
     return socket
   }

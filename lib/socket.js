@@ -7,11 +7,12 @@
  * carries the raw stream, or becomes Node's own (lib/handover.js): then it has no connection, and its methods are net's.
  * Knows nothing of server or client: both call, from their `on…` methods,
  *
- *   socket.connected() · received(chunk) · ended() · drained() · timedOut() · disconnected(errno, syscall)
+ *   socket.connected() · received(chunk) · ended() · drained() · finished() · timedOut() · disconnected(errno, syscall)
  *
  * and `socket.detached(isKnown)` when the connection has left HTTP.
  */
 
+const { AsyncResource } = require('node:async_hooks')
 const net = require('node:net')
 const { Readable } = require('node:stream')
 const { Buffer, process, queueMicrotask } = require('./host')
@@ -53,12 +54,18 @@ Handle.prototype.readStop = function readStop () {
 Handle.prototype.shutdown = function shutdown (request) {
   const { connection } = this
   keepProcess(connection, this, true)
-  connection.shutdown()
+  // In the middle of a message: core's loop goes on reading what is there before it ends our side.
+  const readsOn = connection.id !== -1 && isReceiving(connection)
+  connection.shutdown(readsOn)
   const done = () => {
     if (isResting(connection.socket)) keepProcess(connection, this, false)
     request.oncomplete(0)
   }
-  if (connection.id === -1 || isTaken(connection)) {
+  if (readsOn) {
+    const { socket } = connection
+    socket[kWaiting] ??= []
+    socket[kWaiting].push({ at: Infinity, callback: AsyncResource.bind(done, 'SHUTDOWNWRAP') })
+  } else if (connection.id === -1 || isTaken(connection)) {
     // As late as libuv tells: what ticks there are go first, but no other packet does.
     process.nextTick(queueMicrotask, done)
   } else {
@@ -269,6 +276,11 @@ function isTaken (connection) {
   return Connection.prototype.takes.call(connection, 0) === 0
 }
 
+/** Is a message of the peer's under way? */
+function isReceiving ({ receiving }) {
+  return receiving !== undefined && receiving !== null
+}
+
 /** Calls back when all that was said is taken. */
 function wait (connection, callback) {
   const { socket } = connection
@@ -399,10 +411,16 @@ NativeSocket.prototype.listenerCount = function listenerCount (event, listener) 
   return listener ? found.filter((one) => one === listener).length : found.length
 }
 
+/** Node: only TCP has RST. What has no address is a path's. */
+function checkResettable ({ connection }) {
+  if (connection.id !== -1 && !native.address(connection.id, false)) throw new codes.ERR_INVALID_HANDLE_TYPE()
+}
+
 /** Closes with RST. */
 NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
   if (isHandedOver(this) || !this._handle) return net.Socket.prototype.resetAndDestroy.call(this)
-  if (isReplaced('resetAndDestroy')) return resetThrough(this)
+  if (isReplaced('resetAndDestroy')) return resetThrough(this, checkResettable)
+  checkResettable(this._handle)
   this._handle.isReset = true
   return this.destroy()
 }
@@ -468,6 +486,14 @@ NativeSocket.prototype.drained = function drained () {
   this[kWaiting] = first === -1 ? null : waiting.slice(first)
   const due = first === -1 ? waiting : waiting.slice(0, first)
   for (const { callback } of due) callback()
+}
+
+/** Our side has ended, behind what was read before. */
+NativeSocket.prototype.finished = function finished () {
+  const waiting = this[kWaiting]
+  if (waiting === null) return
+  this[kWaiting] = null
+  for (const { callback } of waiting) callback()
 }
 
 /** The connection was idle for the time set. */
