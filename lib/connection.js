@@ -6,7 +6,7 @@
  */
 
 const { process } = require('./host')
-const { native, sendFlags, connections, receive, touch } = require('./binding')
+const { native, sendFlags, connections, receive, touch, isFollowed } = require('./binding')
 const { standStill, goOn, forgetKept, meetEnd } = require('./standing-still')
 const { wholeTime } = require('./validators')
 const { kConnection } = require('./symbols')
@@ -275,15 +275,15 @@ Connection.prototype.upgrade = function upgrade (accept) {
   if (this.stream === null) touch()
 }
 
-/** Ends our side (FIN) when all output is written. */
-Connection.prototype.shutdown = function shutdown () {
+/** Ends our side (FIN) when all output is written; with `tells` its socket hears of that, behind what was read before. */
+Connection.prototype.shutdown = function shutdown (tells = false) {
   if (this.id === -1) return
   if (this.stream !== null) {
     this.stream.end()
     return
   }
   this.uncork()
-  native.shutdown(this.id)
+  native.shutdown(this.id, tells)
   touch()
 }
 
@@ -300,6 +300,11 @@ Connection.prototype.close = function close () {
   touch()
 }
 
+/** Is a message of a client's under way? */
+function isReceiving ({ receiving }) {
+  return receiving !== undefined && receiving !== null
+}
+
 /** Closes at once; output not yet written is lost. `onClosed` follows. */
 Connection.prototype.destroy = function destroy (error) {
   if (this.id === -1) return
@@ -307,10 +312,11 @@ Connection.prototype.destroy = function destroy (error) {
     this.stream.destroy(error)
     return
   }
+  const isUnheard = this.kept?.length > 0 || (isReceiving(this) && isFollowed(this.id))
   forgetKept(this)
   this.givenUp = this.outputEnded = true
   this.discard()
-  native.destroy(this.id)
+  native.destroy(this.id, isUnheard)
   touch()
 }
 

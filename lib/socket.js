@@ -7,7 +7,7 @@
  * carries the raw stream, or becomes Node's own (lib/handover.js): then it has no connection, and its methods are net's.
  * Knows nothing of server or client: both call, from their `on…` methods,
  *
- *   socket.connected() · received(chunk) · ended() · drained() · timedOut() · disconnected(errno, syscall)
+ *   socket.connected() · received(chunk) · ended() · drained() · finished() · timedOut() · disconnected(errno, syscall)
  *
  * and `socket.detached(isKnown)` when the connection has left HTTP.
  */
@@ -59,12 +59,18 @@ Handle.prototype.readStop = function readStop () {
 Handle.prototype.shutdown = function shutdown (request) {
   const { connection } = this
   keepProcess(connection, this, true)
-  connection.shutdown()
+  // In the middle of a message: core's loop goes on reading what is there before it ends our side.
+  const readsOn = connection.id !== -1 && isReceiving(connection)
+  connection.shutdown(readsOn)
   const done = () => {
     if (isResting(connection.socket)) keepProcess(connection, this, false)
     request.oncomplete(0)
   }
-  if (connection.id === -1 || isTaken(connection)) {
+  if (readsOn) {
+    const { socket } = connection
+    socket[kWaiting] ??= []
+    socket[kWaiting].push({ at: Infinity, callback: done, resource: new AsyncResource('SHUTDOWNWRAP') })
+  } else if (connection.id === -1 || isTaken(connection)) {
     // As late as libuv tells: what ticks there are go first, but no other packet does.
     process.nextTick(queueMicrotask, done)
   } else {
@@ -80,7 +86,7 @@ Handle.prototype.shutdown = function shutdown (request) {
 Handle.prototype.close = function close (callback) {
   const { connection } = this
   const tell = () => {
-    tellTaken(connection.socket, connection.taken())
+    tellTaken(connection.socket, takenBy(connection))
     // libuv cancels what its handle has, of which older releases do not tell.
     failWaiting(connection.socket, versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null)
     connection.failWrites()
@@ -281,11 +287,21 @@ function isTaken (connection) {
   return Connection.prototype.takes.call(connection) === 0
 }
 
+/** Is a message of the peer's under way? */
+function isReceiving ({ receiving }) {
+  return receiving !== undefined && receiving !== null
+}
+
 /** Calls back when all that was said is taken: in the async context of now, as core's write requests do. */
 function wait (connection, callback) {
   const { socket } = connection
   socket[kWaiting] ??= []
   socket[kWaiting].push({ at: Connection.prototype.takes.call(connection), callback, resource: new AsyncResource('WRITEWRAP') })
+}
+
+/** Bytes that count as taken; the end of our side is behind all of them. */
+function takenBy (connection) {
+  return Math.min(connection.taken(), Number.MAX_SAFE_INTEGER)
 }
 
 /** Tells those whose bytes are taken. */
@@ -499,7 +515,12 @@ NativeSocket.prototype.ended = function ended () {
 
 /** More of what was said is taken. */
 NativeSocket.prototype.drained = function drained () {
-  if (this[kWaiting] !== null) tellTaken(this, this[kConnection].taken())
+  if (this[kWaiting] !== null) tellTaken(this, takenBy(this[kConnection]))
+}
+
+/** Our side has ended, behind what was read before. */
+NativeSocket.prototype.finished = function finished () {
+  tellTaken(this, Infinity)
 }
 
 /** The connection was idle for the time set. */
@@ -514,7 +535,7 @@ NativeSocket.prototype.timedOut = function timedOut () {
  */
 NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   const error = errno === 0 ? undefined : systemError(errno, syscall)
-  tellTaken(this, this[kConnection].taken())
+  tellTaken(this, takenBy(this[kConnection]))
   failWaiting(this, error ?? new codes.ERR_SOCKET_CLOSED())
   // Its handle finds the connection closed, and sees to 'close' by itself.
   if (!this.destroyed) this.destroy(error)
