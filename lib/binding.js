@@ -347,7 +347,7 @@ function deliver (connection, records, at, values) {
     const listener = listeners.get(records[at + 2])
     if (listener === undefined) {
       // The listener was closed while the connection was on its way up.
-      native.destroy(id, false)
+      native.destroy(id, false, false)
       touch()
       return
     }

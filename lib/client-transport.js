@@ -84,7 +84,7 @@ ClientTransport.prototype.abandon = function abandon () {
   if (id === -1) return
   this.id = -1
   connections[id] = undefined
-  native.destroy(id, false)
+  native.destroy(id, false, false)
   touch()
 }
 

@@ -117,6 +117,7 @@ Connection.prototype.uncork = function () {
 /** The connection is given up: what would have waited for the end of this tick is not sent. */
 Connection.prototype.discard = function discard () {
   if (!this.corked || this.id === -1) return
+  if (this.discarded === 0) process.nextTick(forgetDiscarded, this)
   this.discarded += native.waiting(this.id, true)
   native.discard(this.id)
 }
@@ -287,6 +288,11 @@ Connection.prototype.shutdown = function shutdown (tells = false) {
   touch()
 }
 
+/** A stream drops what it has buffered a tick after it was destroyed. */
+function forgetDiscarded (connection) {
+  connection.discarded = 0
+}
+
 /** Closes when all output is written: net.Socket's destroySoon. */
 Connection.prototype.close = function close () {
   if (this.id === -1) return
@@ -312,11 +318,12 @@ Connection.prototype.destroy = function destroy (error) {
     this.stream.destroy(error)
     return
   }
-  const isUnheard = this.kept?.length > 0 || (isReceiving(this) && isFollowed(this.id))
+  const receives = isReceiving(this)
+  const isUnheard = this.kept?.length > 0 || (receives && isFollowed(this.id))
   forgetKept(this)
   this.givenUp = this.outputEnded = true
   this.discard()
-  native.destroy(this.id, isUnheard)
+  native.destroy(this.id, receives, isUnheard)
   touch()
 }
 

@@ -152,9 +152,10 @@ pub(super) const EXPORTS: [(&CStr, Function); 41] = [
     }),
     (c"destroy", |environment, scope, arguments| {
         environment.closes(scope)?;
-        let unheard = scope.bool(arguments[1])?;
+        let receives = scope.bool(arguments[1])?;
+        let unheard = scope.bool(arguments[2])?;
         say(environment, scope, arguments, |connection| {
-            connection.destroy(unheard)
+            connection.destroy(unheard || receives && connection.is_unheard())
         })
     }),
     (c"closes", |environment, scope, _| {

@@ -177,6 +177,11 @@ impl Connection {
         self.end(Ending::AfterOutput);
     }
 
+    /// Waits something that was read for JavaScript to look at it?
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.unread.load(Ordering::Relaxed) > 0
+    }
+
     /// Ends the connection at once. What counts as taken still reaches the peer: see `linger`.
     ///
     /// The peer learns of it in this call, as where sockets close in the call: it may be about to use the connection
@@ -184,7 +189,6 @@ impl Connection {
     /// would not be: the peer then learns of that when the socket closes, by RST. With `unheard` JavaScript has been given
     /// more of what was read, and will not look at it: where sockets are read in the loop, the kernel still has that.
     pub(crate) fn destroy(&self, unheard: bool) {
-        let unheard = unheard || self.unread.load(Ordering::Relaxed) > 0;
         if unheard && self.role == proto::Role::Server && self.lock().is_refused() {
             self.end(Ending::Reset);
             return;
