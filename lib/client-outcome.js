@@ -34,7 +34,7 @@ function emitError (request, error) {
 function emitClose (request) {
   request._closed = true
   // Of what never got as far as a transport core never tells.
-  if (request[kNative] === true && request[kEndCallbacks] !== null && request.outputData.length === 0) {
+  if (request[kEndCallbacks] !== null && request.outputData.length === 0) {
     failEndCallbacks(request, request[kError] ?? connectionReset('socket hang up'))
   }
   request.emit('close')

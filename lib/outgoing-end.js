@@ -121,8 +121,8 @@ function finishAnyway (message, error) {
 
 /** Tells those who wait for the end that it will not come. Called by subclasses when the transport is lost. */
 function failEndCallbacks (message, error) {
-  // Of an end that comes behind nobody will hear.
-  if (!message.finished) return
+  // Of an end that comes behind nobody will hear; core tells of those that it sends.
+  if (!message.finished || message[kNative] !== true) return
   const callbacks = message[kEndCallbacks]
   message[kFlushError] = error
   if (callbacks === null) return

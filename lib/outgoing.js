@@ -143,6 +143,7 @@ function _send (data, encoding, callback) {
     let flags = takeHeadFlag(this)
     // Core glues what it is given to the head and writes both as one string, in the encoding of what it was given.
     if (flags !== 0 && this[kUnusual] && isUtf8(encoding)) flags |= HEAD_UTF8
+    if (flags !== 0 && this[kChunkedBuffer] !== null) flags |= CORK
     if (flags !== 0) return deliver(this, flags, this._header, undefined, null, -1, null) < this[kHighWaterMark]
   }
   leaveToCore(this)
@@ -343,13 +344,19 @@ OutgoingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
 OutgoingMessage.prototype.destroy = function destroy (error) {
   if (this.destroyed) return this
   const connection = this[kConnection]
-  if (this[kNative] === true && !error && connection !== null && connection.socket === null && this[kChunkedBuffer] === null) {
-    // There is no socket to be destroyed, and nobody who would look at it.
-    this.destroyed = true
-    this[kErrored] = error
-    connection.destroy()
-    return this
+  if (this[kNative] === true && connection !== null && this[kChunkedBuffer] === null) {
+    // There may be no socket to be destroyed. And what was ended is with the connection, which tells of it.
+    const isUnseen = connection.socket === null && !error
+    if (isUnseen || this.finished) {
+      this.destroyed = true
+      this[kErrored] = error
+      if (isUnseen) connection.destroy()
+      else this.socket.destroy(error)
+      return this
+    }
   }
+  // Core uncorks first: what had left the message before is not lost.
+  if (this[kNative] === true && this[kChunkedBuffer] !== null) connection?.uncork()
   leaveToCore(this)
   return cores.OutgoingMessage.destroy.call(this, error)
 }

@@ -12,7 +12,7 @@ const { failEndCallbacks } = require('./outgoing')
 const { failBuffered, failWaiting } = require('./outgoing-callbacks')
 const { closeResponse } = require('./response')
 const versions = require('./versions')
-const { kConnections, kNative, kWritableFinished } = require('./symbols')
+const { kConnections, kWritableFinished } = require('./symbols')
 
 /** What became of output that will not be written. */
 const ECANCELED = -constants.errno.ECANCELED
@@ -116,7 +116,7 @@ members.closeResponses = function closeResponses () {
   this.outputEnded = true
   if (current !== null) {
     // Of an end that waits in the message nobody hears.
-    if (current[kNative] === true && current.finished && !current[kWritableFinished] && current.outputData.length === 0) failEndCallbacks(current, systemError(ECANCELED, WRITE))
+    if (current.finished && !current[kWritableFinished] && current.outputData.length === 0) failEndCallbacks(current, systemError(ECANCELED, WRITE))
     closeResponse(current)
   }
   this.queue = null
