@@ -106,7 +106,7 @@ function finishAnyway (message, error) {
   if (!versions.endCallbackGetsError && message[kSocket]?._hadError) return
   const reason = flushError(message, error)
   if (reason) {
-    failEndCallbacks(message, reason)
+    fail(message, reason)
     return
   }
   message[kWritableFinished] = true
@@ -122,7 +122,10 @@ function finishAnyway (message, error) {
 /** Tells those who wait for the end that it will not come. Called by subclasses when the transport is lost. */
 function failEndCallbacks (message, error) {
   // Of an end that comes behind nobody will hear; core tells of those that it sends.
-  if (!message.finished || message[kNative] !== true) return
+  if (message.finished && message[kNative] === true) fail(message, error)
+}
+
+function fail (message, error) {
   const callbacks = message[kEndCallbacks]
   message[kFlushError] = error
   if (callbacks === null) return
