@@ -36,7 +36,8 @@ const events = Object.freeze({
   TIMEOUT: 10,
   RAW: 11,
   CONNECTED: 12,
-  EXPIRED: 13
+  EXPIRED: 13,
+  FIN: 14
 })
 
 /** Flags of DATA: a Buffer of its own, or others follow of the same. */
@@ -212,6 +213,14 @@ function isMore (at, id) {
   return at < limit && records[at + 1] === id && records[at + BEGINS] === 0
 }
 
+/** Are there later packets of a connection in this batch? */
+function isFollowed (id) {
+  for (let at = cursor; at < limit; at += STRIDE) {
+    if (records[at + 1] === id && records[at + BEGINS] !== 0 && records[at] < events.EOF) return true
+  }
+  return false
+}
+
 /** Do ticks run between a record and the one before it, of the same connection? */
 function isApart (connection, records, at) {
   if (records[at + BEGINS] !== 0) return true
@@ -338,7 +347,7 @@ function deliver (connection, records, at, values) {
     const listener = listeners.get(records[at + 2])
     if (listener === undefined) {
       // The listener was closed while the connection was on its way up.
-      native.destroy(id)
+      native.destroy(id, false, false)
       touch()
       return
     }
@@ -405,6 +414,9 @@ function deliver (connection, records, at, values) {
       return
     case events.EXPIRED:
       if (connection !== undefined) connection.onExpired(records[at + 2])
+      return
+    case events.FIN:
+      if (connection !== undefined) connection.socket.finished()
   }
 }
 
@@ -525,6 +537,7 @@ module.exports = native[kFirst] ??= {
   hasKeptEnd,
   dropKept,
   takeAccepted,
+  isFollowed,
   atClosePhase,
   kSettle,
   /** What else they have in common, by name (lib/symbols.js, lib/core.js). */

@@ -13,7 +13,7 @@ const { ClientTransport } = require('./client-transport')
 const { handOver } = require('./handover')
 const { parseError } = require('./errors')
 const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./client-outcome')
-const { watch, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./client-listeners')
+const { watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./client-listeners')
 const { newMessage, readResponse, foldFirst } = require('./incoming')
 const measure = require('./measure')
 const { Parser } = require('./parser')
@@ -100,12 +100,14 @@ ClientConnection.prototype.reserve = function reserve (request) {
   this.failed = false
   const resource = request[kResource] = new AsyncResource('HTTPCLIENTREQUEST', RESOURCE_OPTIONS)
   if (this.socket[kAsyncId] === -1) this.socket[kAsyncId] = resource.asyncId()
-  if (!this.watching || this.stream !== null) watch(this)
+  if (this.watching) watchAgain(this)
+  else watch(this)
 }
 
 /** Begins the exchange. */
 ClientConnection.prototype.begin = function begin (request) {
   this.socket._httpMessage = request
+  this.isExpected = false
   this.stopIdleTimer()
   const config = configOf(request)
   if (config !== this.config && this.id !== -1) native.configure(this.id, config)
@@ -146,6 +148,7 @@ ClientConnection.prototype.lose = function lose () {
 
 ClientConnection.prototype.forget = function forget () {
   if (this.request !== null) {
+    this.lastContext = this.request[kResource]
     freeParser(this)
     // Promised, but it never came to an exchange.
     if (!this.request.socket) this.request[kResource].emitDestroy()
@@ -322,9 +325,9 @@ ClientConnection.prototype.onEof = function onEof () {
   else this.runForSocket(this.socket.ended)
 }
 
-/** Calls a method of the socket in the async context that its handle has in core. */
+/** In the context of whoever the connection was made for, or of the exchange that is under way or was the last. */
 ClientConnection.prototype.runForSocket = function runForSocket (method, a, b) {
-  const resource = this.context ?? this.request?.[kResource] ?? null
+  const resource = this.context ?? this.request?.[kResource] ?? this.lastContext
   if (resource === null) method.call(this.socket, a, b)
   else resource.runInAsyncScope(method, this.socket, a, b)
 }
@@ -336,7 +339,7 @@ ClientConnection.prototype.onRaw = function onRaw (chunk) {
 ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
   this.errno = errno
   if (this.attempts !== null) {
-    this.attempts.failed(errno, syscall)
+    this.attempts.run(this.attempts.failed, errno, syscall)
     return
   }
   this.stopIdleTimer()

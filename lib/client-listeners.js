@@ -9,6 +9,7 @@
 const { setImmediate } = require('./host')
 const { kResource, emitError, lose } = require('./client-outcome')
 const { connectionReset } = require('./errors')
+const { onDrain } = require('./outgoing-core')
 const { kConnection } = require('./symbols')
 
 /** Values of a connection's `heard`: what there is of the listeners of 'data' and 'end', and of 'drain'. */
@@ -19,20 +20,34 @@ const ALL = 3
 /** The socket is promised to a request. The agent's listeners come first: it made the socket. */
 function watch (connection) {
   const { socket } = connection
-  const isStream = connection.stream !== null
-  if (!connection.watching) {
-    connection.watching = true
-    socket[kConnection] = connection
-    socket.parser = null
-    // A stream's stays, too: with the stream goes its native side.
-    socket.on('close', onSocketClose)
-    if (!isStream) {
-      socket.on('error', onSocketError)
-      socket.on('end', onSocketEnd)
-      socket.on('timeout', onSocketTimeout)
-    }
+  connection.watching = true
+  socket[kConnection] = connection
+  socket.parser = null
+  // A stream's stays, too: with the stream goes its native side.
+  socket.on('close', onSocketClose)
+  socket.on('error', onSocketError)
+  if (connection.stream !== null) return
+  socket.on('end', onSocketEnd)
+  socket.on('timeout', onSocketTimeout)
+}
+
+/** It is promised to another: who has come to listen meanwhile is heard first, as in core, where ours come anew. */
+function watchAgain (connection) {
+  const { socket } = connection
+  putLast(socket, 'close', onSocketClose)
+  if (connection.stream !== null) {
+    socket.on('error', onSocketError)
+    return
   }
-  if (isStream) socket.on('error', onSocketError)
+  putLast(socket, 'error', onSocketError)
+  putLast(socket, 'end', onSocketEnd)
+}
+
+function putLast (socket, event, listener) {
+  const present = socket._events[event]
+  if (present === listener || (Array.isArray(present) && present.at(-1) === listener)) return
+  socket.removeListener(event, listener)
+  socket.on(event, listener)
 }
 
 /** The exchange begins: the bytes of the socket are its response. */
@@ -42,7 +57,7 @@ function hear (connection) {
   if (connection.stream === null) return
   socket.on('data', onStreamData)
   socket.on('end', onSocketEnd)
-  socket.on('drain', onSocketDrain)
+  socket.on('drain', onDrain)
   // If its 'close' is over, core's request would wait for ever. It may be still to come: libuv tells of closed handles
   // behind the immediates.
   if (socket.closed) setImmediate(setImmediate, tellOfClose, socket)
@@ -65,7 +80,7 @@ function hush (connection) {
 function hushAll (connection) {
   hush(connection)
   connection.heard = NONE
-  if (connection.stream !== null) connection.socket.removeListener('drain', onSocketDrain)
+  if (connection.stream !== null) connection.socket.removeListener('drain', onDrain)
 }
 
 /** The exchange is over. */
@@ -164,7 +179,8 @@ function onSocketError (error) {
   if (request !== null) {
     connection.failed = true
     this._hadError = true
-    request[kResource].runInAsyncScope(emitError, null, request, error)
+    // In the context of whoever has destroyed the socket.
+    emitError(request, error)
     if (connection.stream !== null) endInput(connection)
     else endUntilClose(connection)
     if (connection.request !== null) connection.freeParser()
@@ -235,7 +251,8 @@ function shown (connection, event, listeners) {
     case 'data':
       return heard === ALL && !connection.tapped ? [...listeners, onStreamData] : listeners
     case 'drain':
-      return heard !== NONE ? [...listeners, onSocketDrain] : listeners
+      listeners = listeners.filter((listener) => listener !== onDrain)
+      return heard !== NONE ? [...listeners, onDrain] : listeners
     case 'timeout':
       return put(listeners, onSocketTimeout,
         ...(connection.timeoutArmed ? [emitRequestTimeout] : []),
@@ -245,9 +262,6 @@ function shown (connection, event, listeners) {
   }
 }
 
-/** Only to be seen: who writes is told by other ways. */
-function onSocketDrain () {}
-
 /** The list with these in the place of that one. */
 function put (listeners, that, ...these) {
   const index = listeners.indexOf(that)
@@ -256,6 +270,7 @@ function put (listeners, that, ...these) {
 
 module.exports = {
   watch,
+  watchAgain,
   hear,
   hush,
   hushAll,

@@ -8,7 +8,7 @@ const diagnostics = require('node:diagnostics_channel')
 const { codes, connectionReset } = require('./errors')
 const { failEndCallbacks } = require('./outgoing')
 const { call } = require('./outgoing-callbacks')
-const { own, kCallbacks, kEndCallbacks } = require('./symbols')
+const { own, kCallbacks, kEndCallbacks, kNative } = require('./symbols')
 
 /** Request -> what destroy() was called with. Not `errored`: core leaves that alone here. */
 const kError = own('kError')
@@ -43,9 +43,9 @@ function emitClose (request) {
 /** The transport is gone under an exchange. */
 function lose (connection, request, socket) {
   const response = request.res
-  // What was kept for a connection that never came fails with the write that waits in the socket; a stream tells of each
-  // write by itself.
-  const isToldLater = connection.heldSize !== 0 || connection.unwritten !== 0
+  // What was kept for a connection that never came fails with the write that waits in the socket, and what core sends with
+  // core's write.
+  const isToldLater = connection.heldSize !== 0 || request[kNative] !== true
   const endCallbacks = isToldLater ? request[kEndCallbacks] : null
   if (endCallbacks !== null) request[kEndCallbacks] = null
   request.destroyed = true
@@ -69,11 +69,11 @@ function lose (connection, request, socket) {
 }
 
 /** The callbacks of writes that will never be taken. */
-function failWrites (request, error) {
+function failWrites (request) {
   const callbacks = request[kCallbacks]
   if (callbacks === null && request[kEndCallbacks] === null) return
   request[kCallbacks] = null
-  error ??= new codes.ERR_STREAM_DESTROYED('write')
+  const error = new codes.ERR_STREAM_DESTROYED('write')
   if (callbacks !== null) call(callbacks, error, true)
   failEndCallbacks(request, error)
 }

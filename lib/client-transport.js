@@ -11,12 +11,10 @@ const { setTimeout: startTimer, clearTimeout } = require('node:timers')
 const { Buffer, process } = require('./host')
 const { native, sendFlags, connections, touch, atClosePhase } = require('./binding')
 const { Connection } = require('./connection')
-const { failWrites } = require('./client-outcome')
 const { codes, coded } = require('./errors')
 const { call, failBuffered, failWaiting } = require('./outgoing-callbacks')
 const { PENDING_MAX, failEndCallbacks } = require('./outgoing')
-const versions = require('./versions')
-const { kCallbacks, kHeadFlags } = require('./symbols')
+const { kCallbacks, kHeadFlags, kNeedDrain } = require('./symbols')
 
 const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
@@ -32,6 +30,8 @@ function ClientTransport (id, stream) {
   this.attempts = null
   /** The async resource that its socket is to hooks, until the first exchange is over. */
   this.context = null
+  /** The one that it has left. */
+  this.lastContext = null
   /** What is to be done as soon as there is one: arguments of `send` and `writeRaw`. */
   this.held = null
   this.heldSize = 0
@@ -39,16 +39,17 @@ function ClientTransport (id, stream) {
   this.leaveSocket = null
   /** Our end of the attempt that failed. */
   this.triedFrom = undefined
-  /** Callbacks that wait for the first write to the socket, and whether that ends the request: the others wait behind it. */
-  this.firstWrites = 0
-  this.firstEnds = false
+  /**
+   * The cork (`corks`) under which the first write to the socket was made: the others wait behind it. And the one under
+   * which the request ended.
+   */
+  this.firstWrite = 0
+  this.lastWrite = -1
   this.drainWanted = false
   /** A request is being flushed: it asks whether it was handed over. */
   this.flushing = false
-  /** The same, and not all of it was said yet. */
-  this.gathering = false
-  /** Driver two: writes that the stream has not called back for. */
-  this.unwritten = 0
+  /** The native side knows of the request that is under way. */
+  this.isExpected = false
   /** The response was the connection's last. */
   this.closing = false
   /** What was asked of the socket before there was one: 'shutdown', 'close'. */
@@ -71,7 +72,9 @@ ClientTransport.prototype.adopt = function adopt (id) {
 
 /** The socket has left the async context that it was made in: idle, or closed. */
 ClientTransport.prototype.leaveContext = function leaveContext () {
-  this.context?.emitDestroy()
+  if (this.context === null) return
+  this.context.emitDestroy()
+  this.lastContext = this.context
   this.context = null
 }
 
@@ -81,13 +84,12 @@ ClientTransport.prototype.abandon = function abandon () {
   if (id === -1) return
   this.id = -1
   connections[id] = undefined
-  native.destroy(id)
+  native.destroy(id, false, false)
   touch()
 }
 
 ClientTransport.prototype.onConnected = function onConnected () {
-  this.attempts.connected()
-  this.runForSocket(this.socket.connected)
+  this.attempts.run(this.attempts.connected)
 }
 
 /** From now on what is said leaves; what was said meanwhile goes first. */
@@ -99,7 +101,7 @@ ClientTransport.prototype.establish = function establish () {
   if (this.idle !== 0) applyIdle(this)
   const { held, request } = this
   if (held !== null) sendHeld(this, held)
-  if (request?.socket && !request._headerSent) this.expect(request)
+  if (request?.socket) this.expect(request)
   if (this.drainWanted) tellHandedOver(this, request)
   if (this.ending !== null) this[this.ending]()
 }
@@ -125,11 +127,12 @@ function tellHandedOver (connection, request) {
     touch()
     return
   }
-  if (!callbacks || callbacks.length <= connection.firstWrites) {
+  const behind = callbacks ? callbacks.findIndex(({ write }) => write !== connection.firstWrite) : -1
+  if (behind === -1) {
     connection.onDrain()
     return
   }
-  request[kCallbacks] = callbacks.splice(connection.firstWrites)
+  request[kCallbacks] = callbacks.splice(behind)
   call(callbacks, null, true)
   connection.notifyDrain()
 }
@@ -143,6 +146,7 @@ ClientTransport.prototype.beforeRelease = function beforeRelease (errno) {
 function hold (connection, parts, size) {
   if (connection.held === null) {
     connection.held = []
+    connection.firstWrite = connection.corks
     waitInSocket(connection)
   }
   connection.held.push(parts)
@@ -172,16 +176,17 @@ function waitInSocket (connection) {
   socket.once('close', closed)
 }
 
-/** The connection was never made. In core the first write waits in the socket, and the others behind it. */
-function failHeld ({ socket, firstWrites, firstEnds }, request, first) {
+/** The connection was never made. In core the first write waits in the socket, and the others behind it in the stream. */
+function failHeld ({ socket, firstWrite, lastWrite }, request, first) {
   const later = socket.errored ?? first
   const callbacks = request[kCallbacks]
   request[kCallbacks] = null
   if (callbacks !== null) {
-    call(callbacks.slice(0, firstWrites), first, true)
-    call(callbacks.slice(firstWrites), later, true)
+    const isFirst = ({ write }) => write === firstWrite
+    call(callbacks.filter(isFirst), first, true)
+    call(callbacks.filter((entry) => !isFirst(entry)), later, true)
   }
-  failEndCallbacks(request, firstEnds ? first : later)
+  failEndCallbacks(request, lastWrite === firstWrite ? first : later)
 }
 
 function sizeOf (chunk) {
@@ -207,51 +212,28 @@ ClientTransport.prototype.send = function send (flags, head, lines, body, length
   if (this.closing) return PENDING_MAX
   // A request cannot end with its connection: what has no framing goes out as it is.
   if ((flags & HEAD) !== 0 && (flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
-  if ((flags & (BODY | END)) === BODY && !this.flushing && (this.stream !== null || this.attempts !== null)) this.cork()
+  if ((flags & (BODY | END)) === BODY && !this.flushing && this.attempts !== null) this.cork()
   if (this.attempts !== null) {
+    if ((flags & END) !== 0) {
+      // A write of its own, unless it uncorks what was written before.
+      if (!this.corked && !this.flushing) this.corks++
+      this.lastWrite = this.corks
+    }
     const size = hold(this, [flags, head, lines, body, length], sizeOfMessage(this.request, flags, head, body))
+    if ((flags & END) !== 0) this.uncork()
     // Not handed over before there is somebody to take it.
     return this.flushing || (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
   }
-  const pending = Connection.prototype.send.call(this, flags, head, lines, body, length)
-  if (this.stream !== null && (flags & END) !== 0) {
-    if (this.request !== null) tellEnd(this, flags)
-    this.uncork()
-  }
-  return this.unwritten !== 0 && (flags & END) !== 0 ? Math.max(pending, PENDING_MAX) : pending
+  if ((flags & HEAD) !== 0) this.isExpected = true
+  return Connection.prototype.send.call(this, flags, head, lines, body, length)
 }
 
 ClientTransport.prototype.writeRaw = function writeRaw (chunk, utf8) {
-  if (this.attempts !== null) return hold(this, [chunk, utf8], sizeOf(chunk))
+  if (this.attempts !== null) {
+    if (!this.corked && !this.flushing) this.corks++
+    return hold(this, [chunk, utf8], sizeOf(chunk))
+  }
   return Connection.prototype.writeRaw.call(this, chunk, utf8)
-}
-
-/** Driver two: writes what the protocol produced. The stream's callbacks tell when it was handed over. */
-ClientTransport.prototype.forward = function forward () {
-  const chunk = native.take(this.id)
-  if (chunk !== undefined) writeTo(this, chunk)
-  return this.stream.writableLength ?? 0
-}
-
-function writeTo (connection, chunk) {
-  const { stream, request } = connection
-  if (stream.writable === false) return
-  connection.unwritten++
-  stream.write(chunk, (error) => {
-    connection.unwritten--
-    if (error) failWrites(request, error)
-    else if (connection.unwritten === 0 && connection.drainWanted) connection.onDrain()
-  })
-}
-
-/** Driver two: core tells of the end with an empty write of its own, where the last part does not tell of it. */
-function tellEnd (connection, flags) {
-  const { request } = connection
-  if (request.chunkedEncoding && request._hasBody) return
-  const isApart = (flags & BODY) !== 0
-    ? !versions.endCallbackGetsError || request.strictContentLength
-    : (flags & HEAD) === 0 && connection.unwritten !== 0
-  if (isApart) writeTo(connection, '')
 }
 
 /** Is the way to the server still being found? */
@@ -259,25 +241,24 @@ ClientTransport.prototype.isConnecting = function isConnecting () {
   return this.attempts !== null
 }
 
+ClientTransport.prototype.isPipe = function isPipe () {
+  return this.attempts === null ? Connection.prototype.isPipe.call(this) : this.attempts.isPipe()
+}
+
 /** Bytes not taken yet. Before there is somebody to take them it is plenty for a request that asks whether it was handed over. */
 ClientTransport.prototype.pending = function pending () {
   if (this.heldSize !== 0) return this.flushing ? Math.max(this.heldSize, PENDING_MAX) : this.heldSize
-  const pending = Connection.prototype.pending.call(this)
-  return this.unwritten !== 0 && this.flushing ? Math.max(pending, PENDING_MAX) : pending
+  return Connection.prototype.pending.call(this)
 }
 
 ClientTransport.prototype.shownPending = function shownPending () {
   return this.heldSize !== 0 ? this.heldSize : Connection.prototype.shownPending.call(this)
 }
 
-ClientTransport.prototype.tellsOfWrites = function tellsOfWrites () {
-  return this.isConnecting() || this.unwritten !== 0
-}
-
-ClientTransport.prototype.takes = function takes (pending) {
+ClientTransport.prototype.takes = function takes () {
   if (this.closing) return 1
-  if (this.attempts === null && this.unwritten === 0) {
-    const at = Connection.prototype.takes.call(this, pending)
+  if (this.attempts === null) {
+    const at = Connection.prototype.takes.call(this)
     if (at !== 0) this.drainWanted = true
     return at
   }
@@ -288,13 +269,14 @@ ClientTransport.prototype.takes = function takes (pending) {
 ClientTransport.prototype.notifyDrain = function notifyDrain () {
   if (this.closing) return
   this.drainWanted = true
-  if (this.attempts !== null || this.unwritten !== 0) return
-  if (this.stream !== null) process.nextTick(drainNow, this)
-  else Connection.prototype.notifyDrain.call(this)
+  if (this.attempts === null) Connection.prototype.notifyDrain.call(this)
 }
 
-function drainNow (connection) {
-  if (connection.drainWanted && connection.unwritten === 0) connection.onDrain()
+/** The socket has drained: the request that core sends may go on. */
+ClientTransport.prototype.tellDrained = function tellDrained (request) {
+  if (request.finished || !request[kNeedDrain]) return
+  request[kNeedDrain] = false
+  request.emit('drain')
 }
 
 ClientTransport.prototype.shutdown = function shutdown () {
@@ -320,6 +302,11 @@ ClientTransport.prototype.destroy = function destroy (error) {
   }
   this.attempts = null
   this.held = null
+  // What is corked has not become a write, which would be told of when the socket has closed.
+  if (this.corked && this.firstWrite === this.corks) {
+    this.firstWrite = -1
+    this.leaveSocket?.()
+  }
   attempts.cancel()
   this.abandon()
   // What 'error' there is goes first.
@@ -328,7 +315,14 @@ ClientTransport.prototype.destroy = function destroy (error) {
 
 /** The connection is given up: of what waits in the stream core tells now. */
 ClientTransport.prototype.failBufferedWrites = function failBufferedWrites () {
-  if (this.request !== null && this.heldSize === 0) failBuffered(this.request)
+  const { request, socket } = this
+  if (request === null) return
+  if (this.heldSize === 0) {
+    failBuffered(request)
+  } else if (this.firstWrite === -1) {
+    failHeld(this, request, socket.errored ?? new codes.ERR_STREAM_DESTROYED('write'))
+    this.heldSize = 0
+  }
 }
 
 /** The handle is closed, and with it the writes that it had. */
@@ -339,28 +333,15 @@ ClientTransport.prototype.failWrites = function () {
 
 /** Sends what the request has said before it had a connection. */
 ClientTransport.prototype.flush = function flush (request) {
-  const { stream } = this
-  this.flushing = this.gathering = true
-  stream?.cork?.()
+  this.flushing = true
   request._flush()
-  this.flushed()
   this.flushing = false
-  if (this.attempts !== null) {
-    this.firstWrites = request[kCallbacks]?.length ?? 0
-    this.firstEnds = request.finished
-  }
 }
 
-/** All that a request had to say was given to the transport. */
-ClientTransport.prototype.flushed = function flushed () {
-  if (!this.gathering) return
-  this.gathering = false
-  this.stream?.uncork?.()
-}
-
-/** The head of the request under way is still to come; its response may be here first. */
+/** A request is under way whose head is still to come, or is core's to send. Its response may be here first. */
 ClientTransport.prototype.expect = function expect (request) {
-  if (this.attempts !== null || this.id === -1) return
+  if (this.isExpected || this.attempts !== null || this.id === -1) return
+  this.isExpected = true
   native.expect(this.id, request[kHeadFlags])
   touch()
 }

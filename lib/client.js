@@ -25,7 +25,7 @@ const { codes, connectionReset } = require('./errors')
 const { timerDuration } = require('./validators')
 const measure = require('./measure')
 const versions = require('./versions')
-const { kOutHeaders, kUniqueHeaders, kHeadFlags, kConnection, kNeedDrain } = require('./symbols')
+const { kOutHeaders, kUniqueHeaders, kHeadFlags, kConnection, kNative, kNeedDrain } = require('./symbols')
 
 /** The target; `path` is an accessor over it where Node checks assignments. */
 const kTarget = Symbol('kPath')
@@ -203,7 +203,6 @@ if (versions.pathIsChecked) {
 ClientRequest.prototype._finish = function _finish () {
   // The transport is somebody else's.
   if (this.upgradeOrConnect) return
-  this[kConnection]?.flushed?.()
   OutgoingMessage.prototype._finish.call(this)
   if (measure.isObserved()) {
     const url = `${this.protocol}//${this[kAuthority] ?? this.host}${this.path}`
@@ -247,13 +246,13 @@ function takeSocket (request, socket, error) {
     armTimeout(connection)
   }
   // A stream may have its answer already, also one that takes nothing: that of a proxy that refused.
-  const isStream = connection.stream !== null
-  if (isStream) connection.expect(request)
+  if (connection.stream !== null) connection.expect(request)
   request.emit('socket', socket)
   if (!socket.writable) return
+  if (request[kNative] !== true) connection.expect(request)
   connection.flush(request)
-  if (!isStream && !request._headerSent) connection.expect(request)
-  if (request[kNeedDrain] && !request.finished) connection.notifyDrain()
+  connection.expect(request)
+  if (request[kNative] === true && request[kNeedDrain] && !request.finished) connection.notifyDrain()
 }
 
 /** The request was given up before there was a connection, or there will be none. */

@@ -6,16 +6,15 @@
  */
 
 const { process } = require('./host')
-const { native, sendFlags, connections, receive, touch } = require('./binding')
+const { native, sendFlags, connections, receive, touch, isFollowed } = require('./binding')
 const { standStill, goOn, forgetKept, meetEnd } = require('./standing-still')
 const { wholeTime } = require('./validators')
 const { kConnection } = require('./symbols')
 
-const { BODY, END, INFORMATIONAL, CORK } = sendFlags
+const { BODY, END, CORK } = sendFlags
 
 /**
- * When less than this waits, a message of which nobody is told is over at once, as a small one is in core. On a JS stream
- * it also counts as handed over then.
+ * When less than this waits, a message of which nobody is told is over at once, as a small one is in core.
  */
 const PENDING_MAX = 64 * 1024
 
@@ -53,10 +52,12 @@ function Connection (id, stream) {
   this.detached = false
   /** The bytes take their way through the socket, where others listen for them (lib/socket.js). */
   this.tapped = false
-  /** Parts of a message were sent in this tick; driver two: the stream is corked until its end. */
+  /** Parts of a message were sent in this tick. */
   this.corked = false
   /** How often that was: what was said under one cork is one write to a stream. */
   this.corks = 0
+  /** Bytes that were taken back, since the connection was given up under the cork. */
+  this.discarded = 0
   /** It is to be written at the end of this tick. */
   this.writesSoon = false
   /** What did not reach the peer, until it is told. */
@@ -67,25 +68,22 @@ function Connection (id, stream) {
   this.batch = null
   /** Parts that waited for the connection are being sent: they leave at once. */
   this.flushing = false
-  /** The socket's own write(), if somebody may put another there (lib/replaced-write.js). */
-  this.ownWrite = null
   if (id !== -1) connections[id] = this
   if (stream !== null) stream[kConnection] = this
 }
 
 /**
- * Sends a message or a part of one; see docs/BOUNDARY.md for the flags.
- * @returns {number} bytes that the kernel (or the stream) has not taken yet
+ * Sends a message or a part of one; see docs/BOUNDARY.md for the flags. Not on a stream: there core sends.
+ * @returns {number} bytes that the kernel has not taken yet
  */
 Connection.prototype.send = function send (flags, head, lines, body, length) {
   if (this.id === -1) return 0
-  const corks = (flags & END) === 0 && (flags & (BODY | CORK)) !== 0 && this.stream === null && !this.flushing
+  const corks = (flags & END) === 0 && (flags & (BODY | CORK)) !== 0 && !this.flushing
   flags = corks && !this.corked ? flags | CORK : flags & ~CORK
   const pending = native.send(this.id, flags, head, lines, body, length)
   if (this.keeps) meetEnd(this)
   if (corks) this.cork()
-  else if ((flags & END) !== 0 && this.stream === null) this.uncork()
-  if (this.stream !== null) return this.forward((flags & (END | INFORMATIONAL)) !== 0)
+  else if ((flags & END) !== 0) this.uncork()
   touch()
   return pending
 }
@@ -93,25 +91,14 @@ Connection.prototype.send = function send (flags, head, lines, body, length) {
 /** Sends bytes as they are, outside of any message. */
 Connection.prototype.writeRaw = function writeRaw (chunk, utf8) {
   if (this.id === -1) return 0
+  if (this.stream !== null) {
+    this.stream.write(chunk, typeof chunk === 'string' && !utf8 ? 'latin1' : undefined)
+    return 0
+  }
   const pending = native.writeRaw(this.id, chunk, utf8)
   if (this.keeps) meetEnd(this)
-  if (this.stream !== null) return this.forward(true)
   touch()
   return pending
-}
-
-/**
- * Driver two: writes what the protocol produced to the stream. Parts of a message that is not ended wait for the rest
- * of the tick in the stream's own cork, as in core: so they leave together, and `write()` tells how much that is.
- * @param {boolean} ends the message is complete, or on its way at once
- */
-Connection.prototype.forward = function forward (ends) {
-  const chunk = native.take(this.id)
-  const { stream } = this
-  if (!ends) this.cork()
-  if (chunk !== undefined && stream.writable !== false) stream.write(chunk)
-  if (ends) this.uncork()
-  return backlog(stream)
 }
 
 /** What is written from now on leaves together at the end of this tick, or not at all if the connection does not last so long. */
@@ -119,7 +106,6 @@ Connection.prototype.cork = function cork () {
   if (this.corked) return
   this.corked = true
   this.corks++
-  this.stream?.cork?.()
   process.nextTick(uncork, this)
 }
 
@@ -130,20 +116,15 @@ Connection.prototype.uncork = function () {
 
 /** The connection is given up: what would have waited for the end of this tick is not sent. */
 Connection.prototype.discard = function discard () {
-  if (!this.corked || this.id === -1 || this.stream !== null) return
+  if (!this.corked || this.id === -1) return
+  if (this.discarded === 0) process.nextTick(forgetDiscarded, this)
+  this.discarded += native.waiting(this.id, true)
   native.discard(this.id)
 }
 
 function uncork (connection) {
   if (!connection.corked) return
   connection.corked = false
-  connection.stream?.uncork?.()
-}
-
-/** A stream that asked for patience counts as full, however fast it got rid of the bytes (core: write() is false). */
-function backlog (stream) {
-  const length = stream.writableLength ?? 0
-  return stream.writableNeedDrain === true ? Math.max(length, PENDING_MAX) : length
 }
 
 /** From now on bytes come to `onRaw`, and are parsed when they are given to `receive`. */
@@ -164,19 +145,23 @@ Connection.prototype.receive = function (chunk) {
   if (this.id !== -1) receive(this.id, chunk)
 }
 
+/** Calls a method of the socket in the async context that its handle has in core. */
+Connection.prototype.runForSocket = function runForSocket (method, a, b) {
+  method.call(this.socket, a, b)
+}
+
+/** Is it a Unix socket? */
+Connection.prototype.isPipe = function isPipe () {
+  return this.id !== -1 && this.stream === null && !native.address(this.id, false)
+}
+
 /** Is the way to the peer still being found? */
 Connection.prototype.isConnecting = function isConnecting () {
   return false
 }
 
-/** Is what was said not taken, however little it is, and will `onDrain` tell when it is? */
-Connection.prototype.tellsOfWrites = function tellsOfWrites () {
-  return false
-}
-
-/** Bytes that the kernel (or the stream) has not taken yet. */
+/** Bytes that the kernel has not taken yet. */
 Connection.prototype.pending = function pending () {
-  if (this.stream !== null) return backlog(this.stream)
   return this.id === -1 ? this.unsent : native.pending(this.id)
 }
 
@@ -185,7 +170,8 @@ Connection.prototype.pending = function pending () {
  * kernel has room; not so what waits for the end of its tick, in core as well.
  */
 Connection.prototype.shownPending = function shownPending () {
-  if (this.stream !== null) return this.stream.writableLength ?? 0
+  if (this.stream !== null) return 0
+  if (this.discarded !== 0) return this.discarded
   const pending = this.pending()
   if (this.id === -1 || this.detached || pending >= PENDING_MAX) return pending
   return native.waiting(this.id, this.corked)
@@ -197,19 +183,13 @@ function drained (connection) {
 
 /**
  * Counts all that was said as taken, or has `onDrain` follow when it is.
- * @param {number} pending bytes that the transport has not taken; of a stream that is what counts
  * @returns {number} 0 if it is taken; else the bytes, of all that was ever said, that must be
  */
-Connection.prototype.takes = function takes (pending) {
+Connection.prototype.takes = function takes () {
   if (this.id === -1) return 0
-  if (this.stream === null) {
-    const at = native.takes(this.id, 0, true)
-    if (at !== 0) this.writeSoon()
-    return at
-  }
-  if (pending < PENDING_MAX && !this.tellsOfWrites()) return 0
-  this.notifyDrain()
-  return 1
+  const at = native.takes(this.id, 0, true)
+  if (at !== 0) this.writeSoon()
+  return at
 }
 
 /**
@@ -229,16 +209,15 @@ function writeNow (connection) {
   touch()
 }
 
-/** Bytes, of all that was ever said, that count as taken; of a stream that tells of all at once, whatever there is. */
+/** Bytes, of all that was ever said, that count as taken. */
 Connection.prototype.taken = function taken () {
   if (this.id === -1) return this.takenAtEnd
-  return this.stream !== null || native.takes(this.id, 0, false) === 0 ? Infinity : native.taken(this.id)
+  return native.takes(this.id, 0, false) === 0 ? Infinity : native.taken(this.id)
 }
 
 /** Is there room for more, whether what waits is taken or not? If not, `onDrain` follows when there is. */
-Connection.prototype.hasRoom = function hasRoom (pending) {
+Connection.prototype.hasRoom = function hasRoom () {
   if (this.id === -1) return true
-  if (this.stream !== null) return this.takes(pending) === 0
   const has = native.hasRoom(this.id) === 1
   if (!has) touch()
   return has
@@ -252,13 +231,6 @@ function uncorkedNext (connection) {
 /** Asks for one `onDrain` when everything sent so far was taken. */
 Connection.prototype.notifyDrain = function notifyDrain () {
   if (this.id === -1) return
-  if (this.stream !== null) {
-    const { stream } = this
-    if (stream.writableNeedDrain) stream.once('drain', () => this.onDrain())
-    else if (stream.writableEnded && stream.writableFinished === false) stream.once('finish', () => this.onDrain())
-    else process.nextTick(() => this.onDrain())
-    return
-  }
   if (native.takes(this.id, 0, true) === 0) {
     // Before the callbacks of the same parts.
     if (this.batch !== null) this.batch.drains = true
@@ -304,16 +276,21 @@ Connection.prototype.upgrade = function upgrade (accept) {
   if (this.stream === null) touch()
 }
 
-/** Ends our side (FIN) when all output is written. */
-Connection.prototype.shutdown = function shutdown () {
+/** Ends our side (FIN) when all output is written; with `tells` its socket hears of that, behind what was read before. */
+Connection.prototype.shutdown = function shutdown (tells = false) {
   if (this.id === -1) return
   if (this.stream !== null) {
     this.stream.end()
     return
   }
   this.uncork()
-  native.shutdown(this.id)
+  native.shutdown(this.id, tells)
   touch()
+}
+
+/** A stream drops what it has buffered a tick after it was destroyed. */
+function forgetDiscarded (connection) {
+  connection.discarded = 0
 }
 
 /** Closes when all output is written: net.Socket's destroySoon. */
@@ -329,6 +306,11 @@ Connection.prototype.close = function close () {
   touch()
 }
 
+/** Is a message of a client's under way? */
+function isReceiving ({ receiving }) {
+  return receiving !== undefined && receiving !== null
+}
+
 /** Closes at once; output not yet written is lost. `onClosed` follows. */
 Connection.prototype.destroy = function destroy (error) {
   if (this.id === -1) return
@@ -336,10 +318,12 @@ Connection.prototype.destroy = function destroy (error) {
     this.stream.destroy(error)
     return
   }
+  const receives = isReceiving(this)
+  const isUnheard = this.kept?.length > 0 || (receives && isFollowed(this.id))
   forgetKept(this)
   this.givenUp = this.outputEnded = true
   this.discard()
-  native.destroy(this.id)
+  native.destroy(this.id, receives, isUnheard)
   touch()
 }
 

@@ -128,6 +128,8 @@ function Attempts (connection, socket, options) {
   /** Milliseconds an address gets if there is another; 0 for as long as it takes. */
   this.patience = 0
   this.timer = null
+  /** The async resource of what is being tried: what comes of it belongs to whoever found the address. */
+  this.resource = null
 }
 
 /** Finds the addresses. Errors, and the first attempt, come in a later tick. */
@@ -231,6 +233,10 @@ Attempts.prototype.failLater = function failLater (error) {
   })
 }
 
+Attempts.prototype.isPipe = function isPipe () {
+  return Boolean(this.options.path)
+}
+
 /** Tries one address. */
 Attempts.prototype.try = function (target) {
   const { connection, socket, options, port } = this
@@ -255,6 +261,7 @@ Attempts.prototype.try = function (target) {
     keepAliveInitialDelay: options.keepAliveInitialDelay > 0 ? Number(options.keepAliveInitialDelay) : 0
   }, connection.config)
   connection.adopt(id)
+  this.resource = new AsyncResource(isPath ? 'PIPECONNECTWRAP' : 'TCPCONNECTWRAP', MANUAL)
   touch()
   socket.autoSelectFamilyAttemptedAddresses?.push(`${target.address}:${port}`)
   if (this.addresses.length !== 0 && this.patience !== 0) {
@@ -275,6 +282,14 @@ Attempts.prototype.giveUp = function giveUp () {
 
 Attempts.prototype.connected = function connected () {
   clearTimeout(this.timer)
+  this.socket.connected()
+}
+
+/** Tells what came of the attempt, in its context. */
+Attempts.prototype.run = function run (method, a, b) {
+  const { resource } = this
+  resource.runInAsyncScope(method, this, a, b)
+  resource.emitDestroy()
 }
 
 /**

@@ -152,6 +152,7 @@ const codes = {
   ERR_SERVER_NOT_RUNNING: define(Error, 'ERR_SERVER_NOT_RUNNING', () => 'Server is not running.'),
   ERR_SOCKET_BAD_PORT: define(RangeError, 'ERR_SOCKET_BAD_PORT', (name, port) =>
     `${name} should be >= 0 and < 65536.${received(port)}.`),
+  ERR_INVALID_HANDLE_TYPE: define(TypeError, 'ERR_INVALID_HANDLE_TYPE', () => 'This handle type cannot be sent'),
   ERR_SOCKET_CLOSED: define(Error, 'ERR_SOCKET_CLOSED', () => 'Socket is closed'),
   ERR_STREAM_ALREADY_FINISHED: define(Error, 'ERR_STREAM_ALREADY_FINISHED', (name) =>
     `Cannot call ${name} after a stream was finished`),

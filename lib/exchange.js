@@ -9,6 +9,7 @@ const { AsyncResource } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const { headFlags } = require('./binding')
 const { announceListeners } = require('./response')
+const { leaveToCore } = require('./outgoing-core')
 const { leaveHttp } = require('./server-upgrade')
 const measure = require('./measure')
 const versions = require('./versions')
@@ -71,6 +72,7 @@ function exchange (request, flags) {
   if (server[kUniqueHeaders] !== null) response[kUniqueHeaders] = server[kUniqueHeaders]
 
   announceListeners(response)
+  if (this.stream !== null) leaveToCore(response)
   if (startChannel.hasSubscribers) startChannel.publish({ request, response, socket: this.getSocket(), server })
 
   if (this.current === null) this.attach(response)

@@ -19,11 +19,10 @@ const WRITE = 2
 
 /**
  * Does nothing wait to be taken, and does all that was said count as taken? If not, the connection's `onDrain` follows.
- * @param {number} pending bytes that the transport has not taken
  * @returns {boolean}
  */
-function isTaken (message, connection, pending) {
-  return !isWaiting(message) && connection.takes(pending) === 0
+function isTaken (message, connection) {
+  return !isWaiting(message) && connection.takes() === 0
 }
 
 function isWaiting (message) {
@@ -33,12 +32,11 @@ function isWaiting (message) {
 /**
  * Calls back when everything said so far is taken, or with the reason why it will not be: in the async context of now, or,
  * where there is no connection yet, in the one that this is made in, as core's socket writes then.
- * @param {number} pending bytes that the transport has not taken
  */
-function whenTaken (message, connection, pending, callback) {
+function whenTaken (message, connection, callback) {
   message[kCallbacks] ??= []
   message[kCallbacks].push({
-    at: connection.takes(pending),
+    at: connection.takes(),
     write: connection.corks,
     callback,
     resource: connection.isConnecting() ? null : new AsyncResource('HTTPWRITE')

@@ -8,11 +8,10 @@ const { EventEmitter } = require('node:events')
 const { process } = require('./host')
 const { settle } = require('./binding')
 const { isTaken, whenTaken, tellTaken } = require('./outgoing-callbacks')
-const { PENDING_MAX, isCarried, isLost } = require('./outgoing-transmit')
-const { codes } = require('./errors')
+const { PENDING_MAX, isLost } = require('./outgoing-transmit')
 const versions = require('./versions')
 const {
-  kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kNeedDrain, kSettle, kSocket, kWritableFinished
+  kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kNative, kNeedDrain, kSettle, kSocket, kWritableFinished
 } = require('./symbols')
 
 const baseEmit = EventEmitter.prototype.emit
@@ -27,44 +26,32 @@ function isUntold (message) {
   return message[kEndCallbacks] === null && message[kCallbacks] === null && isQuiet(message)
 }
 
+/** The callback of end(). */
 function addEndCallback (message, callback) {
-  if (message.finished && message.writableFinished) {
-    callback(new codes.ERR_STREAM_ALREADY_FINISHED('end'))
-    return
-  }
-  if (!versions.endCallbackGetsError) {
-    message.once('finish', callback)
-    return
-  }
-  if (message[kFlushError] !== null) {
-    process.nextTick(callback, message[kFlushError])
-    return
-  }
-  // The end was lost: as in core nobody hears of that.
-  if (message[kEndCallbacks] === undefined) return
-  if (message[kEndCallbacks] === null) message[kEndCallbacks] = []
-  message[kEndCallbacks].push(callback)
+  if (!versions.endCallbackGetsError) message.once('finish', callback)
+  else if (message[kEndCallbacks] === null) message[kEndCallbacks] = [callback]
+  else message[kEndCallbacks].push(callback)
 }
 
 /** Everything was sent: lets the world know when the transport took it. */
 function finishLater (message, connection, pending) {
-  if (!isUntold(message)) finishTaken(message, connection, pending)
+  if (!isUntold(message)) finishTaken(message, connection)
   else if (pending < PENDING_MAX) settle(message)
-  else if (connection.hasRoom(pending)) process.nextTick(settleNow, message)
+  else if (connection.hasRoom()) process.nextTick(settleNow, message)
   else message[kAwaitsRoom] = true
 }
 
 /** 'finish' comes when all is taken, behind the callbacks of what was said before. */
-function finishTaken (message, connection, pending) {
-  if (isTaken(message, connection, pending)) process.nextTick(finish, message)
-  else whenTaken(message, connection, pending, (error) => finish(message, error))
+function finishTaken (message, connection) {
+  if (isTaken(message, connection)) process.nextTick(finish, message)
+  else whenTaken(message, connection, (error) => finish(message, error))
 }
 
 /** The turn that ended the message is over. Nobody listened then; maybe there are listeners now. */
 function settled () {
   const connection = this[kConnection]
   if (isUntold(this)) finish(this)
-  else if (connection) finishTaken(this, connection, connection.pending())
+  else if (connection) finishTaken(this, connection)
   else process.nextTick(finish, this)
 }
 
@@ -75,11 +62,21 @@ function settleNow (message) {
 /** More is taken: 'drain' if that is all, then callbacks of writes, then 'finish'. */
 function drained () {
   const taken = this[kConnection]?.taken() ?? Infinity
-  if (taken === Infinity && !this.finished && this[kNeedDrain] && isCarried(this)) emitDrain(this)
+  if (taken === Infinity && !this.finished && this[kNeedDrain] && isOpen(this[kConnection]) && !isSocketFull(this)) emitDrain(this)
   tellTaken(this, taken)
   if (!this[kAwaitsRoom]) return
   this[kAwaitsRoom] = false
   this[kSettle]()
+}
+
+/** True if more may be written to it. */
+function isOpen (connection) {
+  return connection !== null && !connection.outputEnded && (connection.socket === null || connection.socket.writable)
+}
+
+/** True if the socket of a message that core sends has a 'drain' of its own to emit, which the message will hear. */
+function isSocketFull (message) {
+  return message[kNative] !== true && message[kSocket].writableNeedDrain
 }
 
 /** Whoever waits for it hears of it in the context of the write that asked for patience, as in core. */
@@ -109,7 +106,7 @@ function finishAnyway (message, error) {
   if (!versions.endCallbackGetsError && message[kSocket]?._hadError) return
   const reason = flushError(message, error)
   if (reason) {
-    failEndCallbacks(message, reason)
+    fail(message, reason)
     return
   }
   message[kWritableFinished] = true
@@ -124,11 +121,12 @@ function finishAnyway (message, error) {
 
 /** Tells those who wait for the end that it will not come. Called by subclasses when the transport is lost. */
 function failEndCallbacks (message, error) {
-  // Of an end that comes behind nobody will hear.
-  if (!message.finished) return
+  // Of an end that comes behind nobody will hear; core tells of those that it sends.
+  if (message.finished && message[kNative] === true) fail(message, error)
+}
+
+function fail (message, error) {
   const callbacks = message[kEndCallbacks]
-  // The end was lost: of that nobody hears, whoever asks later.
-  if (callbacks === undefined) return
   message[kFlushError] = error
   if (callbacks === null) return
   message[kEndCallbacks] = null

@@ -5,11 +5,12 @@
  * `lib/outgoing.js` puts these accessors on its prototype.
  */
 
+const { cores } = require('./core-messages')
+const { hearDrain, leaveToCore } = require('./outgoing-core')
 const { heldLength } = require('./outgoing-held')
-const { heldBy } = require('./outgoing-transmit')
 const versions = require('./versions')
 const {
-  kConnection, kSocket, kErrored, kWritableFinished, kChunkedBuffer, kHighWaterMark, kCorked, kNeedDrain
+  kConnection, kSocket, kErrored, kWritableFinished, kChunkedBuffer, kHighWaterMark, kNative, kNeedDrain
 } = require('./symbols')
 
 const members = {}
@@ -39,16 +40,9 @@ getter('writableHighWaterMark', function () {
 })
 
 getter('writableCorked', function () {
-  const socket = this[kSocket]
-  const connection = this[kConnection]
-  if (!versions.largeHighWaterMark && socket && (!connection || connection.stream !== null)) {
-    // What is corked for a stream that our protocol writes to is kept here.
-    return connection ? Math.max(socket.writableCorked, this[kCorked]) : socket.writableCorked
-  }
-  const corked = this[kCorked]
-  if (corked !== 0 || !versions.writeShowsCork || this.finished) return corked
+  if (!versions.writeShowsCork || this.finished) return 0
   // There, writes cork until the end of their tick. Ours are held by the connection for that long.
-  return this[kChunkedBuffer] || connection?.corked ? 1 : 0
+  return this[kChunkedBuffer] || this[kConnection]?.corked ? 1 : 0
 })
 
 getter('headersSent', function () { return !!this._header }, { enumerable: true })
@@ -56,6 +50,9 @@ getter('headersSent', function () { return !!this._header }, { enumerable: true 
 getter('writableEnded', function () { return this.finished })
 
 getter('writableNeedDrain', function () { return !this.destroyed && !this.finished && this[kNeedDrain] })
+
+/** Core's, where it is more than a slot: corks the new socket. */
+const cored = Object.getOwnPropertyDescriptor(cores.OutgoingMessage, 'socket')
 
 /**
  * The net.Socket (or what was assigned) that carries the message; made when somebody looks.
@@ -71,11 +68,14 @@ const carrier = {
     return (this[kSocket] = connection.getSocket())
   },
   set (socket) {
-    this[kSocket] = socket
     const connection = socket?.[kConnection]
     // A detached connection carries bytes, not messages: such a socket is as good as any other stream.
     this[kConnection] = connection && (!connection.detached || connection.isAnswering) ? connection : null
-    for (let i = 0; i < this[kCorked]; i++) socket?.cork?.()
+    // Streams look at what is written to them, so it is core that writes.
+    if (socket && (this[kConnection] === null || connection.stream !== null)) leaveToCore(this)
+    if (cored !== undefined) cored.set.call(this, socket)
+    else this[kSocket] = socket
+    if (this[kNative] !== true && this[kConnection] !== null) hearDrain(connection)
   },
   configurable: true,
   enumerable: false
@@ -90,10 +90,7 @@ getter('connection', function () { return this.socket }, { set (socket) { this.s
 
 /** Bytes that were sent and that the transport still holds, as far as that is shown. */
 function shownBytes (message) {
-  const connection = message[kConnection]
-  if (connection) return connection.shownPending()
-  const socket = message[kSocket]
-  return socket ? heldBy(socket) : 0
+  return message[kConnection]?.shownPending() ?? 0
 }
 
 module.exports = { stateMembers: members, carrier, ownSocket }

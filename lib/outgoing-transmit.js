@@ -8,22 +8,17 @@ const { AsyncResource } = require('node:async_hooks')
 const { Buffer, process } = require('./host')
 const { sendFlags } = require('./binding')
 const { PENDING_MAX } = require('./connection')
-const { isTaken, whenTaken } = require('./outgoing-callbacks')
+const { isTaken, isWaiting, whenTaken } = require('./outgoing-callbacks')
 const { countLines } = require('./outgoing-head')
-const { carryThrough } = require('./replaced-write')
 const { codes } = require('./errors')
-const versions = require('./versions')
 const {
-  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNeedDrain, kPlain, kSocket, kUnusual
+  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNeedDrain, kSocket, kUnusual
 } = require('./symbols')
 
-const { HEAD, BODY, END, LENGTH, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
+const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
 
 /** Flag of `transmit`, ours alone: the part is written by itself, not with others that waited. */
 const CORKED = 1 << 27
-
-/** In place of the bytes that wait, of a part that nobody will get. */
-const LOST = Number.MAX_VALUE
 
 const CRLF = Buffer.from('\r\n')
 
@@ -36,10 +31,9 @@ function headLines (message, head) {
 
 /** How the body that follows the head is framed. `chunkedEncoding` is public and decides to the last. */
 function framingOf (message) {
-  if (message.chunkedEncoding && !message[kPlain]) return message._hasBody ? CHUNKED : NO_BODY
+  if (message.chunkedEncoding) return message._hasBody ? CHUNKED : NO_BODY
   const framing = message[kFraming]
-  if (framing !== CHUNKED) return framing
-  return message[kPlain] ? LENGTH : UNTIL_CLOSE
+  return framing === CHUNKED ? UNTIL_CLOSE : framing
 }
 
 function isUtf8 (encoding) {
@@ -50,26 +44,14 @@ function isLatin1 (encoding) {
   return encoding === 'latin1' || encoding === 'binary'
 }
 
-/** Refuses an encoding that the transport would refuse: before anything of the part is on its way. */
-function checkEncoding (message, encoding, size) {
-  if (Buffer.isEncoding(encoding)) return
-  if (message.chunkedEncoding && message[kConnection] && !versions.tickMergesChunks) {
-    // Core has announced the chunk by the time it learns of that.
-    message._send(size.toString(16) + '\r\n', 'latin1', null)
-  }
-  // Without a transport there is nobody to refuse it, until core began to merge chunks by itself.
-  if (message[kConnection] || (versions.tickMergesChunks && message.chunkedEncoding)) throw new codes.ERR_UNKNOWN_ENCODING(encoding)
-}
-
 /** Bytes of any other encoding. */
 function encode (text, encoding) {
-  if (!Buffer.isEncoding(encoding)) throw new codes.ERR_UNKNOWN_ENCODING(encoding)
   return Buffer.from(text, encoding)
 }
 
 function sizeOf (chunk, encoding) {
   if (typeof chunk !== 'string') return chunk.byteLength
-  return Buffer.byteLength(chunk, Buffer.isEncoding(encoding) ? encoding : 'utf8')
+  return Buffer.byteLength(chunk, encoding || 'utf8')
 }
 
 /**
@@ -163,7 +145,7 @@ function written (message, callback, isCorked) {
     process.nextTick(endOfTick, connection.batch)
   } else if (connection && message[kNeedDrain]) {
     // 'drain' comes before it.
-    whenTaken(message, connection, 0, callback)
+    whenTaken(message, connection, callback)
     connection.notifyDrain()
   } else {
     process.nextTick(callback, null)
@@ -195,55 +177,32 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
   if (callback !== null) {
     // Even an empty list tells that callbacks wait for the transport: 'finish' comes behind.
     message[kCallbacks] ??= []
-    if (isTaken(message, connection, pending)) written(message, callback, isCorked)
-    else whenTaken(message, connection, pending, callback)
+    if (isTaken(message, connection)) written(message, callback, isCorked)
+    else whenTaken(message, connection, callback)
   }
   return pending
 }
 
-/** The callback of a part that is empty comes behind those of what was said before. */
-function afterNothing (message, callback, isCorked) {
-  const connection = message[kConnection]
-  if (!connection) written(message, callback, isCorked)
-  else afterSend(message, connection, connection.pending(), callback, isCorked)
-}
-
 /**
- * Is a stream the message's transport: one that somebody assigned and that is no connection of ours, or one whose write()
- * somebody has replaced?
+ * The callback of an empty part comes behind those of what was written before in this tick, or is not taken.
+ * @returns {boolean} false if there is nothing that it has to wait for
  */
-function isForeign (message) {
+function awaitOthers (message, callback) {
   const connection = message[kConnection]
-  if (connection === null || connection === undefined) return Boolean(message[kSocket])
-  const { socket, ownWrite } = connection
-  if (socket === null || socket.write === ownWrite || ownWrite === null) return false
-  carryThrough(message)
+  if (connection === null || !(isWaiting(message) || connection.batch?.message === message)) return false
+  afterSend(message, connection, connection.pending(), callback, true)
   return true
 }
 
-/** Bytes that a stream holds; what a socket of ours has given to its connection is gone. */
-function heldBy (socket) {
-  return socket[kConnection]?.stream === null ? socket._writableState.length : socket.writableLength
-}
-
-/** Can parts leave now? */
+/** True if parts can leave now: a message that waits for its turn or for a connection has none. */
 function isCarried (message) {
-  const connection = message[kConnection]
-  if (connection !== null && connection !== undefined) {
-    if (connection.outputEnded) return false
-    const { socket } = connection
-    if (socket === null) return true
-    isForeign(message)
-    return socket.writable !== false
-  }
-  const socket = message[kSocket]
-  return socket !== null && socket !== undefined && socket._httpMessage === message && socket.writable === true
+  return message[kConnection] !== null
 }
 
 /** What is sent now is lost: the transport is destroyed, although its 'close' may not have come yet. */
 function isLost (message) {
   const connection = message[kConnection]
-  if (connection === null || connection === undefined) return message[kSocket]?.destroyed === true
+  if (connection === null) return message[kSocket]?.destroyed === true
   return connection.givenUp || (connection.id === -1 && !connection.isConnecting()) || connection.socket?.destroyed === true
 }
 
@@ -252,17 +211,6 @@ function takeHeadFlag (message) {
   if (message._headerSent || message._header === null) return 0
   message._headerSent = true
   return HEAD
-}
-
-function writeRaw (message, data, encoding, callback) {
-  const connection = message[kConnection]
-  if (data.length === 0) {
-    if (callback !== null) afterNothing(message, callback, false)
-    return true
-  }
-  if (typeof data === 'string' && !isUtf8(encoding) && !isLatin1(encoding)) data = encode(data, encoding)
-  const pending = connection.writeRaw(data, typeof data === 'string' && isUtf8(encoding))
-  return afterSend(message, connection, pending, callback) < message[kHighWaterMark]
 }
 
 /** The writer is asked for patience: 'drain' is to come, in its context. */
@@ -276,7 +224,6 @@ function noteBackpressure (message, pending) {
   const connection = message[kConnection]
   if (pending < message[kHighWaterMark] && !(message[kNeedDrain] && connection)) return true
   awaitDrain(message)
-  if (pending === LOST) return false
   // What waits in the message leaves with its turn, or never.
   if (connection && message.outputData.length === 0) connection.notifyDrain()
   return false
@@ -285,23 +232,16 @@ function noteBackpressure (message, pending) {
 module.exports = {
   PENDING_MAX,
   CORKED,
-  LOST,
   CRLF,
   nop,
-  isForeign,
-  heldBy,
   isCarried,
   isLost,
   transmit,
-  writeRaw,
   awaitDrain,
   noteBackpressure,
   takeHeadFlag,
-  checkEncoding,
+  awaitOthers,
   isUtf8,
-  written,
-  afterNothing,
-  whyLost,
   encode,
   sizeOf
 }

@@ -2,10 +2,10 @@
 
 /**
  * OutgoingMessage: write() and end() of requests and responses alike; the header store and what a message tells of
- * itself are in files beside this one. Knows nothing of server or client. A message is carried by one of
- *  - a Connection (`this[kConnection]`): proto frames the body, one `send` per call of the user;
- *  - a foreign stream (`assignSocket(fake)`): framed here, in the calls core would make, since such streams look at them;
- *  - nothing yet: parts wait in `outputData` until `_flush()`.
+ * itself are in files beside this one. Knows nothing of server or client. A message is
+ *  - carried by a Connection (`this[kConnection]`): proto frames the body, one `send` per call of the user;
+ *  - carried by nothing yet: parts wait in `outputData` until `_flush()`;
+ *  - sent by core's own methods, once it is no usual message any more (lib/outgoing-core.js).
  *
  * Subclasses may set `kHeadFlags` and `kLastFlags` (sendFlags to add to HEAD and to a closing END) and override
  * `kFinished`, called when the last byte was handed over, just before 'finish'.
@@ -13,23 +13,19 @@
 
 const { captureRejectionSymbol } = require('node:events')
 const stream = require('node:stream')
-const { process } = require('./host')
+const { isUint8Array } = require('node:util/types')
+const { Buffer, process } = require('./host')
 const { sendFlags } = require('./binding')
 const { storeHead } = require('./outgoing-head')
 const { headerMethods } = require('./outgoing-headers')
 const { stateMembers, carrier, ownSocket } = require('./outgoing-state')
-const { holdsBack, hold, releaseHeld, endHeld, dropHeld } = require('./outgoing-held')
-const {
-  PENDING_MAX, CORKED, nop, isCarried, isLost, noteBackpressure, takeHeadFlag, checkEncoding, afterNothing, sizeOf
-} = require('./outgoing-transmit')
-const { deliver, flushQueue } = require('./outgoing-queue')
+const { holdsBack, hold, sendHeld } = require('./outgoing-held')
+const { PENDING_MAX, CORKED, nop, isCarried, isUtf8, awaitOthers, noteBackpressure, takeHeadFlag, sizeOf } = require('./outgoing-transmit')
+const { deliver, isOurs, flushQueue } = require('./outgoing-queue')
 const {
   baseEmit, isQuiet, isUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./outgoing-end')
-const { _send, _writeRaw, isPlain, writePlain } = require('./outgoing-plain')
-const { isForeign, writeForeign } = require('./outgoing-foreign')
-const { checkChunk, report, isStrict, countStrictly } = require('./outgoing-checks')
-const { endPlainly, endAgain, endDestroyed, endUncarried, isAllSent } = require('./outgoing-ended')
+const { isUnusual, leaveToCore } = require('./outgoing-core')
 const { cores, isCores, leaveCores } = require('./core-messages')
 const { quiet } = require('./quiet')
 const { isInsecure } = require('./parser-config')
@@ -38,10 +34,10 @@ const versions = require('./versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kChunkedBuffer, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
-  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kPlain, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom, kValidation
+  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom, kValidation
 } = require('./symbols')
 
-const { HEAD, BODY, END, UNTIL_CLOSE, INFORMATIONAL, CORK, UNTOLD } = sendFlags
+const { HEAD, BODY, END, UNTIL_CLOSE, HEAD_UTF8, INFORMATIONAL, CORK, UNTOLD } = sendFlags
 
 /** Parts of this size and more may leave without a copy, if nobody is told when they are taken. */
 const LARGE = 16 * 1024
@@ -97,6 +93,7 @@ function OutgoingMessage (options) {
   this[kHighWaterMark] = options?.highWaterMark ?? stream.getDefaultHighWaterMark(false)
   this[kRejectNonStandardBodyWrites] = options?.rejectNonStandardBodyWrites ?? false
   this[kConnection] = null
+  this[kNative] = true
   this[kHead] = null
   this[kLines] = 0
   this[kFraming] = UNTIL_CLOSE
@@ -115,7 +112,6 @@ Object.defineProperties(OutgoingMessage.prototype, Object.getOwnPropertyDescript
 // Not among the members where core's messages have it as an own property.
 Object.defineProperty(versions.socketIsData ? shared : OutgoingMessage.prototype, 'socket', carrier)
 
-OutgoingMessage.prototype[kPlain] = false
 OutgoingMessage.prototype[kHeadFlags] = 0
 OutgoingMessage.prototype[kLastFlags] = 0
 OutgoingMessage.prototype[kFinished] = nop
@@ -141,10 +137,47 @@ OutgoingMessage.prototype.flushHeaders = function flushHeaders () {
   this._send('')
 }
 
+/** Core's way of output: raw bytes, with the head before them if it has not left. Ours sends heads that way, and no more. */
+function _send (data, encoding, callback) {
+  if (this[kNative] === true && data === '' && typeof encoding !== 'function' && !callback && !isUnusual(this)) {
+    let flags = takeHeadFlag(this)
+    // Core glues what it is given to the head and writes both as one string, in the encoding of what it was given.
+    if (flags !== 0 && this[kUnusual] && isUtf8(encoding)) flags |= HEAD_UTF8
+    if (flags !== 0 && this[kChunkedBuffer] !== null) flags |= CORK
+    if (flags !== 0) return deliver(this, flags, this._header, undefined, null, -1, null) < this[kHighWaterMark]
+  }
+  leaveToCore(this)
+  return cores.OutgoingMessage._send.apply(this, arguments)
+}
+
+function _writeRaw () {
+  leaveToCore(this)
+  return cores.OutgoingMessage._writeRaw.apply(this, arguments)
+}
+
 OutgoingMessage.prototype._send = _send
 OutgoingMessage.prototype._writeRaw = _writeRaw
 
 // ------------------------------------------------------------------------------------------- write() and end()
+
+/** True if the message leaves to core, or has left: for what has become of it, or since its output is the application's. */
+function leaves (message) {
+  if (message[kNative] !== true) return true
+  if (!isUnusual(message) && message._send === _send && message._writeRaw === _writeRaw) return false
+  leaveToCore(message)
+  return true
+}
+
+/** The message was ended before: core tells what is wrong, in a later tick, for which a message of ours that nobody listens to has to last. */
+function complain (message, method, args) {
+  if (!isCores(message)) message._events ??= { __proto__: null }
+  return cores.OutgoingMessage[method].apply(message, args)
+}
+
+/** True if core refuses the part, at the moment when core does: it is none, or in an encoding that there is not. */
+function isOdd (chunk, encoding) {
+  return typeof chunk === 'string' ? Boolean(encoding) && !Buffer.isEncoding(encoding) : !isUint8Array(chunk)
+}
 
 /**
  * Sends a part of the body. Without a head so far it sends the implicit one.
@@ -154,72 +187,55 @@ OutgoingMessage.prototype._writeRaw = _writeRaw
  * @returns {boolean} false: more than the high water mark waits; 'drain' follows
  */
 OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
-  if (isCores(this)) return cores.OutgoingMessage.write.apply(this, arguments)
+  if (this.finished) return complain(this, 'write', arguments)
+  if (leaves(this)) return cores.OutgoingMessage.write.apply(this, arguments)
   if (typeof encoding === 'function') {
     callback = encoding
     encoding = null
   }
-  checkChunk(chunk)
-  const hasCallback = typeof callback === 'function'
-
-  if (this.finished || this.destroyed) {
-    const error = this.finished ? new codes.ERR_STREAM_WRITE_AFTER_END() : new codes.ERR_STREAM_DESTROYED('write')
-    if (!this.destroyed) report(this, error, hasCallback ? callback : nop)
-    else if (hasCallback) process.nextTick(callback, error)
-    this[kNeedDrain] = true
-    return false
+  if (typeof callback !== 'function') callback = undefined
+  if (isOdd(chunk, encoding)) {
+    leaveToCore(this)
+    return cores.OutgoingMessage.write.apply(this, arguments)
   }
 
-  const size = sizeOf(chunk, encoding)
-  if (this.strictContentLength) countStrictly(this, size, false)
-  if (!this._header) this._implicitHeader()
+  if (!this._header) {
+    this._implicitHeader()
+    // The application may have a hand in the head, too.
+    if (leaves(this)) return cores.OutgoingMessage.write.apply(this, arguments)
+  }
   if (!this._hasBody) {
     if (this[kRejectNonStandardBodyWrites]) throw new codes.ERR_HTTP_BODY_NOT_ALLOWED()
-    if (hasCallback) process.nextTick(callback)
+    if (callback !== undefined) process.nextTick(callback)
     return true
   }
-  if (isForeign(this)) return writeForeign(this, chunk, encoding, size, hasCallback ? callback : null)
-  if (this._send !== _send && isPlain(this) && !(versions.corkMergesChunks && this.chunkedEncoding && holdsBack(this, size))) {
-    return writePlain(this, chunk, encoding, size, hasCallback ? callback : null)
+  const size = sizeOf(chunk, encoding)
+  if (size === 0 && callback !== undefined) {
+    if (this._headerSent && awaitOthers(this, callback)) return !this[kNeedDrain]
+    leaveToCore(this)
+    return cores.OutgoingMessage.write.apply(this, arguments)
   }
-  if (encoding && typeof chunk === 'string') checkEncoding(this, encoding, size)
-  if (holdsBack(this, size)) return hold(this, chunk, encoding, size, hasCallback ? callback : null)
+  if (holdsBack(this, size)) return hold(this, chunk, encoding, size, callback ?? null)
 
   let flags = takeHeadFlag(this)
   // A head that leaves with nothing waits for the end of the tick, too.
   flags |= size !== 0 ? BODY : flags && CORK
-  if (hasCallback) flags |= CORKED
+  if (flags === 0) return !this[kNeedDrain]
+  if (callback !== undefined) flags |= CORKED
   else if (size >= LARGE && isUntold(this)) flags |= UNTOLD
-  if (flags === 0 || flags === CORKED) {
-    if (!isCarried(this)) return this._writeRaw(chunk, encoding, hasCallback ? callback : nop)
-    if (hasCallback) afterNothing(this, callback, true)
-    return !this[kNeedDrain]
-  }
-  return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, hasCallback ? callback : null))
+  return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, callback ?? null))
 }
 
 /** Keeps what is written until uncork(); nests. */
 OutgoingMessage.prototype.cork = function cork () {
-  const foreign = isForeign(this)
-  this[kCorked]++
-  if (foreign) this[kSocket].cork?.()
+  leaveToCore(this)
+  cores.OutgoingMessage.cork.call(this)
 }
 
 OutgoingMessage.prototype.uncork = function uncork () {
-  if (this[kCorked] !== 0) this[kCorked]--
-  const foreign = isForeign(this)
-  if (foreign && !versions.tickMergesChunks) this[kSocket].uncork?.()
-  const releases = this[kCorked] === 0 && this[kChunkedBuffer] !== null
-  if (releases) releaseHeld(this)
-  // What was written before it leaves as well.
-  if (this[kCorked] === 0) this[kConnection]?.uncork()
-  if (foreign) {
-    if (versions.tickMergesChunks) this[kSocket].uncork?.()
-    if (releases && this[kNeedDrain] && !isLost(this) && this.writableLength === 0) {
-      this[kNeedDrain] = false
-      this.emit('drain')
-    }
-  }
+  if (this[kNative] !== true) cores.OutgoingMessage.uncork.call(this)
+  // What was written in this tick leaves.
+  else this[kConnection]?.uncork()
 }
 
 /**
@@ -230,7 +246,8 @@ OutgoingMessage.prototype.uncork = function uncork () {
  * @returns {this}
  */
 OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
-  if (isCores(this)) return cores.OutgoingMessage.end.apply(this, arguments)
+  if (this.finished) return complain(this, 'end', arguments)
+  if (leaves(this)) return cores.OutgoingMessage.end.apply(this, arguments)
   if (typeof chunk === 'function') {
     callback = chunk
     chunk = undefined
@@ -239,59 +256,48 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     callback = encoding
     encoding = null
   }
-  if (this.finished) return endAgain(this, chunk, callback)
-  if (this.destroyed) return endDestroyed(this, chunk, callback)
 
   let flags = END
   let size = 0
-  const foreign = isForeign(this)
-  if (foreign && (chunk || !this._header)) this[kSocket].cork?.()
   if (chunk) {
-    if (typeof chunk !== 'string') checkChunk(chunk)
+    if (isOdd(chunk, encoding)) {
+      leaveToCore(this)
+      return cores.OutgoingMessage.end.apply(this, arguments)
+    }
     size = sizeOf(chunk, encoding)
     if (size !== 0) flags |= BODY
   }
-  if (this.strictContentLength && (chunk || this._header)) countStrictly(this, size, true)
   if (!this._header) {
     this._contentLength = size
     this._implicitHeader()
-    // What the implicit head declared is known to be right, unless another's writeHead set the length.
-    if (this.strictContentLength && this[kBytesWritten] !== this._contentLength && isStrict(this)) {
-      // As in core a part has left when the count is taken, with the head.
-      if (chunk) deliver(this, takeHeadFlag(this) | flags & BODY, this._header, chunk, encoding, size, null)
-      countStrictly(this, 0, true)
-    }
+    if (leaves(this)) return cores.OutgoingMessage.end.apply(this, arguments)
   }
   if (!this._hasBody) {
     if (size !== 0 && this[kRejectNonStandardBodyWrites]) throw new codes.ERR_HTTP_BODY_NOT_ALLOWED()
     flags = END
   }
-  if (encoding && (flags & BODY) !== 0 && typeof chunk === 'string') checkEncoding(this, encoding, size)
   if (this[kChunkedBuffer] !== null) {
-    if (size !== 0 && versions.corkMergesChunks) {
-      this[kChunkedBuffer].push({ data: chunk, encoding, callback: null, size })
+    if (size !== 0) {
+      hold(this, chunk, encoding, size, null)
       flags &= ~BODY
     }
-    endHeld(this)
-  }
-  if (foreign || (this._send !== _send && isPlain(this))) {
-    return endPlainly(this, flags & BODY ? chunk : undefined, encoding, size, Boolean(chunk), callback)
+    sendHeld(this)
   }
   flags |= takeHeadFlag(this)
   if (typeof callback === 'function') addEndCallback(this, callback)
-
   if (size >= LARGE && isUntold(this)) flags |= UNTOLD
-  const carried = this.outputData.length === 0 && isCarried(this)
-  const isSent = flags === END && !chunk && isAllSent(this)
+
+  const carried = isCarried(this)
+  // All is sent if nothing has to follow what was.
+  const isSent = flags === END && !chunk && !(this._hasBody && this.chunkedEncoding) && this.outputSize === 0 && !this[kConnection]?.corked
   const pending = carried || !isSent ? deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null) : 0
   this.finished = true
   if (carried) {
     this._finish()
     finishLater(this, this[kConnection], pending)
-  } else {
-    endUncarried(this, isSent)
+  } else if (isSent) {
+    process.nextTick(finishAnyway, this)
   }
-  this[kCorked] = 0
   return this
 }
 
@@ -303,22 +309,24 @@ OutgoingMessage.prototype._finish = function _finish () {
 
 /** The message has got a transport: what waited leaves. */
 OutgoingMessage.prototype._flush = function _flush () {
+  if (this[kNative] === true && (isUnusual(this) || !isOurs(this))) leaveToCore(this)
+  if (this[kNative] !== true) return cores.OutgoingMessage._flush.call(this)
   if (!isCarried(this)) return
   const ended = this.finished
-  const ret = this._flushOutput(this[kSocket])
+  const ret = this._flushOutput()
+  const connection = this[kConnection]
   if (ended) {
     this._finish()
-    const connection = this[kConnection]
-    if (connection !== null && connection !== undefined) finishLater(this, connection, connection.pending())
+    if (connection !== null) finishLater(this, connection, connection.pending())
   } else if (this[kNeedDrain]) {
-    if (!ret) return this[kConnection]?.notifyDrain()
+    if (!ret) return connection?.notifyDrain()
     this[kNeedDrain] = false
     this.emit('drain')
   }
 }
 
 OutgoingMessage.prototype._flushOutput = function _flushOutput (socket) {
-  return flushQueue(this, finishAnyway) < this[kHighWaterMark]
+  return flushQueue(this) < this[kHighWaterMark]
 }
 
 // ---------------------------------------------------------------------------------------------------- the rest
@@ -335,35 +343,22 @@ OutgoingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
 /** Destroys the message and its socket. */
 OutgoingMessage.prototype.destroy = function destroy (error) {
   if (this.destroyed) return this
-  this.destroyed = true
-  this[kErrored] = error
-  if (this[kChunkedBuffer] !== null && versions.tickMergesChunks) {
-    dropHeld(this)
-    if (isForeign(this)) this[kSocket].uncork?.()
-    // What had left the message before is not lost.
-    else this[kConnection]?.uncork()
-  }
   const connection = this[kConnection]
-  if (this[kSocket] === undefined && connection && connection.socket === null && !error) {
-    connection.destroy()
-    return this
+  if (this[kNative] === true && connection !== null && this[kChunkedBuffer] === null) {
+    // There may be no socket to be destroyed. And what was ended is with the connection, which tells of it.
+    const isUnseen = connection.socket === null && !error
+    if (isUnseen || this.finished) {
+      this.destroyed = true
+      this[kErrored] = error
+      if (isUnseen) connection.destroy()
+      else this.socket.destroy(error)
+      return this
+    }
   }
-  const { socket } = this
-  if (socket) {
-    socket.destroy(error)
-  } else if (versions.destroyClosesWithoutSocket) {
-    process.nextTick(closeUnsent, this)
-  } else {
-    this.once('socket', (socket) => socket.destroy(error))
-  }
-  return this
-}
-
-/** A message that was destroyed before it had a socket. ClientRequest reports by itself. */
-function closeUnsent (message) {
-  if (message._closed || message[kHeadFlags] !== 0) return
-  message._closed = true
-  message.emit('close')
+  // Core uncorks first: what had left the message before is not lost.
+  if (this[kNative] === true && this[kChunkedBuffer] !== null) connection?.uncork()
+  leaveToCore(this)
+  return cores.OutgoingMessage.destroy.call(this, error)
 }
 
 OutgoingMessage.prototype.pipe = function pipe () {
@@ -389,9 +384,9 @@ if (versions.httpValidation) {
 }
 
 leaveCores(OutgoingMessage.prototype, 'OutgoingMessage', [
-  'setHeader', 'getHeader', 'hasHeader', 'removeHeader', 'headersSent', 'writableEnded',
-  'write', 'end', '_storeHeader', '_send', '_writeRaw', '_finish', '_implicitHeader'
-])
+  'setHeader', 'getHeader', 'hasHeader', 'removeHeader', 'headersSent', 'writableEnded', 'socket',
+  'write', 'end', 'cork', 'uncork', '_storeHeader', '_send', '_writeRaw', '_flush', '_finish', '_implicitHeader'
+], ['writableFinished', 'writableLength', 'writableHighWaterMark', 'writableCorked', 'writableNeedDrain', '_flushOutput'])
 
 /**
  * The `uniqueHeaders` option as a set.
@@ -405,7 +400,7 @@ function parseUniqueHeadersOption (names) {
 
 /** Sends a 1xx block, or queues it until it is this message's turn. @returns {boolean} as write() */
 function sendInformational (message, block, callback) {
-  if (message._writeRaw !== _writeRaw || isForeign(message)) return message._writeRaw(block, 'ascii', callback)
+  if (leaves(message)) return message._writeRaw(block, 'ascii', callback)
   if (typeof callback !== 'function') callback = null
   return deliver(message, INFORMATIONAL, block, undefined, null, -1, callback) < message[kHighWaterMark]
 }

@@ -30,7 +30,7 @@ function setTimeoutThrough (socket, args) {
 }
 
 /** net's own method resets handles of its own only, and destroys a socket without one. */
-function resetThrough (socket) {
+function resetThrough (socket, reset) {
   const { _handle: handle } = socket
   let isMeant = false
   socket._handle = null
@@ -39,14 +39,11 @@ function resetThrough (socket) {
     return socket
   }
   try {
-    return net.Socket.prototype.resetAndDestroy.call(socket)
+    net.Socket.prototype.resetAndDestroy.call(socket)
   } finally {
     delete socket.destroy
     socket._handle = handle
-    if (isMeant) {
-      handle.isReset = true
-      socket.destroy()
-    }
+    if (isMeant) reset(socket)
   }
 }
 

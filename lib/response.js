@@ -6,6 +6,7 @@ const diagnostics = require('node:diagnostics_channel')
 const { sendFlags } = require('./binding')
 const { OutgoingMessage, sendInformational } = require('./outgoing')
 const { checkValue } = require('./outgoing-head')
+const { tellFinished } = require('./outgoing-core')
 const { ownSocket } = require('./outgoing-state')
 const { STATUS_CODES, lowerToken, isUnusual, hasInvalidChar } = require('./common')
 const { cores, isCores, leaveCores } = require('./core-messages')
@@ -14,7 +15,7 @@ const { validateInteger, validateObject } = require('./validators')
 const measure = require('./measure')
 const versions = require('./versions')
 const {
-  kConnection, kFinished, kLastFlags, kListenersShown, kOutHeaders, kSocket, kUnusual, kValidation
+  kConnection, kFinished, kLastFlags, kListenersShown, kOutHeaders, kUnusual, kValidation
 } = require('./symbols')
 
 const createdChannel = diagnostics.channel('http.server.response.created')
@@ -60,25 +61,20 @@ ServerResponse.prototype._finish = function _finish () {
 
 /** The exchange is over; the connection goes on to the next. */
 ServerResponse.prototype[kFinished] = function () {
-  // Whose socket's write() was replaced is carried by the socket.
-  const connection = this[kConnection] ?? this[kSocket]?.[kConnection]
-  if (connection !== null && connection !== undefined) connection.finishExchange(this)
+  this[kConnection]?.finishExchange(this)
 }
 
 const { on: ownOn } = ServerResponse.prototype
 
-/** Core's way to learn that the exchange is over is a listener; ours is kFinished. */
-function onFinish () {}
-
-/** Shows that listener to those who look how others listen. */
+/** Core's way to learn that the exchange is over is a listener; ours is kFinished. Shows it to those who look how others listen. */
 function announceListeners (response) {
-  if (response.on !== ownOn) response.on('finish', onFinish)
+  if (response.on !== ownOn) response.on('finish', tellFinished)
 }
 
 ServerResponse.prototype[kListenersShown] = function (event, listeners) {
   // What a server made has a limit of requests, if it is none.
-  if (event !== 'finish' || this._maxRequestsPerSocket === undefined || listeners.includes(onFinish)) return listeners
-  return [onFinish, ...listeners]
+  if (event !== 'finish' || this._maxRequestsPerSocket === undefined || listeners.includes(tellFinished)) return listeners
+  return [tellFinished, ...listeners]
 }
 
 // ------------------------------------------------------------------------------------------------- the socket
@@ -286,7 +282,7 @@ if (versions.writeInformation) {
 
 if (versions.httpValidation) {
   ServerResponse.prototype[kValidation] = function () {
-    return this[kConnection]?.server ?? this.req?.[kConnection]?.server ?? this[kSocket]?.server
+    return this[kConnection]?.server ?? this.req?.[kConnection]?.server ?? this.socket?.server
   }
 }
 

@@ -7,7 +7,6 @@
  */
 
 const diagnostics = require('node:diagnostics_channel')
-const net = require('node:net')
 const { process, elapsed } = require('./host')
 const { native, headFlags } = require('./binding')
 const { Connection } = require('./connection')
@@ -21,16 +20,14 @@ const { failureMembers } = require('./server-failure')
 const { endMembers } = require('./server-end')
 const { idleMembers } = require('./idle-times')
 const { Parser } = require('./parser')
-const { tellAnswered, onDrain } = require('./replaced-write')
+const { tellAnswered, onDrain } = require('./outgoing-core')
 const versions = require('./versions')
 const {
-  kConnection, kSocket, kNeedDrain, kReceive, kComplete, kDrained, kDetachSignal, kIncomingMessage, kConnections
+  kConnection, kNative, kSocket, kNeedDrain, kReceive, kComplete, kDrained, kDetachSignal, kIncomingMessage, kConnections
 } = require('./symbols')
 
 const { BODY, UPGRADE, SURPLUS } = headFlags
 const { METHODS } = native
-
-const { write: socketWrite } = net.Socket.prototype
 
 const finishChannel = diagnostics.channel('http.server.response.finish')
 
@@ -58,9 +55,6 @@ function ServerConnection (id, stream, server, listener) {
   this.resource = null
   /** The body of a request is arriving behind which the connection leaves HTTP (lib/server-upgrade.js). */
   this.switching = null
-  this.ownWrite = stream === null ? socketWrite : stream.write
-  /** Responses go through the socket's write(), which somebody has replaced. */
-  this.isThrough = false
   /** 'connection' is being emitted, and its listeners that come before the server's own are called. */
   this.isOffered = false
   /** It has left HTTP, but owes answers to requests from before. */
@@ -118,6 +112,8 @@ ServerConnection.prototype.getSocket = function getSocket () {
   }
   if (this.current !== null) socket.on('close', onCarrierClose)
   if (this.givenUp && this.id !== -1) socket.destroy()
+  // Our side was ended before there was a socket to be ended.
+  else if (this.outputEnded) socket._writableState.ending = socket._writableState.ended = true
   return socket
 }
 
@@ -131,7 +127,7 @@ ServerConnection.prototype.listenersShown = function listenersShown (event, list
     case 'data':
       return this.tapped ? listeners : [onSocketEvent, ...listeners]
     case 'drain':
-      return this.isThrough ? listeners : [onSocketEvent, ...listeners]
+      return [onSocketEvent, ...listeners.filter((listener) => listener !== onDrain)]
     case 'timeout':
     case 'pause':
     case 'resume':
@@ -207,7 +203,7 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   if (!hasBody) this.began = 0
   if (hasBody) this.receiving = request
   this.incoming = request
-  if (this.needDrain || this.outgoingData !== 0 || this.isThrough) this.throttle()
+  if (this.needDrain || this.outgoingData !== 0 || this.socket !== null) this.throttle()
   let detached = false
   try {
     detached = this.run(exchange, this, request, flags)
@@ -227,7 +223,7 @@ function isPatched (response) {
 
 /** Gives the connection to a response whose turn it is. */
 ServerConnection.prototype.attach = function attach (response) {
-  if (this.stream !== null || isPatched(response)) {
+  if (this.stream !== null || isPatched(response) || response[kNative] !== true) {
     response.assignSocket(this.getSocket())
     this.current = response
     this.socket.on('close', onCarrierClose)
@@ -269,7 +265,7 @@ ServerConnection.prototype.tellDrained = function tellDrained () {
 
 /** A client that asks faster than it reads is not read from. */
 ServerConnection.prototype.throttle = function throttle () {
-  const isFull = this.needDrain || (this.isThrough && this.socket.writableNeedDrain)
+  const isFull = this.needDrain || this.socket?.writableNeedDrain === true
   if (this.heldBack || (!isFull && this.outgoingData < this.highWaterMark)) return
   this.heldBack = true
   if (this.socket !== null) this.socket._paused = true
@@ -284,8 +280,8 @@ ServerConnection.prototype.slacken = function slacken () {
   this.goOn()
 }
 
-ServerConnection.prototype.takes = function takes (pending) {
-  const at = Connection.prototype.takes.call(this, pending)
+ServerConnection.prototype.takes = function takes () {
+  const at = Connection.prototype.takes.call(this)
   if (at !== 0) this.needDrain = true
   return at
 }
@@ -298,7 +294,7 @@ ServerConnection.prototype.notifyDrain = function notifyDrain () {
 /** The last byte of a response was handed over: the next takes its place. */
 ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (response !== this.current) return
-  if (response[kConnection] === null) tellAnswered(this)
+  if (response[kNative] !== true) tellAnswered(this)
   const request = response.req
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })

@@ -10,10 +10,9 @@ const { native } = require('./binding')
 const { connectionReset, systemError } = require('./errors')
 const { failEndCallbacks } = require('./outgoing')
 const { failBuffered, failWaiting } = require('./outgoing-callbacks')
-const { releaseHeld } = require('./outgoing-held')
 const { closeResponse } = require('./response')
 const versions = require('./versions')
-const { kChunkedBuffer, kConnections, kWritableFinished } = require('./symbols')
+const { kConnections, kWritableFinished } = require('./symbols')
 
 /** What became of output that will not be written. */
 const ECANCELED = -constants.errno.ECANCELED
@@ -48,9 +47,6 @@ members.endInput = function endInput () {
 }
 
 members.endOutput = function endOutput () {
-  const { current } = this
-  // The end of a stream uncorks it.
-  if (!versions.corkMergesChunks && current !== null && current[kChunkedBuffer] !== null) releaseHeld(current)
   this.outputEnded = true
   if (this.socket !== null) this.socket.end()
   else this.shutdown()

@@ -93,7 +93,7 @@ members.fail = function fail (error) {
   const { current } = this
   // Parts that the message keeps until the end of the tick count as sent, and are lost.
   const isCorked = current?.[kCorked] > 0 || this.socket?.writableCorked > 0
-  if (this.isWritable() && !isCorked && (current === null || !(current._headerSent || current[kChunkedBuffer] !== null))) {
+  if (this.isWritable() && !isCorked && (current === null || !(current._headerSent || current[kChunkedBuffer]?.length > 0))) {
     this.writeRaw(ANSWERS[error.code] ?? BAD_REQUEST, false)
   }
   this.outputEnded = true

@@ -7,12 +7,14 @@
  * carries the raw stream, or becomes Node's own (lib/handover.js): then it has no connection, and its methods are net's.
  * Knows nothing of server or client: both call, from their `on…` methods,
  *
- *   socket.connected() · received(chunk) · ended() · drained() · timedOut() · disconnected(errno, syscall)
+ *   socket.connected() · received(chunk) · ended() · drained() · finished() · timedOut() · disconnected(errno, syscall)
  *
  * and `socket.detached(isKnown)` when the connection has left HTTP.
  */
 
+const { AsyncResource } = require('node:async_hooks')
 const net = require('node:net')
+const { constants } = require('node:os')
 const { Readable } = require('node:stream')
 const { Buffer, process, queueMicrotask } = require('./host')
 const { native, atClosePhase } = require('./binding')
@@ -20,7 +22,11 @@ const { Connection } = require('./connection')
 const { codes, coded, systemError } = require('./errors')
 const { isReplaced, resetThrough, setTimeoutThrough } = require('./replaced-methods')
 const { validateFunction, timerDuration } = require('./validators')
+const versions = require('./versions')
 const { kConnection, kWaiting } = require('./symbols')
+
+const ECANCELED = -constants.errno.ECANCELED
+const WRITE = 2
 
 /**
  * What net.Socket's prototype expects below it.
@@ -53,12 +59,18 @@ Handle.prototype.readStop = function readStop () {
 Handle.prototype.shutdown = function shutdown (request) {
   const { connection } = this
   keepProcess(connection, this, true)
-  connection.shutdown()
+  // In the middle of a message: core's loop goes on reading what is there before it ends our side.
+  const readsOn = connection.id !== -1 && isReceiving(connection)
+  connection.shutdown(readsOn)
   const done = () => {
     if (isResting(connection.socket)) keepProcess(connection, this, false)
     request.oncomplete(0)
   }
-  if (connection.id === -1 || isTaken(connection)) {
+  if (readsOn) {
+    const { socket } = connection
+    socket[kWaiting] ??= []
+    socket[kWaiting].push({ at: Infinity, callback: done, resource: new AsyncResource('SHUTDOWNWRAP') })
+  } else if (connection.id === -1 || isTaken(connection)) {
     // As late as libuv tells: what ticks there are go first, but no other packet does.
     process.nextTick(queueMicrotask, done)
   } else {
@@ -73,11 +85,15 @@ Handle.prototype.shutdown = function shutdown (request) {
  */
 Handle.prototype.close = function close (callback) {
   const { connection } = this
-  const closed = () => {
+  const tell = () => {
+    tellTaken(connection.socket, takenBy(connection))
+    // libuv cancels what its handle has, of which older releases do not tell.
+    failWaiting(connection.socket, versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null)
     connection.failWrites()
     callback?.()
     connection.afterClose?.()
   }
+  const closed = () => connection.runForSocket(tell)
   process.nextTick(failBuffered, connection)
   if (connection.id === -1 && !connection.isConnecting()) {
     atClosePhase(closed)
@@ -237,7 +253,9 @@ function addsPending (name) {
   Object.defineProperty(NativeSocket.prototype, name, {
     get () {
       const own = inherited.call(this)
-      return own === undefined ? own : own + (ownConnection(this)?.shownPending() ?? 0)
+      if (own === undefined) return own
+      // What waits here was counted by the stream.
+      return this[kWaiting] === null ? own + (ownConnection(this)?.shownPending() ?? 0) : own
     },
     configurable: true
   })
@@ -266,14 +284,42 @@ function isResting (socket) {
 
 /** Does all that was said count as taken? Asked of the connection itself: what its message still has to say is another matter. */
 function isTaken (connection) {
-  return Connection.prototype.takes.call(connection, 0) === 0
+  return Connection.prototype.takes.call(connection) === 0
 }
 
-/** Calls back when all that was said is taken. */
+/** Is a message of the peer's under way? */
+function isReceiving ({ receiving }) {
+  return receiving !== undefined && receiving !== null
+}
+
+/** Calls back when all that was said is taken: in the async context of now, as core's write requests do. */
 function wait (connection, callback) {
   const { socket } = connection
   socket[kWaiting] ??= []
-  socket[kWaiting].push({ at: Connection.prototype.takes.call(connection, 0), callback })
+  socket[kWaiting].push({ at: Connection.prototype.takes.call(connection), callback, resource: new AsyncResource('WRITEWRAP') })
+}
+
+/** Bytes that count as taken; the end of our side is behind all of them. */
+function takenBy (connection) {
+  return Math.min(connection.taken(), Number.MAX_SAFE_INTEGER)
+}
+
+/** Tells those whose bytes are taken. */
+function tellTaken (socket, taken) {
+  const waiting = socket[kWaiting]
+  if (waiting === null) return
+  const first = waiting.findIndex(({ at }) => at > taken)
+  socket[kWaiting] = first === -1 ? null : waiting.slice(first)
+  const due = first === -1 ? waiting : waiting.slice(0, first)
+  for (const { callback, resource } of due) resource.runInAsyncScope(callback, undefined, null)
+}
+
+/** Tells the others what became of their bytes. */
+function failWaiting (socket, error) {
+  const waiting = socket[kWaiting]
+  if (waiting === null) return
+  socket[kWaiting] = null
+  for (const { callback, resource } of waiting) resource.runInAsyncScope(callback, undefined, error)
 }
 
 /** net.Socket's way to its handle, for single chunks and batches. */
@@ -284,6 +330,8 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
     this._pendingEncoding = encoding
     const connected = () => {
       this.off('close', closed)
+      // What the connection holds was said before.
+      this[kConnection].establish()
       this._writeGeneric(writev, data, encoding, callback)
     }
     const closed = () => callback(coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
@@ -399,12 +447,18 @@ NativeSocket.prototype.listenerCount = function listenerCount (event, listener) 
   return listener ? found.filter((one) => one === listener).length : found.length
 }
 
-/** Closes with RST. */
+/** Closes with RST: net's own does, but that it knows handles of its own only. */
 NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
-  if (isHandedOver(this) || !this._handle) return net.Socket.prototype.resetAndDestroy.call(this)
-  if (isReplaced('resetAndDestroy')) return resetThrough(this)
-  this._handle.isReset = true
-  return this.destroy()
+  const connection = ownConnection(this)
+  if (connection === null || !this._handle || connection.isPipe()) return net.Socket.prototype.resetAndDestroy.call(this)
+  if (isReplaced('resetAndDestroy')) resetThrough(this, reset)
+  else reset(this)
+  return this
+}
+
+function reset (socket) {
+  if (socket.connecting) socket.once('connect', () => socket._reset())
+  else socket._reset()
 }
 
 // ------------------------------------------------------------------------------------- from the connection
@@ -461,13 +515,12 @@ NativeSocket.prototype.ended = function ended () {
 
 /** More of what was said is taken. */
 NativeSocket.prototype.drained = function drained () {
-  const waiting = this[kWaiting]
-  if (waiting === null) return
-  const taken = this[kConnection].taken()
-  const first = waiting.findIndex(({ at }) => at > taken)
-  this[kWaiting] = first === -1 ? null : waiting.slice(first)
-  const due = first === -1 ? waiting : waiting.slice(0, first)
-  for (const { callback } of due) callback()
+  if (this[kWaiting] !== null) tellTaken(this, takenBy(this[kConnection]))
+}
+
+/** Our side has ended, behind what was read before. */
+NativeSocket.prototype.finished = function finished () {
+  tellTaken(this, Infinity)
 }
 
 /** The connection was idle for the time set. */
@@ -481,10 +534,9 @@ NativeSocket.prototype.timedOut = function timedOut () {
  * @param {number} syscall as in docs/BOUNDARY.md
  */
 NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
-  const callbacks = this[kWaiting]
-  this[kWaiting] = null
   const error = errno === 0 ? undefined : systemError(errno, syscall)
-  if (callbacks !== null) for (const { callback } of callbacks) callback(error ?? new codes.ERR_SOCKET_CLOSED())
+  tellTaken(this, takenBy(this[kConnection]))
+  failWaiting(this, error ?? new codes.ERR_SOCKET_CLOSED())
   // Its handle finds the connection closed, and sees to 'close' by itself.
   if (!this.destroyed) this.destroy(error)
 }

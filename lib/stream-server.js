@@ -1,14 +1,15 @@
 'use strict'
 
 /**
- * HTTP over a JS stream: a connection that tokio does not carry. The stream's bytes are fed to the native protocol,
- * and what that says is written to the stream (lib/connection.js); the stream's events are the connection's.
+ * HTTP over a JS stream: a connection that tokio does not carry. The stream's bytes are fed to the native protocol, core's
+ * own methods write the responses to it (lib/outgoing-core.js), and the stream's events are the connection's.
  */
 
 const { elapsed } = require('./host')
 const { native, connections } = require('./binding')
 const { ServerConnection, onCarrierClose } = require('./server-connection')
 const { newResource } = require('./exchange')
+const { onDrain } = require('./outgoing-core')
 const { Parser } = require('./parser')
 const { codes } = require('./errors')
 const { kConnection, kConnections, kParserConfig } = require('./symbols')
@@ -43,7 +44,7 @@ function serveStream (server, stream) {
   stream.on('close', onStreamClose)
   stream.on('error', onStreamError)
   stream.on('timeout', onStreamTimeout)
-  stream.on('drain', onStreamDrain)
+  stream.on('drain', onDrain)
   return connection
 }
 
@@ -59,7 +60,7 @@ function stopListening ({ stream }) {
   stream.removeListener('close', onStreamClose)
   stream.removeListener('error', onStreamError)
   stream.removeListener('timeout', onStreamTimeout)
-  stream.removeListener('drain', onStreamDrain)
+  stream.removeListener('drain', onDrain)
 }
 
 function onStreamData (chunk) {
@@ -97,17 +98,6 @@ StreamConnection.prototype.consumes = function consumes () {
 
 function onStreamTimeout () {
   this[kConnection].onTimeout()
-}
-
-function onStreamDrain () {
-  const connection = this[kConnection]
-  if (connection.needDrain) connection.onDrain()
-}
-
-/** 'drain' is listened for anyway; anything else that frees a writer is Connection's. */
-StreamConnection.prototype.notifyDrain = function notifyDrain () {
-  if (this.stream.writableNeedDrain && !this.detached) this.needDrain = true
-  else ServerConnection.prototype.notifyDrain.call(this)
 }
 
 /** The stream is somebody else's now, who may know it already. */

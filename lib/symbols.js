@@ -53,7 +53,7 @@ module.exports = {
   kBytesWritten: slot('kBytesWritten'),
   kHighWaterMark: slot('kHighWaterMark'),
   kRejectNonStandardBodyWrites: slot('kRejectNonStandardBodyWrites'),
-  /** Body parts held back by cork(): { data, encoding, callback }. */
+  /** Body parts that wait for the end of the tick: { data, encoding, callback, size }; core's own list while core sends. */
   kChunkedBuffer: slot('kChunkedBuffer'),
   kChunkedLength: slot('kChunkedLength'),
   /** The socket; undefined while the connection has one that nobody has asked for. */
@@ -78,8 +78,8 @@ module.exports = {
   kHeadFlags: own('kHeadFlags'),
   /** Flags that a subclass adds to END when `_last` is set (LAST); 0 on the prototype. */
   kLastFlags: own('kLastFlags'),
-  /** The message frames itself: its `_send` is somebody else's. */
-  kPlain: own('kPlain'),
+  /** Message -> true while its parts leave as calls of its Connection; else core's methods send it (lib/outgoing-core.js). */
+  kNative: own('kNative'),
   /** Message -> called by the connection when all output was taken. */
   kDrained: own('kDrained'),
   /** Message -> called when the last byte was handed over, just before 'finish'. */

@@ -152,16 +152,18 @@ class Run {
     return peer
   }
 
-  /** A raw server; `serve` gets a Peer for each connection. Returns its port. */
-  async origin (serve) {
+  /** A raw server, on a port or a path; `serve` gets a Peer for each connection. Returns its port. */
+  async origin (serve, path) {
     const server = net.createServer({ allowHalfOpen: true }, (socket) => {
       const peer = new Peer(socket)
       this.peers.push(peer)
       Promise.resolve(serve(peer)).catch((error) => this.fail(error))
     })
     this.servers.push(server)
-    server.listen(0, '127.0.0.1')
+    if (path === undefined) server.listen(0, '127.0.0.1')
+    else server.listen(path)
     await once(server, 'listening')
+    if (path !== undefined) return
     this.port = server.address().port
     this.mask(this.port, 'port')
     return this.port

@@ -82,7 +82,7 @@ test('whoever sends empty lines only is told that it takes too long, as with cor
     let received = ''
     socket.on('data', (chunk) => { received += chunk }).on('error', () => {})
     const timer = setInterval(() => socket.write('\r\n'), 50)
-    await once(socket, 'close')
+    await new Promise((resolve) => socket.on('close', resolve))
     clearInterval(timer)
     child.kill()
     return received

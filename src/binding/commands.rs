@@ -142,14 +142,21 @@ pub(super) const EXPORTS: [(&CStr, Function); 41] = [
         Ok(Some(scope.buffer(&head)?))
     }),
     (c"shutdown", |environment, scope, arguments| {
-        say(environment, scope, arguments, Connection::shutdown)
+        let tells = scope.bool(arguments[1])?;
+        say(environment, scope, arguments, |connection| {
+            connection.shutdown(tells)
+        })
     }),
     (c"close", |environment, scope, arguments| {
         say(environment, scope, arguments, Connection::close)
     }),
     (c"destroy", |environment, scope, arguments| {
         environment.closes(scope)?;
-        say(environment, scope, arguments, Connection::destroy)
+        let receives = scope.bool(arguments[1])?;
+        let unheard = scope.bool(arguments[2])?;
+        say(environment, scope, arguments, |connection| {
+            connection.destroy(unheard || receives && connection.is_unheard())
+        })
     }),
     (c"closes", |environment, scope, _| {
         environment.closes(scope)?;

@@ -24,6 +24,7 @@ const TIMEOUT: i32 = 10;
 const RAW: i32 = 11;
 const CONNECTED: i32 = 12;
 const EXPIRED: i32 = 13;
+const FIN: i32 = 14;
 
 // Flags of DATA.
 const PART: i32 = 1;
@@ -216,6 +217,7 @@ impl Encoder {
                     (CLOSED, id, [errno, syscall as i32, 0, 0, 0])
                 }
                 Event::Drain { id } => (DRAIN, id, [0; 5]),
+                Event::Fin { id } => (FIN, id, [0; 5]),
                 Event::Timeout { id } => (TIMEOUT, id, [0; 5]),
                 Event::Connected { id } => (CONNECTED, id, [0; 5]),
                 Event::Expired { id, deadline } => (EXPIRED, id, [deadline as i32, 0, 0, 0, 0]),

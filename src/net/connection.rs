@@ -150,10 +150,26 @@ impl Connection {
         state.paused = false;
     }
 
-    pub(crate) fn shutdown(&self) {
+    /// Ends our side when all output is written. With `tells` FIN follows, behind what was read before it went out.
+    pub(crate) fn shutdown(&self, tells: bool) {
         let mut state = self.lock();
+        if state.is_over() {
+            // CLOSED tells.
+            return;
+        }
+        if tells && state.fin == Fin::Sent {
+            self.tell_fin();
+        } else {
+            state.tells_fin |= tells;
+        }
         if state.fin == Fin::None {
             state.fin = Fin::Wanted;
+        }
+    }
+
+    pub(super) fn tell_fin(&self) {
+        if let Some(thread) = self.thread() {
+            thread.queue.push(Event::Fin { id: self.id });
         }
     }
 
@@ -161,12 +177,22 @@ impl Connection {
         self.end(Ending::AfterOutput);
     }
 
+    /// Waits something that was read for JavaScript to look at it?
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.unread.load(Ordering::Relaxed) > 0
+    }
+
     /// Ends the connection at once. What counts as taken still reaches the peer: see `linger`.
     ///
     /// The peer learns of it in this call, as where sockets close in the call: it may be about to use the connection
     /// again, or to hear of something else first. Not so where something is on its way out, or waits to be read and
-    /// would not be: the peer then learns of that when the socket closes, by RST.
-    pub(crate) fn destroy(&self) {
+    /// would not be: the peer then learns of that when the socket closes, by RST. With `unheard` JavaScript has been given
+    /// more of what was read, and will not look at it: where sockets are read in the loop, the kernel still has that.
+    pub(crate) fn destroy(&self, unheard: bool) {
+        if unheard && self.role == proto::Role::Server && self.lock().is_refused() {
+            self.end(Ending::Reset);
+            return;
+        }
         if self.has_output() {
             // Where sockets are written in the call, the kernel has what was said before.
             self.flush_from_js();

@@ -11,6 +11,7 @@ use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use socket2::Socket;
 use tokio::time::Sleep;
 
 use super::batch::{READ, ReadBuffer, read_buffer};
@@ -157,8 +158,18 @@ impl Driver {
                     connection.parse_waiting(&mut state, &mut batch, Instant::now());
                 }
                 Duty::Fin => {
-                    state.fin = Fin::Sent;
                     let socket = state.socket();
+                    if state.reads_before_fin() && connection.has_window() {
+                        drop(state);
+                        if let Some(socket) = socket {
+                            self.read_on(&socket);
+                        }
+                        continue;
+                    }
+                    state.fin = Fin::Sent;
+                    if std::mem::take(&mut state.tells_fin) {
+                        connection.tell_fin();
+                    }
                     drop(state);
                     if let Some(socket) = socket {
                         // ENOTCONN: the peer is gone already, which reading will tell.
@@ -202,6 +213,44 @@ impl Driver {
         }
     }
 
+    /// Reads once.
+    fn read(&self, socket: &Socket) -> io::Result<usize> {
+        self.connection.reading.store(true, Ordering::SeqCst);
+        let result = SCRATCH.with_borrow_mut(|scratch| {
+            let len = (&*socket).read(&mut scratch[..])?;
+            let mut state = self.connection.lock();
+            let now = Instant::now();
+            state.timing.active(now);
+            state.bytes_read += len as u64;
+            state.filled = len == READ;
+            let mut batch = self.shared.queue.lock();
+            if len == 0 {
+                state.eof = true;
+                self.connection.receive_eof(&mut state, &mut batch);
+            } else {
+                batch.read(scratch, len, |batch, packet| {
+                    self.connection
+                        .receive_packet(&mut state, packet, batch, now);
+                });
+            }
+            Ok(len)
+        });
+        self.connection.reading.store(false, Ordering::SeqCst);
+        result
+    }
+
+    /// Reads what the kernel has before FIN goes out, for as long as reads fill their buffer.
+    fn read_on(&self, socket: &Socket) {
+        for _ in 0..READS_PER_TURN {
+            let fills = matches!(self.read(socket), Ok(READ));
+            if !fills {
+                break;
+            }
+        }
+        // Of an error the reactor tells, and more than that has its turn with what comes later.
+        self.connection.lock().filled = false;
+    }
+
     /// Reads until there is no more, nobody wants more, or others should have their turn.
     fn poll_read(
         &mut self,
@@ -216,34 +265,15 @@ impl Driver {
                 Ok(guard) => guard,
                 Err(error) => return Poll::Ready(Err(self.fail(&error, Syscall::Read))),
             };
-            self.connection.reading.store(true, Ordering::SeqCst);
-            let result = SCRATCH.with_borrow_mut(|scratch| {
-                let len = (&**socket.get_ref()).read(&mut scratch[..])?;
-                if len < READ {
+            match self.read(socket.get_ref()) {
+                Ok(READ) => self.shared.queue.publish_if_many(),
+                Ok(len) => {
                     // The kernel has no more: spare the read that would say so. An end of stream stays ready.
                     guard.clear_ready();
+                    if len == 0 {
+                        return Poll::Ready(Ok(()));
+                    }
                 }
-                let mut state = self.connection.lock();
-                let now = Instant::now();
-                state.timing.active(now);
-                state.bytes_read += len as u64;
-                let mut batch = self.shared.queue.lock();
-                if len == 0 {
-                    state.eof = true;
-                    self.connection.receive_eof(&mut state, &mut batch);
-                } else {
-                    batch.read(scratch, len, |batch, packet| {
-                        self.connection
-                            .receive_packet(&mut state, packet, batch, now);
-                    });
-                }
-                Ok(len)
-            });
-            self.connection.reading.store(false, Ordering::SeqCst);
-            match result {
-                Ok(0) => return Poll::Ready(Ok(())),
-                Ok(READ) => self.shared.queue.publish_if_many(),
-                Ok(_) => {}
                 Err(error) => match io::Error::kind(&error) {
                     io::ErrorKind::Interrupted => {}
                     io::ErrorKind::WouldBlock => guard.clear_ready(),

@@ -66,6 +66,10 @@ pub(crate) enum Event {
         id: u32,
         deadline: Deadline,
     },
+    /// FIN went out, behind what was read before.
+    Fin {
+        id: u32,
+    },
     /// The I/O thread lends the socket, or refuses to, or wants it back; nothing for JavaScript.
     Lent {
         id: u32,

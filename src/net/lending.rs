@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use socket2::{SockAddr, Socket};
 
-use super::batch::ReadBuffer;
+use super::batch::{READ, ReadBuffer};
 use super::connection::{Connection, errno};
 use super::dial::Dial;
 use super::event::{EventQueue, Syscall};
@@ -116,6 +116,7 @@ impl Connection {
                 }
                 state.timing.active(now);
                 state.bytes_read += len as u64;
+                state.filled = len == READ;
                 queue.lock().read(scratch, len, |batch, packet| {
                     self.receive_packet(&mut state, packet, batch, now);
                 });

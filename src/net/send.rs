@@ -142,6 +142,8 @@ impl Connection {
         if state.is_over() {
             return state.lose(body.len());
         }
+        // What was expected is the request that these bytes are of.
+        state.expected = false;
         state.append(body);
         state.output.untaken()
     }

@@ -14,6 +14,7 @@
 //! | a response ended, or a request began, while input waits | JS | the driver, by the flush that follows |
 //! | JavaScript took what filled a window | JS | the driver, by the flush that follows (`delivered`) |
 //! | what JavaScript waits for is taken | flush | the JS thread (`Drain`) |
+//! | FIN went out | driver | the JS thread (`Fin`), if it asked to hear of it |
 //! | nothing connects or waits to be written | flush | the JS thread (`Rest`), if it holds the process for that |
 //!
 //! **Lock order.** A connection's state, then an event queue, then the list of those who wait for room in it. None is
@@ -126,6 +127,10 @@ pub(super) struct State {
     /// The peer has ended its side.
     pub(super) eof: bool,
     pub(super) fin: Fin,
+    /// `Fin` is to tell.
+    pub(super) tells_fin: bool,
+    /// The last read filled its buffer: the kernel may have more.
+    pub(super) filled: bool,
     pub(super) ending: Ending,
     pub(super) notice: Notice,
     /// JavaScript asks by itself, at the end of its tick, whether that has come: no DRAIN before.
@@ -170,6 +175,8 @@ impl State {
             paused,
             eof: false,
             fin: Fin::None,
+            tells_fin: false,
+            filled: false,
             ending: Ending::None,
             notice: Notice::None,
             asks: false,
@@ -374,6 +381,19 @@ impl State {
             return self.attention || self.flow == Flow::Blocked;
         }
         self.attention || self.flow == Flow::Blocked || self.duty(has_window) != Duty::Rest
+    }
+
+    /// Does core's loop, which goes on for as long as reads fill their buffer, read once more before FIN goes out?
+    pub(super) fn reads_before_fin(&self) -> bool {
+        self.filled && self.proto.receiving() && self.may_read()
+    }
+
+    /// Server: is there one request, to which nothing was said? Then nothing that the peer is to read is lost with a reset.
+    pub(super) fn is_refused(&self) -> bool {
+        !self.proto.is_answering()
+            && self.proto.outstanding() == 1
+            && self.fin == Fin::None
+            && self.is_written()
     }
 
     /// Ends the connection for whoever comes later; gives the socket to be dropped without the lock.

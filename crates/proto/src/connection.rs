@@ -254,6 +254,12 @@ impl Connection {
         }
     }
 
+    /// Has a message begun to go out that has not ended, or has the last one gone?
+    #[must_use]
+    pub fn is_answering(&self) -> bool {
+        self.send != Send::Idle
+    }
+
     /// Why the connection cannot serve another exchange, if it cannot (RFC 9112 §9.3). It may still
     /// have to finish the one at hand.
     ///

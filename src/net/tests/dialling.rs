@@ -36,7 +36,7 @@ fn a_dial_connects_or_says_why_not() {
     let (mut peer, _) = far.accept().unwrap();
     drop(far);
     connection.write_raw(Body::Copied(b"hello"));
-    connection.shutdown();
+    connection.shutdown(false);
     stage.attend(&connection);
     let mut said = String::new();
     peer.read_to_string(&mut said).unwrap();

@@ -107,7 +107,7 @@ fn idle_time_is_reported_once() {
     let peer = TcpStream::connect(address).unwrap();
     let connection = stage.accepted();
     assert!(matches!(stage.next(), (Event::Timeout { .. }, _)));
-    connection.destroy();
+    connection.destroy(false);
     stage.attend(&connection);
     assert!(matches!(stage.next(), (Event::Closed { .. }, _)));
     drop(peer);
@@ -165,7 +165,7 @@ fn what_counts_as_taken_reaches_a_slow_peer_though_the_connection_is_destroyed()
     assert_eq!(connection.take(connection.bytes_said(), false), 0);
     connection.write_raw(Body::Owned(Bytes::from(vec![b'y'; LEN])));
     stage.attend(&connection);
-    connection.destroy();
+    connection.destroy(false);
     stage.attend(&connection);
     assert!(matches!(stage.next(), (Event::Closed { errno: 0, .. }, _)));
     drop(transport);

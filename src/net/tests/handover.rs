@@ -177,9 +177,9 @@ fn a_socket_with_something_to_write_is_not_surrendered() {
 #[test]
 fn a_socket_that_ends_or_is_tapped_is_not_surrendered() {
     let says: [fn(&Connection); 4] = [
-        Connection::shutdown,
+        |connection| connection.shutdown(false),
         Connection::close,
-        Connection::destroy,
+        |connection| connection.destroy(false),
         Connection::tap,
     ];
     for say in says {

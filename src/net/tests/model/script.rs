@@ -256,11 +256,11 @@ impl Script {
         }
         match end {
             End::None => return,
-            End::Shutdown => self.connection.shutdown(),
+            End::Shutdown => self.connection.shutdown(false),
             End::Close => self.connection.close(),
             End::Destroy => {
                 self.promised = self.connection.taken();
-                self.connection.destroy();
+                self.connection.destroy(false);
             }
             End::Reset => self.connection.reset(),
         }
