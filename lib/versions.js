@@ -33,8 +33,6 @@ module.exports = Object.freeze({
   zeroConnectionsRefuses: has(22),
   /** Closing a socket fails the write that its handle has; before, it succeeded. */
   closedHandleTellsWrites: has(22),
-  /** Streams buffer 64 KiB instead of 16 by default. */
-  largeHighWaterMark: has(22),
   /** Too many fields end the connection with 431; before, the surplus was dropped. */
   headerOverflowRejects: has(26, { 22: 23, 24: 21, 25: Infinity }),
   /** What is dropped of too many fields are batches of the parser's; since, it is what is beyond the limit. */
@@ -106,8 +104,6 @@ module.exports = Object.freeze({
   writeHeaderWarns: major === 25,
   /** OutgoingMessage._headers and _headerNames, deprecated. */
   legacyHeaders: major < 24,
-  /** destroy() of a message without a socket closes it at once. */
-  destroyClosesWithoutSocket: has(26, { 24: 21, 25: Infinity }),
   /** A request that was sent and whose response has come leaves its connection alone when it is destroyed. */
   destroySparesConnection: has(26),
   /** Destroying a complete message needs no extra tick. */

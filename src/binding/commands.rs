@@ -36,7 +36,7 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 41] = [
+pub(super) const EXPORTS: [(&CStr, Function); 40] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -223,7 +223,6 @@ pub(super) const EXPORTS: [(&CStr, Function); 41] = [
         Ok(None)
     }),
     (c"receive", receive),
-    (c"take", take),
     (c"refListener", |environment, scope, arguments| {
         environment.hold_listener(scope, id(scope, arguments)?, true);
         Ok(None)
@@ -416,13 +415,4 @@ fn encoded(environment: &Environment, scope: Scope, batch: Batch, more: bool) ->
     scope.set(result, 1, values)?;
     scope.set(result, 2, scope.integer(i32::from(more))?)?;
     Ok(Some(result))
-}
-
-/// Driver two: what must be written to the stream; undefined for nothing.
-fn take(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
-    let output = environment.with(id(scope, arguments)?, |connection| connection.take_output())?;
-    if output.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(scope.buffer(&output)?))
 }

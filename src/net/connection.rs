@@ -294,11 +294,6 @@ impl Connection {
         }
     }
 
-    /// What must be written to the JS stream.
-    pub(crate) fn take_output(&self) -> Vec<u8> {
-        self.lock().output.take_all()
-    }
-
     // The event queue.
 
     /// Events of this weight go into the queue.

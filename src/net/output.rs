@@ -152,7 +152,8 @@ impl Output {
         self.segments.append(&mut later.segments);
     }
 
-    /// Empties into one buffer: what driver two gives to the JS stream.
+    /// Empties into one buffer.
+    #[cfg(test)]
     pub(crate) fn take_all(&mut self) -> Vec<u8> {
         if self.segments.is_empty() && self.written == 0 {
             self.accepted = 0;
