@@ -209,6 +209,14 @@ function writeNow (connection) {
   touch()
 }
 
+/** A write of the socket's is made at once, as core's: is all that was said taken by that? */
+Connection.prototype.writesAtOnce = function writesAtOnce () {
+  if (this.id === -1 || this.corked) return false
+  const isTaken = native.writeNow(this.id) === 1
+  touch()
+  return isTaken
+}
+
 /** Bytes, of all that was ever said, that count as taken. */
 Connection.prototype.taken = function taken () {
   if (this.id === -1) return this.takenAtEnd

@@ -7,6 +7,7 @@
 const { EventEmitter } = require('node:events')
 const { process } = require('./host')
 const { settle } = require('./binding')
+const { codes } = require('./errors')
 const { isTaken, whenTaken, tellTaken } = require('./outgoing-callbacks')
 const { PENDING_MAX, isLost } = require('./outgoing-transmit')
 const versions = require('./versions')
@@ -91,7 +92,8 @@ function emitDrain (message) {
 /** Why the end does not count although the transport took it, on those Nodes that tell. */
 function flushError (message, error) {
   if (!versions.endCallbackGetsError) return null
-  return error || message[kErrored] || (message[kConnection]?.socket ?? message[kSocket])?.errored
+  const socket = message[kConnection]?.socket ?? message[kSocket]
+  return error || message[kErrored] || socket?.errored || (socket?._hadError ? new codes.ERR_STREAM_DESTROYED('end') : null)
 }
 
 /** The transport took all, or will never take it. */

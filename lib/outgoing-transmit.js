@@ -189,7 +189,10 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
  */
 function awaitOthers (message, callback) {
   const connection = message[kConnection]
-  if (connection === null || !(isWaiting(message) || connection.batch?.message === message)) return false
+  if (connection === null) return false
+  // Nor is there anything that a connection has taken that is still to be made.
+  if (connection.isConnecting()) connection.cork()
+  else if (!isWaiting(message) && connection.batch?.message !== message) return false
   afterSend(message, connection, connection.pending(), callback, true)
   return true
 }

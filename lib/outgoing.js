@@ -293,8 +293,8 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   const pending = carried || !isSent ? deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null) : 0
   this.finished = true
   if (carried) {
-    this._finish()
     finishLater(this, this[kConnection], pending)
+    this._finish()
   } else if (isSent) {
     process.nextTick(finishAnyway, this)
   }
@@ -316,8 +316,8 @@ OutgoingMessage.prototype._flush = function _flush () {
   const ret = this._flushOutput()
   const connection = this[kConnection]
   if (ended) {
-    this._finish()
     if (connection !== null) finishLater(this, connection, connection.pending())
+    this._finish()
   } else if (this[kNeedDrain]) {
     if (!ret) return connection?.notifyDrain()
     this[kNeedDrain] = false

@@ -212,7 +212,11 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
     throw error
   } finally {
     // As in core: complete when the handler's first turn is over, not before.
-    if (!hasBody && detached !== true && !request.complete && this.thrown === null) request[kComplete](undefined)
+    if (!hasBody && detached !== true && !request.complete && this.thrown === null) {
+      // Its events come of the parser's, unless nobody can hear any.
+      if (isTouched(request)) this.run(complete, request, undefined)
+      else request[kComplete](undefined)
+    }
   }
 }
 

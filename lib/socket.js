@@ -352,7 +352,7 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
   } else {
     writeChunk(connection, data, encoding)
   }
-  if (this[kWaiting] === null && isTaken(connection)) callback()
+  if (this[kWaiting] === null && (isTaken(connection) || connection.writesAtOnce())) callback()
   else wait(connection, callback)
 }
 
@@ -475,7 +475,9 @@ NativeSocket.prototype.connected = function connected () {
   this.emit('connect')
   connection.establish()
   this.emit('ready')
-  if (this.readable && !this.isPaused()) this.read(0)
+  // Whoever has paused it meanwhile stops HTTP, too.
+  if (this.isPaused()) connection.pause()
+  else if (this.readable) this.read(0)
 }
 
 /**

@@ -23,6 +23,7 @@ const programs = {
   'write, end()': ({ write, end }) => { write('a'); end() },
   'write, write, end(chunk)': ({ write, end }) => { write('a'); write('b'); end('c') },
   'write, empty write': ({ write }) => { write('a'); write('') },
+  'write, and an empty write in the next tick': ({ write }) => { write('a'); process.nextTick(() => process.nextTick(write, '')) },
   'write, and a write in the next tick': ({ write }) => { write('a'); process.nextTick(() => process.nextTick(write, 'b')) },
   'write, and the end in the next tick': ({ write, end }) => { write('a'); process.nextTick(() => process.nextTick(end)) },
   'flushHeaders, write': ({ request, write }) => { request.flushHeaders(); write('a') }

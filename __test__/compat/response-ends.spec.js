@@ -2,6 +2,7 @@
 
 /** Writes, ends and destroys in unusual orders: what is returned, who is told and when, and what is on the wire. */
 
+const { AsyncLocalStorage } = require('node:async_hooks')
 const { scenario } = require('../oracle')
 
 const EVENTS = ['prefinish', 'finish', 'close', 'error', 'drain']
@@ -251,4 +252,45 @@ scenario.server('a response that is destroyed while it waits, and ended then', a
     second.end((...values) => run.log('server', 'told end', ...values))
     await settled()
   })
+})
+
+scenario.server('what is put off at \'prefinish\' comes behind the end of the exchange', async (run) => {
+  let done
+  const over = new Promise((resolve) => { done = resolve })
+  await run.serve({}, (req, res) => {
+    run.watch('server', res, EVENTS)
+    res.on('prefinish', () => process.nextTick(() => run.log('server', 'put off', res.socket === null, res.writableFinished)))
+    res.on('close', done)
+    setImmediate(() => res.end('answer'))
+  })
+  run.dial().send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await over
+})
+
+scenario.server('the async context of the end of a request that is answered at once', async (run) => {
+  const storage = new AsyncLocalStorage()
+  const answers = {
+    'end()': (res) => res.end(),
+    'write(large) with callback, end()': (res) => { res.write('x'.repeat(65535), () => {}); res.end() },
+    'end() with the socket\'s \'drain\' listened for': (res) => { res.socket.on('drain', () => {}); res.end('x'.repeat(16384)) }
+  }
+  const closed = []
+  let requests = 0
+  let over
+  const all = new Promise((resolve) => { over = resolve })
+  const server = await storage.run('listen', () => run.serve({}, (req, res) => {
+    const [name, answer] = Object.entries(answers)[Number(req.url.slice(1))]
+    for (const event of ['end', 'close']) req.on(event, () => run.log(name, event, storage.getStore()))
+    closed.push(run.closed(req, res))
+    storage.run('handler', () => answer(res))
+    if (++requests === Object.keys(answers).length) over()
+  }))
+  server.keepAliveTimeout = 0
+  for (const index of Object.keys(answers).keys()) {
+    const handled = run.once(server, 'request')
+    run.dial().send(`GET /${index} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await handled
+    await closed[index]
+  }
+  await all
 })
