@@ -36,7 +36,7 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 41] = [
+pub(super) const EXPORTS: [(&CStr, Function); 42] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -199,6 +199,10 @@ pub(super) const EXPORTS: [(&CStr, Function); 41] = [
         environment.hold_while_working(scope, id);
         environment.hold_connection(scope, id, false);
         Ok(None)
+    }),
+    (c"isPipe", |environment, scope, arguments| {
+        let is_unix = environment.with(id(scope, arguments)?, |connection| connection.is_unix())?;
+        Ok(Some(scope.integer(i32::from(is_unix))?))
     }),
     (c"isIdle", |environment, scope, arguments| {
         let idleness =

@@ -263,6 +263,12 @@ impl Connection {
         }
     }
 
+    /// Is, or was, it a Unix socket?
+    pub(crate) fn is_unix(&self) -> bool {
+        let address = self.local_address();
+        address.map_or_else(|| self.lock().was_unix, |address| address.is_unix())
+    }
+
     pub(crate) fn peer_address(&self) -> Option<SockAddr> {
         self.transport().socket()?.peer_addr().ok()
     }

@@ -111,6 +111,8 @@ pub(super) enum Notice {
 pub(super) struct State {
     pub(super) proto: proto::Connection,
     pub(super) transport: Transport,
+    /// It was a Unix socket: JavaScript may ask before it hears that the connection has closed.
+    pub(super) was_unix: bool,
     pub(super) lending: Lending,
     pub(super) connecting: bool,
     pub(super) output: Output,
@@ -165,6 +167,7 @@ impl State {
             proto: proto::Connection::new(role, config),
             connecting: matches!(transport, Transport::Dialled(_)),
             transport,
+            was_unix: false,
             lending: Lending::None,
             output: Output::default(),
             flow: Flow::Open,
@@ -404,6 +407,8 @@ impl State {
         self.output = Output::default();
         self.input.clear();
         self.task = None;
+        let address = self.transport.socket().map(|socket| socket.local_addr());
+        self.was_unix = matches!(address, Some(Ok(address)) if address.is_unix());
         std::mem::replace(&mut self.transport, Transport::None)
     }
 
