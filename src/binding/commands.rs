@@ -11,7 +11,7 @@ use crate::net::connection::Connection;
 use crate::net::listener::set_keep_alive;
 use crate::net::message::{Block, Body, Head, Message};
 use crate::net::output::SEGMENT;
-use http_native_proto::{OutFraming, SendError};
+use http_native_proto::OutFraming;
 
 type Outcome = Result<Option<Value>, Failure>;
 
@@ -372,16 +372,11 @@ fn send(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outc
         cork: flags & flags::CORK != 0,
     };
     let pending = environment.with(id, |connection| connection.send(message))?;
-    let pending = match pending {
-        Ok(pending) => pending,
-        Err(SendError::BadBlock) => {
-            return Err(Failure::Throw(
-                "ERR_INVALID_CHAR",
-                "Invalid character in header content",
-            ));
-        }
-        // Node: what is said on a connection that has no place for it any more is dropped.
-        Err(_) => 0,
+    let Ok(pending) = pending else {
+        return Err(Failure::Throw(
+            "ERR_INVALID_CHAR",
+            "Invalid character in header content",
+        ));
     };
     environment.mark(id);
     Ok(Some(scope.number(pending as f64)?))

@@ -135,8 +135,6 @@ pub(super) struct State {
     pub(super) filled: bool,
     pub(super) ending: Ending,
     pub(super) notice: Notice,
-    /// JavaScript asks by itself, at the end of its tick, whether that has come: no DRAIN before.
-    pub(super) asks: bool,
     /// The process is held until nothing connects or waits to be written: `Rest` is to tell.
     pub(super) tells_rest: bool,
     /// Listed to be told when JavaScript has room for more, of all connections.
@@ -182,7 +180,6 @@ impl State {
             filled: false,
             ending: Ending::None,
             notice: Notice::None,
-            asks: false,
             tells_rest: false,
             starving: false,
             attention: false,
