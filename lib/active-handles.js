@@ -18,9 +18,9 @@ function isHeld ({ socket, givenUp }) {
   return Boolean(socket._handle?.isReferenced)
 }
 
-/** A Unix socket has no address. Of one that is being connected it is known where to. */
+/** As libuv's handles are called; of a connection that is being made it is known where to. */
 function nameOf ({ id, attempts }) {
-  const isPipe = attempts ? attempts.current.family === undefined : !native.address(id, false)
+  const isPipe = attempts ? attempts.current.family === undefined : native.isPipe(id) === 1
   return isPipe ? 'PipeWrap' : 'TCPSocketWrap'
 }
 

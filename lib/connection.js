@@ -152,7 +152,7 @@ Connection.prototype.runForSocket = function runForSocket (method, a, b) {
 
 /** Is it a Unix socket? */
 Connection.prototype.isPipe = function isPipe () {
-  return this.id !== -1 && this.stream === null && !native.address(this.id, false)
+  return this.id !== -1 && this.stream === null && native.isPipe(this.id) === 1
 }
 
 /** Is the way to the peer still being found? */

@@ -11,7 +11,7 @@ use crate::net::connection::Connection;
 use crate::net::listener::set_keep_alive;
 use crate::net::message::{Block, Body, Head, Message};
 use crate::net::output::SEGMENT;
-use http_native_proto::{OutFraming, SendError};
+use http_native_proto::OutFraming;
 
 type Outcome = Result<Option<Value>, Failure>;
 
@@ -36,7 +36,7 @@ mod flags {
 }
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 40] = [
+pub(super) const EXPORTS: [(&CStr, Function); 41] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -199,6 +199,10 @@ pub(super) const EXPORTS: [(&CStr, Function); 40] = [
         environment.hold_while_working(scope, id);
         environment.hold_connection(scope, id, false);
         Ok(None)
+    }),
+    (c"isPipe", |environment, scope, arguments| {
+        let is_unix = environment.with(id(scope, arguments)?, |connection| connection.is_unix())?;
+        Ok(Some(scope.integer(i32::from(is_unix))?))
     }),
     (c"isIdle", |environment, scope, arguments| {
         let idleness =
@@ -367,16 +371,11 @@ fn send(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outc
         cork: flags & flags::CORK != 0,
     };
     let pending = environment.with(id, |connection| connection.send(message))?;
-    let pending = match pending {
-        Ok(pending) => pending,
-        Err(SendError::BadBlock) => {
-            return Err(Failure::Throw(
-                "ERR_INVALID_CHAR",
-                "Invalid character in header content",
-            ));
-        }
-        // Node: what is said on a connection that has no place for it any more is dropped.
-        Err(_) => 0,
+    let Ok(pending) = pending else {
+        return Err(Failure::Throw(
+            "ERR_INVALID_CHAR",
+            "Invalid character in header content",
+        ));
     };
     environment.mark(id);
     Ok(Some(scope.number(pending as f64)?))

@@ -41,6 +41,9 @@ pub(crate) struct Connection {
     unread: AtomicUsize,
     /// The I/O thread reads, or has not told yet what it read.
     pub(super) reading: AtomicBool,
+    /// JavaScript asks by itself, at the end of its tick, whether what it waits for was taken: no DRAIN before. Changed by
+    /// its thread alone, with the state locked, so that the I/O thread finds it as it was with the notice.
+    pub(super) asks: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -64,6 +67,7 @@ impl Connection {
             listener,
             unread: AtomicUsize::new(0),
             reading: AtomicBool::new(false),
+            asks: AtomicBool::new(false),
             state: Mutex::new(State::new(role, config, transport, idle, paused)),
         }
     }
@@ -103,13 +107,15 @@ impl Connection {
         };
         // What no thread can have taken in time: more in one tick than may count. A rest of earlier ticks is the I/O
         // thread's, which is behind, and whose work this thread must not take over.
-        state.asks |= asks && state.output.since_cork() > TAKEN_MAX;
+        if asks && state.output.since_cork() > TAKEN_MAX {
+            self.asks.store(true, Ordering::Relaxed);
+        }
         at
     }
 
     /// Is JavaScript about to ask what was taken? Then what waits is written on its thread.
     pub(crate) fn is_asked_for(&self) -> bool {
-        self.lock().asks
+        self.asks.load(Ordering::Relaxed)
     }
 
     /// Is there room for more? If not, DRAIN follows when there is. Nobody is told that what waits was taken.
@@ -261,6 +267,12 @@ impl Connection {
             Transport::Refused(address) => Some(*address),
             transport => transport.socket()?.local_addr().ok(),
         }
+    }
+
+    /// Is, or was, it a Unix socket?
+    pub(crate) fn is_unix(&self) -> bool {
+        let address = self.local_address();
+        address.map_or_else(|| self.lock().was_unix, |address| address.is_unix())
     }
 
     pub(crate) fn peer_address(&self) -> Option<SockAddr> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::connection::Connection;
@@ -40,8 +41,8 @@ impl Connection {
     /// On the JS thread: writes what was asked for ([`Connection::take`]) at once, and tells whether what JavaScript waits
     /// for is taken then; no DRAIN follows. The I/O thread must attend to the rest.
     pub(crate) fn write_now(&self) -> bool {
-        let mut state = self.lock();
-        std::mem::take(&mut state.asks) && self.write_out(state).0.settles_notice()
+        let state = self.lock();
+        self.asks.swap(false, Ordering::Relaxed) && self.write_out(state).0.settles_notice()
     }
 
     /// Writes, and tells JavaScript of it.
@@ -84,7 +85,7 @@ impl Connection {
         let Some(thread) = self.thread() else {
             return;
         };
-        if !state.asks && state.settles_notice() {
+        if !self.asks.load(Ordering::Relaxed) && state.settles_notice() {
             thread.queue.push(Event::Drain { id: self.id });
         }
         if state.settles_rest() {

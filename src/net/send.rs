@@ -7,9 +7,17 @@ use http_native_proto as proto;
 
 use super::block::{self, BLOCK};
 use super::connection::Connection;
+use super::event::Syscall;
 use super::message::{Body, Head, Message};
 use super::output::SEGMENT;
 use super::state::{Ending, Flow, State, TAKEN_MAX};
+
+/// The head or the trailers of a message are not what their renderer says.
+#[derive(Debug)]
+pub(crate) struct BadBlock;
+
+/// What JavaScript is told of a message that has no place in the exchange: -EINVAL.
+const OUT_OF_ORDER: i32 = -22;
 
 impl State {
     /// The request goes out, or is said to be under way; what waits of its answer is a duty of the driver's now.
@@ -43,16 +51,29 @@ impl State {
 }
 
 impl Connection {
-    /// Frames a message into the output. Returns the bytes that wait to be written.
+    /// Frames a message into the output. Returns the bytes that wait to be written. What is said behind the last message
+    /// is dropped, as in Node. A message that has no place in the exchange ends the connection: the peer could not tell
+    /// what belongs to what.
     ///
     /// # Errors
     /// The head or the trailers do not have the lines that the renderer counted.
-    pub(crate) fn send(&self, message: Message<'_>) -> Result<usize, proto::SendError> {
-        let mut guard = self.lock();
-        let state = &mut *guard;
+    pub(crate) fn send(&self, message: Message<'_>) -> Result<usize, BadBlock> {
+        let mut state = self.lock();
         if state.is_over() {
             return Ok(state.lose(message.body.len()));
         }
+        match self.frame(&mut state, message) {
+            Ok(pending) => Ok(pending),
+            Err(proto::SendError::BadBlock) => Err(BadBlock),
+            Err(proto::SendError::Over) => Ok(0),
+            Err(proto::SendError::OutOfOrder | proto::SendError::TooManyOutstanding) => {
+                state.end(Ending::Failed(OUT_OF_ORDER, Syscall::Write));
+                Ok(0)
+            }
+        }
+    }
+
+    fn frame(&self, state: &mut State, message: Message<'_>) -> Result<usize, proto::SendError> {
         if message.cork {
             state.output.cork();
         }
@@ -65,7 +86,7 @@ impl Connection {
                         .send_informational(block.bytes, block.lines, state.output.tail());
                 match sent {
                     // Node: an interim response behind the head of the final one goes out as it is.
-                    Err(proto::SendError::OutOfOrder) => {
+                    Err(proto::SendError::OutOfOrder | proto::SendError::Over) => {
                         state.output.tail().extend_from_slice(block.bytes)
                     }
                     sent => sent?,

@@ -111,6 +111,8 @@ pub(super) enum Notice {
 pub(super) struct State {
     pub(super) proto: proto::Connection,
     pub(super) transport: Transport,
+    /// It was a Unix socket: JavaScript may ask before it hears that the connection has closed.
+    pub(super) was_unix: bool,
     pub(super) lending: Lending,
     pub(super) connecting: bool,
     pub(super) output: Output,
@@ -133,8 +135,6 @@ pub(super) struct State {
     pub(super) filled: bool,
     pub(super) ending: Ending,
     pub(super) notice: Notice,
-    /// JavaScript asks by itself, at the end of its tick, whether that has come: no DRAIN before.
-    pub(super) asks: bool,
     /// The process is held until nothing connects or waits to be written: `Rest` is to tell.
     pub(super) tells_rest: bool,
     /// Listed to be told when JavaScript has room for more, of all connections.
@@ -165,6 +165,7 @@ impl State {
             proto: proto::Connection::new(role, config),
             connecting: matches!(transport, Transport::Dialled(_)),
             transport,
+            was_unix: false,
             lending: Lending::None,
             output: Output::default(),
             flow: Flow::Open,
@@ -179,7 +180,6 @@ impl State {
             filled: false,
             ending: Ending::None,
             notice: Notice::None,
-            asks: false,
             tells_rest: false,
             starving: false,
             attention: false,
@@ -404,6 +404,8 @@ impl State {
         self.output = Output::default();
         self.input.clear();
         self.task = None;
+        let address = self.transport.socket().map(|socket| socket.local_addr());
+        self.was_unix = matches!(address, Some(Ok(address)) if address.is_unix());
         std::mem::replace(&mut self.transport, Transport::None)
     }
 

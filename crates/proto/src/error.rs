@@ -142,8 +142,10 @@ pub enum SendError {
     /// The rendered block holds a CR or LF that is no line end, or another number of lines than
     /// its renderer says, or an empty line in the wrong place: somebody tried to split the message.
     BadBlock,
-    /// Not now: the body of the message before is still open, or the connection has been detached.
+    /// Not now: the body of the message before is still open, or there is no message to end.
     OutOfOrder,
+    /// Not any more: the last message has been sent, or the bytes are another protocol's.
+    Over,
     /// Client: more requests without an answer than can be remembered (32).
     TooManyOutstanding,
 }
@@ -153,6 +155,7 @@ impl fmt::Display for SendError {
         f.write_str(match self {
             Self::BadBlock => "the rendered block is not what it claims to be",
             Self::OutOfOrder => "not possible at this point of the exchange",
+            Self::Over => "the last message has been sent",
             Self::TooManyOutstanding => "too many requests outstanding",
         })
     }

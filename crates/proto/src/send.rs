@@ -23,15 +23,17 @@ impl Connection {
     /// # Errors
     ///
     /// [`SendError::BadBlock`] if it is not exactly one head; [`SendError::OutOfOrder`] in the middle
-    /// of a body and after the last message. Nothing is written then.
+    /// of a body, [`SendError::Over`] after the last message. Nothing is written then.
     pub fn send_informational(
         &mut self,
         head: &[u8],
         lines: u32,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        if self.send != Send::Idle {
-            return Err(SendError::OutOfOrder);
+        match self.send {
+            Send::Idle => {}
+            Send::Body(_) => return Err(SendError::OutOfOrder),
+            Send::Last | Send::Detached => return Err(SendError::Over),
         }
         encode::verify(head, lines, true)?;
         out.extend_from_slice(head);
@@ -96,7 +98,8 @@ impl Connection {
     /// # Errors
     ///
     /// [`SendError::BadBlock`] if the trailers are not what they claim to be,
-    /// [`SendError::OutOfOrder`] if there is no message to end. Nothing is written then.
+    /// [`SendError::OutOfOrder`] if there is no message to end, [`SendError::Over`] after the last one.
+    /// Nothing is written then.
     pub fn send_end(
         &mut self,
         trailers: &[u8],
@@ -104,8 +107,10 @@ impl Connection {
         last: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        let Send::Body(framing) = self.send else {
-            return Err(SendError::OutOfOrder);
+        let framing = match self.send {
+            Send::Body(framing) => framing,
+            Send::Idle => return Err(SendError::OutOfOrder),
+            Send::Last | Send::Detached => return Err(SendError::Over),
         };
         encode::verify(trailers, lines, false)?;
         if framing == OutFraming::Chunked {

@@ -136,7 +136,10 @@ fn a_head_waits_for_the_message_before_it() {
     assert_eq!(server.send_head(HEAD, 3, framing, &mut out), out_of_order);
     assert_eq!(server.send_informational(HEAD, 3, &mut out), out_of_order);
     assert_eq!(server.send_end(b"", 0, true, &mut out), Ok(()));
-    assert_eq!(server.send_head(HEAD, 3, framing, &mut out), out_of_order);
+    let over = Err(SendError::Over);
+    assert_eq!(server.send_head(HEAD, 3, framing, &mut out), over);
+    assert_eq!(server.send_informational(HEAD, 3, &mut out), over);
+    assert_eq!(server.send_end(b"", 0, false, &mut out), over);
     assert_eq!(
         out,
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\n"

@@ -43,6 +43,44 @@ fn the_js_thread_may_write_itself() {
 }
 
 #[test]
+fn a_response_before_the_end_of_another_fails_the_connection() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = stage.said(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n");
+    stage.head();
+    let mut open = response(HEAD, 3, 2, Body::Copied(b"o"), false);
+    open.end = None;
+    connection.send(open).unwrap();
+    stage.attend(&connection);
+    let mut begun = vec![0; HEAD.len() + 1];
+    peer.read_exact(&mut begun).unwrap();
+    connection
+        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
+        .unwrap();
+    stage.attend(&connection);
+    let (closed, _) = stage.next();
+    assert!(matches!(closed, Event::Closed { errno, syscall: Syscall::Write, .. } if errno == -22));
+    assert_eq!(peer.read(&mut [0; 1]).unwrap_or(0), 0);
+}
+
+#[test]
+fn what_is_said_behind_the_last_response_is_dropped() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = stage.said(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n");
+    stage.head();
+    for _ in 0..2 {
+        connection
+            .send(response(HEAD, 3, 2, Body::Copied(b"ok"), true))
+            .unwrap();
+    }
+    stage.attend(&connection);
+    let mut answer = Vec::new();
+    peer.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, [HEAD, b"ok"].concat());
+    let (closed, _) = stage.next();
+    assert!(matches!(closed, Event::Closed { errno: 0, .. }));
+}
+
+#[test]
 fn an_unread_body_stops_at_the_window() {
     let mut stage = Stage::new();
     let (address, _listener) = stage.listen(0);
