@@ -186,7 +186,8 @@ function failHeld ({ socket, firstWrite, lastWrite }, request, first) {
     call(callbacks.filter(isFirst), first, true)
     call(callbacks.filter((entry) => !isFirst(entry)), later, true)
   }
-  failEndCallbacks(request, lastWrite === firstWrite ? first : later)
+  // An end that was not held came behind: of that nobody will hear.
+  if (lastWrite !== -1) failEndCallbacks(request, lastWrite === firstWrite ? first : later)
 }
 
 function sizeOf (chunk) {

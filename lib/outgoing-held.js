@@ -6,9 +6,9 @@
 
 const { Buffer, process } = require('./host')
 const { sendFlags } = require('./binding')
-const { isUnusual, leaveToCore } = require('./outgoing-core')
 const { deliver } = require('./outgoing-queue')
-const { awaitDrain, encode, isCarried, noteBackpressure, takeHeadFlag } = require('./outgoing-transmit')
+const { leaveToCore, isUnusual } = require('./outgoing-core')
+const { awaitDrain, encode, isCarried, isLost, noteBackpressure, takeHeadFlag } = require('./outgoing-transmit')
 const versions = require('./versions')
 const { kConnection, kChunkedBuffer, kChunkedLength, kCorked, kHighWaterMark, kNative } = require('./symbols')
 
@@ -42,10 +42,9 @@ function heldLength (message) {
   return held + held.toString(16).length + 4 + (message._headerSent || message._header === null ? 0 : message._header.length)
 }
 
-/** Core's connectionCorkNT. What has become of the connection meanwhile is core's to tell. */
+/** Core's connectionCorkNT. What has been given up meanwhile is core's to fail. */
 function endOfTick (message) {
-  if (message[kChunkedBuffer] === null) return
-  if (message[kNative] === true && isUnusual(message)) leaveToCore(message)
+  if (message[kNative] === true && message[kChunkedBuffer] !== null && (isLost(message) || isUnusual(message))) leaveToCore(message)
   if (message[kNative] === true) releaseHeld(message)
   else if (message[kCorked]) message.uncork()
 }

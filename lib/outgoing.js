@@ -143,6 +143,7 @@ function _send (data, encoding, callback) {
     let flags = takeHeadFlag(this)
     // Core glues what it is given to the head and writes both as one string, in the encoding of what it was given.
     if (flags !== 0 && this[kUnusual] && isUtf8(encoding)) flags |= HEAD_UTF8
+    // The parts that it goes before have corked their socket.
     if (flags !== 0 && this[kChunkedBuffer] !== null) flags |= CORK
     if (flags !== 0) return deliver(this, flags, this._header, undefined, null, -1, null) < this[kHighWaterMark]
   }
@@ -355,7 +356,7 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
       return this
     }
   }
-  // Core uncorks first: what had left the message before is not lost.
+  // What is held is given up first, and the socket's cork with it: what went before leaves.
   if (this[kNative] === true && this[kChunkedBuffer] !== null) connection?.uncork()
   leaveToCore(this)
   return cores.OutgoingMessage.destroy.call(this, error)
