@@ -12,20 +12,9 @@
  */
 
 const { spawnSync } = require('node:child_process')
-const fs = require('node:fs')
 const path = require('node:path')
 const { giveUp, prepare, root, run } = require('./prepare')
-
-/** Node 20 takes files, not patterns. */
-function specFiles (folder) {
-  return fs.readdirSync(folder, { withFileTypes: true })
-    .flatMap((entry) => {
-      const where = path.join(folder, entry.name)
-      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : specFiles(where)
-      return entry.name.endsWith('.spec.js') ? [where] : []
-    })
-    .sort()
-}
+const { specFiles } = require('./spec-files')
 
 const NODE = '--node='
 
@@ -36,9 +25,7 @@ const parts = args.filter((arg) => !arg.startsWith('-')).map((part) => path.norm
 
 prepare()
 
-const files = specFiles(path.join(root, '__test__'))
-  .map((file) => path.relative(root, file))
-  .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
+const files = specFiles().filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
 if (files.length === 0) {
   console.error(`No spec file in __test__/ matches: ${parts.join(' ')}`)
   process.exit(1)
