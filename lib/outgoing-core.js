@@ -28,9 +28,9 @@ const { write: socketWrite } = net.Socket.prototype
 
 function nop () {}
 
-/** Makes a message core's, if it is not. */
+/** Makes a message core's, if it is not, and if its end is not with the connection already. */
 function leaveToCore (message) {
-  if (message[kNative] !== true) return
+  if (message[kNative] !== true || (message.finished && message[kConnection] !== null && message.outputData.length === 0)) return
   message[kNative] = false
   for (const slot of slots) if (!Object.hasOwn(message, slot)) message[slot] = pristine[slot]
   for (const entry of message.outputData) {

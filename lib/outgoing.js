@@ -230,13 +230,16 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
 /** Keeps what is written until uncork(); nests. */
 OutgoingMessage.prototype.cork = function cork () {
   leaveToCore(this)
-  cores.OutgoingMessage.cork.call(this)
+  if (this[kNative] !== true) cores.OutgoingMessage.cork.call(this)
+  // Its end has left: what is corked now is its socket, for those behind it.
+  else this.socket?.cork()
 }
 
 OutgoingMessage.prototype.uncork = function uncork () {
-  if (this[kNative] !== true) cores.OutgoingMessage.uncork.call(this)
+  if (this[kNative] !== true) return cores.OutgoingMessage.uncork.call(this)
+  if (this.finished) this[kSocket]?.uncork()
   // What was written in this tick leaves.
-  else this[kConnection]?.uncork()
+  this[kConnection]?.uncork()
 }
 
 /**

@@ -248,3 +248,23 @@ scenario.server('responses that wait learn of the loss of their connection as co
     run.log('server', 'errors', ...responses.map((res) => res.errored))
   }
 })
+
+scenario.server('an answer that is corked behind its end keeps its place, and those behind it theirs', async (run) => {
+  let closed = 0
+  const allClosed = new Promise((resolve) => {
+    run.serve({}, (req, res) => {
+      run.watch('server', res, ['prefinish', 'finish', 'close'], `${req.url} `)
+      res.on('close', () => { if (++closed === 4) resolve() })
+      const answer = () => {
+        res.end(`answer to ${req.url}\n`)
+        res.cork()
+        res.flushHeaders()
+        res.uncork()
+      }
+      // The next has come by then, and waits.
+      if (req.url === '/1') setImmediate(answer)
+      else answer()
+    }).then(() => run.dial().send(get('/1') + get('/2')).until('answer to /2\n').then(() => run.dial().send(get('/3') + get('/4'))))
+  })
+  await allClosed
+})
