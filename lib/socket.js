@@ -60,7 +60,8 @@ Handle.prototype.shutdown = function shutdown (request) {
   const { connection } = this
   keepProcess(connection, this, true)
   // In the middle of a message: core's loop goes on reading what is there before it ends our side.
-  const readsOn = connection.id !== -1 && isReceiving(connection)
+  // Not so behind 'upgrade', where the body is the stream's to wait for.
+  const readsOn = connection.id !== -1 && isReceiving(connection) && !connection.switching
   connection.shutdown(readsOn)
   const done = () => {
     if (isResting(connection.socket)) keepProcess(connection, this, false)
