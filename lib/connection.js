@@ -314,9 +314,9 @@ Connection.prototype.close = function close () {
   touch()
 }
 
-/** Is a message of a client's under way? */
-function isReceiving ({ receiving }) {
-  return receiving !== undefined && receiving !== null
+/** Is the body of a request arriving? */
+Connection.prototype.isReceiving = function isReceiving () {
+  return false
 }
 
 /** Closes at once; output not yet written is lost. `onClosed` follows. */
@@ -326,7 +326,7 @@ Connection.prototype.destroy = function destroy (error) {
     this.stream.destroy(error)
     return
   }
-  const receives = isReceiving(this)
+  const receives = this.isReceiving()
   const isUnheard = this.kept?.length > 0 || (receives && isFollowed(this.id))
   forgetKept(this)
   this.givenUp = this.outputEnded = true

@@ -70,4 +70,4 @@ function leaveCores (prototype, name, guarded, sending = []) {
   }
 }
 
-module.exports = { cores, isCores, isSentByCore, leaveCores }
+module.exports = { cores, isCores, leaveCores }

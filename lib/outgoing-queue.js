@@ -136,4 +136,4 @@ function headOf (message, data) {
   return data === head || data.startsWith(head) ? head : data.slice(0, data.indexOf('\r\n\r\n') + 4)
 }
 
-module.exports = { ended, deliver, isOurs, flushQueue }
+module.exports = { ended, deliver, isGluable, isOurs, flushQueue }

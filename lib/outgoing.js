@@ -21,7 +21,7 @@ const { headerMethods } = require('./outgoing-headers')
 const { stateMembers, carrier, ownSocket } = require('./outgoing-state')
 const { holdsBack, hold, sendHeld } = require('./outgoing-held')
 const { PENDING_MAX, CORKED, nop, isCarried, isUtf8, awaitOthers, noteBackpressure, takeHeadFlag, sizeOf } = require('./outgoing-transmit')
-const { deliver, isOurs, flushQueue } = require('./outgoing-queue')
+const { deliver, isGluable, isOurs, flushQueue } = require('./outgoing-queue')
 const {
   baseEmit, isQuiet, isUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./outgoing-end')
@@ -148,7 +148,19 @@ function _send (data, encoding, callback) {
     if (flags !== 0) return deliver(this, flags, this._header, undefined, null, -1, null) < this[kHighWaterMark]
   }
   leaveToCore(this)
+  if (isHeadBehind(this, data, encoding)) {
+    this._headerSent = true
+    cores.OutgoingMessage._writeRaw.call(this, this._header, 'latin1', null)
+  }
   return cores.OutgoingMessage._send.apply(this, arguments)
+}
+
+/**
+ * True if the head must leave behind what waits already, a 1xx block: core would put a head that it cannot glue to the data
+ * before all of that, and the block into the body (docs/COMPATIBILITY.md).
+ */
+function isHeadBehind (message, data, encoding) {
+  return !isCores(message) && !message._headerSent && message._header !== null && message.outputData.length !== 0 && !isGluable(data, encoding)
 }
 
 function _writeRaw () {
@@ -173,6 +185,17 @@ function leaves (message) {
 function complain (message, method, args) {
   if (!isCores(message)) message._events ??= { __proto__: null }
   return cores.OutgoingMessage[method].apply(message, args)
+}
+
+/** True if core's end() would send the chunks that cork() holds behind the end of the body (docs/COMPATIBILITY.md). */
+function leavesChunksBehind (message) {
+  return versions.corkMergesChunks && !versions.tickMergesChunks && !isCores(message) && message[kCorked] !== 0
+}
+
+/** Ends all corks of a message: what is held leaves, and what comes behind is not held. */
+function releaseCorked (message) {
+  message[kCorked] = 1
+  cores.OutgoingMessage.uncork.call(message)
 }
 
 /** True if core refuses the part, at the moment when core does: it is none, or in an encoding that there is not. */
@@ -236,8 +259,11 @@ OutgoingMessage.prototype.cork = function cork () {
 }
 
 OutgoingMessage.prototype.uncork = function uncork () {
-  if (this[kNative] !== true) return cores.OutgoingMessage.uncork.call(this)
-  if (this.finished) this[kSocket]?.uncork()
+  if (this[kNative] !== true && (isCores(this) || this[kCorked] !== 0 || !versions.corkMergesChunks)) {
+    return cores.OutgoingMessage.uncork.call(this)
+  }
+  // Core would count below zero without a cork(), and keep what is written later (docs/COMPATIBILITY.md).
+  if (this.finished || this[kNative] !== true) this[kSocket]?.uncork()
   // What was written in this tick leaves.
   this[kConnection]?.uncork()
 }
@@ -251,7 +277,10 @@ OutgoingMessage.prototype.uncork = function uncork () {
  */
 OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   if (this.finished) return complain(this, 'end', arguments)
-  if (leaves(this)) return cores.OutgoingMessage.end.apply(this, arguments)
+  if (leaves(this)) {
+    if (leavesChunksBehind(this)) releaseCorked(this)
+    return cores.OutgoingMessage.end.apply(this, arguments)
+  }
   if (typeof chunk === 'function') {
     callback = chunk
     chunk = undefined

@@ -284,6 +284,10 @@ ServerConnection.prototype.slacken = function slacken () {
   this.goOn()
 }
 
+ServerConnection.prototype.isReceiving = function isReceiving () {
+  return this.receiving !== null
+}
+
 ServerConnection.prototype.takes = function takes () {
   const at = Connection.prototype.takes.call(this)
   if (at !== 0) this.needDrain = true

@@ -61,7 +61,7 @@ Handle.prototype.shutdown = function shutdown (request) {
   keepProcess(connection, this, true)
   // In the middle of a message: core's loop goes on reading what is there before it ends our side.
   // Not so behind 'upgrade', where the body is the stream's to wait for.
-  const readsOn = connection.id !== -1 && isReceiving(connection) && !connection.switching
+  const readsOn = connection.id !== -1 && connection.isReceiving() && !connection.switching
   connection.shutdown(readsOn)
   const done = () => {
     if (isResting(connection.socket)) keepProcess(connection, this, false)
@@ -286,11 +286,6 @@ function isResting (socket) {
 /** Does all that was said count as taken? Asked of the connection itself: what its message still has to say is another matter. */
 function isTaken (connection) {
   return Connection.prototype.takes.call(connection) === 0
-}
-
-/** Is a message of the peer's under way? */
-function isReceiving ({ receiving }) {
-  return receiving !== undefined && receiving !== null
 }
 
 /** Calls back when all that was said is taken: in the async context of now, as core's write requests do. */
