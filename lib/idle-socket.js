@@ -57,7 +57,11 @@ function hasUnread (handle) {
 
 /** The socket is given to a request, in whose async context this is called. A native one enters it with the exchange. */
 function setReused (socket) {
-  if (isNative(socket)) return
+  if (isNative(socket)) {
+    socket[kAsyncId] = -1
+    socket[kConnection].leaveContext()
+    return
+  }
   unguard(socket)
   const handle = socket._handle
   if (typeof handle?.asyncReset !== 'function') return

@@ -80,12 +80,12 @@ function isSocketFull (message) {
   return message[kNative] !== true && message[kSocket].writableNeedDrain
 }
 
-/** Whoever waits for it hears of it in the context of the write that asked for patience, as in core. */
+/** In the context of the write that returned false, as in core; that of core's own message is its socket's. */
 function emitDrain (message) {
   const scope = message[kDrainScope]
   message[kNeedDrain] = false
   message[kDrainScope] = null
-  if (scope === null) message.emit('drain')
+  if (scope === null || message[kNative] !== true) message.emit('drain')
   else scope.runInAsyncScope(message.emit, message, 'drain')
 }
 

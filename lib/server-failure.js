@@ -35,7 +35,7 @@ members.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
   } else {
     this.isClosing = error.code === 'HPE_CLOSED_CONNECTION'
     // A parser that reads for itself calls back in its own context; one that is fed does not.
-    if (this.stream === null ? !this.tapped : this.consumes()) this.run(this.fail, this, error)
+    if (this.stream === null ? !this.tapped : this.isConsumed) this.run(this.fail, this, error)
     else this.fail(error)
   }
 }

@@ -23,6 +23,8 @@ function nothing () {}
  */
 function StreamConnection (id, stream, server) {
   ServerConnection.call(this, id, stream, server, null)
+  /** Whether core's parser would have read the last packet from the stream's handle, which a listener may have closed since. */
+  this.isConsumed = false
 }
 Object.setPrototypeOf(StreamConnection.prototype, ServerConnection.prototype)
 
@@ -66,6 +68,7 @@ function stopListening ({ stream }) {
 function onStreamData (chunk) {
   const connection = this[kConnection]
   if (connection.began === 0) connection.began = elapsed()
+  connection.isConsumed = connection.consumes()
   connection.receive(chunk)
 }
 

@@ -74,6 +74,18 @@ for (const [how, reach] of Object.entries(paths)) {
     }
   })
 
+  scenario.client(`the async context of all events of a socket that goes from one request to the next that waits, ${how}`, async (run) => {
+    const path = await reach(run)
+    const storage = new AsyncLocalStorage()
+    for (const first of ['/1', '/last']) {
+      const agent = agentOf(run, path)
+      await Promise.all([
+        send(run, storage, first, { ...path, agent }),
+        send(run, storage, '/slow', { ...path, agent }, (request, socket) => setTimeout(() => socket.destroy(new Error('on purpose')), 20))
+      ])
+    }
+  })
+
   scenario.client(`the async context of all events of a socket that idles when its agent is destroyed, ${how}`, async (run) => {
     const path = await reach(run)
     const storage = new AsyncLocalStorage()

@@ -65,10 +65,31 @@ function isTaken (core, ours) {
 
 const expand = (text) => text.replace(/(.)\*(\d+)/gs, (_, character, count) => character.repeat(Number(count)))
 
+/**
+ * What an object tells may be told in the async context of its own exchange where core's comes from another, or has none,
+ * or is that of a step of the same; an uncaught exception in none (docs/COMPATIBILITY.md).
+ */
+function inContext (label, core, ours) {
+  if (core === ours) return true
+  if (core.replace(CONTEXT, '') !== ours.replace(CONTEXT, '')) return false
+  const context = CONTEXT.exec(ours)[0].slice(2)
+  if (label === 'contexts of process') return context === ''
+  const [, exchange] = /^contexts of (?:in|out) (\S+)$/.exec(label) ?? []
+  return exchange !== undefined && context.split(' ').includes(exchange)
+}
+
+/** Whether a peer that has not read or said all meets a reset, or the end: it hangs on how much was read by then. */
+const orderly = (events) => events.map((event) => event.replace(/^error (ECONNRESET|EPIPE)$/, 'end'))
+
 function sameLines (label, program, core = [], ours = []) {
   if (core.length === ours.length && core.every((line, index) => line === ours[index])) return true
+  if (label.startsWith('contexts of ')) return core.length === ours.length && core.every((line, index) => inContext(label, line, ours[index]))
+  // Core resets and we end: never the other way round.
+  if (label.endsWith(' saw')) return core.some((event) => /^error (ECONNRESET|EPIPE)$/.test(event)) && isPrefix(ours, [...new Set(orderly(core))])
   return label.endsWith(' received') && breaksOff(program) && isTaken(core[0] ?? '', ours[0] ?? '')
 }
+
+const isPrefix = (few, many) => few.length <= many.length && few.every((value, index) => value === many[index])
 
 /** What tells most about a cause comes first. */
 const RANKS = [/^run/, /^process/, /^peer/, /^out/, /^in/, /^agent/, /^server/, /^socket/, /^contexts/]

@@ -219,6 +219,10 @@ impl Connection {
     }
 
     pub(crate) fn reset(&self) {
+        if self.has_output() {
+            // As for `destroy`: what was written in the call has left before the RST.
+            self.flush_from_js();
+        }
         self.end(Ending::Reset);
     }
 
