@@ -91,6 +91,8 @@ for (const [how, answer] of Object.entries(answers)) {
     await run.listenAt(server, { port: 0, host: '127.0.0.1' })
     const peer = run.dial()
     peer.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
-    await peer.closed()
+    // Where core's Node has not closed the handle by then, it stays open (docs/COMPATIBILITY.md).
+    if (how === 'by write()') await peer.closed()
+    else await peer.until('answer')
   })
 }
