@@ -8,10 +8,13 @@ const native = {
   message: 'Only lib/addon.js loads native/.'
 }
 
-/** A file of lib/ that must not be known to the files the rule is given to (ARCHITECTURE.md: arrows go down). */
-function above (...stems) {
+/** The rooms of lib/, from the lowest up: each may require those before it, and of the last two neither the other. */
+const ROOMS = ['binding', 'core', 'connection', 'message', 'server', 'client']
+
+/** A room of lib/ that must not be known to the files the rule is given to (ARCHITECTURE.md: arrows go down). */
+function above (room) {
   return {
-    name: stems.flatMap((stem) => [`./${stem}`, `./${stem}.js`]),
+    name: [`../${room}`, `../${room}/**`],
     message: 'Requires go down, never up or across: see ARCHITECTURE.md.'
   }
 }
@@ -31,8 +34,7 @@ module.exports = [
   { files: ['__test__/**'], rules: { '@stylistic/quote-props': 'off' } },
   restrict(['**/*.js']),
   { files: ['lib/**'], ignores: ['lib/host.js'], rules: { 'no-restricted-globals': ['error', ...replaceable] } },
-  restrict(['lib/server.js', 'lib/agent.js'], above('client')),
-  restrict(['lib/client.js'], above('server')),
-  restrict(['lib/outgoing.js', 'lib/incoming.js', 'lib/socket.js'], above('server', 'client', 'agent')),
+  ...ROOMS.map((room, index) => restrict([`lib/${room}/**`], ...ROOMS.slice(index + 1).map(above))),
+  restrict(['lib/client/**'], above('server')),
   { files: ['lib/addon.js'], rules: { 'n/no-restricted-require': 'off' } }
 ]

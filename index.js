@@ -13,21 +13,21 @@ let reason = null
 /** Our parts by name; none where the native part cannot be loaded. */
 function load () {
   try {
-    require('./lib/active-handles')
+    require('./lib/binding/active-handles')
   } catch (error) {
     reason = error
     require('./lib/fallback').warn(error)
     return {}
   }
-  const { OutgoingMessage } = require('./lib/outgoing')
-  const { IncomingMessage } = require('./lib/incoming')
-  const { ServerResponse } = require('./lib/response')
-  const { likeHost } = require('./lib/likeness')
-  const originals = require('./lib/core')
-  const { Agent } = require('./lib/agent')
-  const { ClientRequest, get, request } = require('./lib/client')
-  const { Server, createServer, _connectionListener } = require('./lib/server')
-  const { setGlobalProxyFromEnv } = require('./lib/global-proxy')
+  const { OutgoingMessage } = require('./lib/message/outgoing')
+  const { IncomingMessage } = require('./lib/message/incoming')
+  const { ServerResponse } = require('./lib/server/response')
+  const { likeHost } = require('./lib/core/reflection')
+  const originals = require('./lib/core/classes')
+  const { Agent } = require('./lib/client/agent')
+  const { ClientRequest, get, request } = require('./lib/client/request')
+  const { Server, createServer, _connectionListener } = require('./lib/server/server')
+  const { setGlobalProxyFromEnv } = require('./lib/client/global-proxy')
   const classes = { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse }
   for (const [name, Class] of Object.entries(classes)) likeHost(Class, originals[name])
   return { ...classes, createServer, get, request, setGlobalProxyFromEnv, _connectionListener }
@@ -36,7 +36,7 @@ function load () {
 const ours = load()
 
 /** Who has `globalAgent`. */
-const agents = reason === null ? require('./lib/agent') : core
+const agents = reason === null ? require('./lib/client/agent') : core
 
 for (const name of Object.keys(core)) {
   const own = Object.getOwnPropertyDescriptor(core, name)

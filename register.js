@@ -53,8 +53,8 @@ function install () {
     const part = require(id)
     for (const name of names) Object.defineProperty(part, name, Object.getOwnPropertyDescriptor(http, name))
   }
-  const originals = require('./lib/core')
-  const { own } = require('./lib/symbols')
+  const originals = require('./lib/core/classes')
+  const { own } = require('./lib/core/symbols')
   for (const name of CLASSES) {
     const mark = own(`is ${name}`)
     Object.defineProperty(http[name].prototype, mark, { __proto__: null, value: true })

@@ -1,7 +1,7 @@
 'use strict'
 
 const { scenario } = require('../oracle')
-const versions = require('../../lib/versions')
+const versions = require('../../lib/core/versions')
 
 const pools = ({ sockets, freeSockets, requests }) => Object.fromEntries(Object.entries({ sockets, freeSockets, requests })
   .map(([name, map]) => [name, Object.values(map).map((list) => list.length)]))

@@ -10,7 +10,7 @@ const net = require('node:net')
 const { once } = require('node:events')
 const { test } = require('node:test')
 const { scenario, ours } = require('../oracle')
-const versions = require('../../lib/versions')
+const versions = require('../../lib/core/versions')
 
 const CANARY = 'GET /canary HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
 const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n'

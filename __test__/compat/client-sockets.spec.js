@@ -5,7 +5,7 @@
 const net = require('node:net')
 const { Duplex } = require('node:stream')
 const { scenario } = require('../oracle')
-const versions = require('../../lib/versions')
+const versions = require('../../lib/core/versions')
 
 const EVENTS = ['data', 'end', 'error', 'close', 'drain', 'timeout', 'free']
 

@@ -3,7 +3,7 @@
 /** A client's socket while its name is looked up, it connects, and fails to: what it shows, and who is told of writes. */
 
 const { scenario } = require('../oracle')
-const versions = require('../../lib/versions')
+const versions = require('../../lib/core/versions')
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok'
 

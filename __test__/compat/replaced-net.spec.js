@@ -5,7 +5,7 @@
 const net = require('node:net')
 const { once } = require('node:events')
 const { scenario } = require('../oracle')
-const versions = require('../../lib/versions')
+const versions = require('../../lib/core/versions')
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Messages that core's own methods send (lib/outgoing-core.js) are framed even where core of this release would lose or misplace
+ * Messages that core's own methods send (lib/message/delegate.js) are framed even where core of this release would lose or misplace
  * a part of them: docs/COMPATIBILITY.md, "broken framing". Core cannot be the oracle here.
  */
 

@@ -167,7 +167,7 @@ pub fn open_listener(env: Env, options: AcceptOptions, config: HttpConfig) -> Re
     Ok(id as i32)
 }
 
-/// The listener of this id, which lib/listener.js has not closed.
+/// The listener of this id, which lib/server/listener.js has not closed.
 fn listener(environment: &Environment, id: u32) -> io::Result<Arc<Listener>> {
     environment
         .with_listener(id, |bound| Arc::clone(&bound.listener))

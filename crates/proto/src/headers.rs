@@ -2,7 +2,7 @@
 //!
 //! There is no map here: a field list is one text, `name LF value LF name LF value LF …`, since LF
 //! can stand in neither. That is what `rawHeaders` is made of, and what crosses to JavaScript;
-//! joining and lower-casing are Node's rules and live in `lib/incoming.js`.
+//! joining and lower-casing are Node's rules and live in `lib/message/incoming.js`.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! `lib/parse-errors.js` names the kinds of errors in the same order as the enum.
+//! `lib/core/parse-errors.js` names the kinds of errors in the same order as the enum.
 
 use http_native_proto::ErrorKind;
 
@@ -13,8 +13,8 @@ fn entry(line: &str) -> Option<(String, String)> {
 
 #[test]
 fn javascript_and_rust_agree() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../lib/parse-errors.js");
-    let file = std::fs::read_to_string(path).expect("lib/parse-errors.js");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../lib/core/parse-errors.js");
+    let file = std::fs::read_to_string(path).expect("lib/core/parse-errors.js");
     let entries: Vec<_> = file.lines().filter_map(entry).collect();
     let kinds: Vec<_> = ErrorKind::ALL
         .iter()

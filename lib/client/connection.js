@@ -1,0 +1,369 @@
+'use strict'
+
+/**
+ * One connection to a server: which exchange is under way on it, and what the transport's events mean for that
+ * exchange. Carried by tokio or by a JS stream alike. Knows nothing of agents beyond the socket's 'free' event.
+ */
+
+const { AsyncResource } = require('node:async_hooks')
+const stream = require('node:stream')
+const diagnostics = require('node:diagnostics_channel')
+const { native, headFlags, connections, touch } = require('../binding')
+const { ClientTransport } = require('./transport')
+const { handOver } = require('../connection/detach')
+const { parseError } = require('../core/errors')
+const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
+const { watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./socket-events')
+const { newMessage, readResponse, foldFirst } = require('../message/incoming')
+const measure = require('../core/performance-entries')
+const { Parser } = require('../connection/parser-facade')
+const { kAsyncId } = require('./pooled-socket')
+const { parserConfig } = require('../connection/parser-options')
+const parseErrors = require('../core/parse-errors')
+const versions = require('../core/versions')
+const { kConnection, kWritableFinished, kDrained, kReceive, kComplete } = require('../core/symbols')
+
+/** The parse error that core does not have: bytes behind the last response, for which it destroys the socket. */
+const UNASKED = parseErrors.length - 1
+
+const RESOURCE_OPTIONS = { requireManualDestroy: true }
+
+const finishChannel = diagnostics.channel('http.client.response.finish')
+
+/** Limits and leniencies of a request that asks for nothing special; shared, never changed. */
+let plain = null
+
+function plainConfig () {
+  return (plain ??= Object.freeze(parserConfig({}, false)))
+}
+
+/**
+ * @param {number} id of the native connection, -1 while there is none yet
+ * @param {import('node:stream').Duplex|null} stream the JS stream that carries it, null for tokio
+ */
+function ClientConnection (id, stream) {
+  ClientTransport.call(this, id, stream)
+  this.config = plainConfig()
+  /** Its response, until that is complete. */
+  this.response = null
+  /** That one's body ends with the connection, however that ends. */
+  this.untilClose = false
+  this.inputEnded = false
+  /** What `socket.parser` and `request.parser` show. */
+  this.parser = null
+  /** The socket's own events are listened to; see client-listeners.js. */
+  this.watching = false
+  /** What is listened for because of the exchange under way. */
+  this.heard = 0
+  /** The socket's next 'timeout' is the request's. */
+  this.timeoutArmed = false
+  /** Each 'timeout' of the socket is the response's. */
+  this.responseTimed = false
+  /** It was closed under an exchange. */
+  this.isLost = false
+  /** An error was reported for this exchange; what follows from it is not another. */
+  this.failed = false
+}
+Object.setPrototypeOf(ClientConnection.prototype, ClientTransport.prototype)
+
+/** See `isApart` in binding.js. */
+ClientConnection.prototype.ticksAwaitPacket = true
+
+/** What a message that is read from here buffers. */
+Object.defineProperty(ClientConnection.prototype, 'highWaterMark', {
+  __proto__: null,
+  get () { return this.socket?.readableHighWaterMark ?? stream.getDefaultHighWaterMark(false) },
+  configurable: true
+})
+
+/** The response that is under way: `parser.incoming`. */
+Object.defineProperty(ClientConnection.prototype, 'incoming', {
+  __proto__: null,
+  get () { return this.request?.res ?? null },
+  set () {},
+  configurable: true
+})
+
+ClientConnection.prototype.getSocket = function getSocket () {
+  return this.socket
+}
+
+// ------------------------------------------------------------------------------------------------- exchanges
+
+/**
+ * Promises the connection to a request. What befalls the socket from now on befalls the request.
+ * @param {import('./request').ClientRequest} request
+ */
+ClientConnection.prototype.reserve = function reserve (request) {
+  this.request = request
+  this.response = null
+  this.failed = false
+  const resource = request[kResource] = new AsyncResource('HTTPCLIENTREQUEST', RESOURCE_OPTIONS)
+  if (this.socket[kAsyncId] === -1) this.socket[kAsyncId] = resource.asyncId()
+  if (this.watching) watchAgain(this)
+  else watch(this)
+}
+
+/** Begins the exchange. */
+ClientConnection.prototype.begin = function begin (request) {
+  this.socket._httpMessage = request
+  this.isExpected = false
+  this.stopIdleTimer()
+  const config = configOf(request)
+  if (config !== this.config && this.id !== -1) native.configure(this.id, config)
+  this.config = config
+  Parser.take(this, request)
+  hear(this)
+  // As if its bytes were listened for.
+  if (this.stream === null && this.socket.readableFlowing === null) stream.Readable.prototype.resume.call(this.socket)
+}
+
+function configOf (request) {
+  const { maxHeaderSize: size, maxHeadersCount: count, insecureHTTPParser: insecure, httpValidation } = request
+  if (size === undefined && insecure === undefined && httpValidation === undefined && typeof count !== 'number') {
+    return plainConfig()
+  }
+  return parserConfig(request, false)
+}
+
+/** Idle since the last exchange: did the peer end it since, or say what nobody asked for? Asks the kernel. */
+ClientConnection.prototype.isStale = function isStale () {
+  // What becomes of a connection that is being made is for the request that gets it.
+  if (this.attempts !== null) return false
+  return this.id === -1 || (this.kept !== null && this.kept.length !== 0) || native.isStale(this.id) !== 0
+}
+
+/** Gives the connection free: the exchange is over and the transport may carry another. */
+ClientConnection.prototype.end = function end () {
+  leave(this)
+  this.forget()
+  if (this.stream?.closed) this.leave()
+}
+
+/** It was closed: the listeners stay where they are, as in core. */
+ClientConnection.prototype.lose = function lose () {
+  this.isLost = true
+  this.forget()
+}
+
+ClientConnection.prototype.forget = function forget () {
+  if (this.request !== null) {
+    this.lastContext = this.request[kResource]
+    freeParser(this)
+    // Promised, but it never came to an exchange.
+    if (!this.request.socket) this.request[kResource].emitDestroy()
+  }
+  this.request = null
+  this.response = null
+}
+
+/** Nothing more is to be parsed for the exchange. */
+function freeParser (connection) {
+  if (Parser.leave(connection)) connection.request[kResource].emitDestroy()
+}
+
+ClientConnection.prototype.freeParser = function () {
+  freeParser(this)
+}
+
+/** The listeners of its socket as core has them. */
+ClientConnection.prototype.listenersShown = function listenersShown (event, listeners) {
+  return shown(this, event, listeners)
+}
+
+ClientConnection.prototype.onResponse = function onResponse (flags, status, version, reasonLength, fieldCount, text) {
+  const { request } = this
+  // Nobody asked: an answer that waits here would be taken for the next request's (response queue poisoning).
+  if (request === null || request.res !== null) {
+    this.socket.destroy()
+    return
+  }
+  const response = newMessage(this)
+  readResponse(response, status, version, reasonLength, text)
+  response.joinDuplicateHeaders = request.joinDuplicateHeaders
+  if ((flags & headFlags.SURPLUS) !== 0) foldFirst(response, fieldCount)
+  response.upgrade = (flags & headFlags.UPGRADE) !== 0
+  request[kResource].runInAsyncScope(deliver, this, request, response, flags)
+}
+
+function deliver (request, response, flags) {
+  if ((flags & headFlags.UPGRADE) !== 0) {
+    detach(this, request, response)
+    return
+  }
+  if ((flags & headFlags.INFORMATIONAL) !== 0) {
+    inform(request, response)
+    return
+  }
+  if ((flags & headFlags.KEEP_ALIVE) === 0 && !request.upgradeOrConnect) request.shouldKeepAlive = false
+  request.res = response
+  response.req = request
+  if (request[measure.kMeasure] !== undefined) {
+    measure.end(request, response.statusCode, response.statusMessage, response.headers)
+  }
+  if (finishChannel.hasSubscribers) finishChannel.publish({ request, response })
+  // First of its listeners: the connection is given back before anybody asks for the next.
+  response.on('end', onResponseEnd)
+  if (!request[kWritableFinished]) request.on('finish', request[kAnsweredEarly])
+  hearResponseTimeout(this)
+  const hasBody = (flags & headFlags.BODY) !== 0
+  if (hasBody) {
+    this.response = response
+    this.untilClose = (flags & headFlags.UNTIL_CLOSE) !== 0
+  }
+  // Nobody listens for it, or it is not wanted any more: then nobody will read it either.
+  if (request.aborted || !request.emit('response', response)) response._dump()
+  if (!hasBody) {
+    freeParser(this)
+    if (this.stream === null) hushAll(this)
+    response[kComplete](undefined)
+  }
+}
+
+function onResponseEnd () {
+  this.req[kResponseEnded](this)
+}
+
+/** 1xx: news before the response. */
+function inform (request, response) {
+  if (response.statusCode === 100) request.emit('continue')
+  if (request.listenerCount('information') === 0) return
+  const { statusCode, statusMessage, httpVersion, httpVersionMajor, httpVersionMinor, headers, rawHeaders } = response
+  request.emit('information', {
+    statusCode, statusMessage, httpVersion, httpVersionMajor, httpVersionMinor, headers, rawHeaders
+  })
+}
+
+/** The server left HTTP as asked: the stream is handed over, with what came behind the head. */
+function detach (connection, request, response) {
+  const { socket } = connection
+  const event = request.method === 'CONNECT' ? 'connect' : 'upgrade'
+  request.res = response
+  response.req = request
+  response[kComplete](undefined)
+  if (request.listenerCount(event) === 0) {
+    socket.destroy()
+    return
+  }
+  request.upgradeOrConnect = true
+  socket.emit('agentRemove')
+  unwatch(connection)
+  connection.end()
+  // Before anything else: it goes with the connection.
+  const head = native.takeHead(connection.id)
+  let isOver = false
+  if (connection.stream === null) {
+    connection.detached = true
+    socket.detached(false)
+    isOver = handOver(connection)
+  }
+  if (!isOver) {
+    native.upgrade(connection.id, true)
+    touch()
+  }
+  if (connection.stream !== null) connection.leave()
+  else socket.read(0)
+  socket._httpMessage = null
+  socket.readableFlowing = null
+  request.emit(event, response, socket, head)
+  request.destroyed = true
+  emitClose(request)
+}
+
+/** Driver two: the stream is somebody else's now. */
+ClientConnection.prototype.leave = function leave () {
+  const { id, stream } = this
+  if (id === -1) return
+  this.id = -1
+  connections[id] = undefined
+  native.release(id)
+  stream[kConnection] = undefined
+}
+
+ClientConnection.prototype.onData = function onData (chunk) {
+  const { request, response } = this
+  if (response !== null) request[kResource].runInAsyncScope(response[kReceive], response, chunk)
+}
+
+ClientConnection.prototype.onEnd = function onEnd (fieldCount, text) {
+  const { request, response } = this
+  if (response === null) return
+  // A body that ends with the connection is over when the socket's 'end' says so, which is next.
+  if (this.untilClose && this.stream === null && !this.tapped && !this.inputEnded) return
+  this.response = null
+  freeParser(this)
+  if (this.stream === null && !this.inputEnded) hushAll(this)
+  request[kResource].runInAsyncScope(response[kComplete], response, text)
+}
+
+ClientConnection.prototype.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
+  const { request, socket } = this
+  // The end of the stream in the middle of a message: `onEof` and the socket's 'close' say more.
+  if (rawPacket === undefined) return
+  this.response = null
+  if (request !== null) freeParser(this)
+  hush(this)
+  socket.destroy()
+  // What nobody asked for is not said to whom it came behind; who has got the connection meanwhile has lost it.
+  if (request === null || kind === UNASKED) return
+  this.failed = true
+  socket._hadError = true
+  request[kResource].runInAsyncScope(emitError, null, request, parseError(kind, bytesParsed, rawPacket))
+}
+
+ClientConnection.prototype.onDrain = function onDrain () {
+  this.drainWanted = false
+  const { request } = this
+  if (this.stream === null) this.socket.drained()
+  if (request !== null) request[kResource].runInAsyncScope(request[kDrained], request)
+}
+
+ClientConnection.prototype.onEof = function onEof () {
+  if (this.stream !== null) return
+  // Nothing may come to a socket in the pool, not even its end.
+  if (versions.unsolicitedDataDestroys && this.socket[kAsyncId] === -1) this.socket.destroy()
+  else this.runForSocket(this.socket.ended)
+}
+
+/** In the context of whoever the connection was made for, or of the exchange that is under way or was the last. */
+ClientConnection.prototype.runForSocket = function runForSocket (method, a, b) {
+  const resource = this.context ?? this.request?.[kResource] ?? this.lastContext
+  if (resource === null) method.call(this.socket, a, b)
+  else resource.runInAsyncScope(method, this.socket, a, b)
+}
+
+ClientConnection.prototype.onRaw = function onRaw (chunk) {
+  this.socket.received(chunk)
+}
+
+ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
+  this.errno = errno
+  if (this.attempts !== null) {
+    this.attempts.run(this.attempts.failed, errno, syscall)
+    return
+  }
+  this.stopIdleTimer()
+  if (this.stream === null) {
+    // Nor is what becomes of a socket in the pool an error to anybody; see onEof.
+    if (versions.unsolicitedDataDestroys && this.socket[kAsyncId] === -1) this.socket.disconnected(0, 0)
+    else this.runForSocket(this.socket.disconnected, errno, syscall)
+  }
+  this.leaveContext()
+}
+
+/** Is it a client's, of whichever copy of lib/? */
+function isClients (connection) {
+  return connection?.ticksAwaitPacket === true
+}
+
+/**
+ * The connection that carries a socket's exchanges: ours, or for any other Duplex one made now.
+ * @param {import('node:stream').Duplex} socket
+ */
+function connectionOf (socket) {
+  const known = socket[kConnection]
+  if (isClients(known) && (known.stream === null || known.id !== -1)) return known
+  return new ClientConnection(native.open(1, plainConfig()), socket)
+}
+
+module.exports = { ClientConnection, connectionOf }

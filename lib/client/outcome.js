@@ -1,0 +1,81 @@
+'use strict'
+
+/**
+ * How an exchange can end for its request other than well: errors, 'close', and what is owed to callbacks.
+ */
+
+const diagnostics = require('node:diagnostics_channel')
+const { codes, connectionReset } = require('../core/errors')
+const { failEndCallbacks } = require('../message/outgoing')
+const { call } = require('../message/write-callbacks')
+const { own, kCallbacks, kEndCallbacks, kNative } = require('../core/symbols')
+
+/** Request -> what destroy() was called with. Not `errored`: core leaves that alone here. */
+const kError = own('kError')
+
+/** Request -> called when its response was read to the end. */
+const kResponseEnded = own('kResponseEnded')
+
+/** Request -> called at 'finish' when its response came before that. */
+const kAnsweredEarly = own('kAnsweredEarly')
+
+/** Request -> the async context that its events are emitted in. */
+const kResource = own('kResource')
+
+const errorChannel = diagnostics.channel('http.client.request.error')
+
+/** Fails a request. */
+function emitError (request, error) {
+  if (errorChannel.hasSubscribers) errorChannel.publish({ request, error })
+  request.emit('error', error)
+}
+
+/** Nothing more will come of a request. */
+function emitClose (request) {
+  request._closed = true
+  // Of what never got as far as a transport core never tells.
+  if (request[kEndCallbacks] !== null && request.outputData.length === 0) {
+    failEndCallbacks(request, request[kError] ?? connectionReset('socket hang up'))
+  }
+  request.emit('close')
+}
+
+/** The transport is gone under an exchange. */
+function lose (connection, request, socket) {
+  const response = request.res
+  // What was kept for a connection that never came fails with the write that waits in the socket, and what core sends with
+  // core's write.
+  const isToldLater = connection.heldSize !== 0 || request[kNative] !== true
+  const endCallbacks = isToldLater ? request[kEndCallbacks] : null
+  if (endCallbacks !== null) request[kEndCallbacks] = null
+  request.destroyed = true
+  if (response !== null) {
+    if (!response.complete) response.destroy(connectionReset('aborted'))
+    emitClose(request)
+    if (!response.aborted && response.readable) response.push(null)
+  } else {
+    if (!connection.failed && !socket._hadError) {
+      connection.failed = true
+      socket._hadError = true
+      emitError(request, connectionReset('socket hang up'))
+    }
+    emitClose(request)
+  }
+  // Nor does anybody hear of what never got as far as the transport.
+  const isSent = request.outputData.length === 0
+  request.outputData.length = 0
+  if (endCallbacks !== null) request[kEndCallbacks] = endCallbacks
+  if (!isToldLater && isSent) failWrites(request)
+}
+
+/** The callbacks of writes that will never be taken. */
+function failWrites (request) {
+  const callbacks = request[kCallbacks]
+  if (callbacks === null && request[kEndCallbacks] === null) return
+  request[kCallbacks] = null
+  const error = new codes.ERR_STREAM_DESTROYED('write')
+  if (callbacks !== null) call(callbacks, error, true)
+  failEndCallbacks(request, error)
+}
+
+module.exports = { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose, lose, failWrites }

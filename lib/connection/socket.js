@@ -1,0 +1,542 @@
+'use strict'
+
+/**
+ * A native connection dressed as net.Socket: net's own class over a handle that speaks to the Connection. While the
+ * connection speaks HTTP the socket carries no data, it is a face, unless somebody listens for it: then the connection
+ * is tapped, and what is read takes its way through the socket to the parser. Once detached (upgrade, CONNECT) it
+ * carries the raw stream, or becomes Node's own (lib/connection/detach.js): then it has no connection, and its methods are net's.
+ * Knows nothing of server or client: both call, from their `on…` methods,
+ *
+ *   socket.connected() · received(chunk) · ended() · drained() · finished() · timedOut() · disconnected(errno, syscall)
+ *
+ * and `socket.detached(isKnown)` when the connection has left HTTP.
+ */
+
+const { AsyncResource } = require('node:async_hooks')
+const net = require('node:net')
+const { constants } = require('node:os')
+const { Readable } = require('node:stream')
+const { Buffer, process, queueMicrotask } = require('../host')
+const { native, atClosePhase } = require('../binding')
+const { Connection } = require('./connection')
+const { codes, coded, systemError } = require('../core/errors')
+const { isReplaced, resetThrough, setTimeoutThrough } = require('./replaced-methods')
+const { validateFunction, timerDuration } = require('../core/validators')
+const versions = require('../core/versions')
+const { kConnection, kWaiting } = require('../core/symbols')
+
+const ECANCELED = -constants.errno.ECANCELED
+const WRITE = 2
+
+/**
+ * What net.Socket's prototype expects below it.
+ * @param {import('./connection').Connection} connection
+ */
+function Handle (connection) {
+  this.connection = connection
+  this.fd = -1
+  this.reading = false
+  this.writeQueueSize = 0
+  this.onread = undefined
+  this.isReset = false
+  this.isReferenced = true
+}
+
+/** In HTTP mode the messages decide about reading; see kReceive in incoming.js. */
+Handle.prototype.readStart = function readStart () {
+  const { connection } = this
+  if (connection.detached) keepProcess(connection, this, true)
+  if (connection.detached || connection.tapped) connection.resume()
+  return 0
+}
+
+Handle.prototype.readStop = function readStop () {
+  const { connection } = this
+  if (connection.detached || connection.tapped) connection.pause()
+  return 0
+}
+
+Handle.prototype.shutdown = function shutdown (request) {
+  const { connection } = this
+  keepProcess(connection, this, true)
+  // In the middle of a message: core's loop goes on reading what is there before it ends our side.
+  // Not so behind 'upgrade', where the body is the stream's to wait for.
+  const readsOn = connection.id !== -1 && connection.isReceiving() && !connection.switching
+  connection.shutdown(readsOn)
+  const done = () => {
+    if (isResting(connection.socket)) keepProcess(connection, this, false)
+    request.oncomplete(0)
+  }
+  if (readsOn) {
+    const { socket } = connection
+    socket[kWaiting] ??= []
+    socket[kWaiting].push({ at: Infinity, callback: done, resource: new AsyncResource('SHUTDOWNWRAP') })
+  } else if (connection.id === -1 || isTaken(connection)) {
+    // As late as libuv tells: what ticks there are go first, but no other packet does.
+    process.nextTick(queueMicrotask, done)
+  } else {
+    wait(connection, done)
+  }
+  return 0
+}
+
+/**
+ * What was said before still leaves, as far as the kernel takes it: `write(answer)` followed by `destroy()` is a common
+ * way to refuse.
+ */
+Handle.prototype.close = function close (callback) {
+  const { connection } = this
+  const tell = () => {
+    tellTaken(connection.socket, takenBy(connection))
+    // libuv cancels what its handle has, of which older releases do not tell.
+    failWaiting(connection.socket, versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null)
+    connection.failWrites()
+    callback?.()
+    connection.afterClose?.()
+  }
+  const closed = () => connection.runForSocket(tell)
+  process.nextTick(failBuffered, connection)
+  if (connection.id === -1 && !connection.isConnecting()) {
+    atClosePhase(closed)
+    return
+  }
+  connection.discard()
+  if (this.isReset) connection.reset()
+  else connection.destroy()
+  // What the native side has to say is of no interest any more.
+  atClosePhase(closed)
+}
+
+function failBuffered (connection) {
+  connection.failBufferedWrites()
+}
+
+Handle.prototype.reset = function reset (callback) {
+  this.isReset = true
+  this.close(callback)
+  return 0
+}
+
+Handle.prototype.ref = function ref () {
+  this.isReferenced = true
+  if (this.connection.id !== -1) native.ref(this.connection.id)
+}
+
+Handle.prototype.unref = function unref () {
+  this.isReferenced = false
+  if (this.connection.id !== -1) native.unref(this.connection.id)
+}
+
+Handle.prototype.hasRef = function hasRef () {
+  return this.isReferenced
+}
+
+function fillAddress (connection, peer, out) {
+  const found = connection.id !== -1 ? native.address(connection.id, peer) : peer ? undefined : connection.triedFrom
+  if (!found) return -1
+  out.address = found.address
+  out.family = found.family
+  out.port = found.port
+  return 0
+}
+
+Handle.prototype.getpeername = function getpeername (out) {
+  return fillAddress(this.connection, true, out)
+}
+
+Handle.prototype.getsockname = function getsockname (out) {
+  return fillAddress(this.connection, false, out)
+}
+
+Handle.prototype.setNoDelay = function setNoDelay (on) {
+  return this.connection.id === -1 ? 0 : native.setNoDelay(this.connection.id, Boolean(on))
+}
+
+/** @param {number} delay seconds, as net passes them */
+Handle.prototype.setKeepAlive = function setKeepAlive (on, delay) {
+  return this.connection.id === -1 ? 0 : native.setKeepAlive(this.connection.id, Boolean(on), delay * 1000)
+}
+
+Object.defineProperties(Handle.prototype, {
+  bytesRead: {
+    get () { return this.connection.id === -1 ? this.connection.bytesRead : native.bytesRead(this.connection.id) },
+    configurable: true
+  },
+  bytesWritten: {
+    // What waits counts, too: net.Socket has handed it over.
+    get () {
+      const { connection } = this
+      const { id, bytesWritten } = connection
+      if (connection.isConnecting()) return connection.heldSize
+      return id === -1 ? bytesWritten : native.bytesWritten(id)
+    },
+    configurable: true
+  }
+})
+
+/**
+ * @param {import('./connection').Connection} connection
+ * @param {object} options of net.Socket: allowHalfOpen, highWaterMark
+ */
+function NativeSocket (connection, options) {
+  const handle = new Handle(connection)
+  this[kConnection] = connection
+  this[kWaiting] = null
+  net.Socket.call(this, { ...options, handle, manualStart: true })
+}
+Object.setPrototypeOf(NativeSocket.prototype, net.Socket.prototype)
+Object.setPrototypeOf(NativeSocket, net.Socket)
+// To whoever looks it is a Socket.
+Object.defineProperty(NativeSocket.prototype, 'constructor', { value: net.Socket, writable: true, configurable: true })
+
+/**
+ * A socket for a connection that is up.
+ * @returns {net.Socket}
+ */
+function acceptedSocket (connection, options) {
+  const socket = new NativeSocket(connection, { allowHalfOpen: true, ...options })
+  if (connection.id === -1) {
+    // Looked at too late: the connection is gone, and so is its socket.
+    socket._handle = null
+    socket._readableState.destroyed = socket._readableState.closed = socket._readableState.closeEmitted = true
+    socket._writableState.destroyed = socket._writableState.closed = socket._writableState.closeEmitted = true
+    return socket
+  }
+  // Nothing will be read in HTTP mode but the end, which must come through.
+  if (!connection.detached) {
+    // After the first request a 'resume' would be news.
+    if (connection.incoming) socket._readableState.flowing = true
+    else Readable.prototype.resume.call(socket)
+  }
+  return socket
+}
+
+/**
+ * A socket for a connection that is being made. Emits 'connect' and 'ready' (see `connected`), or 'error'.
+ * @returns {net.Socket}
+ */
+function connectingSocket (connection, options) {
+  const socket = new NativeSocket(connection, {
+    allowHalfOpen: options?.allowHalfOpen,
+    highWaterMark: options?.highWaterMark
+  })
+  socket.connecting = true
+  return socket
+}
+
+/**
+ * The connection whose face it is: none if it is Node's own by now, which may carry another's HTTP like any stream. Its
+ * prototype stays ours even then: in V8 of Node 20 and 22, objects whose prototype was changed share no shape any more,
+ * and whoever reads from sockets, as ws does for each message, would pay for it.
+ */
+function ownConnection (socket) {
+  const connection = socket[kConnection]
+  return connection === undefined || connection.stream !== null ? null : connection
+}
+
+function isHandedOver (socket) {
+  return ownConnection(socket) === null
+}
+
+/** The response (server) or request (client) that the connection carries. */
+Object.defineProperty(NativeSocket.prototype, '_httpMessage', {
+  get () { return ownConnection(this)?.current },
+  set (message) {
+    if (isHandedOver(this)) Object.defineProperty(this, '_httpMessage', { value: message, writable: true, enumerable: true, configurable: true })
+    else this[kConnection].current = message
+  },
+  enumerable: true,
+  configurable: true
+})
+
+function addsPending (name) {
+  const inherited = findGetter(net.Socket.prototype, name)
+  Object.defineProperty(NativeSocket.prototype, name, {
+    get () {
+      const own = inherited.call(this)
+      if (own === undefined) return own
+      // What waits here was counted by the stream.
+      return this[kWaiting] === null ? own + (ownConnection(this)?.shownPending() ?? 0) : own
+    },
+    configurable: true
+  })
+}
+
+function findGetter (prototype, name) {
+  for (let one = prototype; one !== null; one = Object.getPrototypeOf(one)) {
+    const property = Object.getOwnPropertyDescriptor(one, name)
+    if (property !== undefined) return property.get
+  }
+}
+
+addsPending('writableLength')
+
+/** As with libuv: when the peer of a raw stream has ended, only what is on its way out keeps the process alive. */
+function keepProcess ({ id }, handle, keep) {
+  if (id === -1 || !handle?.isReferenced) return
+  if (keep) native.ref(id)
+  else native.unref(id)
+}
+
+/** Does a raw stream wait for nothing: has its peer ended, or is it not being read? */
+function isResting (socket) {
+  return socket[kConnection].detached && (socket._readableState.ended || socket._handle?.reading === false)
+}
+
+/** Does all that was said count as taken? Asked of the connection itself: what its message still has to say is another matter. */
+function isTaken (connection) {
+  return Connection.prototype.takes.call(connection) === 0
+}
+
+/** Calls back when all that was said is taken: in the async context of now, as core's write requests do. */
+function wait (connection, callback) {
+  const { socket } = connection
+  socket[kWaiting] ??= []
+  socket[kWaiting].push({ at: Connection.prototype.takes.call(connection), callback, resource: new AsyncResource('WRITEWRAP') })
+}
+
+/** Bytes that count as taken; the end of our side is behind all of them. */
+function takenBy (connection) {
+  return Math.min(connection.taken(), Number.MAX_SAFE_INTEGER)
+}
+
+/** Tells those whose bytes are taken. */
+function tellTaken (socket, taken) {
+  const waiting = socket[kWaiting]
+  if (waiting === null) return
+  const first = waiting.findIndex(({ at }) => at > taken)
+  socket[kWaiting] = first === -1 ? null : waiting.slice(first)
+  const due = first === -1 ? waiting : waiting.slice(0, first)
+  for (const { callback, resource } of due) resource.runInAsyncScope(callback, undefined, null)
+}
+
+/** Tells the others what became of their bytes. */
+function failWaiting (socket, error) {
+  const waiting = socket[kWaiting]
+  if (waiting === null) return
+  socket[kWaiting] = null
+  for (const { callback, resource } of waiting) resource.runInAsyncScope(callback, undefined, error)
+}
+
+/** net.Socket's way to its handle, for single chunks and batches. */
+NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, encoding, callback) {
+  if (isHandedOver(this)) return net.Socket.prototype._writeGeneric.call(this, writev, data, encoding, callback)
+  if (this.connecting) {
+    this._pendingData = data
+    this._pendingEncoding = encoding
+    const connected = () => {
+      this.off('close', closed)
+      // What the connection holds was said before.
+      this[kConnection].establish()
+      this._writeGeneric(writev, data, encoding, callback)
+    }
+    const closed = () => callback(coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
+      'Socket closed before the connection was established'))
+    this.once('connect', connected)
+    this.once('close', closed)
+    return
+  }
+  this._pendingData = null
+  this._pendingEncoding = ''
+  const connection = this[kConnection]
+  if (!this._handle || connection.id === -1) {
+    callback(new codes.ERR_SOCKET_CLOSED())
+    return false
+  }
+  if (writev) {
+    for (const { chunk, encoding } of data) writeChunk(connection, chunk, encoding)
+  } else {
+    writeChunk(connection, data, encoding)
+  }
+  if (this[kWaiting] === null && (isTaken(connection) || connection.writesAtOnce())) callback()
+  else wait(connection, callback)
+}
+
+function writeChunk (connection, chunk, encoding) {
+  if (typeof chunk !== 'string') return connection.writeRaw(chunk, false)
+  if (encoding === 'latin1' || encoding === 'binary') return connection.writeRaw(chunk, false)
+  if (!encoding || encoding === 'utf8' || encoding === 'utf-8') return connection.writeRaw(chunk, true)
+  return connection.writeRaw(Buffer.from(chunk, encoding), false)
+}
+
+/**
+ * Idle time after which 'timeout' is emitted; the native side watches.
+ * @param {number} ms 0 for never
+ */
+NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
+  if (isHandedOver(this)) return net.Socket.prototype.setTimeout.apply(this, arguments)
+  if (isReplaced('setTimeout')) return setTimeoutThrough(this, arguments)
+  if (this.destroyed) return this
+  ms = timerDuration(ms, 'msecs')
+  if (callback !== undefined) validateFunction(callback, 'callback')
+  this.timeout = ms
+  if (ms === 0) {
+    if (callback !== undefined) this.removeListener('timeout', callback)
+  } else if (callback !== undefined) {
+    this.once('timeout', callback)
+  }
+  this[kConnection].setTimeout(ms)
+  return this
+}
+
+NativeSocket.prototype.pause = function pause () {
+  const connection = ownConnection(this)
+  // In HTTP mode pausing the socket holds the messages back; see core's http.Server.
+  if (connection !== null && !connection.detached && !this.connecting) connection.pause()
+  return net.Socket.prototype.pause.call(this)
+}
+
+NativeSocket.prototype.resume = function resume () {
+  const connection = ownConnection(this)
+  if (connection !== null && !connection.detached && !this.connecting) connection.resume()
+  return net.Socket.prototype.resume.call(this)
+}
+
+/** Whoever listens for bytes gets them, before or after HTTP does. */
+for (const name of ['on', 'addListener', 'prependListener']) {
+  NativeSocket.prototype[name] = {
+    [name] (event, listener) {
+      if (event === 'data' || event === 'readable') tap(this)
+      return net.Socket.prototype[name].call(this, event, listener)
+    }
+  }[name]
+}
+
+/** Whoever adds bytes adds them to what is parsed. */
+NativeSocket.prototype.push = function push (chunk, encoding) {
+  if (chunk !== null) tap(this)
+  return net.Socket.prototype.push.call(this, chunk, encoding)
+}
+
+function tap (socket) {
+  const connection = ownConnection(socket)
+  if (connection === null || connection.tapped || connection.detached || socket.destroyed) return
+  // In core the parser takes the bytes from under those who listened before it came, until somebody listens anew.
+  if (connection.isOffered) return
+  connection.tapped = true
+  net.Socket.prototype.on.call(socket, 'data', onTapped)
+  if (!socket.connecting) connection.tap()
+  // A flow that began without bytes to come has not asked for any.
+  if (socket._readableState.flowing) socket.read(0)
+}
+
+/** The parser's share. */
+function onTapped (chunk) {
+  this[kConnection].receive(chunk)
+}
+
+/** In HTTP mode the bytes belong to the messages; nobody may change how they are read. */
+NativeSocket.prototype.setEncoding = function setEncoding (encoding) {
+  if (!isHandedOver(this) && !this[kConnection].detached) throw new codes.ERR_HTTP_SOCKET_ENCODING()
+  return net.Socket.prototype.setEncoding.call(this, encoding)
+}
+
+/** A connection may listen in fewer places than core, or for longer: what is shown is what core has. */
+NativeSocket.prototype.listeners = function listeners (event) {
+  const found = net.Socket.prototype.listeners.call(this, event)
+  return ownConnection(this)?.listenersShown?.(event, found) ?? found
+}
+
+NativeSocket.prototype.listenerCount = function listenerCount (event, listener) {
+  if (isHandedOver(this)) return net.Socket.prototype.listenerCount.call(this, event, listener)
+  const found = this.listeners(event)
+  return listener ? found.filter((one) => one === listener).length : found.length
+}
+
+/** Closes with RST: net's own does, but that it knows handles of its own only. */
+NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
+  const connection = ownConnection(this)
+  if (connection === null || !this._handle || connection.isPipe()) return net.Socket.prototype.resetAndDestroy.call(this)
+  if (isReplaced('resetAndDestroy')) resetThrough(this, reset)
+  else reset(this)
+  return this
+}
+
+function reset (socket) {
+  if (socket.connecting) socket.once('connect', () => socket._reset())
+  else socket._reset()
+}
+
+// ------------------------------------------------------------------------------------- from the connection
+
+/** The connection is up. */
+NativeSocket.prototype.connected = function connected () {
+  if (this.destroyed) return
+  const connection = this[kConnection]
+  this.connecting = false
+  this._sockname = null
+  const { _handle: handle } = this
+  if (handle && !handle.isReferenced) handle.unref()
+  if (connection.tapped) connection.tap()
+  this.emit('connect')
+  connection.establish()
+  this.emit('ready')
+  // Whoever has paused it meanwhile stops HTTP, too.
+  if (this.isPaused()) connection.pause()
+  else if (this.readable) this.read(0)
+}
+
+/**
+ * The bytes are no longer HTTP: from now on the socket is read like any stream.
+ * @param {boolean} isKnown whoever reads it has begun to, or does not want to yet
+ */
+NativeSocket.prototype.detached = function detached (isKnown) {
+  this.removeListener('data', onTapped)
+  if (isKnown) return
+  const state = this._readableState
+  state.flowing = null
+  state.resumeScheduled = false
+}
+
+/** The raw stream stays with the connection. Who has paused it reads it when it resumes. */
+NativeSocket.prototype.staysNative = function staysNative () {
+  if (!this.isPaused()) return
+  this._handle.reading = false
+  keepProcess(this[kConnection], this._handle, false)
+}
+
+/** Bytes of the raw stream. */
+NativeSocket.prototype.received = function received (chunk) {
+  if (this.destroyed || this.push(chunk)) return
+  if (this._handle) this._handle.reading = false
+  this[kConnection].pause()
+}
+
+/** The peer sent FIN. */
+NativeSocket.prototype.ended = function ended () {
+  if (this.destroyed || this._readableState.ended) return
+  const connection = this[kConnection]
+  if (connection.detached && this.writableLength === 0 && !this.writableEnded) keepProcess(connection, this._handle, false)
+  this.push(null)
+  this.read(0)
+}
+
+/** More of what was said is taken. */
+NativeSocket.prototype.drained = function drained () {
+  if (this[kWaiting] !== null) tellTaken(this, takenBy(this[kConnection]))
+}
+
+/** Our side has ended, behind what was read before. */
+NativeSocket.prototype.finished = function finished () {
+  tellTaken(this, Infinity)
+}
+
+/** The connection was idle for the time set. */
+NativeSocket.prototype.timedOut = function timedOut () {
+  this.emit('timeout')
+}
+
+/**
+ * The connection is closed.
+ * @param {number} errno 0 for an orderly end
+ * @param {number} syscall as in docs/BOUNDARY.md
+ */
+NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
+  const error = errno === 0 ? undefined : systemError(errno, syscall)
+  tellTaken(this, takenBy(this[kConnection]))
+  failWaiting(this, error ?? new codes.ERR_SOCKET_CLOSED())
+  // Its handle finds the connection closed, and sees to 'close' by itself.
+  if (!this.destroyed) this.destroy(error)
+}
+
+module.exports = { NativeSocket, acceptedSocket, connectingSocket }

@@ -1,0 +1,73 @@
+'use strict'
+
+/**
+ * Messages that core's own methods handle. There are two kinds.
+ *  - Core's messages with prototypes of ours: express gives every request and response prototypes that it has made of
+ *    `http`'s, and under register https and http2 make core's own messages. Our constructors never saw them: every method
+ *    of ours passes them on to core's of the same name.
+ *  - Messages of ours that core sends (`leaveToCore` in lib/message/delegate.js): only what writes is core's.
+ */
+
+const { IncomingMessage, OutgoingMessage, ServerResponse } = require('./classes')
+const { kConnection, kNative } = require('./symbols')
+
+/** Core's prototypes. */
+const cores = {
+  IncomingMessage: IncomingMessage.prototype,
+  OutgoingMessage: OutgoingMessage.prototype,
+  ServerResponse: ServerResponse.prototype
+}
+
+/** True if our constructor never saw the message: all of ours have a connection, or null. */
+function isCores (message) {
+  return message[kConnection] === undefined
+}
+
+/** True if core's methods write and end the message. */
+function isSentByCore (message) {
+  return message[kNative] !== true
+}
+
+/** A method that is ours or, if `isTheirs(this)`, core's. */
+function defer (ours, theirs, isTheirs) {
+  const method = function () {
+    return (isTheirs(this) ? theirs : ours).apply(this, arguments)
+  }
+  Object.defineProperty(method, 'name', { value: ours.name, configurable: true })
+  Object.defineProperty(method, 'length', { value: ours.length, configurable: true })
+  return method
+}
+
+/** @returns {PropertyDescriptor|undefined} a member that is ours for our messages and core's for core's */
+function deferMember (ours, theirs, isTheirs) {
+  if (typeof ours.value === 'function' && typeof theirs.value === 'function') {
+    return { ...ours, value: defer(ours.value, theirs.value, isTheirs) }
+  }
+  if (ours.get !== undefined && theirs.get !== undefined) {
+    return { ...ours, get: defer(ours.get, theirs.get, isTheirs), set: ours.set && theirs.set && defer(ours.set, theirs.set, isTheirs) }
+  }
+  return undefined
+}
+
+/**
+ * Makes the members of a prototype of ours leave core's messages alone.
+ * @param {object} prototype
+ * @param {'IncomingMessage'|'OutgoingMessage'|'ServerResponse'} name
+ * @param {string[]} guarded members that see to it by themselves, since every message passes through them
+ * @param {string[]} [sending] members that are core's also for messages of ours that core sends
+ */
+function leaveCores (prototype, name, guarded, sending = []) {
+  for (const key of Reflect.ownKeys(prototype)) {
+    const theirs = Object.getOwnPropertyDescriptor(cores[name], key)
+    if (theirs === undefined || key === 'constructor' || guarded.includes(key)) continue
+    const isTheirs = sending.includes(key) ? isSentByCore : isCores
+    const member = deferMember(Object.getOwnPropertyDescriptor(prototype, key), theirs, isTheirs)
+    if (member !== undefined) Object.defineProperty(prototype, key, member)
+  }
+  // What core's servers and clients call by names that nobody else knows.
+  for (const key of Object.getOwnPropertySymbols(cores[name])) {
+    if (!Object.hasOwn(prototype, key)) Object.defineProperty(prototype, key, Object.getOwnPropertyDescriptor(cores[name], key))
+  }
+}
+
+module.exports = { cores, isCores, leaveCores }

@@ -1,0 +1,85 @@
+'use strict'
+
+/**
+ * The 'http' entries of perf_hooks. Only core's own classes can make them, and can tell whether anybody wants them: the
+ * method of core's ServerResponse that ends a measurement does both, on whatever it is called.
+ */
+
+const { ServerResponse } = require('./classes')
+const { elapsed } = require('../host')
+const { own } = require('./symbols')
+
+const finish = ServerResponse.prototype._finish
+
+/** Properties of core's that the method asks for; the first is the measurement. */
+const asked = ask()
+const [kMeasurement] = asked
+
+/** Request or response -> its measurement, if there is one. */
+const kMeasure = own('kMeasure')
+
+function ask () {
+  const symbols = []
+  const curious = new Proxy(stub(), {
+    get (target, key) {
+      if (typeof key !== 'symbol') return target[key]
+      symbols.push(key)
+      // Of no type, so that nothing is recorded.
+      return symbols.length === 1 ? undefined : {}
+    }
+  })
+  try {
+    finish.call(curious)
+  } catch {
+    // A core that goes about it in another way: nothing is measured.
+    return []
+  }
+  return symbols[0]?.description === 'ServerResponseStatistics' ? symbols : []
+}
+
+/** As much of a response as the method looks at. */
+function stub () {
+  return { socket: {}, emit () {}, statusCode: 0, statusMessage: '', getHeaders: undefined }
+}
+
+/** What the method is called on to find out whether anybody observes: then it looks for the status. */
+let isAsked = false
+const probe = stub()
+for (const symbol of asked) probe[symbol] = {}
+Object.defineProperty(probe, 'statusCode', { __proto__: null, get () { isAsked = true; return 0 } })
+if (kMeasurement !== undefined) {
+  // Gone when it has been asked for: nothing is recorded of the probe itself.
+  Object.defineProperty(probe, kMeasurement, { __proto__: null, get: () => !isAsked })
+}
+
+/** Does anybody observe 'http' entries? Costs nothing worth mentioning. */
+function isObserved () {
+  if (kMeasurement === undefined) return false
+  isAsked = false
+  finish.call(probe)
+  return isAsked
+}
+
+/**
+ * Begins to measure.
+ * @param {object} message that the measurement is remembered with
+ * @param {'HttpRequest'|'HttpClient'} name
+ * @param {{method: string, url: string, headers: object}} req
+ */
+function begin (message, name, req) {
+  message[kMeasure] = { type: 'http', name, detail: { req }, startTime: elapsed() }
+}
+
+/** Ends what was begun with the message. */
+function end (message, statusCode, statusMessage, headers) {
+  const subject = stub()
+  for (const symbol of asked) subject[symbol] = {}
+  subject[kMeasurement] = message[kMeasure]
+  subject.statusCode = statusCode
+  subject.statusMessage = statusMessage
+  subject.getHeaders = () => headers
+  message[kMeasure] = undefined
+  finish.call(subject)
+}
+
+module.exports = { kMeasure, isObserved, begin, end }

@@ -1,0 +1,141 @@
+'use strict'
+
+/**
+ * Private slots shared between files. Symbols, not `#private`: consumers run our prototypes on objects that
+ * our constructors never saw (express, light-my-request), and a brand check would throw there.
+ *
+ * Where core has a slot of the same meaning we use core's own symbol: packages find some of them by description,
+ * and `require('_http_outgoing')` and `require('_http_server')` export a few.
+ */
+
+const { clearInterval } = require('../host')
+const { common, kSettle } = require('../binding')
+const { OutgoingMessage, Server } = require('./classes')
+
+const SWEEP = 'http.server.connectionsCheckingInterval'
+
+/** Core's symbols, as they were found first. */
+const borrowed = (common.borrowed ??= borrow())
+
+/** Those of its messages and servers. */
+function borrow () {
+  const listening = new Server()
+  listening.emit('listening')
+  const found = [...Object.getOwnPropertySymbols(new OutgoingMessage()), ...Object.getOwnPropertySymbols(listening)]
+  clearInterval(listening[found.find(({ description }) => description === SWEEP)])
+  return found
+}
+
+/** A symbol of ours, the same in all copies of lib/: they know each other's messages, sockets and connections by it. */
+function own (description) {
+  return (common[description] ??= Symbol(description))
+}
+
+/** Core's symbol of this description if this Node has one, else ours. */
+function slot (description) {
+  return borrowed.find((symbol) => symbol.description === description) ?? own(description)
+}
+
+module.exports = {
+  own,
+
+  /** Socket or message -> the Connection that carries it. */
+  kConnection: own('kConnection'),
+  /** Message -> called once when the turn that finished it ends; see docs/BOUNDARY.md. */
+  kSettle,
+
+  // OutgoingMessage, as in core.
+  /** { [lower-case name]: [name, value] }, null while no header was set. */
+  kOutHeaders: slot('kOutHeaders'),
+  kNeedDrain: slot('kNeedDrain'),
+  kCorked: slot('corked'),
+  kErrored: slot('errored'),
+  kBytesWritten: slot('kBytesWritten'),
+  kHighWaterMark: slot('kHighWaterMark'),
+  kRejectNonStandardBodyWrites: slot('kRejectNonStandardBodyWrites'),
+  /** Body parts that wait for the end of the tick: { data, encoding, callback, size }; core's own list while core sends. */
+  kChunkedBuffer: slot('kChunkedBuffer'),
+  kChunkedLength: slot('kChunkedLength'),
+  /** The socket; undefined while the connection has one that nobody has asked for. */
+  kSocket: slot('kSocket'),
+  kWritableFinished: slot('kWritableFinished'),
+  kEndCallbacks: slot('kEndCallbacks'),
+  /** Why the end was not flushed; null while nothing is wrong. */
+  kFlushError: slot('kFlushError'),
+  /** Set of lower-case names whose array values go in one line; null for none. */
+  kUniqueHeaders: own('kUniqueHeaders'),
+
+  // OutgoingMessage, ours.
+  /** The head as rendered, to notice when somebody replaced `_header`. */
+  kHead: own('kHead'),
+  /** CRLFs in kHead. */
+  kLines: own('kLines'),
+  /** How the rendered head says the body ends: sendFlags.NO_BODY, LENGTH, CHUNKED or UNTIL_CLOSE. */
+  kFraming: own('kFraming'),
+  /** A field value or the reason holds something beyond printable ASCII. */
+  kUnusual: own('kUnusual'),
+  /** Flags that a subclass adds to every HEAD it sends (REQUEST_HEAD…); 0 on the prototype. */
+  kHeadFlags: own('kHeadFlags'),
+  /** Flags that a subclass adds to END when `_last` is set (LAST); 0 on the prototype. */
+  kLastFlags: own('kLastFlags'),
+  /** Message -> true while its parts leave as calls of its Connection; else core's methods send it (lib/message/delegate.js). */
+  kNative: own('kNative'),
+  /** Message -> called by the connection when all output was taken. */
+  kDrained: own('kDrained'),
+  /** Message -> called when the last byte was handed over, just before 'finish'. */
+  kFinished: own('kFinished'),
+  /** Callbacks of writes that the transport has not taken yet (lib/message/write-callbacks.js); null until there was one. */
+  kCallbacks: own('kCallbacks'),
+  /** Message -> the async context that 'drain' is for. */
+  kDrainScope: own('kDrainScope'),
+  /** Message of whose end nobody is told: it is over when there is room for more on its connection. */
+  kAwaitsRoom: own('kAwaitsRoom'),
+  /** Message -> the httpValidation that it is under. */
+  kValidation: own('kValidation'),
+
+  // Server.
+  /** Class of requests and of responses. */
+  kIncomingMessage: own('IncomingMessage'),
+  kServerResponse: own('ServerResponse'),
+  kOptimizeEmptyRequests: own('OptimizeEmptyRequestsOption'),
+  /** A server's handle: what accepts for it (lib/server/listener.js). */
+  kListener: own('kListener'),
+  /** Server -> the limits and leniencies of its parsers. */
+  kParserConfig: own('kParserConfig'),
+  /** The connections that speak HTTP. */
+  kConnections: own('http.server.connections'),
+  /** The timer that looks for requests that take too long. */
+  kSweep: slot(SWEEP),
+
+  /** Message -> the listeners that core would have, given those that are there. */
+  kListenersShown: own('kListenersShown'),
+
+  // NativeSocket.
+  /** Callbacks that wait until the kernel took all output. */
+  kWaiting: own('kWaiting'),
+
+  // IncomingMessage, ours.
+  /** The head as it crossed the boundary; see docs/BOUNDARY.md. '' once rawHeaders exist. */
+  kText: own('kText'),
+  /** Where the fields begin in kText. */
+  kFieldsAt: own('kFieldsAt'),
+  kRawHeaders: own('kRawHeaders'),
+  kHeaders: own('kHeaders'),
+  kHeadersDistinct: own('kHeadersDistinct'),
+  kRawTrailers: own('kRawTrailers'),
+  kTrailers: own('kTrailers'),
+  kTrailersDistinct: own('kTrailersDistinct'),
+  /** The Readable's state; undefined until somebody looks into the message. */
+  kState: own('kState'),
+  /** How far a message went that nobody has looked into: 0 reading, 1 complete, 2 over. */
+  kProgress: own('kProgress'),
+  /** Reading of the connection is stopped until the message is read. */
+  kPaused: own('kPaused'),
+  kAbortController: own('kAbortController'),
+  /** Message -> takes a part of the body. */
+  kReceive: own('kReceive'),
+  /** Message -> the body is complete. */
+  kComplete: own('kComplete'),
+  /** Message -> the exchange is over: the signal will not fire any more. */
+  kDetachSignal: own('kDetachSignal')
+}

@@ -1,0 +1,90 @@
+'use strict'
+
+/** Argument checks with Node's messages. Each throws or returns nothing; names are as the caller's documentation has them. */
+
+const { process } = require('../host')
+const { codes } = require('./errors')
+
+function validateString (value, name) {
+  if (typeof value !== 'string') throw new codes.ERR_INVALID_ARG_TYPE(name, 'string', value)
+}
+
+function validateBoolean (value, name) {
+  if (typeof value !== 'boolean') throw new codes.ERR_INVALID_ARG_TYPE(name, 'boolean', value)
+}
+
+function validateFunction (value, name) {
+  if (typeof value !== 'function') throw new codes.ERR_INVALID_ARG_TYPE(name, 'Function', value)
+}
+
+/** Plain objects of any class; not null, arrays or functions. */
+function validateObject (value, name) {
+  if (value === null || Array.isArray(value) || typeof value !== 'object') {
+    throw new codes.ERR_INVALID_ARG_TYPE(name, 'Object', value)
+  }
+}
+
+/** @param {number} [min] inclusive @param {number} [max] inclusive */
+function validateNumber (value, name, min, max) {
+  if (typeof value !== 'number') throw new codes.ERR_INVALID_ARG_TYPE(name, 'number', value)
+  if ((min !== undefined && value < min) || (max !== undefined && value > max) ||
+      ((min !== undefined || max !== undefined) && Number.isNaN(value))) {
+    const low = min === undefined ? '' : `>= ${min}`
+    const high = max === undefined ? '' : `<= ${max}`
+    throw new codes.ERR_OUT_OF_RANGE(name, [low, high].filter(Boolean).join(' && '), value)
+  }
+}
+
+function validateInteger (value, name, min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER) {
+  if (typeof value !== 'number') throw new codes.ERR_INVALID_ARG_TYPE(name, 'number', value)
+  if (!Number.isInteger(value)) throw new codes.ERR_OUT_OF_RANGE(name, 'an integer', value)
+  if (value < min || value > max) throw new codes.ERR_OUT_OF_RANGE(name, `>= ${min} && <= ${max}`, value)
+}
+
+/** Ports come as numbers and as text. */
+function validatePort (value, name) {
+  const isGiven = typeof value === 'number' || (typeof value === 'string' && value.trim() !== '')
+  if (!isGiven || +value !== (+value >>> 0) || value > 65535) throw new codes.ERR_SOCKET_BAD_PORT(name, value)
+}
+
+function validateOneOf (value, name, allowed) {
+  if (allowed.includes(value)) return
+  const shown = allowed.map((one) => (typeof one === 'string' ? `'${one}'` : String(one))).join(', ')
+  throw new codes.ERR_INVALID_ARG_VALUE(name, value, `must be one of: ${shown}`)
+}
+
+/** Largest delay a timer takes. */
+const TIMEOUT_MAX = 2 ** 31 - 1
+
+/**
+ * A delay as timers understand it: a finite number of milliseconds, cut to what a timer can hold.
+ * @returns {number}
+ */
+function timerDuration (ms, name) {
+  validateNumber(ms, name)
+  if (ms < 0 || !Number.isFinite(ms)) throw new codes.ERR_OUT_OF_RANGE(name, 'a non-negative finite number', ms)
+  if (ms > TIMEOUT_MAX) {
+    process.emitWarning(`${ms} does not fit into a 32-bit signed integer.\nTimer duration was truncated to ${TIMEOUT_MAX}.`,
+      'TimeoutOverflowWarning')
+    return TIMEOUT_MAX
+  }
+  return ms
+}
+
+/** Timers count in whole milliseconds, and at least one. */
+function wholeTime (ms) {
+  return Math.max(1, Math.min(Math.trunc(ms), TIMEOUT_MAX))
+}
+
+module.exports = {
+  validateString,
+  validateBoolean,
+  validateFunction,
+  validateObject,
+  validateNumber,
+  validateInteger,
+  validatePort,
+  validateOneOf,
+  timerDuration,
+  wholeTime
+}

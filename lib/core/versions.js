@@ -1,0 +1,111 @@
+'use strict'
+
+/**
+ * Where Node's releases behave differently, decided once. Every flag names a behaviour, not a release, so that
+ * the code that asks says what it wants to know. The thresholds are the builds on which the behaviour was measured.
+ */
+
+const { process } = require('../host')
+
+const [major, minor] = process.versions.node.split('.', 2).map(Number)
+
+/**
+ * Was a change in this Node, given the minor with which it reached each older line?
+ * @param {number} first the first major that always had it
+ * @param {Object<number, number>} [backports] major -> minor
+ */
+function has (first, backports = {}) {
+  const from = backports[major]
+  return from === undefined ? major >= first : minor >= from
+}
+
+function isBefore (version, major, minor) {
+  const [itsMajor, itsMinor] = version.split('.', 2).map(Number)
+  return itsMajor < major || (itsMajor === major && itsMinor < minor)
+}
+
+module.exports = Object.freeze({
+  major,
+  minor,
+  /** The permission model guards the network too. */
+  permissionGuardsNet: has(25),
+  /** maxConnections = 0 refuses all connections; before, it meant no limit. */
+  zeroConnectionsRefuses: has(22),
+  /** Closing a socket fails the write that its handle has; before, it succeeded. */
+  closedHandleTellsWrites: has(22),
+  /** Too many fields end the connection with 431; before, the surplus was dropped. */
+  headerOverflowRejects: has(26, { 22: 23, 24: 21, 25: Infinity }),
+  /** What is dropped of too many fields are batches of the parser's; since, it is what is beyond the limit. */
+  headersDropInBatches: !has(22),
+  /** Core's parser is llhttp 9.3, whose grammar differs in details from that of 9.4. */
+  llhttp93: isBefore(process.versions.llhttp, 9, 4),
+  /** writeHead(flat array) after setHeader keeps duplicates. */
+  writeHeadKeepsDuplicates: has(22),
+  /** `socket` is an own data property of outgoing messages; later an accessor of their prototype. */
+  socketIsData: !has(22),
+  /** end(callback) is called before 'finish' with null, and with an error when the message cannot be flushed. */
+  endCallbackGetsError: has(26, { 24: 21, 25: Infinity }),
+  /** cork() gathers body parts in the message and sends them as one chunk. */
+  corkMergesChunks: has(22),
+  /** All that is written in one tick becomes one chunk. */
+  tickMergesChunks: has(26),
+  /** writableCorked tells that writes are held until the end of the tick. */
+  writeShowsCork: has(26, { 20: 0 }),
+  /** 'drain' of a response comes when nothing waits anywhere; before, whenever the connection had a look. */
+  drainedMeansEmpty: has(26, { 24: 21, 25: Infinity }),
+  /** After a response the request ends before the response closes. */
+  requestEndsFirst: has(26),
+  /** A lost connection closes every response in the queue, not only the current one. */
+  closesQueuedResponses: has(26, { 24: 21, 25: Infinity }),
+  /** closeIdleConnections() also closes connections that never sent a byte. */
+  closesVirginConnections: has(26),
+  /** The body of an upgrade request is parsed; the stream is handed over behind it. */
+  upgradeParsesBody: has(26),
+  /** server.shouldUpgradeCallback; before, only listenerCount('upgrade') decided. */
+  shouldUpgradeCallback: has(25, { 22: 21, 24: 9 }),
+  /** Server.prototype[Symbol.asyncDispose] has a name. */
+  namesAsyncDispose: has(22),
+  /** ClientRequest.path is an accessor that checks. */
+  pathIsChecked: has(24),
+  /** Bytes that nobody asked for destroy a free socket of the agent. */
+  unsolicitedDataDestroys: has(26, { 22: 0, 24: 0, 25: Infinity }),
+  /** headersDistinct is a plain object. */
+  distinctHasPrototype: major === 25,
+  /** perf_hooks' HttpClient entries name the port. */
+  perfUrlHasPort: has(26, { 24: 21, 25: Infinity }),
+  /** server.keepAliveTimeoutBuffer and agentKeepAliveTimeoutBuffer are options. */
+  keepAliveTimeoutBuffer: has(22),
+  /** A server's keepAliveTimeout and its buffer that are no times count as none and as the preset. */
+  checksKeepAlive: has(22),
+  /** So do its headersTimeout and requestTimeout. */
+  checksTimeLimits: has(26, { 24: 21, 25: Infinity }),
+  /** setDefaultHeaders and the "created" diagnostics channels. */
+  createdChannels: has(22),
+  /** A connection of the pool takes over the request's highWaterMark. */
+  reuseTakesHighWaterMark: has(26, { 24: 21, 25: Infinity }),
+  /** Keep-Alive names a whole number of requests, whatever maxRequestsPerSocket is. */
+  wholeRequestsPerSocket: has(27, { 26: 12 }),
+  /** Agents know proxies, and take `defaultPort` and `protocol` as options. */
+  envProxies: has(25, { 22: 21, 24: 5 }),
+  /** Who asks a proxy must name one origin everywhere, and NO_PROXY's `.suffix` covers whole labels only. */
+  strictProxying: has(26, { 24: 21, 25: Infinity }),
+  /** A connection knows its request as soon as it is promised to it, not only when the exchange begins. */
+  promiseNamesRequest: has(25, { 24: 21 }),
+  /** The httpValidation option. */
+  httpValidation: has(26, { 24: 21, 25: Infinity }),
+  /** IncomingMessage.signal. */
+  messageSignal: has(26, { 24: 21, 25: Infinity }),
+  /** ServerResponse.writeInformation, on which the other 1xx methods then rest. */
+  writeInformation: has(26, { 24: 21, 25: Infinity }),
+  /** The optimizeEmptyRequests option. */
+  optimizeEmptyRequests: has(25, { 24: 12 }),
+  /** ServerResponse.writeHeader: plain, then deprecated, then gone. */
+  writeHeader: major < 26,
+  writeHeaderWarns: major === 25,
+  /** OutgoingMessage._headers and _headerNames, deprecated. */
+  legacyHeaders: major < 24,
+  /** A request that was sent and whose response has come leaves its connection alone when it is destroyed. */
+  destroySparesConnection: has(26),
+  /** Destroying a complete message needs no extra tick. */
+  destroyCompletesAtOnce: has(26)
+})

@@ -1,0 +1,108 @@
+'use strict'
+
+/**
+ * Messages of ours that core sends. A message is ours as long as it is sent as most are: whole parts, on a native
+ * connection whose socket is left alone. At its first unusual act (cork(), a `_send` or a socket's write() of the
+ * application's own, a stream that it is assigned to, a destroyed socket, ...) `leaveToCore` makes it core's: from then on
+ * the methods of core's own OutgoingMessage run on it, and write to its socket what core would write there.
+ *
+ * What a socket of ours is given that way reaches the connection as raw bytes; the native side is told when the message
+ * is over (`tellAnswered`) or, for a request, that its response is to come (`expect`).
+ */
+
+const net = require('node:net')
+const { Stream } = require('node:stream')
+const { native, touch } = require('../binding')
+const { cores } = require('../core/messages')
+const { finishAnyway } = require('./finish')
+const { ended } = require('./queue')
+const versions = require('../core/versions')
+const { kChunkedBuffer, kConnection, kCorked, kFinished, kNative, kSocket } = require('../core/symbols')
+
+/** What core's constructor sets in slots of its own, and ours does not. */
+const pristine = new cores.OutgoingMessage.constructor()
+const streams = Object.getOwnPropertySymbols(new Stream())
+const slots = Object.getOwnPropertySymbols(pristine).filter((slot) => !streams.includes(slot))
+
+const { write: socketWrite } = net.Socket.prototype
+
+function nop () {}
+
+/** Makes a message core's, if it is not, and if its end is not with the connection already. */
+function leaveToCore (message) {
+  if (message[kNative] !== true || (message.finished && message[kConnection] !== null && message.outputData.length === 0)) return
+  message[kNative] = false
+  for (const slot of slots) if (!Object.hasOwn(message, slot)) message[slot] = pristine[slot]
+  for (const entry of message.outputData) {
+    if (entry.callback === ended) entry.callback = (error) => finishAnyway(message, error)
+  }
+  if (!message.rawListeners('finish').includes(tellFinished)) message.prependListener('finish', tellFinished)
+  const connection = message[kConnection]
+  if (connection !== null) carryThrough(message, connection)
+  if (versions.corkMergesChunks) giveHeld(message)
+}
+
+/** The parts that are held for the end of the tick (lib/message/one-chunk-a-tick.js) are core's chunk in the making. */
+function giveHeld (message) {
+  const held = message[kChunkedBuffer]
+  message[kChunkedBuffer] = held === null ? [] : held.flatMap(({ data, encoding, callback }) => [data, encoding, callback ?? nop])
+  if (held === null) return
+  message[kCorked]++
+  message[kSocket]?.cork()
+}
+
+/** A message that has got its connection writes to the socket of that. */
+function carryThrough (message, connection) {
+  const socket = connection.getSocket()
+  message[kSocket] = socket
+  hearDrain(connection)
+}
+
+/** The message hears of the socket's 'drain' before others do, as in core. */
+function hearDrain (connection) {
+  const { socket } = connection
+  if (connection.stream === null && !socket.rawListeners('drain').includes(onDrain)) socket.prependListener('drain', onDrain)
+}
+
+/** Core's socketOnDrain (server) and ondrain (client). */
+function onDrain () {
+  const connection = this[kConnection]
+  if (connection === undefined) return
+  connection.slacken?.()
+  const message = this._httpMessage
+  if (message && message[kNative] === false) connection.tellDrained(message)
+}
+
+/** The listener by which core's servers learn that a response is over; ours learn it from their messages. */
+function tellFinished () {
+  if (this[kNative] !== true) this[kFinished]()
+}
+
+/** A response is over that the native side knows nothing of. */
+function tellAnswered ({ id }) {
+  if (id === -1) return
+  native.answered(id)
+  touch()
+}
+
+/**
+ * True if the connection and its socket carry a message as most are carried: nobody but messages writes to the socket,
+ * or wants to hear when it has drained.
+ */
+function carriesPlainly (connection) {
+  if (connection.stream !== null || connection.outputEnded || (connection.id === -1 && !connection.isConnecting())) return false
+  const { socket } = connection
+  if (socket === null) return true
+  const { _writableState: state, _events: { drain } } = socket
+  return socket.writable && socket.write === socketWrite && state.length === 0 && state.corked === 0 &&
+    (drain === undefined || drain === onDrain)
+}
+
+/** True if the message's next part is core's to send, for what has become of the message or its transport. */
+function isUnusual (message) {
+  if (message.destroyed || message.strictContentLength) return true
+  const connection = message[kConnection]
+  return connection !== null && !carriesPlainly(connection)
+}
+
+module.exports = { leaveToCore, hearDrain, isUnusual, onDrain, tellAnswered, tellFinished }

@@ -1,0 +1,267 @@
+'use strict'
+
+/**
+ * Renders heads: start line and fields in, one string out, with the fields that HTTP/1.1 needs added (Date,
+ * Connection, Keep-Alive, framing), in core's order. Decides how the body will be framed; frames nothing itself.
+ * RFC 9112 §2–§6; where core differs from the RFC, core wins.
+ */
+
+const { Buffer } = require('../host')
+const { sendFlags } = require('../binding')
+const { codes } = require('../core/errors')
+const { lowerToken, isUnusual, hasInvalidChar, utcDate } = require('./syntax')
+const versions = require('../core/versions')
+const { kOutHeaders, kUniqueHeaders, kHead, kLines, kFraming, kUnusual } = require('../core/symbols')
+
+const { NO_BODY, LENGTH, CHUNKED, UNTIL_CLOSE } = sendFlags
+
+const CLOSE = /(?:^|\W)close(?:$|\W)/i
+const CHUNKED_CODING = /(?:^|\W)chunked(?:$|\W)/i
+
+// What the caller's own fields said: bits of `seen`.
+const CONNECTION = 1
+const CONTENT_LENGTH = 2
+const TRANSFER_ENCODING = 4
+const DATE = 8
+const EXPECT = 16
+const TRAILER = 32
+
+/** The lines that end most heads, rendered once a second. */
+const tail = { date: '', timeout: -1, text: '' }
+
+function keepAliveTail (timeout) {
+  const date = utcDate()
+  if (date !== tail.date || timeout !== tail.timeout) {
+    tail.date = date
+    tail.timeout = timeout
+    tail.text = `Date: ${date}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(timeout / 1000)}\r\n`
+  }
+  return tail.text
+}
+
+/** CRLFs in a rendered block. */
+function countLines (text) {
+  let lines = 0
+  for (let at = text.indexOf('\r\n'); at !== -1; at = text.indexOf('\r\n', at + 2)) lines++
+  return lines
+}
+
+/** One head being rendered. A single instance is reused: rendering never re-enters. */
+const state = { text: '', lines: 0, seen: 0 }
+
+/** Notes the fields that change how the message is sent. */
+function note (message, lower, value) {
+  switch (lower.length) {
+    case 4:
+      if (lower === 'date') state.seen |= DATE
+      return
+    case 6:
+      if (lower === 'expect') state.seen |= EXPECT
+      return
+    case 7:
+      if (lower === 'trailer') state.seen |= TRAILER
+      return
+    case 10:
+      if (lower === 'connection') {
+        state.seen |= CONNECTION
+        message._removedConnection = false
+        if (CLOSE.test(value)) message._last = true
+        else message.shouldKeepAlive = true
+      } else if (lower === 'keep-alive') {
+        message._defaultKeepAlive = false
+      }
+      return
+    case 14:
+      if (lower === 'content-length') {
+        state.seen |= CONTENT_LENGTH
+        message._contentLength = +value
+        message._removedContLen = false
+      }
+      return
+    case 17:
+      if (lower === 'transfer-encoding') {
+        state.seen |= TRANSFER_ENCODING
+        message._removedTE = false
+        if (CHUNKED_CODING.test(value)) message.chunkedEncoding = true
+      }
+  }
+}
+
+/** Refuses a value that must not be sent; remembers one that is not plain ASCII. */
+function checkValue (message, name, value) {
+  if (value === undefined) throw new codes.ERR_HTTP_INVALID_HEADER_VALUE(value, name)
+  if (!isUnusual(value)) return
+  message[kUnusual] = true
+  if (hasInvalidChar(value, isRelaxed(message))) throw new codes.ERR_INVALID_CHAR('header content', name)
+}
+
+function isRelaxed (message) {
+  return typeof message._isLenientHeaderValidation === 'function' && message._isLenientHeaderValidation()
+}
+
+function line (message, name, lower, value, check) {
+  if (check) checkValue(message, name, value)
+  state.text += name + ': ' + value + '\r\n'
+  state.lines++
+  note(message, lower, value)
+}
+
+/** A binary string that holds UTF-8, as text. Core does this to Content-Disposition once the length is known. */
+function fromLatin1 (value) {
+  return Buffer.from(String(value), 'latin1').toString()
+}
+
+function field (message, name, lower, value, check) {
+  if (lower === 'content-disposition' && message._contentLength) {
+    value = Array.isArray(value) ? value.map(fromLatin1) : fromLatin1(value)
+    message[kUnusual] = true
+  }
+  if (Array.isArray(value)) {
+    if ((value.length < 2 || lower !== 'cookie') && !message[kUniqueHeaders]?.has(lower)) {
+      for (let i = 0; i < value.length; i++) line(message, name, lower, value[i], check)
+      return
+    }
+    value = value.join('; ')
+  }
+  line(message, name, lower, value, check)
+}
+
+/** A field that setHeader has not seen: its name is checked here. */
+function uncheckedField (message, name, value) {
+  const lower = lowerToken(name)
+  if (lower === undefined) throw new codes.ERR_INVALID_HTTP_TOKEN('Header name', name)
+  field(message, name, lower, value, true)
+}
+
+/** Fields in any of the shapes writeHead and request() take. */
+function uncheckedFields (message, headers) {
+  if (!Array.isArray(headers)) {
+    for (const name in headers) {
+      if (Object.hasOwn(headers, name)) uncheckedField(message, name, headers[name])
+    }
+    return
+  }
+  if (headers.length !== 0 && Array.isArray(headers[0])) {
+    for (const [name, value] of headers) uncheckedField(message, name, value)
+    return
+  }
+  if (headers.length % 2 !== 0) throw new codes.ERR_INVALID_ARG_VALUE('headers', headers)
+  for (let i = 0; i < headers.length; i += 2) uncheckedField(message, headers[i], headers[i + 1])
+}
+
+/**
+ * Renders the head of a message into `message._header`. Reached through the prototype as `_storeHeader`, because
+ * packages wrap that.
+ * @param {OutgoingMessage} message
+ * @param {string} firstLine with its CRLF
+ * @param {object|Array|null|undefined} headers the message's own (kOutHeaders), or unchecked ones
+ * @returns {boolean} whether the head must leave at once (Expect)
+ */
+function storeHead (message, firstLine, headers) {
+  state.text = firstLine
+  state.lines = 2
+  state.seen = 0
+  if (headers) {
+    if (headers === message[kOutHeaders]) {
+      for (const lower in headers) {
+        const entry = headers[lower]
+        field(message, entry[0], lower, entry[1], false)
+      }
+    } else {
+      uncheckedFields(message, headers)
+    }
+  }
+  const { seen } = state
+
+  // A body that must not exist cannot be chunked either: the peer would wait for its end (RFC 9110 §15.3.5, §15.4.5).
+  if (message.chunkedEncoding && (message.statusCode === 204 || message.statusCode === 304)) {
+    message.chunkedEncoding = false
+    message.shouldKeepAlive = false
+  }
+
+  addConnection(message, seen)
+  message[kFraming] = addFraming(message, seen)
+  if ((seen & TRAILER) !== 0 && message.chunkedEncoding !== true) throw new codes.ERR_HTTP_TRAILER_INVALID()
+
+  const head = state.text + '\r\n'
+  state.text = ''
+  message._header = head
+  message._headerSent = false
+  message[kHead] = head
+  message[kLines] = state.lines
+  return (seen & EXPECT) !== 0
+}
+
+/** Date, Connection and Keep-Alive. */
+function addConnection (message, seen) {
+  const sendDate = message.sendDate && (seen & DATE) === 0
+  if (!message._removedConnection && (seen & CONNECTION) === 0) {
+    if (message.shouldKeepAlive &&
+        ((seen & CONTENT_LENGTH) !== 0 || message.useChunkedEncodingByDefault || message.agent)) {
+      if (!message.maxRequestsOnConnectionReached) {
+        const timeout = message._keepAliveTimeout
+        const advertise = timeout && message._defaultKeepAlive
+        if (sendDate && advertise && ~~message._maxRequestsPerSocket <= 0) {
+          state.text += keepAliveTail(timeout)
+          state.lines += 3
+          return
+        }
+        addDate(sendDate)
+        state.text += 'Connection: keep-alive\r\n'
+        state.lines++
+        if (advertise) {
+          const most = message._maxRequestsPerSocket
+          const max = ~~most > 0 ? `, max=${versions.wholeRequestsPerSocket ? ~~most : most}` : ''
+          state.text += `Keep-Alive: timeout=${Math.floor(timeout / 1000)}${max}\r\n`
+          state.lines++
+        }
+        return
+      }
+    } else {
+      message._last = true
+    }
+    addDate(sendDate)
+    state.text += 'Connection: close\r\n'
+    state.lines++
+    return
+  }
+  addDate(sendDate)
+  if (message._removedConnection) message._last = !message.shouldKeepAlive
+}
+
+function addDate (wanted) {
+  if (!wanted) return
+  state.text += 'Date: ' + utcDate() + '\r\n'
+  state.lines++
+}
+
+/** Content-Length or Transfer-Encoding, unless the caller said how the body ends. @returns {number} the framing */
+function addFraming (message, seen) {
+  if ((seen & (CONTENT_LENGTH | TRANSFER_ENCODING)) !== 0) {
+    if (!message._hasBody) return NO_BODY
+    if (message.chunkedEncoding) return CHUNKED
+    return message._contentLength >= 0 && (seen & TRANSFER_ENCODING) === 0 ? LENGTH : UNTIL_CLOSE
+  }
+  if (!message._hasBody) {
+    message.chunkedEncoding = false
+    return NO_BODY
+  }
+  if (!message.useChunkedEncodingByDefault) {
+    message._last = true
+  } else if ((seen & TRAILER) === 0 && !message._removedContLen && typeof message._contentLength === 'number') {
+    state.text += 'Content-Length: ' + message._contentLength + '\r\n'
+    state.lines++
+    return LENGTH
+  } else if (!message._removedTE) {
+    state.text += 'Transfer-Encoding: chunked\r\n'
+    state.lines++
+    message.chunkedEncoding = true
+    return CHUNKED
+  } else {
+    // Nothing says where the body ends but the end of the connection.
+    message._last = true
+  }
+  return UNTIL_CLOSE
+}
+
+module.exports = { storeHead, countLines, checkValue, isRelaxed }

@@ -1,0 +1,428 @@
+'use strict'
+
+/**
+ * IncomingMessage: what a request or a response looks like to who reads it. A Readable whose state is made when
+ * somebody first touches it: most requests are answered without a look at their body. Knows nothing of server or
+ * client; the connection calls `kReceive` and `kComplete`.
+ */
+
+const { Readable, finished } = require('node:stream')
+const { process } = require('../host')
+const { fold, foldDistinct, addField, addFields, addDistinct } = require('./fold-headers')
+const { cores, isCores, leaveCores } = require('../core/messages')
+const { quiet } = require('./listeners')
+const versions = require('../core/versions')
+const {
+  kConnection, kSocket, kText, kFieldsAt, kRawHeaders, kHeaders, kHeadersDistinct, kRawTrailers, kTrailers,
+  kTrailersDistinct, kState, kProgress, kPaused, kAbortController, kReceive, kComplete, kDetachSignal
+} = require('../core/symbols')
+
+/** Values of kProgress. */
+const READING = 0
+const COMPLETE = 1
+const OVER = 2
+
+/** httpVersion by `major << 8 | minor`. */
+const VERSIONS = new Map([[0x101, '1.1'], [0x100, '1.0'], [0x009, '0.9'], [0x200, '2.0']])
+
+function versionText (version) {
+  return VERSIONS.get(version) ?? `${version >> 8}.${version & 255}`
+}
+
+/**
+ * @param {import('node:net').Socket} socket
+ */
+function IncomingMessage (socket) {
+  // Without `new` it fails here as core's does, before it writes on whatever `this` is.
+  if (!(this instanceof IncomingMessage)) cores.IncomingMessage.constructor.call(this, socket)
+  Arrival.call(this, socket?.[kConnection] ?? null)
+  Object.defineProperties(this, own)
+  Object.defineProperty(this, 'client', { __proto__: null, value: socket, writable: true, enumerable: true, configurable: true })
+  Readable.call(this, socket ? { highWaterMark: socket.readableHighWaterMark } : undefined)
+  this[kState].readingMore = true
+  this[kSocket] = socket
+  this[kRawHeaders] = []
+}
+
+/** What core has as own data properties of a message is here for all that come from a connection, made at the first look. */
+const shared = quiet(Readable.prototype)
+/** The same for a message that somebody else makes, who may count on its keys. */
+const own = {}
+Object.setPrototypeOf(IncomingMessage.prototype, shared)
+Object.setPrototypeOf(IncomingMessage, Readable)
+
+/**
+ * A message from a connection, without the Readable that it may never need. Same prototype, so nobody can tell.
+ * All stores are here, in one order: V8 makes the object as large as the stores it counts in its constructor, and
+ * gives all requests one hidden class.
+ */
+function Arrival (connection) {
+  this._events = undefined
+  this._eventsCount = 0
+  this._maxListeners = undefined
+  this[kState] = undefined
+  this.httpVersionMajor = null
+  this.httpVersionMinor = null
+  this.httpVersion = null
+  this.complete = false
+  this.joinDuplicateHeaders = false
+  this.aborted = false
+  this.upgrade = null
+  this.url = ''
+  this.method = null
+  this.statusCode = null
+  this.statusMessage = null
+  this._consuming = false
+  this._dumped = false
+  this[kText] = ''
+  this[kFieldsAt] = 0
+  this[kRawHeaders] = null
+  this[kHeaders] = null
+  this[kHeadersDistinct] = null
+  this[kRawTrailers] = ''
+  this[kTrailers] = null
+  this[kTrailersDistinct] = null
+  this[kProgress] = READING
+  this[kPaused] = false
+  this[kAbortController] = null
+  this[kSocket] = undefined
+  this[kConnection] = connection
+}
+Arrival.prototype = IncomingMessage.prototype
+
+/**
+ * @param {import('../connection/connection').Connection} connection
+ * @param {Function} [Class=IncomingMessage] another gets the real socket, as in core
+ */
+function newMessage (connection, Class) {
+  if (Class === undefined || Class === IncomingMessage) return new Arrival(connection)
+  const message = new Class(connection.getSocket())
+  if (message[kConnection] === undefined || message[kConnection] === null) message[kConnection] = connection
+  return message
+}
+
+/** Fills in a request head. */
+function readRequest (message, method, version, targetLength, text) {
+  message.httpVersionMajor = version >> 8
+  message.httpVersionMinor = version & 255
+  message.httpVersion = version === 0x101 ? '1.1' : versionText(version)
+  message.method = method
+  message.url = text.slice(0, targetLength)
+  message[kText] = text
+  message[kFieldsAt] = targetLength
+  message[kRawHeaders] = null
+}
+
+/** Fills in a response head. */
+function readResponse (message, status, version, reasonLength, text) {
+  message.httpVersionMajor = version >> 8
+  message.httpVersionMinor = version & 255
+  message.httpVersion = version === 0x101 ? '1.1' : versionText(version)
+  message.statusCode = status
+  message.statusMessage = text.slice(0, reasonLength)
+  message[kText] = text
+  message[kFieldsAt] = reasonLength
+  message[kRawHeaders] = null
+}
+
+/** Of a head with more fields than maxHeadersCount: the raw headers show the others, the folded ones do not. */
+function foldFirst (message, count) {
+  const raw = message.rawHeaders.slice(0, 2 * count)
+  message[kHeaders] = fold(raw, message.joinDuplicateHeaders)
+  message[kHeadersDistinct] = foldDistinct(raw)
+}
+
+/** `name\nvalue\nname\nvalue…` -> [name, value, name, value…]. */
+function splitFields (text) {
+  return text === '' ? [] : text.split('\n')
+}
+
+// ------------------------------------------------------------------------------------------------ properties
+
+function accessor (name, get, set, object = IncomingMessage.prototype) {
+  Object.defineProperty(object, name, { __proto__: null, get, set, configurable: true, enumerable: false })
+}
+
+/** For what core has as data. */
+function lazily (name, get, set) {
+  accessor(name, get, set, shared)
+  own[name] = { __proto__: null, get, set, configurable: true, enumerable: true }
+}
+
+/**
+ * The Readable's state. Core's stream code finds it here; its first look makes it. On objects that are no messages
+ * of a connection (bare prototypes, mocks) there is nothing to make.
+ */
+lazily('_readableState', function () {
+  const state = this[kState]
+  if (state !== undefined) return state
+  if (this[kConnection] === undefined || this[kProgress] === undefined) return undefined
+  return materialise(this)
+}, function (state) { this[kState] = state })
+
+function materialise (message) {
+  Readable.call(message, { highWaterMark: message[kConnection].highWaterMark })
+  const state = message[kState]
+  // Nothing is read ahead before somebody asks: see _read.
+  state.readingMore = true
+  const progress = message[kProgress]
+  if (progress === COMPLETE) {
+    message.push(null)
+  } else if (progress === OVER) {
+    close(state)
+  }
+  return state
+}
+
+/** Marks a state as read to its end and closed, without an event. */
+function close (state) {
+  state.ended = true
+  state.endEmitted = true
+  state.destroyed = true
+  state.closed = true
+  state.closeEmitted = true
+}
+
+lazily('socket', function () {
+  const socket = this[kSocket]
+  if (socket !== undefined) return socket
+  const connection = this[kConnection]
+  if (connection === undefined || connection === null) return undefined
+  return (this[kSocket] = connection.getSocket())
+}, function (socket) { this[kSocket] = socket })
+
+accessor('connection', function () { return this.socket }, function (socket) { this.socket = socket })
+
+/** Core sets `client` to the socket and never touches it again. */
+const kClient = Symbol('kClient')
+
+accessor('client', function () {
+  if (this[kClient] !== undefined) return this[kClient]
+  return this[kConnection]?.getSocket() ?? this[kSocket]
+}, function (socket) { this[kClient] = socket }, shared)
+
+lazily('rawHeaders', function () {
+  const raw = this[kRawHeaders]
+  if (raw !== null && raw !== undefined) return raw
+  const text = this[kText]
+  if (text === undefined) return raw
+  return (this[kRawHeaders] = splitFields(text.slice(this[kFieldsAt])))
+}, function (raw) {
+  this[kRawHeaders] = raw
+  this[kText] = undefined
+})
+
+lazily('rawTrailers', function () {
+  const raw = this[kRawTrailers]
+  return typeof raw === 'string' ? (this[kRawTrailers] = splitFields(raw)) : raw
+}, function (raw) { this[kRawTrailers] = raw })
+
+/** Lower-case names -> values, folded by Node's rules. */
+accessor('headers', function () {
+  return this[kHeaders] ?? (this[kHeaders] = fold(this.rawHeaders ?? [], this.joinDuplicateHeaders))
+}, function (headers) { this[kHeaders] = headers })
+
+/** Lower-case names -> arrays with every value. */
+accessor('headersDistinct', function () {
+  return this[kHeadersDistinct] ?? (this[kHeadersDistinct] = foldDistinct(this.rawHeaders ?? []))
+}, function (headers) { this[kHeadersDistinct] = headers })
+
+/** Valid after 'end'. */
+accessor('trailers', function () {
+  return this[kTrailers] ?? (this[kTrailers] = fold(this.rawTrailers ?? [], this.joinDuplicateHeaders))
+}, function (trailers) { this[kTrailers] = trailers })
+
+accessor('trailersDistinct', function () {
+  return this[kTrailersDistinct] ?? (this[kTrailersDistinct] = foldDistinct(this.rawTrailers ?? []))
+}, function (trailers) { this[kTrailersDistinct] = trailers })
+
+if (versions.messageSignal) {
+  /** Aborts when the message is destroyed before it was read, or its socket closes before its exchange is over. */
+  accessor('signal', function () {
+    const { [kAbortController]: found } = this
+    if (found) return found.controller.signal
+    const holder = this[kAbortController] = { controller: new AbortController(), socket: null, listener: null }
+    if (this.destroyed && !(this.readableEnded && this.complete)) holder.controller.abort()
+    else if (found === null) watchSocket(this, holder)
+    return holder.controller.signal
+  }, undefined)
+}
+
+function watchSocket (message, holder) {
+  const { socket } = message
+  if (!socket) return
+  if (socket.destroyed) {
+    holder.controller.abort()
+    return
+  }
+  holder.socket = socket
+  holder.listener = () => abortSignal(message)
+  socket.once('close', holder.listener)
+}
+
+function abortSignal (message) {
+  message[kDetachSignal]()
+  message[kAbortController]?.controller.abort()
+}
+
+/** What happens to the socket is of no interest to the signal any more, not even if it is looked at later. */
+IncomingMessage.prototype[kDetachSignal] = function () {
+  const holder = this[kAbortController]
+  if (!holder) {
+    this[kAbortController] = undefined
+  } else if (holder.listener !== null) {
+    holder.socket.removeListener('close', holder.listener)
+    holder.socket = holder.listener = null
+  }
+}
+
+// --------------------------------------------------------------------------------------------------- reading
+
+/** Sets the idle time of the socket in milliseconds; callback on 'timeout'. */
+IncomingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
+  if (callback) this.on('timeout', callback)
+  this.socket.setTimeout(ms)
+  return this
+}
+
+IncomingMessage.prototype._read = function _read () {
+  if (isCores(this)) return cores.IncomingMessage._read.apply(this, arguments)
+  if (!this._consuming) {
+    this._readableState.readingMore = false
+    this._consuming = true
+  }
+  if (this[kPaused]) {
+    this[kPaused] = false
+    this[kConnection].goOn()
+  } else if (this[kConnection] === null) {
+    const socket = this[kSocket]
+    if (socket?.readable && !socket._paused) socket.resume?.()
+  } else if (isStill(this[kConnection].socket)) {
+    this[kConnection].goOn()
+  }
+}
+
+/** Does a socket stand still that somebody has looked at? As in core, whoever reads a message sets it going. */
+function isStill (socket) {
+  return socket !== null && socket.readableFlowing !== true
+}
+
+/** Takes a part of the body; stops the connection when the reader is behind. */
+IncomingMessage.prototype[kReceive] = function (chunk) {
+  if (this._dumped) return
+  if (!this.push(chunk) && !this[kPaused]) {
+    this[kPaused] = true
+    this[kConnection].holdBack()
+  }
+}
+
+/** The message is complete. @param {string|undefined} trailers raw fields */
+IncomingMessage.prototype[kComplete] = function (trailers) {
+  this.complete = true
+  if (this[kPaused]) {
+    // What is buffered may be read when it will; the connection has other messages to carry.
+    this[kPaused] = false
+    this[kConnection].goOn()
+  }
+  if (trailers !== undefined) {
+    this[kRawTrailers] = trailers
+    // Whoever looked early holds this object.
+    if (this[kTrailers] !== null) addFields(this[kTrailers], this.rawTrailers, this.joinDuplicateHeaders)
+  }
+  if (this[kState] !== undefined) this.push(null)
+  else this[kProgress] = COMPLETE
+  // So does the end of a message.
+  const connection = this[kConnection]
+  if (connection !== null && connection.socket !== null && connection.socket.readableFlowing === false) connection.goOn()
+}
+
+/** Did somebody look into the message? If not, none of its events can be missed. */
+function isTouched (message) {
+  return message[kState] !== undefined
+}
+
+/** Discards what is left of the body. */
+IncomingMessage.prototype._dump = function _dump () {
+  if (isCores(this)) return cores.IncomingMessage._dump.apply(this, arguments)
+  if (this._dumped) return
+  this._dumped = true
+  if (this[kState] === undefined && this[kProgress] === COMPLETE) {
+    this[kProgress] = OVER
+    return
+  }
+  // What is buffered must not surprise listeners that had given up.
+  this.removeAllListeners('data')
+  // With nothing to discard there is no need to begin the flow: the end is all that is left to read.
+  if (versions.requestEndsFirst && this.complete && !this.destroyed && this.readableLength === 0) this.read(0)
+  else this.resume()
+}
+
+if (versions.optimizeEmptyRequests) {
+  IncomingMessage.prototype._dumpAndCloseReadable = function _dumpAndCloseReadable () {
+    this._dumped = true
+    if (this[kState] === undefined) this[kProgress] = OVER
+    else close(this[kState])
+  }
+}
+
+/**
+ * A message that was not read to its end takes its socket along. An 'error' is for those who listen only.
+ */
+IncomingMessage.prototype._destroy = function _destroy (error, callback) {
+  if (isCores(this)) return cores.IncomingMessage._destroy.apply(this, arguments)
+  if (!this.readableEnded || !this.complete) {
+    this.aborted = true
+    this.emit('aborted')
+    if (versions.messageSignal) abortSignal(this)
+  }
+  if (this.aborted) {
+    const { socket } = this
+    if (socket && !socket.destroyed) {
+      socket.destroy(error)
+      const forget = finished(socket, (reason) => {
+        if (reason?.code === 'ERR_STREAM_PREMATURE_CLOSE') reason = null
+        forget()
+        process.nextTick(answer, this, reason || error, callback)
+      })
+      return
+    }
+  } else if (versions.destroyCompletesAtOnce && !error) {
+    callback()
+    return
+  }
+  process.nextTick(answer, this, error, callback)
+}
+
+function answer (message, error, callback) {
+  if (message.listenerCount('error') === 0) callback()
+  else callback(error)
+}
+
+// --------------------------------------------------------------------------------- for those who build messages
+
+/** Adds raw fields: headers, or trailers once the message is complete. */
+IncomingMessage.prototype._addHeaderLines = function _addHeaderLines (fields, count) {
+  if (!fields || fields.length === 0) return
+  let into
+  if (this.complete) {
+    this.rawTrailers = fields
+    into = this[kTrailers]
+  } else {
+    this.rawHeaders = fields
+    into = this[kHeaders]
+  }
+  if (!into) return
+  for (let i = 0; i < count; i += 2) this._addHeaderLine(fields[i], fields[i + 1], into)
+}
+
+IncomingMessage.prototype._addHeaderLine = function _addHeaderLine (field, value, dest) {
+  addField(dest, field, value, this.joinDuplicateHeaders)
+}
+
+IncomingMessage.prototype._addHeaderLineDistinct = function _addHeaderLineDistinct (field, value, dest) {
+  addDistinct(dest, field, value)
+}
+
+leaveCores(IncomingMessage.prototype, 'IncomingMessage', ['_read', '_dump', '_destroy'])
+
+module.exports = { IncomingMessage, newMessage, readRequest, readResponse, foldFirst, isTouched }

@@ -1,0 +1,40 @@
+'use strict'
+
+/**
+ * Messages begin without EventEmitter's object for listeners, which most of them never need. EventEmitter makes it with
+ * the first listener; only the legacy Stream's eventNames() takes it for granted. And they may do without listeners that
+ * core has: `message[kListenersShown](event, listeners)` gives the list that core would have.
+ */
+
+const { EventEmitter } = require('node:events')
+const { kListenersShown } = require('../core/symbols')
+
+const { listeners } = EventEmitter.prototype
+
+function method (value) {
+  return { value, writable: true, configurable: true, enumerable: true }
+}
+
+/**
+ * What a message's prototype stands on: a stream's prototype that can do without listeners.
+ * @param {object} prototype of Stream or Readable
+ */
+function quiet (prototype) {
+  const { eventNames, listenerCount } = prototype
+  return Object.create(prototype, {
+    eventNames: method(function () {
+      return this._events ? eventNames.call(this) : []
+    }),
+    listenerCount: method(function (event, listener) {
+      if (this[kListenersShown] === undefined) return listenerCount.call(this, event, listener)
+      const found = this.listeners(event)
+      return listener ? found.filter((one) => one === listener).length : found.length
+    }),
+    listeners: method(function (event) {
+      const found = listeners.call(this, event)
+      return this[kListenersShown] === undefined ? found : this[kListenersShown](event, found)
+    })
+  })
+}
+
+module.exports = { quiet }

@@ -1,0 +1,139 @@
+'use strict'
+
+/**
+ * A message's own queue, `outputData`: the writes that core would make, while there is nothing to write to. When there is
+ * a connection they are put together again, since proto frames by itself.
+ */
+
+const { sendFlags } = require('../binding')
+const { CRLF, nop, isCarried, sizeOf, transmit } = require('./send')
+const versions = require('../core/versions')
+
+const { HEAD, BODY, END, HEAD_UTF8, INFORMATIONAL } = sendFlags
+
+/** Flags of entries only. What frames a chunk; nothing but what a head is glued to. */
+const FRAME = 1 << 29
+const EMPTY = 1 << 28
+
+/** In place of the callback that ends the message. */
+function ended () {}
+
+/** Keeps a part until the message has a transport. `data`, `encoding` and `callback` are what core shows. */
+function enqueue (message, flags, data, encoding, callback) {
+  const size = data === undefined ? 0 : data.length
+  message.outputData.push({ data, encoding, callback, flags })
+  message.outputSize += size
+  message._onPendingData(size)
+  return message.outputSize
+}
+
+/** Core sends a head and such a part behind it as one string. */
+function isGluable (data, encoding) {
+  return typeof data === 'string' && (!encoding || encoding === 'utf8' || encoding === 'latin1')
+}
+
+/** The same with a head before it. */
+function enqueueGlued (message, head, headFlags, flags, data, encoding, callback) {
+  if (headFlags === 0) return enqueue(message, flags, data, encoding, callback)
+  if (isGluable(data, encoding)) {
+    return enqueue(message, flags | headFlags, head + data, encoding, callback)
+  }
+  enqueue(message, headFlags | EMPTY, head, 'latin1', null)
+  return enqueue(message, flags, data, encoding, callback)
+}
+
+function enqueueParts (message, flags, head, body, encoding, size, callback) {
+  if ((flags & INFORMATIONAL) !== 0) return enqueue(message, INFORMATIONAL, head, 'ascii', callback ?? undefined)
+  const isEnd = (flags & END) !== 0
+  const isChunked = message.chunkedEncoding && message._hasBody
+  let headFlags = flags & (HEAD | HEAD_UTF8)
+  if ((flags & BODY) !== 0) {
+    if (isChunked) {
+      const length = size === -1 ? sizeOf(body, encoding) : size
+      enqueueGlued(message, head, headFlags, FRAME, length.toString(16), 'latin1', null)
+      enqueue(message, FRAME, CRLF, null, null)
+      enqueue(message, BODY, body, encoding, null)
+      enqueue(message, FRAME, CRLF, null, callback ?? nop)
+    } else if (isEnd && versions.endCallbackGetsError) {
+      return enqueueGlued(message, head, headFlags, BODY | END, body, encoding, ended)
+    } else {
+      enqueueGlued(message, head, headFlags, BODY, body, encoding, callback ?? nop)
+    }
+    headFlags = 0
+  }
+  if (isEnd) {
+    return enqueueGlued(message, head, headFlags, END, isChunked ? `0\r\n${message._trailer}\r\n` : '', 'latin1', ended)
+  }
+  if (headFlags !== 0) return enqueueGlued(message, head, headFlags, EMPTY, '', undefined, callback ?? undefined)
+  return message.outputSize
+}
+
+/** Sends a part, or queues it. Takes transmit's arguments. */
+function deliver (message, flags, head, body, encoding, size, callback) {
+  if (message.outputData.length === 0 && isCarried(message)) {
+    return transmit(message, flags, head, body, encoding, size, callback)
+  }
+  return enqueueParts(message, flags, head, body, encoding, size, callback)
+}
+
+/** True if all that waits was put there by `deliver`: the array is public. */
+function isOurs (message) {
+  return message.outputData.every(({ flags }) => flags !== undefined)
+}
+
+/**
+ * Gives everything that waits to the connection.
+ * @returns {number} bytes the connection has not taken
+ */
+function flushQueue (message) {
+  const entries = message.outputData
+  if (entries.length === 0) return 0
+  const size = message.outputSize
+  message.outputData = []
+  message.outputSize = 0
+  const pending = assemble(message, entries)
+  message._onPendingData(-size)
+  return pending
+}
+
+/** What follows a head at once leaves with it, in one piece. */
+function assemble (message, entries) {
+  let pending = 0
+  let head = ''
+  let headFlags = 0
+  for (let i = 0; i < entries.length; i++) {
+    const { data, encoding, callback, flags } = entries[i]
+    if ((flags & INFORMATIONAL) !== 0) {
+      pending = transmit(message, INFORMATIONAL, data, undefined, null, -1, callback ?? null)
+      continue
+    }
+    let body = data
+    if ((flags & HEAD) !== 0) {
+      head = headOf(message, data)
+      headFlags = flags & (HEAD | HEAD_UTF8)
+      body = data.length === head.length ? '' : data.slice(head.length)
+    }
+    const content = flags & (BODY | END)
+    if (content === 0) {
+      const next = entries[i + 1]
+      const isNextFramed = next !== undefined && (next.flags & (BODY | END | FRAME)) !== 0
+      if (headFlags === 0 || (isNextFramed && !callback)) continue
+    }
+    const isBody = (content & BODY) !== 0
+    // A chunk's callback is with the line end behind it.
+    const told = isBody && callback === null ? entries[i + 1]?.callback : callback
+    pending = transmit(message, content | headFlags, head, isBody ? body : undefined, encoding, -1,
+      !told || told === ended || told === nop ? null : told)
+    head = ''
+    headFlags = 0
+  }
+  return pending
+}
+
+/** `_header` is public, too. */
+function headOf (message, data) {
+  const head = message._header
+  return data === head || data.startsWith(head) ? head : data.slice(0, data.indexOf('\r\n\r\n') + 4)
+}
+
+module.exports = { ended, deliver, isGluable, isOurs, flushQueue }

@@ -1,0 +1,250 @@
+'use strict'
+
+/**
+ * The way of a message's parts to the Connection that carries it: one `send` each; proto frames them.
+ */
+
+const { AsyncResource } = require('node:async_hooks')
+const { Buffer, process } = require('../host')
+const { sendFlags } = require('../binding')
+const { PENDING_MAX } = require('../connection/connection')
+const { isTaken, isWaiting, whenTaken } = require('./write-callbacks')
+const { countLines } = require('./head')
+const { codes } = require('../core/errors')
+const {
+  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNeedDrain, kSocket, kUnusual
+} = require('../core/symbols')
+
+const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
+
+/** Flag of `transmit`, ours alone: the part is written by itself, not with others that waited. */
+const CORKED = 1 << 27
+
+const CRLF = Buffer.from('\r\n')
+
+function nop () {}
+
+/** CRLFs in the head; counted anew if somebody replaced it. */
+function headLines (message, head) {
+  return message[kHead] === head ? message[kLines] : countLines(head)
+}
+
+/** How the body that follows the head is framed. `chunkedEncoding` is public and decides to the last. */
+function framingOf (message) {
+  if (message.chunkedEncoding) return message._hasBody ? CHUNKED : NO_BODY
+  const framing = message[kFraming]
+  return framing === CHUNKED ? UNTIL_CLOSE : framing
+}
+
+function isUtf8 (encoding) {
+  return !encoding || encoding === 'utf8' || encoding === 'utf-8'
+}
+
+function isLatin1 (encoding) {
+  return encoding === 'latin1' || encoding === 'binary'
+}
+
+/** Bytes of any other encoding. */
+function encode (text, encoding) {
+  return Buffer.from(text, encoding)
+}
+
+function sizeOf (chunk, encoding) {
+  if (typeof chunk !== 'string') return chunk.byteLength
+  return Buffer.byteLength(chunk, encoding || 'utf8')
+}
+
+/**
+ * Gives a part of the message to its connection.
+ * @param {number} flags HEAD, BODY, END, INFORMATIONAL, HEAD_UTF8; framing, encodings and the rest are added here
+ * @param {string} head rendered block for HEAD and INFORMATIONAL
+ * @param {string|Uint8Array|undefined} body
+ * @param {string|null|undefined} encoding of a string body
+ * @param {number} size bytes of the body, -1 if not known
+ * @param {Function|null} callback for the body or the end
+ * @returns {number} bytes the transport has not taken
+ */
+function transmit (message, flags, head, body, encoding, size, callback) {
+  const isCorked = (flags & CORKED) !== 0
+  flags &= ~CORKED
+  const connection = message[kConnection]
+
+  let lines = 0
+  let length = 0
+  const isHead = (flags & HEAD) !== 0
+  if (isHead) {
+    lines = headLines(message, head)
+    const framing = framingOf(message)
+    flags |= message[kHeadFlags] | framing
+    length = message._contentLength ?? 0
+  } else if (head !== '') {
+    lines = countLines(head)
+  }
+  if ((flags & BODY) !== 0) {
+    if (typeof body === 'string') {
+      if (isUtf8(encoding)) {
+        if (size === -1 ? Buffer.byteLength(body) !== body.length : size !== body.length) flags |= BODY_UTF8
+        // Core writes a head that is glued to a string body in the body's encoding.
+        if (isHead && message[kUnusual] && (flags & UNTIL_CLOSE) !== CHUNKED) flags |= HEAD_UTF8
+      } else if (!isLatin1(encoding)) {
+        body = encode(body, encoding)
+      }
+    }
+  } else {
+    body = undefined
+  }
+  if ((flags & END) === 0) return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isCorked)
+
+  if (connection.batch !== null) connection.batch.leave()
+  if (message._last) flags |= message[kLastFlags]
+  if (message._trailer === '' || framingOf(message) !== CHUNKED) {
+    return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback)
+  }
+  if ((flags & (HEAD | BODY)) !== 0) {
+    connection.send(flags & ~(END | message[kLastFlags]), head, lines, body, length)
+    flags &= END | message[kLastFlags]
+  }
+  const { _trailer: trailer } = message
+  return afterSend(message, connection, connection.send(flags | TRAILERS, trailer, countLines(trailer), undefined, 0), callback)
+}
+
+/** Parts that were written in this tick leave together: when it is over, or with what uncorks or ends their message. */
+class Batch {
+  callbacks = []
+  error = null
+  /** The connection has promised 'drain', too. */
+  drains = false
+
+  constructor (message, connection) {
+    this.message = message
+    this.connection = connection
+  }
+
+  leave () {
+    const { connection, message } = this
+    if (connection.batch !== this) return
+    connection.batch = null
+    if (isLost(message)) this.error = whyLost(message)
+    process.nextTick(tell, this)
+  }
+}
+
+/**
+ * A part is with the transport.
+ * @param {boolean} isCorked it was written by itself: core corks its socket for the rest of the tick then
+ */
+function written (message, callback, isCorked) {
+  const connection = message[kConnection]
+  const batch = connection?.batch
+  if (batch && batch.message === message) {
+    batch.callbacks.push(callback)
+  } else if (isCorked && connection) {
+    batch?.leave()
+    connection.batch = new Batch(message, connection)
+    connection.batch.callbacks.push(callback)
+    process.nextTick(endOfTick, connection.batch)
+  } else if (connection && message[kNeedDrain]) {
+    // 'drain' comes before it.
+    whenTaken(message, connection, callback)
+    connection.notifyDrain()
+  } else {
+    process.nextTick(callback, null)
+  }
+}
+
+function endOfTick (batch) {
+  batch.leave()
+}
+
+function tell ({ callbacks, error, drains, connection, message }) {
+  const isOver = message.finished
+  if (drains && !isOver && connection.id !== -1) connection.onDrain()
+  try {
+    for (const callback of callbacks) callback(error)
+  } finally {
+    // Of an ended message this tells the end, too.
+    if (drains && isOver && connection.id !== -1) connection.onDrain()
+  }
+}
+
+/** What the callback of a part gets that was lost with the transport. */
+function whyLost (message) {
+  return message[kErrored] || (message[kConnection]?.socket ?? message[kSocket])?.errored || new codes.ERR_STREAM_DESTROYED('write')
+}
+
+/** Keeps the promise of a write's callback; a part that is written itself waits for the end of its tick in core. */
+function afterSend (message, connection, pending, callback, isCorked = false) {
+  if (callback !== null) {
+    // Even an empty list tells that callbacks wait for the transport: 'finish' comes behind.
+    message[kCallbacks] ??= []
+    if (isTaken(message, connection)) written(message, callback, isCorked)
+    else whenTaken(message, connection, callback)
+  }
+  return pending
+}
+
+/**
+ * The callback of an empty part comes behind those of what was written before in this tick, or is not taken.
+ * @returns {boolean} false if there is nothing that it has to wait for
+ */
+function awaitOthers (message, callback) {
+  const connection = message[kConnection]
+  if (connection === null) return false
+  // Nor is there anything that a connection has taken that is still to be made.
+  if (connection.isConnecting()) connection.cork()
+  else if (!isWaiting(message) && connection.batch?.message !== message) return false
+  afterSend(message, connection, connection.pending(), callback, true)
+  return true
+}
+
+/** True if parts can leave now: a message that waits for its turn or for a connection has none. */
+function isCarried (message) {
+  return message[kConnection] !== null
+}
+
+/** What is sent now is lost: the transport is destroyed, although its 'close' may not have come yet. */
+function isLost (message) {
+  const connection = message[kConnection]
+  if (connection === null) return message[kSocket]?.destroyed === true
+  return connection.givenUp || (connection.id === -1 && !connection.isConnecting()) || connection.socket?.destroyed === true
+}
+
+/** HEAD, once; none for those whose `_implicitHeader` makes no head. */
+function takeHeadFlag (message) {
+  if (message._headerSent || message._header === null) return 0
+  message._headerSent = true
+  return HEAD
+}
+
+/** The writer is asked for patience: 'drain' is to come, in its context. */
+function awaitDrain (message) {
+  message[kNeedDrain] = true
+  message[kDrainScope] ??= new AsyncResource('HTTPDRAIN')
+}
+
+/** The answer of write(), and the promise of 'drain' that false makes. */
+function noteBackpressure (message, pending) {
+  const connection = message[kConnection]
+  if (pending < message[kHighWaterMark] && !(message[kNeedDrain] && connection)) return true
+  awaitDrain(message)
+  // What waits in the message leaves with its turn, or never.
+  if (connection && message.outputData.length === 0) connection.notifyDrain()
+  return false
+}
+
+module.exports = {
+  PENDING_MAX,
+  CORKED,
+  CRLF,
+  nop,
+  isCarried,
+  isLost,
+  transmit,
+  awaitDrain,
+  noteBackpressure,
+  takeHeadFlag,
+  awaitOthers,
+  isUtf8,
+  encode,
+  sizeOf
+}

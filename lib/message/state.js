@@ -1,0 +1,96 @@
+'use strict'
+
+/**
+ * What an outgoing message tells about itself, in the words of stream.Writable, and its socket;
+ * `lib/message/outgoing.js` puts these accessors on its prototype.
+ */
+
+const { cores } = require('../core/messages')
+const { hearDrain, leaveToCore } = require('./delegate')
+const { heldLength } = require('./one-chunk-a-tick')
+const versions = require('../core/versions')
+const {
+  kConnection, kSocket, kErrored, kWritableFinished, kChunkedBuffer, kHighWaterMark, kNative, kNeedDrain
+} = require('../core/symbols')
+
+const members = {}
+
+function getter (name, get, extra) {
+  Object.defineProperty(members, name, { __proto__: null, get, configurable: true, enumerable: false, ...extra })
+}
+
+getter('errored', function () { return this[kErrored] })
+
+getter('closed', function () { return this._closed })
+
+getter('writableFinished', function () {
+  if (versions.endCallbackGetsError) return this[kWritableFinished]
+  return this.finished && this.outputSize === 0 && shownBytes(this) === 0
+})
+
+getter('writableObjectMode', function () { return false })
+
+getter('writableLength', function () {
+  return this.outputSize + heldLength(this) + shownBytes(this)
+})
+
+getter('writableHighWaterMark', function () {
+  const socket = this[kSocket]
+  return socket ? socket.writableHighWaterMark : this[kHighWaterMark]
+})
+
+getter('writableCorked', function () {
+  if (!versions.writeShowsCork || this.finished) return 0
+  // There, writes cork until the end of their tick. Ours are held by the connection for that long.
+  return this[kChunkedBuffer] || this[kConnection]?.corked ? 1 : 0
+})
+
+getter('headersSent', function () { return !!this._header }, { enumerable: true })
+
+getter('writableEnded', function () { return this.finished })
+
+getter('writableNeedDrain', function () { return !this.destroyed && !this.finished && this[kNeedDrain] })
+
+/** Core's, where it is more than a slot: corks the new socket. */
+const cored = Object.getOwnPropertyDescriptor(cores.OutgoingMessage, 'socket')
+
+/**
+ * The net.Socket (or what was assigned) that carries the message; made when somebody looks.
+ * Assignable: stream.pipeline sets `socket = null`.
+ */
+const carrier = {
+  __proto__: null,
+  get () {
+    const socket = this[kSocket]
+    if (socket !== undefined) return socket
+    const connection = this[kConnection]
+    if (connection === undefined || connection === null) return undefined
+    return (this[kSocket] = connection.getSocket())
+  },
+  set (socket) {
+    const connection = socket?.[kConnection]
+    // A detached connection carries bytes, not messages: such a socket is as good as any other stream.
+    this[kConnection] = connection && (!connection.detached || connection.isAnswering) ? connection : null
+    // Streams look at what is written to them, so it is core that writes.
+    if (socket && (this[kConnection] === null || connection.stream !== null)) leaveToCore(this)
+    if (cored !== undefined) cored.set.call(this, socket)
+    else this[kSocket] = socket
+    if (this[kNative] !== true && this[kConnection] !== null) hearDrain(connection)
+  },
+  configurable: true,
+  enumerable: false
+}
+
+/** As core's own data property, for messages that no connection makes. */
+function ownSocket (message) {
+  Object.defineProperty(message, 'socket', { ...carrier, enumerable: true })
+}
+
+getter('connection', function () { return this.socket }, { set (socket) { this.socket = socket } })
+
+/** Bytes that were sent and that the transport still holds, as far as that is shown. */
+function shownBytes (message) {
+  return message[kConnection]?.shownPending() ?? 0
+}
+
+module.exports = { stateMembers: members, carrier, ownSocket }

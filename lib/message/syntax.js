@@ -1,0 +1,83 @@
+'use strict'
+
+/** What every message needs: the host's tables, character checks, the date line. A leaf. */
+
+const http = require('node:http')
+const { Date, clock } = require('../host')
+
+/** A field name or method: one or more tchar (RFC 9110 §5.6.2). */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/** All but what every field value is made of: a cheap first look that most values pass. */
+const UNUSUAL = /[^\t\x20-\x7e]/
+
+/** What Node refuses in a field value: all controls but TAB, DEL, and what latin1 cannot say. */
+const INVALID = /[^\t\x20-\x7e\x80-\xff]/
+
+/** What `httpValidation: 'relaxed'` still refuses. */
+// eslint-disable-next-line no-control-regex
+const INVALID_RELAXED = /[\x00\n\r\u0100-\uffff]/
+
+/** Is it a token? False for anything but a non-empty string of token characters. */
+function isToken (value) {
+  return TOKEN.test(value)
+}
+
+/** Is there anything in a field value beyond TAB and printable ASCII? */
+function isUnusual (value) {
+  return UNUSUAL.test(value)
+}
+
+/** Does a field value hold a character that must not be sent? */
+function hasInvalidChar (value, relaxed) {
+  return relaxed === true ? INVALID_RELAXED.test(value) : INVALID.test(value)
+}
+
+/**
+ * Field names recur: name -> its lower-case form, for names that proved to be tokens. Bounded, because a server may
+ * be made to echo names of the peer's choice.
+ */
+const tokens = new Map()
+const TOKENS_MAX = 1024
+
+/**
+ * @param {unknown} name
+ * @returns {string|undefined} the lower-case form of a valid field name; undefined if it is not a token
+ */
+function lowerToken (name) {
+  const known = tokens.get(name)
+  if (known !== undefined) return known
+  if (typeof name !== 'string' || !TOKEN.test(name)) return undefined
+  const lower = name.toLowerCase()
+  if (tokens.size < TOKENS_MAX && name.length < 64) tokens.set(name, lower)
+  return lower
+}
+
+// The date line is made at most once a second, when somebody asks: no timer, no work on an idle server.
+let date = ''
+let dateExpires = 0
+
+/** Moves the cache to the current second. @returns {number} when it expires */
+function refreshDate (now) {
+  date = new Date(now).toUTCString()
+  dateExpires = now - now % 1000 + 1000
+  return dateExpires
+}
+
+/** Now, as an IMF-fixdate (RFC 9110 §5.6.7). */
+function utcDate () {
+  const now = clock()
+  // The lower bound is for clocks that were set back.
+  if (now >= dateExpires || now < dateExpires - 1000) refreshDate(now)
+  return date
+}
+
+module.exports = {
+  METHODS: http.METHODS,
+  STATUS_CODES: http.STATUS_CODES,
+  isToken,
+  isUnusual,
+  hasInvalidChar,
+  lowerToken,
+  utcDate
+}

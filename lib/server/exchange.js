@@ -1,0 +1,133 @@
+'use strict'
+
+/**
+ * How an exchange begins: the response is made, what the head asks of the server itself is answered (Upgrade, a
+ * missing Host, too many requests, Expect), and everything else is for 'request'.
+ */
+
+const { AsyncResource } = require('node:async_hooks')
+const diagnostics = require('node:diagnostics_channel')
+const { headFlags } = require('../binding')
+const { announceListeners } = require('./response')
+const { leaveToCore } = require('../message/delegate')
+const { leaveHttp } = require('./upgrade')
+const measure = require('../core/performance-entries')
+const versions = require('../core/versions')
+const { kUniqueHeaders, kServerResponse, kOptimizeEmptyRequests } = require('../core/symbols')
+
+const { KEEP_ALIVE, UPGRADE, HAS_EXPECT, HAS_HOST, FRAMED } = headFlags
+
+const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
+
+const startChannel = diagnostics.channel('http.server.request.start')
+
+const RESOURCE_TYPE = 'HTTPINCOMINGMESSAGE'
+const RESOURCE_OPTIONS = { requireManualDestroy: true }
+
+/** What executionAsyncResource() shows. */
+class ExchangeResource extends AsyncResource {
+  constructor (connection) {
+    super(RESOURCE_TYPE, RESOURCE_OPTIONS)
+    this.connection = connection
+  }
+
+  // Hooks ask for these while the constructor runs.
+  get type () { return RESOURCE_TYPE }
+
+  get socket () { return this.connection?.getSocket() }
+}
+
+function newResource (connection) {
+  return new ExchangeResource(connection)
+}
+
+/**
+ * Begins an exchange, on a ServerConnection.
+ * @param {import('../message/incoming').IncomingMessage} request
+ * @param {number} flags of its head
+ * @returns {boolean} whether the connection left HTTP instead
+ */
+function exchange (request, flags) {
+  const { server } = this
+  if ((flags & UPGRADE) !== 0) {
+    request.upgrade = request.method === 'CONNECT' || wantsUpgrade(server, request)
+    if (request.upgrade) {
+      leaveHttp(this, request, flags)
+      return true
+    }
+    this.upgrade(false)
+  }
+
+  const Class = server[kServerResponse]
+  const response = new Class(request, {
+    highWaterMark: server.highWaterMark,
+    rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites
+  })
+  if (measure.isObserved()) {
+    measure.begin(response, 'HttpRequest', { method: request.method, url: request.url, headers: request.headers })
+  }
+  response._keepAliveTimeout = server.keepAliveTimeout
+  response._maxRequestsPerSocket = server.maxRequestsPerSocket
+  response.shouldKeepAlive = (flags & KEEP_ALIVE) !== 0
+  if (server[kUniqueHeaders] !== null) response[kUniqueHeaders] = server[kUniqueHeaders]
+
+  announceListeners(response)
+  if (this.stream !== null) leaveToCore(response)
+  if (startChannel.hasSubscribers) startChannel.publish({ request, response, socket: this.getSocket(), server })
+
+  if (this.current === null) this.attach(response)
+  else this.enqueue(response)
+
+  if (request.httpVersionMajor === 1 && request.httpVersionMinor === 1) {
+    if (server.requireHostHeader && (flags & HAS_HOST) === 0) {
+      response.writeHead(400, ['Connection', 'close'])
+      response.end()
+      return false
+    }
+    if (typeof server.maxRequestsPerSocket === 'number' && server.maxRequestsPerSocket > 0) {
+      this.requests++
+      response.maxRequestsOnConnectionReached = server.maxRequestsPerSocket <= this.requests
+      if (server.maxRequestsPerSocket < this.requests) {
+        server.emit('dropRequest', request, this.getSocket())
+        response.writeHead(503)
+        response.end()
+        return false
+      }
+    }
+    if ((flags & HAS_EXPECT) !== 0 && !expect(server, request, response)) return false
+  }
+
+  if (versions.optimizeEmptyRequests && server[kOptimizeEmptyRequests] && (flags & FRAMED) === 0) {
+    request._dumpAndCloseReadable()
+  }
+  server.emit('request', request, response)
+  return false
+}
+
+/** Answers Expect. @returns {boolean} whether 'request' is still to be emitted */
+function expect (server, request, response) {
+  if (CONTINUE.test(request.headers.expect)) {
+    response._expect_continue = true
+    if (server.listenerCount('checkContinue') > 0) {
+      server.emit('checkContinue', request, response)
+      return false
+    }
+    response.writeContinue()
+    return true
+  }
+  if (server.listenerCount('checkExpectation') > 0) {
+    server.emit('checkExpectation', request, response)
+  } else {
+    response.writeHead(417)
+    response.end()
+  }
+  return false
+}
+
+/** Does a request that asks for an upgrade get one? */
+function wantsUpgrade (server, request) {
+  if (!versions.shouldUpgradeCallback) return server.listenerCount('upgrade') > 0
+  return Boolean(server.shouldUpgradeCallback(request))
+}
+
+module.exports = { exchange, newResource }

@@ -1,0 +1,314 @@
+'use strict'
+
+/**
+ * What accepts for a server. Node makes and binds the handle, as for any net.Server, or the server was given one: by
+ * `listen(handle)`, or by a cluster's primary. We take over its part in accepting: if it is a socket, we listen on a
+ * duplicate of it; if others accept for it (a cluster with round robin), we adopt the connections that it is given.
+ */
+
+const { AsyncResource } = require('node:async_hooks')
+const diagnostics = require('node:diagnostics_channel')
+const { isIP } = require('node:net')
+const { native, connections, listeners, takeAccepted, touch } = require('../binding')
+const { Connection } = require('../connection/connection')
+const { ServerConnection } = require('./connection')
+const { baseEmit } = require('../message/outgoing')
+const versions = require('../core/versions')
+const { differ } = require('../connection/parser-options')
+const { faultOf, keepAliveTime } = require('./timeouts')
+const { wholeTime } = require('../core/validators')
+const { kListener, kParserConfig } = require('../core/symbols')
+
+const socketChannel = diagnostics.channel('net.server.socket')
+
+/** The methods of a handle that we take the place of. */
+const methods = {
+  listen (backlog) { return this[kListener].listen(backlog) },
+  close (callback) { this[kListener].close(callback) },
+  ref () { this[kListener].ref() },
+  unref () { this[kListener].unref() }
+}
+
+/**
+ * Takes over a handle of Node's, until it is closed or somebody else takes it over.
+ * @param {import('./server').Server} server
+ * @param {object} handle bound; a TCP, a Pipe, or what stands for the primary's in a cluster's worker
+ * @param {boolean} isGiven the handle is not the server's own: others may accept from it, too
+ */
+function Listener (server, handle, isGiven) {
+  handle[kListener]?.leave()
+  this.server = server
+  this.handle = handle
+  this.isGiven = isGiven
+  // Pipes have no addresses, and no such options.
+  const isTcp = handle.getsockname !== undefined
+  /** Native listener, or a negative errno. */
+  this.id = native.openListener({
+    noDelay: isTcp && Boolean(server.noDelay),
+    keepAlive: isTcp && Boolean(server.keepAlive),
+    keepAliveInitialDelay: server.keepAliveInitialDelay || 0
+  }, server[kParserConfig]())
+  const { maxHeadersCount, maxHeaderSize, insecureHTTPParser, httpValidation } = server
+  /** The server's options that its parsers were made for. */
+  this.assumed = { maxHeadersCount, maxHeaderSize, insecureHTTPParser, httpValidation }
+  this.keepAlive = -1
+  this.idle = -1
+  /** The server's times that they come from. */
+  this.times = { timeout: NaN, keepAliveTimeout: NaN, keepAliveTimeoutBuffer: NaN }
+  /** Why a timer would refuse them: errors, or null. */
+  this.idleFault = this.keepAliveFault = null
+  /** Connections come paused. At first they do: who wants to see them may still come. */
+  this.holds = true
+  /** Connections come from a socket of ours. */
+  this.isListening = false
+  /** The context in which listen() was called: connections inherit it. Those that others accept come in their own. */
+  this.resource = handle.fd >= 0 ? new AsyncResource('LISTENER', { requireManualDestroy: true }) : null
+  /** What the handle did by itself. */
+  this.original = {}
+  this.own = {}
+  for (const [name, value] of Object.entries(methods)) {
+    this.original[name] = handle[name]
+    this.own[name] = Object.getOwnPropertyDescriptor(handle, name)
+    // What shows a server shows its handle as it was.
+    Object.defineProperty(handle, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true })
+  }
+  Object.defineProperty(handle, kListener, { __proto__: null, value: this, enumerable: false, configurable: true })
+  /** net.Server's way to take a connection. */
+  this.onconnection = null
+}
+
+/** @returns {number} 0 or an errno, as of a handle's listen() */
+Listener.prototype.listen = function listen (backlog) {
+  const { id, handle } = this
+  if (id < 0) return id
+  this.refresh()
+  if (!(handle.fd >= 0)) return this.original.listen.call(handle, backlog)
+  // What libuv delayed from bind to listen, which is not going to be its.
+  const delayed = handle.getsockname?.({}) ?? 0
+  if (delayed !== 0) return delayed
+  const status = native.listen(id, handle.fd, backlog | 0)
+  if (status === 0) {
+    this.isListening = true
+    listeners.set(id, this)
+    if (handle.hasRef?.() === false) native.unrefListener(id)
+  }
+  return status
+}
+
+/** Connections that the handle is given come to us. */
+Listener.prototype.receive = function receive () {
+  this.onconnection = this.handle.onconnection
+  this.handle.onconnection = (error, client) => { this.adopt(error, client) }
+}
+
+Listener.prototype.close = function close (callback) {
+  if (this.isGiven && this.isListening) this.receiveLast()
+  this.stop()
+  this.original.close.call(this.handle, callback)
+}
+
+/**
+ * Others may be listening on the same socket: what we have taken off its queue would have been theirs, and must not
+ * be lost.
+ */
+Listener.prototype.receiveLast = function receiveLast () {
+  const { id } = this
+  const later = native.endAccepting(id)
+  // Whether they are paused is not known, and resuming does no harm.
+  for (const accepted of [...takeAccepted(id), ...later]) connections[accepted] = this.accept(accepted, true)
+}
+
+/** Accepts no more. */
+Listener.prototype.stop = function stop () {
+  const { id } = this
+  if (id < 0) return
+  this.id = -1
+  this.isListening = false
+  listeners.delete(id)
+  native.closeListener(id)
+  touch()
+  this.resource?.emitDestroy()
+}
+
+/** Leaves the handle as it was found. */
+Listener.prototype.leave = function leave () {
+  const { handle, own } = this
+  if (this.isListening) this.receiveLast()
+  this.stop()
+  for (const [name, descriptor] of Object.entries(own)) {
+    if (descriptor === undefined) delete handle[name]
+    else Object.defineProperty(handle, name, descriptor)
+  }
+  delete handle[kListener]
+}
+
+Listener.prototype.ref = function ref () {
+  this.original.ref.call(this.handle)
+  if (this.isListening) native.refListener(this.id)
+}
+
+Listener.prototype.unref = function unref () {
+  this.original.unref.call(this.handle)
+  if (this.isListening) native.unrefListener(this.id)
+}
+
+/** headersTimeout and requestTimeout, in milliseconds: connections that are over it get EXPIRED. */
+Listener.prototype.expire = function expire (headers, request) {
+  if (this.id >= 0) native.expire(this.id, headers, request)
+}
+
+/** Gives the native side the idle times, if they changed. */
+Listener.prototype.refresh = function refresh () {
+  const { timeout, keepAliveTimeout, keepAliveTimeoutBuffer } = this.server
+  const { times } = this
+  if (timeout === times.timeout && keepAliveTimeout === times.keepAliveTimeout && keepAliveTimeoutBuffer === times.keepAliveTimeoutBuffer) return
+  this.times = { timeout, keepAliveTimeout, keepAliveTimeoutBuffer }
+  this.idleFault = faultOf(timeout)
+  const idle = timeout && this.idleFault === null ? wholeTime(timeout) : 0
+  const kept = keepAliveTime(this.server)
+  this.keepAliveFault = faultOf(kept)
+  const keepAlive = kept && this.keepAliveFault === null ? wholeTime(kept) : idle
+  if (keepAlive === this.keepAlive && idle === this.idle) return
+  this.keepAlive = keepAlive
+  this.idle = idle
+  this.configure()
+}
+
+/** Does anybody look at a connection before its first request? Then nothing is read from it before. */
+Listener.prototype.isWatched = function isWatched () {
+  const { server } = this
+  return server.emit !== baseEmit || server.listenerCount('connection') > 1 || socketChannel.hasSubscribers ||
+    server.pauseOnConnect || differ(server, this.assumed)
+}
+
+Listener.prototype.watch = function watch () {
+  const holds = this.isWatched()
+  if (holds === this.holds) return
+  this.holds = holds
+  this.configure()
+}
+
+Listener.prototype.configure = function configure () {
+  if (this.id >= 0) native.configureListener(this.id, this.keepAlive, this.idle, this.holds)
+}
+
+/** Are there as many connections as there may be? */
+Listener.prototype.isFull = function isFull () {
+  const { maxConnections, _connections: connections } = this.server
+  const isLimited = versions.zeroConnectionsRefuses ? maxConnections !== undefined && maxConnections !== null : maxConnections
+  return isLimited && connections >= maxConnections
+}
+
+/**
+ * Called by the binding for each connection that came to our socket.
+ * @param {boolean} isPaused nothing is read from it before it is resumed
+ * @returns {Connection}
+ */
+Listener.prototype.accept = function accept (id, isPaused) {
+  const { server } = this
+  if (this.isFull()) return this.drop(id)
+  if (server.blockList && this.isBlocked(id)) return this.refuse(id)
+  const assumed = this.idle
+  this.refresh()
+  if (this.idleFault !== null) this.leaveUnserved(id)
+  this.watch()
+  return this.begin(id, isPaused, assumed)
+}
+
+/** As in core a server.timeout that is none throws where the connection would be served: it stays as it is. */
+Listener.prototype.leaveUnserved = function leaveUnserved (id) {
+  new Refused(id).pause()
+  throw this.idleFault
+}
+
+/**
+ * Takes a connection that others accepted, if it is a socket; whatever else it is net.Server takes, and we serve its
+ * stream.
+ * @param {number} error an errno, or 0
+ * @param {object} [client] the connection's handle, which nobody reads from yet
+ */
+Listener.prototype.adopt = function adopt (error, client) {
+  const { server, handle } = this
+  if (!error && this.id >= 0 && client.fd >= 0 && !server.blockList && !this.isFull()) {
+    this.refresh()
+    this.watch()
+    if (this.idleFault !== null) throw this.idleFault
+    const id = native.adopt(this.id, client.fd)
+    if (id >= 0) {
+      // It was duplicated: nothing is lost, and the peer does not notice.
+      client.close()
+      this.begin(id, this.holds, this.idle)
+      touch()
+      return
+    }
+  }
+  this.onconnection.call(handle, error, client)
+}
+
+/**
+ * A connection becomes the server's.
+ * @param {number} assumed the idle time that the native side began with; server.timeout may have been set meanwhile
+ */
+Listener.prototype.begin = function begin (id, isPaused, assumed) {
+  const { server, resource } = this
+  const connection = new ServerConnection(id, null, server, this)
+  if (this.idle !== 0 || assumed !== 0) connection.resetTimeout(this.idle)
+  if (differ(server, this.assumed)) native.configure(id, server[kParserConfig]())
+  server._connections++
+  if (server.pauseOnConnect) connection.getSocket().pause()
+  if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })
+  if (server.emit !== baseEmit || server.listenerCount('connection') > 1) {
+    const socket = connection.getSocket()
+    connection.isOffered = true
+    if (resource === null) server.emit('connection', socket)
+    else resource.runInAsyncScope(server.emit, server, 'connection', socket)
+    connection.isOffered = false
+  }
+  if (isPaused && !connection.socket?.isPaused()) connection.resume()
+  return connection
+}
+
+/** A connection beyond maxConnections. */
+Listener.prototype.drop = function drop (id) {
+  // Pipes have no addresses to tell.
+  if (this.handle.getsockname === undefined) {
+    this.server.emit('drop')
+    return this.refuse(id)
+  }
+  const local = native.address(id, false) ?? {}
+  const remote = native.address(id, true) ?? {}
+  this.server.emit('drop', {
+    localAddress: local.address,
+    localPort: local.port,
+    localFamily: local.family,
+    remoteAddress: remote.address,
+    remotePort: remote.port,
+    remoteFamily: remote.family
+  })
+  return this.refuse(id)
+}
+
+/** Is the peer one of those that the server's `blockList` has? */
+Listener.prototype.isBlocked = function isBlocked (id) {
+  const { address } = native.address(id, true) ?? {}
+  const version = isIP(address)
+  return version !== 0 && this.server.blockList.check(address, `ipv${version}`)
+}
+
+/** Closes a connection that nobody heard of. */
+Listener.prototype.refuse = function refuse (id) {
+  const connection = new Refused(id)
+  connection.destroy()
+  return connection
+}
+
+/** A connection that nobody will serve: what is still on its way from it is ignored. */
+function Refused (id) {
+  Connection.call(this, id, null)
+}
+Object.setPrototypeOf(Refused.prototype, Connection.prototype)
+for (const name of ['Request', 'Data', 'End', 'ParseError', 'Raw', 'Eof', 'Closed', 'Drain', 'Timeout', 'Expired']) {
+  Refused.prototype[`on${name}`] = function () {}
+}
+
+module.exports = { Listener }

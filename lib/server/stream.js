@@ -1,0 +1,151 @@
+'use strict'
+
+/**
+ * HTTP over a JS stream: a connection that tokio does not carry. The stream's bytes are fed to the native protocol, core's
+ * own methods write the responses to it (lib/message/delegate.js), and the stream's events are the connection's.
+ */
+
+const { elapsed } = require('../host')
+const { native, connections } = require('../binding')
+const { ServerConnection, onCarrierClose } = require('./connection')
+const { newResource } = require('./exchange')
+const { onDrain } = require('../message/delegate')
+const { Parser } = require('../connection/parser-facade')
+const { codes } = require('../core/errors')
+const { kConnection, kConnections, kParserConfig } = require('../core/symbols')
+
+function nothing () {}
+
+/**
+ * @param {number} id of the native connection
+ * @param {import('node:stream').Duplex} stream
+ * @param {import('./server').Server} server
+ */
+function StreamConnection (id, stream, server) {
+  ServerConnection.call(this, id, stream, server, null)
+  /** Whether core's parser would have read the last packet from the stream's handle, which a listener may have closed since. */
+  this.isConsumed = false
+}
+Object.setPrototypeOf(StreamConnection.prototype, ServerConnection.prototype)
+
+/** Serves HTTP over a JS stream. */
+function serveStream (server, stream) {
+  const id = native.open(0, server[kParserConfig]())
+  const connection = new StreamConnection(id, stream, server)
+  // As in core what happens on it happens in the context of whoever hands the stream over.
+  connection.resource = newResource(connection)
+  stream.server = server
+  if (stream._server === undefined) stream._server = null
+  stream.parser = Parser.of(connection, stream)
+  stream._paused = false
+  stream._httpMessage = null
+  if (server.timeout && typeof stream.setTimeout === 'function') stream.setTimeout(server.timeout)
+  stream.setEncoding = refuseEncoding
+  stream.on('data', onStreamData)
+  stream.on('end', onStreamEnd)
+  stream.on('close', onStreamClose)
+  stream.on('error', onStreamError)
+  stream.on('timeout', onStreamTimeout)
+  stream.on('drain', onDrain)
+  return connection
+}
+
+/** The bytes belong to the messages; nobody may change how they are read. */
+function refuseEncoding () {
+  throw new codes.ERR_HTTP_SOCKET_ENCODING()
+}
+
+function stopListening ({ stream }) {
+  delete stream.setEncoding
+  stream.removeListener('data', onStreamData)
+  stream.removeListener('end', onStreamEnd)
+  stream.removeListener('close', onStreamClose)
+  stream.removeListener('error', onStreamError)
+  stream.removeListener('timeout', onStreamTimeout)
+  stream.removeListener('drain', onDrain)
+}
+
+function onStreamData (chunk) {
+  const connection = this[kConnection]
+  if (connection.began === 0) connection.began = elapsed()
+  connection.isConsumed = connection.consumes()
+  connection.receive(chunk)
+}
+
+function onStreamEnd () {
+  const connection = this[kConnection]
+  connection.receive(null)
+}
+
+function onStreamClose () {
+  const connection = this[kConnection]
+  connection.forget(connection.id)
+  Parser.free(this)
+  connection.abort()
+  // A response that has the stream hears of it last, behind the listeners of others.
+  if (connection.current === null) connection.afterClose()
+}
+
+function onStreamError (error) {
+  this.removeListener('error', onStreamError)
+  // Errors behind the first are its consequences.
+  if (this.listenerCount('error') === 0) this.on('error', nothing)
+  this[kConnection].failOnce(error)
+}
+
+/** Would core's parser read from the stream's handle by itself? Then its callbacks run ticks. */
+StreamConnection.prototype.consumes = function consumes () {
+  const { stream } = this
+  return stream._handle?.isStreamBase === true && stream.listenerCount('data') === 1
+}
+
+function onStreamTimeout () {
+  this[kConnection].onTimeout()
+}
+
+/** The stream is somebody else's now, who may know it already. */
+StreamConnection.prototype.leave = function leave (isKnown) {
+  const { stream } = this
+  stopListening(this)
+  Parser.free(stream)
+  if (!isKnown) stream.readableFlowing = null
+  if (this.isAnswering) stream.on('close', onLeftStreamClose)
+  else this.letGo()
+}
+
+StreamConnection.prototype.owesNothing = function owesNothing () {
+  ServerConnection.prototype.owesNothing.call(this)
+  this.stream.removeListener('close', onLeftStreamClose)
+  this.letGo()
+}
+
+function onLeftStreamClose () {
+  const connection = this[kConnection]
+  connection.closeResponses()
+  connection.forget(connection.id)
+}
+
+StreamConnection.prototype.letGo = function letGo () {
+  this.stream.removeListener('close', onCarrierClose)
+  this.stream[kConnection] = undefined
+  this.forget(this.id)
+}
+
+/** Does the message that is arriving take too long? Milliseconds, 0 for no limit. */
+StreamConnection.prototype.expire = function expire (headers, request) {
+  if (this.began === 0) return
+  const age = elapsed() - this.began
+  if (headers > 0 && this.receiving === null && age >= headers) this.onExpired(1)
+  else if (request > 0 && age >= request) this.onExpired(2)
+}
+
+/** The native side is done with. */
+StreamConnection.prototype.forget = function forget (id) {
+  if (id === -1) return
+  this.server[kConnections].delete(this)
+  this.id = -1
+  connections[id] = undefined
+  native.release(id)
+}
+
+module.exports = { serveStream }
