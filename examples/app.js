@@ -4,9 +4,10 @@
 
 const http = require('http-native')
 const { pipeline } = require('node:stream')
+const { portOr } = require('./port')
 
 const host = '127.0.0.1'
-const port = Number(process.env.PORT ?? 3000)
+const port = portOr(3000)
 const GIB = 1024 ** 3
 
 /** How long requests in flight may take once a stop was asked for. */
@@ -137,7 +138,7 @@ process.on('SIGTERM', stop)
 
 server.on('error', (error) => {
   if (error.code === 'EADDRINUSE') {
-    console.error(`Port ${port} is taken. Choose another: PORT=${port + 1} npm start`)
+    console.error(`Port ${port} is taken. Choose another: PORT=${port === 65535 ? 3000 : port + 1} npm start`)
   } else {
     console.error(error.message)
   }

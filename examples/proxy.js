@@ -4,6 +4,7 @@
 
 const http = require('http-native')
 const { pipeline } = require('node:stream')
+const { portOr } = require('./port')
 
 const upstream = { host: '127.0.0.1', port: Number(process.argv[2] ?? 3000) }
 const agent = new http.Agent({ keepAlive: true })
@@ -35,6 +36,6 @@ const server = http.createServer((req, res) => {
   req.pipe(outgoing)
 })
 
-server.listen(process.env.PORT ?? 3001, '127.0.0.1', () => {
+server.listen(portOr(3001), '127.0.0.1', () => {
   console.log(`http://127.0.0.1:${server.address().port}/ -> port ${upstream.port}`)
 })

@@ -96,14 +96,19 @@ function newestChange (where) {
     (newest, name) => Math.max(newest, newestChange(path.join(where, name))), stat.mtimeMs)
 }
 
-/** Whether a binary for this platform exists and is newer than everything it is made from. */
+/** Whether there is a current binary for this platform. */
 function binaryIsCurrent () {
   const folder = path.join(root, 'native')
   if (!fs.existsSync(folder)) return false
   const prefix = `http-native.${process.platform}-${process.arch}`
   const binaries = fs.readdirSync(folder).filter((name) => name.startsWith(prefix) && name.endsWith('.node'))
   if (binaries.length === 0) return false
-  const built = Math.max(...binaries.map((name) => fs.statSync(path.join(folder, name)).mtimeMs))
+  return binaries.some((name) => isCurrent(path.join(folder, name)))
+}
+
+/** Whether a binary is newer than everything it is made from. */
+function isCurrent (binary) {
+  const built = fs.statSync(binary).mtimeMs
   const sources = ['Cargo.lock', 'Cargo.toml', 'build.rs', 'crates', 'src']
   return sources.every((source) => newestChange(path.join(root, source)) <= built)
 }
@@ -125,4 +130,4 @@ function prepare () {
   }
 }
 
-module.exports = { binaryIsCurrent, buildRelease, giveUp, prepare, root, run, runNpm }
+module.exports = { binaryIsCurrent, buildRelease, giveUp, isCurrent, prepare, root, run, runNpm }

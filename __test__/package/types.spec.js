@@ -1,0 +1,104 @@
+'use strict'
+
+/** The types, as programs see them: in each way that TypeScript resolves modules, over the types of each line of Node. */
+
+const { test } = require('node:test')
+const assert = require('node:assert/strict')
+const { spawnSync } = require('node:child_process')
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const { layOutMain, pack } = require('../../scripts/targets/packages')
+
+const root = path.join(__dirname, '..', '..')
+
+const MODULES = `import http, { Agent, createServer, native, type IncomingMessage, type RequestListener } from 'http-native'
+import * as everything from 'http-native'
+import core from 'node:http'
+import 'http-native/register'
+
+const listener: RequestListener = (request, response) => {
+  const url: string | undefined = request.url
+  response.writeHead(200, { 'content-type': 'text/plain' }).end(url)
+}
+const server: core.Server = createServer({ keepAliveTimeout: 1000 }, listener)
+const own: http.Server = core.createServer()
+const agent: core.Agent = new Agent({ keepAlive: true })
+const request: core.ClientRequest = http.get({ agent, port: 80 }, (response: IncomingMessage) => response.resume())
+const isActive: boolean = native.active
+const code: string | undefined = http.native.reason?.code
+const same: boolean = everything.native.active
+class Own extends http.ServerResponse {}
+// @ts-expect-error There is no such option.
+createServer({ keepAliveTimeout: 'long' })
+// @ts-expect-error It is read alone.
+native.active = false
+export { server, own, request, isActive, code, same, Own }
+`
+
+const COMMON = `import http = require('http-native')
+import core = require('node:http')
+import { native } from 'http-native'
+require('http-native/register')
+
+const server: core.Server = http.createServer((request, response) => response.end(request.method))
+const agent: http.Agent = new core.Agent()
+const isActive: boolean = native.active && http.native.active
+// @ts-expect-error There is none in CommonJS.
+http.default
+export = { server, agent, isActive }
+`
+
+/** A project that has the package, as it is published, and some release of Node's types. */
+function projectWith (t, types) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'http-native-types-'))
+  t.after(() => fs.rmSync(folder, { recursive: true, force: true }))
+  const modules = path.join(folder, 'node_modules')
+  fs.mkdirSync(path.join(modules, '@types'), { recursive: true })
+  layOutMain(modules)
+  fs.cpSync(path.join(root, 'node_modules', types), path.join(modules, '@types', 'node'), { recursive: true })
+  const undici = path.join(modules, '@types', 'node', 'node_modules', 'undici-types')
+  fs.cpSync(fs.existsSync(undici) ? undici : path.join(root, 'node_modules', 'undici-types'), path.join(modules, 'undici-types'), { recursive: true })
+  fs.writeFileSync(path.join(folder, 'package.json'), '{ "private": true, "type": "module" }')
+  return folder
+}
+
+function compile (folder, files, options) {
+  for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(folder, name), text)
+  const args = Object.entries({ strict: 'true', noEmit: 'true', skipLibCheck: 'false', target: 'es2022', types: 'node', ...options }).flatMap(([name, value]) => [`--${name}`, value])
+  const { stdout } = spawnSync(process.execPath, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), ...args, ...Object.keys(files)], { cwd: folder, encoding: 'utf8' })
+  assert.equal(stdout, '')
+}
+
+for (const types of ['@types/node', 'types-node-22', 'types-node-24']) {
+  const { version } = require(`${types}/package.json`)
+  test(`ES modules and CommonJS type-check in node16 with the types of Node ${version.split('.')[0]}`, (t) => {
+    compile(projectWith(t, types), { 'app.mts': MODULES, 'app.cts': COMMON }, { module: 'node16' })
+  })
+}
+
+test('programs type-check in nodenext', (t) => {
+  compile(projectWith(t, 'types-node-24'), { 'app.mts': MODULES, 'app.cts': COMMON }, { module: 'nodenext' })
+})
+
+test('programs type-check for bundlers', (t) => {
+  compile(projectWith(t, 'types-node-24'), { 'app.ts': MODULES }, { module: 'esnext', moduleResolution: 'bundler', esModuleInterop: 'true' })
+})
+
+test('Are The Types Wrong finds nothing', (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'http-native-types-'))
+  t.after(() => fs.rmSync(folder, { recursive: true, force: true }))
+  const tarball = pack(layOutMain(folder), folder)
+  const attw = path.join(root, 'node_modules', '@arethetypeswrong', 'cli', 'dist', 'index.js')
+  const { status, stdout, stderr } = spawnSync(process.execPath, [attw, tarball, '--profile', 'node16', '--format', 'json'], { encoding: 'utf8' })
+  assert.equal(status, 0, `${stdout}\n${stderr}`)
+  assert.deepEqual(JSON.parse(stdout).problems ?? {}, {})
+})
+
+test('publint finds nothing', async (t) => {
+  const { publint } = await import('publint')
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'http-native-types-'))
+  t.after(() => fs.rmSync(folder, { recursive: true, force: true }))
+  const { messages } = await publint({ pkgDir: layOutMain(folder), strict: true })
+  assert.deepEqual(messages, [])
+})
