@@ -115,6 +115,8 @@ let limit = 0
 let runEnd = 0
 let isRunBad = false
 let valueCursor = 0
+/** Whether the record that is being delivered begins a packet. */
+let begins = false
 
 /** Settles what finished; more may finish meanwhile. */
 function settleAll () {
@@ -211,6 +213,11 @@ function isFollowedByError (id) {
 /** Does the record go on with the packet that those of this connection before it came in? */
 function isMore (at, id) {
   return at < limit && records[at + 1] === id && records[at + BEGINS] === 0
+}
+
+/** True if what is being delivered came in the packet of what was delivered to its connection before it. */
+function isSamePacket () {
+  return !begins
 }
 
 /** Are there later packets of a connection in this batch? */
@@ -343,6 +350,7 @@ function dropKept (kept) {
 function deliver (connection, records, at, values) {
   const id = records[at + 1]
   const kind = records[at]
+  begins = records[at + BEGINS] !== 0
   if (kind === events.ACCEPT) {
     const listener = listeners.get(records[at + 2])
     if (listener === undefined) {
@@ -538,6 +546,7 @@ module.exports = native[kFirst] ??= {
   dropKept,
   takeAccepted,
   isFollowed,
+  isSamePacket,
   atClosePhase,
   kSettle,
   /** What else they have in common, by name (lib/core/symbols.js, lib/core/classes.js). */

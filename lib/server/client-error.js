@@ -6,7 +6,7 @@
  */
 
 const { Connection } = require('../connection/connection')
-const { process } = require('../host')
+const { isSamePacket } = require('../binding')
 const { codes, callbackError, parseError } = require('../core/errors')
 const { baseEmit } = require('../message/outgoing')
 const { kChunkedBuffer, kComplete, kCorked } = require('../core/symbols')
@@ -46,8 +46,7 @@ members.threw = function threw (request) {
   // From a stream the rest of the packet does not come.
   const isCut = this.stream !== null
   if (!isCut && isAnswered(request, response)) return
-  const thrown = this.thrown = { request, response, isCut, isFresh: !isCut }
-  process.nextTick(() => { thrown.isFresh = false })
+  this.thrown = { request, response, isCut }
 }
 
 function isAnswered (request, response) {
@@ -67,7 +66,7 @@ members.isSpoilt = function isSpoilt (bytes) {
     return false
   }
   // The rest of the packet.
-  if (thrown.isFresh) thrown.isCut = true
+  if (this.stream === null && isSamePacket()) thrown.isCut = true
   else if (this.endError === null) this.run(this.failOnce, this, callbackError(bytes))
   return true
 }
