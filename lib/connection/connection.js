@@ -38,7 +38,7 @@ function Connection (id, stream) {
   /** Totals, once the connection is closed. */
   this.bytesRead = 0
   this.bytesWritten = 0
-  /** Closed by us before its time, and whether what comes up is of no interest for that: lib/binding/index.js. */
+  /** Closed by us before its time, and whether what comes up is of no interest for that: lib/binding/deliver.js. */
   this.givenUp = false
   this.deaf = false
   /** Its reader is behind, and what came of later packets in the meantime: lib/connection/pause.js. */
@@ -46,7 +46,7 @@ function Connection (id, stream) {
   this.keeps = false
   this.kept = null
   this.isLeaving = false
-  /** There were trailers, or more fields than core's parser hands over at once: lib/binding/index.js. */
+  /** There were trailers, or more fields than core's parser hands over at once: lib/binding/dispatch.js. */
   this.batches = false
   /** The bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
   this.detached = false

@@ -15,7 +15,7 @@ use http_native_proto::OutFraming;
 
 type Outcome = Result<Option<Value>, Failure>;
 
-/// Flags of `send`, as in lib/binding/index.js.
+/// Flags of `send`, as in lib/binding/records.js.
 mod flags {
     pub(super) const HEAD: i32 = 1;
     pub(super) const BODY: i32 = 2;

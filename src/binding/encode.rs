@@ -8,7 +8,7 @@ use super::ffi::{Failure, Scope, Value};
 use crate::net::batch::{Batch, Payload};
 use crate::net::event::{Event, EventQueue};
 
-/// Int32 words per record; `STRIDE` of lib/binding/index.js.
+/// Int32 words per record; `STRIDE` of lib/binding/records.js.
 pub(super) const STRIDE: usize = 8;
 
 const ACCEPT: i32 = 1;

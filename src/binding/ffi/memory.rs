@@ -113,7 +113,7 @@ impl Records {
 
     /// The numbers, writable while no JavaScript runs.
     pub(in crate::binding) fn numbers(&mut self) -> &mut [i32] {
-        // SAFETY: `_array` keeps the memory alive; lib/binding/index.js neither transfers nor resizes it, and the JS
+        // SAFETY: `_array` keeps the memory alive; lib/binding neither transfers nor resizes it, and the JS
         // thread is here, not in JavaScript.
         unsafe { std::slice::from_raw_parts_mut(self.data, self.len) }
     }

@@ -1,0 +1,116 @@
+'use strict'
+
+/** Hands one record to the connection that it is of. */
+
+const native = require('../addon')
+const { BATCH, BEGINS, TRAILERS, events } = require('./records')
+const { touch } = require('./turn')
+const { nextChunk, nextValue } = require('./values')
+
+/** Connections by id; the slot is emptied when the connection's CLOSED record has been handled. */
+const connections = []
+
+/** Listeners by id: objects with `accept(id, isPaused)`, which returns the Connection for a new id. */
+const listeners = new Map()
+
+/** Whether the record that is being delivered begins a packet. */
+let begins = false
+
+/** True if what is being delivered came in the packet of what was delivered to its connection before it. */
+function isSamePacket () {
+  return !begins
+}
+
+function deliver (connection, records, at, values) {
+  const id = records[at + 1]
+  const kind = records[at]
+  begins = records[at + BEGINS] !== 0
+  if (kind === events.ACCEPT) {
+    const listener = listeners.get(records[at + 2])
+    if (listener === undefined) {
+      // The listener was closed while the connection was on its way up.
+      native.destroy(id, false, false)
+      touch()
+      return
+    }
+    connections[id] = listener.accept(id, records[at + 3] !== 0)
+    return
+  }
+  if (connection !== undefined && connection.givenUp && isUnheard(connection, records, at)) connection = undefined
+  switch (kind) {
+    case events.REQUEST: {
+      const text = nextValue(values)
+      if (connection === undefined) return
+      if (records[at + 6] > BATCH) connection.batches = true
+      connection.onRequest(records[at + 2], records[at + 3], records[at + 4], records[at + 5], records[at + 6], text)
+      return
+    }
+    case events.RESPONSE: {
+      const text = nextValue(values)
+      if (connection === undefined) return
+      connection.onResponse(records[at + 2], records[at + 3], records[at + 4], records[at + 5], records[at + 6], text)
+      return
+    }
+    case events.DATA: {
+      const chunk = nextChunk(values, records, at)
+      if (connection !== undefined) connection.onData(chunk)
+      return
+    }
+    case events.END: {
+      const text = (records[at + 2] & TRAILERS) === 0 ? undefined : nextValue(values)
+      if (connection === undefined) return
+      if (text !== undefined) connection.batches = true
+      connection.onEnd(records[at + 3], text)
+      return
+    }
+    case events.PARSE_ERROR: {
+      const packet = records[at + 4] === 0 ? undefined : nextValue(values)
+      if (connection !== undefined) connection.onParseError(records[at + 2], records[at + 3], packet)
+      return
+    }
+    case events.RAW: {
+      const chunk = nextValue(values)
+      if (connection !== undefined) connection.onRaw(chunk)
+      return
+    }
+    case events.EOF:
+      if (connection !== undefined) connection.onEof()
+      return
+    case events.CLOSED:
+      connections[id] = undefined
+      if (connection !== undefined) connection.beforeRelease(records[at + 2])
+      native.release(id)
+      if (connection !== undefined) {
+        connection.id = -1
+        connection.onClosed(records[at + 2], records[at + 3])
+      }
+      return
+    case events.DRAIN:
+      if (connection !== undefined) connection.onDrain()
+      return
+    case events.TIMEOUT:
+      if (connection !== undefined) connection.onTimeout()
+      return
+    case events.CONNECTED:
+      if (connection !== undefined) connection.onConnected()
+      return
+    case events.EXPIRED:
+      if (connection !== undefined) connection.onExpired(records[at + 2])
+      return
+    case events.FIN:
+      if (connection !== undefined) connection.socket.finished()
+  }
+}
+
+/**
+ * The connection was given up. In core nothing is read any more from then on, but a packet that is being parsed is
+ * parsed to its end.
+ */
+function isUnheard (connection, records, at) {
+  const kind = records[at]
+  if (kind > events.EOF && kind !== events.RAW) return false
+  connection.deaf ||= records[at + BEGINS] !== 0
+  return connection.deaf
+}
+
+module.exports = { connections, listeners, deliver, isSamePacket }

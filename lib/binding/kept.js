@@ -1,0 +1,82 @@
+'use strict'
+
+/**
+ * What waits for a connection that stands still (lib/connection/pause.js): the records of later packets, with their values,
+ * until it goes on.
+ */
+
+const native = require('../addon')
+const { deliver } = require('./deliver')
+const { BEGINS, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
+const { hasFinished, settleAll } = require('./turn')
+const { moveTo, nextChunk, nextValue } = require('./values')
+
+/** The connection stands still: what later packets brought waits until it goes on. @returns {boolean} whether this does */
+function keep (connection, records, at, values) {
+  const kind = records[at]
+  if (kind < events.REQUEST || (kind > events.CLOSED && kind !== events.RAW)) return false
+  const { kept } = connection
+  if (kind === events.CLOSED) {
+    // Its end or its failure, if it was read, has its place behind what was read before. Any other overtakes that, and
+    // so does one that a write has met: whoever waits for that write would wait for ever.
+    const syscall = records[at + 3]
+    const isRead = syscall === SYSCALL_READ || (syscall === SYSCALL_NONE && kept.some(({ record }) => record[0] === events.EOF))
+    if (!isRead || native.pending(records[at + 1]) !== 0) {
+      kept.length = 0
+      return false
+    }
+  } else if (kept.length === 0 && records[at + BEGINS] === 0) {
+    return false
+  }
+  const record = records.slice(at, at + STRIDE)
+  let value
+  if (kind === events.DATA) {
+    value = nextChunk(values, records, at)
+    record[2] = WHOLE
+  } else if (hasValue(record)) {
+    value = nextValue(values)
+  }
+  kept.push({ record, value })
+  return true
+}
+
+function hasValue (record) {
+  switch (record[0]) {
+    case events.END: return (record[2] & TRAILERS) !== 0
+    case events.PARSE_ERROR: return record[4] !== 0
+    case events.EOF:
+    case events.CLOSED: return false
+    default: return true
+  }
+}
+
+/** Hands over the first packet of what was kept. */
+function handKept (connection) {
+  const { kept } = connection
+  const next = kept.findIndex(({ record }, index) => index !== 0 && record[BEGINS] !== 0)
+  const isBad = kept.at(next === -1 ? next : next - 1).record[0] === events.PARSE_ERROR
+  do {
+    const { record, value } = kept.shift()
+    const outer = moveTo(0)
+    try {
+      deliver(connection, record, 0, [value])
+    } finally {
+      moveTo(outer)
+    }
+    if (hasFinished() && !isBad) settleAll()
+  } while (kept.length !== 0 && kept[0].record[BEGINS] === 0)
+}
+
+/** Has the connection ended, and nobody been told, for what was read before waits? */
+function hasKeptEnd (kept) {
+  return kept.length !== 0 && kept.at(-1).record[0] === events.CLOSED
+}
+
+/** Of a connection that was given up only its end is of interest. */
+function dropKept (kept) {
+  const last = kept.at(-1)
+  kept.length = 0
+  if (last?.record[0] === events.CLOSED) kept.push(last)
+}
+
+module.exports = { keep, handKept, hasKeptEnd, dropKept }

@@ -1,0 +1,29 @@
+'use strict'
+
+/** The values that go with records: Buffers and texts, each taken once, in the order of the records. */
+
+const { WHOLE, PART } = require('./records')
+
+let valueCursor = 0
+
+/** Where the next value is taken from now on. @returns {number} where it would have been taken from */
+function moveTo (position) {
+  const before = valueCursor
+  valueCursor = position
+  return before
+}
+
+function nextValue (values) {
+  const value = values[valueCursor]
+  values[valueCursor++] = undefined
+  return value
+}
+
+/** A piece of a body: a Buffer, or a part of the one that the small pieces of a packet share. */
+function nextChunk (values, records, at) {
+  const flag = records[at + 2]
+  if (flag === WHOLE) return nextValue(values)
+  return (flag === PART ? values[valueCursor] : nextValue(values)).subarray(records[at + 3], records[at + 4])
+}
+
+module.exports = { moveTo, nextValue, nextChunk }
