@@ -2,22 +2,26 @@
 
 /**
  * `node -r http-native/register app.js`: makes the built-in http ours, in place, so that require, import and
- * process.getBuiltinModule all see it. https, http2 and fetch use internals of their own and stay as they are.
+ * process.getBuiltinModule all see it. https and the HTTP/1 of http2 are made of our parts then, if they are loaded later;
+ * fetch uses internals of its own and stays as it is.
  */
 
 const core = require('node:http')
 const { syncBuiltinESMExports } = require('node:module')
 
-/**
- * The modules that `http` is made of, and what of ours they show. The rest of them works with objects of core's own.
- * `Server` of `_http_server` stays: http2 looks for it when it is loaded.
- */
+/** The modules that `http` is made of, and what of ours they show. The rest of them works with objects of core's own. */
 const PARTS = {
   _http_agent: ['Agent', 'globalAgent'],
   _http_client: ['ClientRequest'],
   _http_incoming: ['IncomingMessage'],
   _http_outgoing: ['OutgoingMessage', 'validateHeaderName', 'validateHeaderValue'],
-  _http_server: ['STATUS_CODES', 'ServerResponse']
+  _http_server: ['STATUS_CODES', 'Server', 'ServerResponse']
+}
+
+/** What https and http2 take of them besides, when they are loaded. */
+const TLS_PARTS = {
+  _http_common: ['kIncomingMessage'],
+  _http_server: ['kServerResponse', 'storeHTTPOptions', 'setupConnectionsTracking', 'httpServerPreClose', '_connectionListener']
 }
 
 const CLASSES = ['Agent', 'ClientRequest', 'IncomingMessage', 'OutgoingMessage', 'Server', 'ServerResponse']
@@ -35,23 +39,30 @@ function recognise (Class, other, mark) {
   Object.defineProperty(Class, Symbol.hasInstance, {
     __proto__: null,
     value (value) {
-      return isInstance.call(this, value) || (this === Class && (isInstance.call(other, value) || value?.[mark] === true))
+      // Also where the class stands behind a proxy.
+      return isInstance.call(this, value) ||
+        (this.prototype === Class.prototype && (isInstance.call(other, value) || value?.[mark] === true))
     },
     writable: true,
     configurable: true
   })
 }
 
+/** Puts one of ours in the place of core's, if this Node has one there. */
+function show (part, name, ours) {
+  if (Object.hasOwn(part, name)) Object.defineProperty(part, name, Object.getOwnPropertyDescriptor(ours, name))
+}
+
 function install () {
   if (!http.native.active) return
-  for (const name of Object.keys(http)) {
-    Object.defineProperty(core, name, Object.getOwnPropertyDescriptor(http, name))
-  }
-  // Loaded now, it finds core's own parts.
-  try { require('node:https') } catch {} // There is a Node without crypto.
+  const tls = require('./lib/register-tls')
+  for (const name of Object.keys(http)) show(core, name, http)
+  show(core, '_connectionListener', tls)
   for (const [id, names] of Object.entries(PARTS)) {
-    const part = require(id)
-    for (const name of names) Object.defineProperty(part, name, Object.getOwnPropertyDescriptor(http, name))
+    for (const name of names) show(require(id), name, http)
+  }
+  for (const [id, names] of Object.entries(TLS_PARTS)) {
+    for (const name of names) show(require(id), name, tls)
   }
   const originals = require('./lib/core/classes')
   const { own } = require('./lib/core/symbols')

@@ -38,13 +38,15 @@ const USAGE = `usage: npm run test:node-core -- --suite DIR [options]
 const record = path.join(root, '.cache', 'node-core.json')
 
 /**
- * What the suites call themselves, and which of their files are about http. Where the client or the server that is
+ * What the suites call themselves, and which of their files are about http, or https. Where the client or the server that is
  * tested is a child of the test, the children are ours, too.
  */
 const FOLDERS = [
   { name: 'parallel', about: /^test-(http-|diagnostics-channel-http-|async-hooks-http-|cluster-http-|domain-http|stream-pipeline-http|worker-http|async-http|set-http-max|http\.)/ },
+  { name: 'parallel', about: /^test-(https-|http2-(allow-http1|https-fallback|server-unknown-protocol)|tls-over-http-tunnel|permission-net-https)/ },
+  { name: 'parallel', about: /^test-(async-wrap-tlssocket|tls-(handshake-exception|junk-server|set-default-ca|set-secure-context|use-after-free|write-error))/ },
   { name: 'parallel', about: /^test-(listen-fd-|cluster-(basic|bind-|ipc-throw|primary-|rr-domain-|send-socket-to-worker-http|worker-))/, children: true },
-  { name: 'sequential', about: /^test-http-/, alone: true },
+  { name: 'sequential', about: /^test-https?-/, alone: true },
   { name: 'client-proxy', about: /^test-/, children: true }
 ]
 

@@ -298,6 +298,8 @@ Agent.prototype.createSocket = function createSocket (request, options, callback
   const name = this.getName(options)
   options._agentKey = name
   options.encoding = null
+  const timeout = versions.envProxies && (request.timeout || this.options.timeout)
+  if (timeout) options.timeout = timeout
   if (this.keepAlive) {
     options.keepAlive = this.keepAlive
     options.keepAliveInitialDelay = this.keepAliveMsecs
@@ -322,7 +324,12 @@ Agent.prototype.createSocket = function createSocket (request, options, callback
     callback(null, socket)
   }
   const socket = this.createConnection(options, onCreated)
-  if (socket) onCreated(null, socket)
+  if (socket && (this[kProxy] === null || !awaitsTunnel(socket))) onCreated(null, socket)
+}
+
+/** Is it https.Agent's connection to a proxy, which calls back when the tunnel stands? */
+function awaitsTunnel (socket) {
+  return Object.getOwnPropertySymbols(socket).some((symbol) => symbol.description === 'kWaitForProxyTunnel' && socket[symbol])
 }
 
 function removeFrom (table, name, socket) {

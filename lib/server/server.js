@@ -235,12 +235,12 @@ if (!versions.namesAsyncDispose) Object.defineProperty(Server.prototype[Symbol.a
 
 /** Destroys every connection that speaks HTTP. */
 Server.prototype.closeAllConnections = function closeAllConnections () {
-  for (const connection of [...this[kConnections]]) connection.terminate()
+  for (const connection of [...this[kConnections] ?? []]) connection.terminate()
 }
 
 /** Destroys the connections without an exchange under way. */
 Server.prototype.closeIdleConnections = function closeIdleConnections () {
-  for (const connection of [...this[kConnections]]) {
+  for (const connection of [...this[kConnections] ?? []]) {
     const idleness = connection.idleness()
     if (idleness === 1 || (idleness === 2 && versions.closesVirginConnections)) connection.terminate()
   }
@@ -280,4 +280,4 @@ function createServer (options, requestListener) {
   return new Server(options, requestListener)
 }
 
-module.exports = { Server, createServer, _connectionListener: connectionListener }
+module.exports = { Server, createServer, storeOptions, startSweep, _connectionListener: connectionListener }

@@ -1,0 +1,71 @@
+'use strict'
+
+/**
+ * What https and http2 take from core's parts when they are loaded, of ours: so their HTTP/1 has the same classes as http.
+ * Their servers are tls.Servers that our constructor never saw; the names are those of core's _http_server.
+ */
+
+const { clearInterval } = require('./host')
+const core = require('./core')
+const { Agent } = require('./agent')
+const { Server, storeOptions, startSweep, _connectionListener: serve } = require('./server')
+const { kConnections, kIncomingMessage, kParserConfig, kServerResponse, kSweep, kUniqueHeaders } = require('./symbols')
+
+/** Gives a server what ours have. */
+function adopt (server) {
+  if (server[kParserConfig] !== undefined) return
+  Object.defineProperty(server, kParserConfig, { __proto__: null, value: Server.prototype[kParserConfig], configurable: true })
+  server[kUniqueHeaders] = null
+  server[kConnections] = new Set()
+  server[kSweep] = null
+}
+
+function storeHTTPOptions (options) {
+  storeOptions(this, options)
+  adopt(this)
+}
+
+function setupConnectionsTracking () {
+  adopt(this)
+  startSweep.call(this)
+}
+
+function httpServerPreClose (server) {
+  server.closeIdleConnections()
+  clearInterval(server[kSweep])
+}
+
+function _connectionListener (socket) {
+  adopt(this)
+  serve.call(this, socket)
+}
+
+/** Core's name for the proxy that an agent reads from its environment, which https.Agent looks for; no release has two. */
+const kProxyConfig = Object.getOwnPropertySymbols(new core.Agent({ proxyEnv: { http_proxy: 'http://localhost' } }))
+  .find(({ description }) => description === 'kProxyConfig')
+
+/** Agent -> that proxy, as core understands it. */
+const proxies = new WeakMap()
+
+function proxyOf (agent) {
+  const { proxyEnv } = agent.options ?? {}
+  if (typeof proxyEnv !== 'object' || proxyEnv === null) return null
+  if (!proxies.has(agent)) {
+    const { protocol, keepAlive, defaultPort } = agent
+    proxies.set(agent, new core.Agent({ proxyEnv, protocol, keepAlive, defaultPort })[kProxyConfig])
+  }
+  return proxies.get(agent)
+}
+
+if (kProxyConfig !== undefined) {
+  Object.defineProperty(Agent.prototype, kProxyConfig, { __proto__: null, get () { return proxyOf(this) }, configurable: true })
+}
+
+module.exports = {
+  kIncomingMessage,
+  kServerResponse,
+  storeHTTPOptions,
+  setupConnectionsTracking,
+  httpServerPreClose,
+  _connectionListener
+}
