@@ -6,7 +6,7 @@ const versions = require('../../lib/versions')
 const pools = ({ sockets, freeSockets, requests }) => Object.fromEntries(Object.entries({ sockets, freeSockets, requests })
   .map(([name, map]) => [name, Object.values(map).map((list) => list.length)]))
 
-/** There core takes what comes on an idle connection for the next answer; here it never is (docs/COMPATIBILITY.md, client/pooled-connections). */
+/** There core takes what comes on an idle connection for the next answer; here it never is (docs/COMPATIBILITY.md, guarantees/pooled-connections). */
 const TRUSTS_IDLE = { skip: !versions.unsolicitedDataDestroys && 'core is poisoned' }
 
 /** Lets connections close and pools settle: there is no event for that. */

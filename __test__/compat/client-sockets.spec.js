@@ -12,7 +12,7 @@ const EVENTS = ['data', 'end', 'error', 'close', 'drain', 'timeout', 'free']
 /** How many listeners there are; 'close' of a stream is left out between exchanges: ours stays. */
 const counts = (socket, events = EVENTS) => events.map((name) => `${name} ${socket.listenerCount(name)}`).join(', ')
 
-/** There core takes what comes on an idle connection for the next answer; here it never is (docs/COMPATIBILITY.md, client/pooled-connections). */
+/** There core takes what comes on an idle connection for the next answer; here it never is (docs/COMPATIBILITY.md, guarantees/pooled-connections). */
 const TRUSTS_IDLE = { skip: !versions.unsolicitedDataDestroys && 'core is poisoned' }
 
 const later = () => new Promise((resolve) => setTimeout(resolve, 30))

@@ -2,7 +2,7 @@
 
 /**
  * Thousands of requests of all kinds at once (fixtures/mix-up): every answer belongs to its request, every request ends
- * once, and agents and connections come to nothing. `ROUNDS=1000 SEED=7 node --test __test__/client/mix-up.spec.js` goes
+ * once, and agents and connections come to nothing. `ROUNDS=1000 SEED=7 node --test __test__/load/client-mix-up.spec.js` goes
  * on for longer, from a seed that was printed.
  */
 

@@ -3,7 +3,7 @@
 /**
  * Thousands of requests of all kinds at once from peers on raw sockets (fixtures/mix-up): every answer belongs to its
  * request, every request object ends once, and connections and servers come to nothing. `ROUNDS=100 SEED=7 node --test
- * __test__/server/mix-up.spec.js` goes on for longer, from a seed that was printed.
+ * __test__/load/server-mix-up.spec.js` goes on for longer, from a seed that was printed.
  */
 
 const assert = require('node:assert/strict')
