@@ -4,7 +4,7 @@
  * `npm test`: builds what is missing, then runs the Rust tests and all of __test__/.
  *
  *     npm test                              everything
- *     npm test -- lifecycle/cl              only the spec files whose path contains "lifecycle/cl"
+ *     npm test -- server/keep               only the spec files whose path contains "server/keep"
  *     npm test -- --node=/path/to/node      with another Node: the binary is built for all
  *     npm test -- --test-name-pattern=drain options go to `node --test`
  *
