@@ -74,25 +74,3 @@ scenario.module('an immediate that a written part leads to comes before the resp
     await over
   }
 })
-
-const answers = {
-  'by end()': (res) => res.end('answer'),
-  'by write()': (res) => res.write('answer'),
-  'by a write() to its socket': (res) => res.socket.write('HTTP/1.1 200 OK\r\n\r\nanswer')
-}
-
-for (const [how, answer] of Object.entries(answers)) {
-  scenario.server(`what a peer gets of an answer ${how} whose connection is reset in the same tick`, async (run) => {
-    const server = run.server.createServer((req, res) => {
-      const { socket } = req
-      answer(res)
-      socket.resetAndDestroy()
-    })
-    await run.listenAt(server, { port: 0, host: '127.0.0.1' })
-    const peer = run.dial()
-    peer.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
-    // Where core's Node has not closed the handle by then, it stays open (docs/COMPATIBILITY.md).
-    if (how === 'by write()') await peer.closed()
-    else await peer.until('answer')
-  })
-}

@@ -1,16 +1,11 @@
 'use strict'
 
+/** What an agent is: its properties, names and defaults, its methods, called or replaced by applications, and its signal. */
+
+const net = require('node:net')
+const { ask, later, pools, serve, tables } = require('./tables')
 const { scenario } = require('../../oracle')
-const versions = require('../../../lib/versions')
-
-const pools = ({ sockets, freeSockets, requests }) => Object.fromEntries(Object.entries({ sockets, freeSockets, requests })
-  .map(([name, map]) => [name, Object.values(map).map((list) => list.length)]))
-
-/** There core takes what comes on an idle connection for the next answer; here it never is (docs/COMPATIBILITY.md, guarantees/pooled-connections). */
-const TRUSTS_IDLE = { skip: !versions.unsolicitedDataDestroys && 'core is poisoned' }
-
-/** Lets connections close and pools settle: there is no event for that. */
-const later = () => new Promise((resolve) => setTimeout(resolve, 30))
+const { answering, watched } = require('../../oracle/answering')
 
 scenario.module('properties and defaults', (run) => {
   const { log } = run
@@ -40,124 +35,6 @@ scenario.module('bad options', (run) => {
     { maxTotalSockets: NaN }, { agentKeepAliveTimeoutBuffer: -1 }, { agentKeepAliveTimeoutBuffer: 'x' }, { proxyEnv: {} }, null, 5]) {
     run.attempt('module', run.summary(options), () => new run.http.Agent(options).maxSockets)
   }
-})
-
-scenario('maxSockets queues requests', async (run) => {
-  const arrived = []
-  await run.serve({}, (req, res) => {
-    arrived.push(req.url)
-    setImmediate(() => res.end(req.url))
-  })
-  const agent = run.agent({ keepAlive: true, maxSockets: 2 })
-  const all = ['/1', '/2', '/3', '/4', '/5'].map((path) => run.exchange({ path, agent, track: path }))
-  run.log('agent', 'pools at once', pools(agent), agent.totalSocketCount)
-  await Promise.all(all)
-  await later()
-  run.log('agent', 'pools after', pools(agent), agent.totalSocketCount)
-  run.log('server', 'arrived', arrived.sort())
-})
-
-scenario('a queued request takes the connection over, in order', async (run) => {
-  await run.serve({}, (req, res) => res.end(req.url))
-  const agent = run.agent({ keepAlive: true, maxSockets: 1 })
-  agent.on('free', (socket, options) => run.log('agent', 'free', socket, Object.keys(options).filter((key) => !['port', 'signal'].includes(key)).sort(), options.path, options.encoding))
-  const requests = ['/1', '/2', '/3'].map((path) => {
-    const request = run.request({ path, agent })
-    run.watch('client', request, ['socket', 'response', 'close'], `${path} `)
-    request.on('response', (response) => response.resume())
-    request.end()
-    return request
-  })
-  await run.closed(...requests)
-  run.log('client', 'reused', requests.map((request) => request.reusedSocket))
-  await later()
-  run.log('agent', 'pools', pools(agent))
-})
-
-scenario('without keep-alive a queued request gets a new connection', async (run) => {
-  await run.serve({}, (req, res) => res.end(req.url))
-  const agent = run.agent({ maxSockets: 1 })
-  const requests = ['/1', '/2'].map((path) => {
-    const request = run.request({ path, agent })
-    run.watch('client', request, ['socket', 'response', 'close'], `${path} `)
-    request.on('response', (response) => response.resume())
-    request.end()
-    return request
-  })
-  run.log('agent', 'pools', pools(agent))
-  await run.closed(...requests)
-  await later()
-  run.log('agent', 'pools', pools(agent), agent.totalSocketCount)
-})
-
-scenario('maxTotalSockets and maxFreeSockets', async (run) => {
-  await run.serve({}, (req, res) => setImmediate(() => res.end(req.url)))
-  const total = run.agent({ keepAlive: true, maxTotalSockets: 2, maxFreeSockets: 1 })
-  await Promise.all(['/1', '/2', '/3', '/4'].map((path) => run.exchange({ path, agent: total, track: path })))
-  await later()
-  run.log('agent', 'pools', pools(total), total.totalSocketCount)
-})
-
-for (const scheduling of ['lifo', 'fifo']) {
-  scenario(`${scheduling} scheduling picks among the free`, async (run) => {
-    const pending = []
-    await run.serve({}, (req, res) => {
-      if (req.url === '/again') return res.end('again')
-      pending.push([req.url, res])
-      if (pending.length === 2) for (const [url, waiting] of pending.sort()) waiting.end(url)
-    })
-    const agent = run.agent({ keepAlive: true, scheduling })
-    const order = []
-    const requests = ['/1', '/2'].map((path) => run.request({ path, agent }))
-    for (const request of requests) {
-      request.on('response', (response) => response.resume())
-      request.on('close', () => order.push(request.socket))
-      request.end()
-    }
-    await run.closed(...requests)
-    await later()
-    const free = Object.values(agent.freeSockets)[0].slice()
-    const request = run.request({ path: '/again', agent })
-    request.end()
-    await run.once(request, 'socket')
-    run.log('client', 'picked', free.indexOf(request.socket), free.length)
-    const [response] = await run.once(request, 'response')
-    await run.read('client', response)
-  })
-}
-
-scenario('the state of a free socket', async (run) => {
-  await run.serve({}, (req, res) => res.end('x'))
-  const agent = run.agent({ keepAlive: true, timeout: 3000 })
-  await run.exchange({ agent })
-  await later()
-  const [socket] = Object.values(agent.freeSockets)[0]
-  run.log('client', 'state', socket._httpMessage, socket.parser, socket.timeout, socket.destroyed, socket.readable, socket.writable)
-  run.log('client', 'listeners', socket.eventNames().map(String).filter((name) => socket.listenerCount(name) > 0).sort())
-  run.log('agent', 'names', Object.keys(agent.freeSockets).map((name) => name.replace(/\d{4,}/, '<port>')))
-  socket.emit('agentRemove')
-  run.log('agent', 'removed', pools(agent), agent.totalSocketCount)
-  socket.destroy()
-})
-
-scenario('destroy() ends used and free connections', async (run) => {
-  await run.serve({}, (req, res) => {
-    if (req.url === '/quick') res.end('x')
-    else res.write('x')
-  })
-  const agent = run.agent({ keepAlive: true })
-  const request = run.request({ agent, path: '/slow' })
-  run.watch('client', request, ['error', 'close'], 'request ')
-  request.end()
-  const [response] = await run.once(request, 'response')
-  run.watch('client', response, ['aborted', 'error', 'close'], 'response ')
-  await run.exchange({ agent, path: '/quick' })
-  await later()
-  run.log('agent', 'before', pools(agent))
-  run.log('agent', 'returns', agent.destroy())
-  await run.closed(request)
-  await later()
-  run.log('agent', 'after', pools(agent), agent.totalSocketCount)
 })
 
 scenario('subclasses may override every seam', async (run) => {
@@ -233,51 +110,6 @@ scenario('a patched createConnection of the agent is used', async (run) => {
   await run.exchange({ agent })
 })
 
-scenario('the server hints at how long it keeps connections', async (run) => {
-  const hints = { '/1': 'timeout=1', '/3': 'timeout=3', '/bad': 'timeout=x', '/none': 'max=5' }
-  await run.serve({}, (req, res) => {
-    res.setHeader('Keep-Alive', hints[req.url])
-    res.end('x')
-  })
-  for (const path of Object.keys(hints)) {
-    const agent = run.agent({ keepAlive: true, timeout: 5000 })
-    await run.exchange({ agent, path })
-    await later()
-    run.log('agent', path, pools(agent), Object.values(agent.freeSockets)[0]?.[0].timeout)
-  }
-})
-
-scenario('an idle connection leaves the pool after the timeout of the agent', async (run) => {
-  await run.serve({}, (req, res) => res.end('x'))
-  const agent = run.agent({ keepAlive: true, timeout: 50 })
-  await run.exchange({ agent })
-  await later()
-  run.log('agent', 'before', pools(agent))
-  const [socket] = Object.values(agent.freeSockets)[0]
-  await run.closed(socket)
-  await later()
-  run.log('agent', 'after', pools(agent), agent.totalSocketCount)
-})
-
-scenario.client('bytes that come on a free connection', async (run) => {
-  let origin
-  await run.origin(async (peer) => {
-    origin = peer
-    await peer.until('\r\n\r\n')
-    peer.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
-    if (peer === run.peers[0]) return
-    await peer.until('\r\n\r\n', 2)
-    peer.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
-  })
-  const agent = run.agent({ keepAlive: true })
-  await run.exchange({ agent })
-  await later()
-  const [socket] = Object.values(agent.freeSockets)[0]
-  origin.send('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison')
-  await run.sleep(30)
-  run.log('agent', 'after', pools(agent), socket.destroyed)
-}, TRUSTS_IDLE)
-
 scenario('globalAgent is used by default and can be replaced', async (run) => {
   await run.serve({}, (req, res) => res.end('x'))
   const { client } = run
@@ -292,17 +124,106 @@ scenario('globalAgent is used by default and can be replaced', async (run) => {
   client.globalAgent = before
 })
 
-scenario('a connection that is used again buffers as much as the request wants', async (run) => {
-  await run.serve({}, (req, res) => req.resume().on('end', () => res.end()))
-  const agent = run.agent({ keepAlive: true, maxSockets: 1 })
-  for (const highWaterMark of [undefined, 10, 100000, undefined]) {
-    const request = run.request({ agent, method: 'POST', highWaterMark })
-    const [socket] = await run.once(request, 'socket')
-    run.log('client', String(highWaterMark), request.reusedSocket, socket.writableHighWaterMark, request.writableHighWaterMark, request.write('x'.repeat(50)))
-    request.end()
-    const [response] = await run.once(request, 'response')
-    await run.read('client', response)
+scenario.client('what an agent tells, and with what', async (run) => {
+  await serve(run)
+  const agent = run.agent({ keepAlive: true, keepAliveMsecs: 1234, maxSockets: 1 })
+  agent.on('free', (socket, options) => run.log('agent', 'free', socket.constructor.name, Object.keys(options).sort(), options.keepAlive, options.keepAliveInitialDelay, options.host, options.servername, options.noDelay, options.path))
+  for (const name of ['addRequest', 'createSocket', 'createConnection', 'keepSocketAlive', 'reuseSocket', 'removeSocket', 'getName']) {
+    const method = agent[name]
+    agent[name] = function (...args) {
+      run.log('calls', name, args.map((one) => (one instanceof net.Socket ? 'socket' : one === args.find((other) => other?.onSocket) ? 'request' : typeof one)))
+      return method.apply(this, args)
+    }
+  }
+  const requests = ['/1', '/2'].map((path) => ask(run, agent, path))
+  await run.closed(...requests)
+  await later()
+  await run.closed(ask(run, agent, '/3'))
+  await later()
+  const [[socket]] = Object.values(agent.freeSockets)
+  run.log('agent', 'listeners', socket.eventNames().map(String).filter((name) => socket.listenerCount(name) > 0).sort())
+  socket.emit('agentRemove')
+  run.log('agent', 'removed', tables(agent))
+  socket.destroy()
+  await later()
+  run.log('agent', 'closed', tables(agent))
+})
+
+scenario.client('addRequest and onSocket, as old callers call them', async (run) => {
+  await serve(run)
+  const agent = run.agent({ maxSockets: 1 })
+  const request = run.request({ agent: { addRequest: (req) => agent.addRequest(req, '127.0.0.1', run.port, undefined) } })
+  request.on('response', (response) => response.resume())
+  request.end()
+  run.log('agent', 'tables', tables(agent))
+  await run.closed(request)
+  const other = run.request({ agent: { addRequest: (req, options) => process.nextTick(() => req.onSocket(net.connect(options.port, options.host))) } })
+  other.on('response', (response) => response.resume())
+  other.end()
+  await run.closed(other)
+  const refused = run.request({ agent: { addRequest: (req) => req.onSocket(null, new Error('none')) } })
+  run.watch('client', refused, ['error', 'close', 'socket'])
+  refused.end()
+  await run.closed(refused)
+})
+
+const isRecent = Number(process.versions.node.split('.')[0]) >= 24
+
+// Before, core has nobody who would hear of it, and the process ends.
+for (const keepAlive of isRecent ? [true, false] : []) {
+  scenario.client(`an agent whose signal is aborted already, ${keepAlive}`, async (run) => {
+    await answering(run)
+    const agent = run.agent({ keepAlive, signal: AbortSignal.abort() })
+    const request = watched(run, 'client', { agent })
+    request.end((error) => run.log('client', 'end callback', error))
     await run.closed(request)
     await later()
+    run.log('client', 'agent', agent.totalSocketCount, Object.keys(agent.sockets), Object.keys(agent.freeSockets))
+  })
+
+  for (const moment of ['tick', 'socket', 'connect', 'response', 'free']) {
+    scenario.client(`an agent whose signal is aborted at ${moment}, ${keepAlive}`, async (run) => {
+      await answering(run)
+      const controller = new AbortController()
+      const agent = run.agent({ keepAlive, signal: controller.signal })
+      const request = watched(run, 'client', { agent })
+      const abort = () => controller.abort()
+      if (moment === 'tick') process.nextTick(abort)
+      else if (moment === 'connect') request.on('socket', (socket) => socket.on('connect', abort))
+      else if (moment === 'free') request.on('close', () => setImmediate(abort))
+      else request.on(moment, abort)
+      request.end((error) => run.log('client', 'end callback', error))
+      await run.closed(request)
+      await later()
+      run.log('client', 'agent', agent.totalSocketCount, Object.keys(agent.sockets), Object.keys(agent.freeSockets))
+      const second = watched(run, 'second', { agent })
+      second.end()
+      await run.closed(second)
+      await later()
+    })
   }
-})
+}
+
+// Before, core does not tell of sockets that are there already, or throws.
+if (isRecent && !process.version.startsWith('v25.')) {
+  scenario.client('an agent and its key lines', async (run) => {
+    await answering(run)
+    const agent = run.agent({ keepAlive: true })
+    const first = run.request({ agent })
+    first.end()
+    const [response] = await run.once(first, 'response')
+    response.resume()
+    await run.closed(first)
+    await later()
+    const counts = () => Object.values(agent.freeSockets).flat().map((socket) => socket.listenerCount('keylog'))
+    run.log('client', 'free', counts(), agent.listenerCount('newListener'))
+    agent.on('keylog', (line, socket) => run.log('client', 'keylog', line, socket))
+    run.log('client', 'free', counts(), agent.listenerCount('newListener'))
+    Object.values(agent.freeSockets).flat()[0].emit('keylog', 'a line')
+    const other = run.request({ agent })
+    other.on('socket', (socket) => run.log('client', 'socket', socket.listenerCount('keylog')))
+    other.on('response', (response) => response.resume())
+    other.end()
+    await run.closed(other)
+  })
+}

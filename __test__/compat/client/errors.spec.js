@@ -103,28 +103,6 @@ scenario.client('a unix socket that does not exist', async (run) => {
   await run.closed(request)
 })
 
-scenario.client('destroy in the same tick', async (run) => {
-  await run.origin(() => {})
-  for (const end of [true, false]) {
-    const request = run.request({ agent: false })
-    run.watch('client', request, ['socket', 'error', 'close', 'abort'])
-    if (end) request.end()
-    request.destroy()
-    await run.closed(request)
-  }
-})
-
-scenario.client('destroy while connecting', async (run) => {
-  await run.origin(() => {})
-  const request = run.request({ agent: false })
-  run.watch('client', request, ['socket', 'error', 'close'])
-  request.end()
-  await run.once(request, 'socket')
-  run.log('client', 'connecting', request.socket.connecting)
-  request.destroy()
-  await run.closed(request)
-})
-
 scenario.client('the server closes at once', async (run) => {
   await run.origin((peer) => peer.end())
   const request = run.request({ agent: false })
@@ -144,18 +122,6 @@ scenario.client('the server closes in the middle of an upload', async (run) => {
   await run.closed(request)
   run.log('client', 'write', request.write('second', (error) => run.log('client', 'write callback', error)))
   await new Promise(setImmediate)
-})
-
-scenario.client('a connection that dies idle in the pool does not disturb', async (run) => {
-  await run.origin(async (peer) => {
-    await peer.until('\r\n\r\n')
-    peer.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
-    peer.end()
-  })
-  const agent = run.agent({ keepAlive: true })
-  await run.exchange({ agent, path: '/1' })
-  while (Object.keys(agent.freeSockets).length + Object.keys(agent.sockets).length > 0) await new Promise(setImmediate)
-  await run.exchange({ agent, path: '/2' })
 })
 
 scenario.client('a lookup that throws or fails', async (run) => {

@@ -269,3 +269,20 @@ scenario.client('httpValidation and insecureHTTPParser decide what a response ma
     }
   }
 })
+
+scenario.client('createConnection without an agent is not told the target as a path', async (run) => {
+  await run.origin(async (peer) => {
+    await peer.until('\r\n\r\n')
+    peer.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok')
+    peer.end()
+  })
+  for (const path of ['/', '/a/b', undefined]) {
+    await run.exchange({
+      path,
+      createConnection (options) {
+        run.log('client', 'options', path, options.path, 'path' in options)
+        return net.connect(options)
+      }
+    })
+  }
+})

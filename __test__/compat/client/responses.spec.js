@@ -1,5 +1,6 @@
 'use strict'
 
+const { Duplex } = require('node:stream')
 const { scenario } = require('../../oracle')
 
 const OK = 'HTTP/1.1 200 OK\r\n'
@@ -208,5 +209,46 @@ scenario.client('insecureHTTPParser takes what is refused otherwise', async (run
       peer.send('HTTP/1.1 200 OK\r\nA: b\x01c\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n')
     })
     await run.exchange({ insecureHTTPParser, agent: false })
+  }
+})
+
+scenario.client('an origin that answers before it was asked', async (run) => {
+  for (const answer of ['HTTP/1.1 200 OK\r\n\r\nHello', 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok']) {
+    await run.origin((peer) => {
+      peer.send(answer)
+      peer.end()
+    })
+    await run.exchange({ agent: run.agent({ keepAlive: true }) })
+  }
+})
+
+const EVENTS = ['data', 'end', 'error', 'close', 'drain', 'timeout', 'free']
+
+/** How many listeners there are; 'close' of a stream is left out between exchanges: ours stays. */
+const counts = (socket, events = EVENTS) => events.map((name) => `${name} ${socket.listenerCount(name)}`).join(', ')
+
+const later = () => new Promise((resolve) => setTimeout(resolve, 30))
+
+/** A connection that answers by itself, with whatever it is given, as soon as it is read. */
+function answering (text) {
+  let isSaid = false
+  return new Duplex({
+    read () {
+      if (isSaid) return
+      isSaid = true
+      this.push(text)
+    },
+    write (chunk, encoding, callback) { callback() }
+  })
+}
+
+scenario.client('a duplex that has its answer ready, read as the request wishes', async (run) => {
+  const text = 'HTTP/1.1 200 OK\r\nHello: foo\x08foo\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok'
+  for (const options of [{ insecureHTTPParser: true }, {}, { maxHeaderSize: 40 }]) {
+    const socket = answering(text)
+    socket.on('error', () => {})
+    await run.exchange({ createConnection: () => socket, ...options })
+    await later()
+    run.log('client', 'socket', socket.destroyed, counts(socket, ['data', 'end']))
   }
 })

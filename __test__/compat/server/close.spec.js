@@ -3,6 +3,7 @@
 const { scenario } = require('../../oracle')
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
+const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
 
 const connections = (server) => new Promise((resolve, reject) => server.getConnections((error, count) => error ? reject(error) : resolve(count)))
 
@@ -137,19 +138,6 @@ scenario.server('getConnections counts, and follows those who leave', async (run
   run.log('server', 'none', await connections(server))
 })
 
-scenario.server('maxConnections drops those beyond it', async (run) => {
-  const server = await run.serve({}, (req, res) => res.end('over\n'))
-  server.maxConnections = 1
-  server.on('drop', (data) => run.log('server', 'drop', Object.keys(data).sort(), data.localAddress, data.remoteFamily))
-  const first = run.dial()
-  first.send(GET)
-  await first.until('over\n')
-  const second = run.dial()
-  run.log('second', 'ended', await second.ended())
-  first.send(GET)
-  await first.until('over\n', 2)
-})
-
 scenario.server('asyncDispose closes', async (run) => {
   const server = await run.serve({}, (req, res) => res.end())
   run.watch('server', server, ['close'])
@@ -165,48 +153,6 @@ scenario('a server that closes while a client keeps its connection', async (run)
   const closed = run.once(server, 'close')
   server.close()
   await closed
-})
-
-scenario.module('listen: errors, address and its forms', async (run) => {
-  const { log, once } = run
-  const server = run.server.createServer()
-  log('server', 'before', server.listening, server.address())
-  log('server', 'returns itself', server.listen(0) === server)
-  log('server', 'synchronously', server.listening, typeof server.address()?.port, server.address()?.family)
-  run.attempt('server', 'again', () => server.listen(0))
-  await once(server, 'listening')
-  const { port } = server.address()
-  run.mask(port, 'port')
-  const second = run.server.createServer()
-  second.on('error', (error) => log('second', 'error', error, error.port === port, error.address))
-  log('second', 'returns', second.listen(port) === second)
-  await once(second, 'error')
-  log('second', 'after', second.listening)
-  for (const value of [-1, 65536, NaN, 'abc:def', {}, true, { port: -1 }, { path: 5 }, { port: 'x' }]) {
-    const third = run.server.createServer().on('error', (error) => log('third', 'error', error.code))
-    if (value === 'abc:def') continue
-    run.attempt('third', `listen(${run.summary(value)})`, () => third.listen(value) === third)
-    third.close()
-  }
-  const callback = run.server.createServer()
-  await new Promise((resolve) => callback.listen({ port: 0, host: '127.0.0.1', backlog: 5 }, resolve))
-  log('callback', 'address', callback.address().address, callback.address().family, callback._connectionKey)
-  const controller = new AbortController()
-  const aborted = run.server.createServer()
-  aborted.listen({ port: 0, signal: controller.signal })
-  await once(aborted, 'listening')
-  controller.abort()
-  await once(aborted, 'close')
-  log('aborted', 'listening', aborted.listening)
-  await Promise.all([server, callback].map((each) => new Promise((resolve) => each.close(resolve))))
-})
-
-scenario.server('unref and ref return the server', async (run) => {
-  const server = await run.serve({}, (req, res) => res.end('over\n'))
-  run.log('server', 'chaining', server.unref() === server, server.ref() === server)
-  const peer = run.dial()
-  peer.send(GET)
-  await peer.until('over\n')
 })
 
 scenario.server('close() closes a connection whose answer is lost behind what came after the last request', async (run) => {
@@ -232,4 +178,95 @@ scenario.server('close() closes a connection whose answer is lost behind what ca
     server.close()
     await closed
   }
+})
+
+scenario.server('close, closeIdleConnections and closeAllConnections before listening, twice, and after', async (run) => {
+  const server = run.server.createServer((req, res) => res.end('over\n'))
+  for (const name of ['closeIdleConnections', 'closeAllConnections']) run.attempt('server', name, () => server[name]())
+  run.attempt('server', 'close', () => server.close() === server)
+  await run.listen(server)
+  const peer = run.dial()
+  peer.send(GET)
+  await peer.until('over\n')
+  server.on('close', () => run.log('server', 'close event'))
+  run.attempt('server', 'close', () => server.close((error) => run.log('server', 'close callback', error)) === server)
+  run.attempt('server', 'again', () => server.close((error) => run.log('server', 'second callback', error)) === server)
+  run.log('server', 'listening', server.listening, server.address())
+  await peer.ended()
+  await run.sleep(5)
+  for (const name of ['closeIdleConnections', 'closeAllConnections']) run.attempt('server', name, () => server[name]())
+})
+
+scenario.server('closeIdleConnections and the states of connections', async (run) => {
+  const responses = new Map()
+  const server = await run.serve({ keepAliveTimeout: 0 }, (req, res) => {
+    responses.set(req.url, res)
+    if (req.url === '/over') res.end('over\n')
+    if (req.url === '/part') res.write('part')
+    if (req.url === '/unread') res.end('over\n')
+  })
+  const states = {
+    '/over': get('/over'),
+    '/wait': get('/wait'),
+    '/part': get('/part'),
+    '/unread': 'POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab',
+    'half a head': 'GET / HTTP/1.1\r\nHo',
+    'an empty line behind an answer': `${get('/over')}\r\n`
+  }
+  const peers = new Map()
+  for (const [what, bytes] of Object.entries(states)) {
+    const peer = run.dial()
+    peers.set(what, peer)
+    peer.send(bytes)
+    await run.sleep(10)
+  }
+  server.closeIdleConnections()
+  await run.sleep(30)
+  for (const [what, peer] of peers) run.log('client', what, peer.ending)
+  server.closeAllConnections()
+  for (const [what, peer] of peers) run.log('client', what, await peer.ended())
+})
+
+scenario.server('asyncDispose waits for connections, and its name', async (run) => {
+  const server = await run.serve({}, (req, res) => setTimeout(() => res.end('over\n'), 20))
+  const peer = run.dial()
+  peer.send(get('/', 'Connection: close'))
+  await run.once(server, 'request')
+  const disposed = server[Symbol.asyncDispose]()
+  run.log('server', 'promise', disposed instanceof Promise, server.listening, server[Symbol.asyncDispose].name)
+  run.log('server', 'disposed', await disposed)
+  await peer.ended()
+})
+
+scenario.server('what terminators do: they mark responses under way and destroy idle sockets', async (run) => {
+  const sockets = new Set()
+  let finish
+  const server = await run.serve({}, (req, res) => {
+    if (req.url === '/idle') return res.end('idle')
+    finish = () => res.end('busy')
+  })
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  const idle = run.dial()
+  idle.send('GET /idle HTTP/1.1\r\nHost: x\r\n\r\n')
+  await idle.until('idle')
+  const busy = run.dial()
+  const requested = run.once(server, 'request')
+  busy.send('GET /busy HTTP/1.1\r\nHost: x\r\n\r\n')
+  await requested
+  await new Promise(setImmediate)
+  run.log('server', 'sockets', sockets.size)
+  const closed = run.once(server, 'close')
+  server.close()
+  for (const socket of sockets) {
+    const response = socket._httpMessage
+    if (response && !response.headersSent) response.setHeader('connection', 'close')
+    else socket.destroy()
+  }
+  finish()
+  run.log('idle', 'ended', await idle.ended())
+  run.log('busy', 'ended', await busy.ended())
+  await closed
 })

@@ -1,8 +1,11 @@
 'use strict'
 
 const { Worker } = require('node:worker_threads')
+const net = require('node:net')
+const { Duplex } = require('node:stream')
 const { scenario } = require('../../oracle')
-const { overAll } = require('../../oracle/transports')
+
+const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
 
 const MESSAGE_EVENTS = ['prefinish', 'finish', 'end', 'close', 'aborted', 'error', 'timeout']
 
@@ -154,95 +157,6 @@ scenario('without a listener for requests nothing is answered', async (run) => {
   await run.closed(request)
 })
 
-scenario('a rejection of an asynchronous handler is answered with 500 if captureRejections is on', async (run) => {
-  const { EventEmitter } = require('node:events')
-  const before = EventEmitter.captureRejections
-  EventEmitter.captureRejections = true
-  const server = run.server.createServer(async (req, res) => {
-    watchBoth(run, req, res)
-    res.setHeader('x-lost', 'yes')
-    if (req.url === '/late') res.write('some')
-    throw new Error('oops')
-  })
-  EventEmitter.captureRejections = before
-  await run.listen(server)
-  await run.exchange({ path: '/early' })
-  await run.exchange({ path: '/late' })
-})
-
-scenario('an exception in a handler is uncaught and does not keep other requests from their answers', async (run) => {
-  await run.serve({}, (req, res) => {
-    if (req.url === '/throw') {
-      res.on('close', () => run.log('server', 'the thrower closed'))
-      setImmediate(() => res.end('late'))
-      throw new Error('from the handler')
-    }
-    res.end('fine')
-  })
-  await Promise.all([
-    run.exchange({ path: '/throw', track: 'first' }),
-    run.exchange({ path: '/one', track: 'second' }),
-    run.exchange({ path: '/two', track: 'third' })
-  ])
-})
-
-const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
-const upload = 'POST /throw HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n'
-
-/** What a client sends: at once, and when the listener has thrown. */
-const BEHIND = {
-  'the rest of the body': [upload + 'abc', 'defghij'],
-  'the rest of the body and a request': [upload + 'abc', 'defghij' + get('/next')],
-  'another request': [get('/throw'), get('/next')],
-  'another request, when some came with it': [get('/throw') + get('/lost'), get('/next')],
-  'garbage': [upload, 'x'.repeat(10) + 'garbage'],
-  'nothing but its end': [get('/throw')]
-}
-
-for (const [what, [first, second]] of Object.entries(BEHIND)) {
-  overAll(`an exception in a handler that has not answered, and ${what}`, async (run, reach) => {
-    let closed
-    const server = run.server.createServer((req, res) => {
-      run.log('server', 'request', req.url)
-      run.watch('request', req.on('error', () => {}), ['end', 'aborted', 'close'])
-      run.watch('response', res, ['finish', 'close'])
-      closed = run.closed(req, res)
-      throw new Error('from the handler')
-    })
-    server.on('clientError', (error, socket) => {
-      run.log('server', 'clientError', error.code, error.message, error.reason)
-      socket.destroy()
-    })
-    const thrown = new Promise((resolve) => { run.onUncaught = resolve })
-    const peer = await reach(server)
-    peer.send(first)
-    await thrown
-    if (second === undefined) peer.end()
-    else peer.send(second)
-    await Promise.all([peer.ended(), closed])
-  }, ['a socket', 'a socket of net'])
-}
-
-scenario.server('the parser shows the request until it was read and answered, and is freed with its socket', async (run) => {
-  const server = await run.serve({}, (req, res) => {
-    const { parser } = req.socket
-    parser.free = () => run.log('server', 'free', req.socket.parser === null, parser.incoming, parser.socket)
-    run.log('server', 'request', parser.incoming === req, parser.socket === req.socket)
-    req.on('end', () => {
-      run.log('server', 'end', parser.incoming === req)
-      process.nextTick(() => run.log('server', 'tick', parser.incoming))
-    })
-    res.end('hello')
-  })
-  const accepted = run.once(server, 'connection')
-  const peer = run.dial()
-  const closed = accepted.then(([socket]) => run.once(socket, 'close'))
-  peer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody')
-  await peer.until('hello')
-  peer.end()
-  await closed
-})
-
 scenario.server('at finish of its last response the socket has ended', async (run) => {
   let closed
   await run.serve({}, (req, res) => {
@@ -268,16 +182,6 @@ scenario.server('the callback of a write comes while the response has its socket
   const peer = run.dial()
   peer.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
   await peer.until('0\r\n\r\n')
-})
-
-scenario.server('the timer of a server is found by its name', async (run) => {
-  const server = await run.serve({}, () => {})
-  const timer = () => server[Object.getOwnPropertySymbols(server).find(({ description }) => description === 'http.server.connectionsCheckingInterval')]
-  run.log('server', 'listening', timer()._destroyed, timer().hasRef())
-  const closed = run.once(server, 'close')
-  server.close()
-  await closed
-  run.log('server', 'closed', timer()._destroyed)
 })
 
 /** Connects and sends while this thread stands still: who reads in the background has read by then. */
@@ -312,3 +216,36 @@ for (const how of ['on', 'addListener', 'once', 'prependListener', 'prependOnceL
     await ask('/fourth')
   })
 }
+
+scenario.server('the connection event: its socket, and sockets that are given', async (run) => {
+  const server = await run.serve({}, (req, res) => res.end(`${req.socket.constructor.name}\n`))
+  server.on('connection', (socket) => run.log('server', 'connection', socket instanceof net.Socket, socket.server === server, socket.parser !== null))
+  const peer = run.dial()
+  peer.send(get('/', 'Connection: close'))
+  await peer.ended()
+  const written = []
+  const duplex = new Duplex({ read () {}, write (chunk, encoding, callback) { written.push(chunk); callback() } })
+  server.emit('connection', duplex)
+  duplex.push(get('/', 'Connection: close'))
+  await run.once(duplex, 'finish')
+  run.log('server', 'duplex', Buffer.concat(written).toString().replace(/Date: .*\r\n/, ''))
+})
+
+scenario.server('listeners of a new server, and of one that listens', async (run) => {
+  const show = (what, server) => {
+    for (const name of server.eventNames()) run.log('server', what, name, server.listeners(name).map((listener) => listener.length))
+  }
+  const server = run.server.createServer(function handler (req, res) { res.end() })
+  show('new', server)
+  await run.listen(server)
+  show('listening', server)
+})
+
+scenario('the listeners that core has for itself are shown', async (run) => {
+  await run.serve({}, (req, res) => {
+    for (const event of ['finish', 'close', 'error']) run.log('server', `res ${event}`, res.listenerCount(event), res.listeners(event).length)
+    for (const event of ['data', 'drain', 'timeout']) run.log('server', `socket ${event}`, req.socket.listenerCount(event))
+    res.end()
+  })
+  await run.exchange()
+})

@@ -356,3 +356,66 @@ scenario.module('pauseOnConnect', async (run) => {
   socket.resume()
   await answered
 })
+
+scenario.module('listen: errors, address and its forms', async (run) => {
+  const { log, once } = run
+  const server = run.server.createServer()
+  log('server', 'before', server.listening, server.address())
+  log('server', 'returns itself', server.listen(0) === server)
+  log('server', 'synchronously', server.listening, typeof server.address()?.port, server.address()?.family)
+  run.attempt('server', 'again', () => server.listen(0))
+  await once(server, 'listening')
+  const { port } = server.address()
+  run.mask(port, 'port')
+  const second = run.server.createServer()
+  second.on('error', (error) => log('second', 'error', error, error.port === port, error.address))
+  log('second', 'returns', second.listen(port) === second)
+  await once(second, 'error')
+  log('second', 'after', second.listening)
+  for (const value of [-1, 65536, NaN, 'abc:def', {}, true, { port: -1 }, { path: 5 }, { port: 'x' }]) {
+    const third = run.server.createServer().on('error', (error) => log('third', 'error', error.code))
+    if (value === 'abc:def') continue
+    run.attempt('third', `listen(${run.summary(value)})`, () => third.listen(value) === third)
+    third.close()
+  }
+  const callback = run.server.createServer()
+  await new Promise((resolve) => callback.listen({ port: 0, host: '127.0.0.1', backlog: 5 }, resolve))
+  log('callback', 'address', callback.address().address, callback.address().family, callback._connectionKey)
+  const controller = new AbortController()
+  const aborted = run.server.createServer()
+  aborted.listen({ port: 0, signal: controller.signal })
+  await once(aborted, 'listening')
+  controller.abort()
+  await once(aborted, 'close')
+  log('aborted', 'listening', aborted.listening)
+  await Promise.all([server, callback].map((each) => new Promise((resolve) => each.close(resolve))))
+})
+
+scenario.server('unref and ref return the server', async (run) => {
+  const server = await run.serve({}, (req, res) => res.end('over\n'))
+  run.log('server', 'chaining', server.unref() === server, server.ref() === server)
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await peer.until('over\n')
+})
+
+scenario.module('the file goes when the server closes', async (run) => {
+  const path = run.unixPath()
+  const server = run.server.createServer()
+  server.listen({ path })
+  await run.once(server, 'listening')
+  run.log('server', 'there', fs.existsSync(path), server.address() === path)
+  const second = run.server.createServer()
+  second.listen(path)
+  const [error] = await run.once(second, 'error')
+  run.log('second', 'error', error.code, error.syscall, error.address === path, error.port, error.message.replace(path, '<path>'))
+  await new Promise((resolve) => server.close(resolve))
+  run.log('server', 'there', fs.existsSync(path))
+})
+
+scenario.module('a path that cannot be made', async (run) => {
+  const server = run.server.createServer()
+  server.listen('/no/such/directory/x.sock')
+  const [error] = await run.once(server, 'error')
+  run.log('server', 'error', error, error.errno, error.syscall, error.address)
+})

@@ -3,6 +3,7 @@
 const { scenario } = require('../../oracle')
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
+const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
 
 /** Whether something took about that long; generous upwards, since machines are busy. */
 function took (start, least) {
@@ -159,68 +160,6 @@ scenario.server('timeouts may be set on a running server', async (run) => {
   run.log('client', 'ended', await peer.ended())
 })
 
-scenario('the timeout option of a request', async (run) => {
-  await run.serve({}, () => {})
-  const request = run.request({ timeout: 50, agent: false })
-  run.watch('client', request, ['timeout', 'error', 'close', 'response', 'abort'])
-  run.log('client', 'timeout', request.timeout)
-  request.end()
-  const start = Date.now()
-  await run.once(request, 'timeout')
-  run.log('client', 'still there', request.destroyed, request.socket.timeout, took(start, 50))
-  request.destroy()
-  await run.closed(request)
-})
-
-scenario('setTimeout of a request, before and after its socket', async (run) => {
-  await run.serve({}, () => {})
-  const request = run.request({ agent: false })
-  run.watch('client', request, ['error', 'close'])
-  run.log('client', 'chaining', request.setTimeout(50, (...values) => run.log('client', 'first', ...values)) === request)
-  request.end()
-  await run.once(request, 'socket')
-  request.setTimeout(30, (...values) => {
-    run.log('client', 'second', ...values)
-    request.destroy(new Error('too slow'))
-  })
-  await run.closed(request)
-})
-
-scenario('a response that stalls times out on request and response', async (run) => {
-  await run.serve({}, (req, res) => res.write('some'))
-  const request = run.request({ agent: false, timeout: 60 })
-  run.watch('client', request, ['timeout', 'error', 'close'], 'request ')
-  request.end()
-  const [response] = await run.once(request, 'response')
-  run.watch('client', response, ['timeout', 'aborted', 'error', 'close', 'data', 'end'], 'response ')
-  request.on('timeout', () => request.destroy())
-  await run.closed(request, response)
-})
-
-scenario('a timeout of the agent reaches the request', async (run) => {
-  await run.serve({}, () => {})
-  const request = run.request({ agent: run.agent({ timeout: 50 }) })
-  run.watch('client', request, ['timeout', 'error', 'close'])
-  request.end()
-  await run.once(request, 'timeout')
-  run.log('client', 'timeout', request.timeout, request.socket.timeout)
-  request.destroy()
-  await run.closed(request)
-})
-
-scenario('setTimeout(0) and clearTimeout switch it off', async (run) => {
-  await run.serve({}, (req, res) => setTimeout(() => res.end('late'), 120))
-  for (const switchOff of [(request) => request.setTimeout(0), (request) => request.clearTimeout()]) {
-    const request = run.request({ agent: false, timeout: 40 })
-    run.watch('client', request, ['timeout', 'error', 'close'])
-    switchOff(request)
-    request.end()
-    const [response] = await run.once(request, 'response')
-    await run.read('client', response)
-    await run.closed(request)
-  }
-})
-
 scenario.module('bad timeouts are refused or taken', (run) => {
   const server = run.server.createServer()
   for (const value of [-1, NaN, Infinity, '5', 'x', null, undefined, {}, 1.5]) {
@@ -233,36 +172,46 @@ scenario.module('bad timeouts are refused or taken', (run) => {
   }
 })
 
-scenario.client('a timer that was started before a timeout of as long runs out before it', async (run) => {
-  await run.origin((peer) => peer.ended())
-  const orders = new Set()
-  for (let i = 0; i < 30; i++) {
-    const ms = 10 + i % 4
-    const order = []
-    const request = run.request({ agent: false })
-    request.on('error', () => {})
-    request.on('finish', () => {
-      setTimeout(() => order.push('timer'), ms)
-      request.socket.setTimeout(ms, () => {
-        order.push('timeout')
-        request.destroy()
-      })
-    })
-    await run.closed(request.end())
-    orders.add(order.join(', '))
+scenario.server('server.timeout and the idle time of a kept connection tell the server', async (run) => {
+  for (const listens of [true, false]) {
+    const server = await run.serve({ keepAliveTimeout: 20, keepAliveTimeoutBuffer: 0 }, (req, res) => res.end('over\n'))
+    const timedOut = listens
+      ? new Promise((resolve) => server.on('timeout', (socket) => {
+        run.log('server', 'timeout', socket.destroyed, socket._httpMessage)
+        socket.end('bye')
+        resolve()
+      }))
+      : undefined
+    const peer = run.dial()
+    peer.send(GET)
+    await timedOut
+    await peer.ended()
   }
-  run.log('client', 'orders', [...orders])
 })
 
-scenario.client('a timeout set again in its listener comes again', async (run) => {
-  await run.origin((peer) => peer.ended())
-  const request = run.request({ agent: false, timeout: 20 })
-  run.watch('client', request, ['timeout', 'error'])
-  let times = 0
-  request.on('socket', (socket) => socket.on('timeout', () => {
-    run.log('client', 'socket timeout')
-    if (++times === 3) request.destroy()
-    else socket.setTimeout(20)
-  }))
-  await run.closed(request.end())
+scenario.server('server.timeout changed while a connection lives', async (run) => {
+  const server = await run.serve({}, (req, res) => { if (req.url === '/answer') res.end('over\n') })
+  server.on('timeout', (socket) => {
+    run.log('server', 'timeout')
+    socket.destroy()
+  })
+  const early = run.dial()
+  early.send(get('/answer'))
+  await early.until('over\n')
+  server.setTimeout(30)
+  early.send(get('/wait'))
+  const late = run.dial()
+  late.send(get('/wait'))
+  await late.ended()
+  await early.ended()
+})
+
+scenario.server('the timer of a server is found by its name', async (run) => {
+  const server = await run.serve({}, () => {})
+  const timer = () => server[Object.getOwnPropertySymbols(server).find(({ description }) => description === 'http.server.connectionsCheckingInterval')]
+  run.log('server', 'listening', timer()._destroyed, timer().hasRef())
+  const closed = run.once(server, 'close')
+  server.close()
+  await closed
+  run.log('server', 'closed', timer()._destroyed)
 })

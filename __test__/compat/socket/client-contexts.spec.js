@@ -112,25 +112,6 @@ for (const [how, reach] of Object.entries(paths)) {
   }
 }
 
-scenario.client('resetAndDestroy() of a Unix socket', async (run) => {
-  const socketPath = run.unixPath()
-  await run.origin(serve, socketPath)
-  for (const event of ['socket', 'connect']) {
-    const request = run.request({ socketPath, path: '/slow', agent: false })
-    request.on('error', (error) => run.log('client', error.code))
-    request.on('socket', (socket) => {
-      const reset = () => {
-        run.attempt('client', event, () => socket.resetAndDestroy())
-        request.destroy()
-      }
-      if (event === 'socket') reset()
-      else socket.on('connect', reset)
-    })
-    request.end()
-    await run.closed(request)
-  }
-})
-
 scenario.client('the async context of a connection that is refused', async (run) => {
   const port = await run.refusedPort()
   const storage = new AsyncLocalStorage()

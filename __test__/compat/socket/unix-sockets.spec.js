@@ -25,27 +25,6 @@ scenario('options of request with socketPath', async (run) => {
   await run.read('client', response)
 })
 
-scenario.module('the file goes when the server closes', async (run) => {
-  const path = run.unixPath()
-  const server = run.server.createServer()
-  server.listen({ path })
-  await run.once(server, 'listening')
-  run.log('server', 'there', fs.existsSync(path), server.address() === path)
-  const second = run.server.createServer()
-  second.listen(path)
-  const [error] = await run.once(second, 'error')
-  run.log('second', 'error', error.code, error.syscall, error.address === path, error.port, error.message.replace(path, '<path>'))
-  await new Promise((resolve) => server.close(resolve))
-  run.log('server', 'there', fs.existsSync(path))
-})
-
-scenario.module('a path that cannot be made', async (run) => {
-  const server = run.server.createServer()
-  server.listen('/no/such/directory/x.sock')
-  const [error] = await run.once(server, 'error')
-  run.log('server', 'error', error, error.errno, error.syscall, error.address)
-})
-
 scenario.server('many requests of a raw client over a unix socket', async (run) => {
   await run.listenAt(run.server.createServer((req, res) => res.end(`${req.url}\n`)), run.unixPath())
   const peer = run.dial()

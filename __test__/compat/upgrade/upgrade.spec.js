@@ -1,6 +1,7 @@
 'use strict'
 
 const { scenario } = require('../../oracle')
+const { answering, watched } = require('../../oracle/answering')
 
 const UPGRADE = ['Connection: Upgrade', 'Upgrade: echo']
 const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
@@ -228,4 +229,25 @@ scenario.client('an answer that comes before the request', async (run) => {
   const request = run.request({ agent: false }).end()
   const [response] = await run.once(request, 'response')
   await run.read('client', response)
+})
+
+/** Lets what follows from an event follow: there is no event for that. */
+const later = (ms = 20) => new Promise((resolve) => setTimeout(resolve, ms))
+
+scenario.client('events of a request that is upgraded', async (run) => {
+  await answering(run, 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
+  for (const method of ['GET', 'POST']) {
+    const request = watched(run, method, { method, headers: { Connection: 'Upgrade', Upgrade: 'x' } })
+    const upgraded = run.once(request, 'upgrade')
+    request.on('upgrade', (response, socket) => run.log(method, 'upgrade', request.finished, request.writableFinished, request.writable, socket.writableLength))
+    if (method === 'GET') request.end((error) => run.log(method, 'end callback', error))
+    else request.write('part', (error) => run.log(method, 'write callback', error))
+    const [, socket] = await upgraded
+    await later()
+    if (method === 'POST') request.end('late', (error) => run.log(method, 'end callback', error))
+    await later()
+    run.log(method, 'then', request.finished, request.destroyed, request.closed)
+    socket.destroy()
+    await later()
+  }
 })
