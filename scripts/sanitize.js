@@ -4,7 +4,7 @@
  * Rust's sanitizers, which see what no test can: memory used behind its end, and two threads that meet without order.
  *
  *     npm run test:asan                 the addon with AddressSanitizer, in Node, under the spec files below
- *     npm run test:asan -- server/ends  only the spec files whose path contains that
+ *     npm run test:asan -- guarantees/ends  only the spec files whose path contains that
  *     npm run test:tsan                 the Rust tests of src/ with ThreadSanitizer; options go to the test binary
  *
  * Linux on x86-64 or ARM. `asan` needs gcc's libasan, and asks stable Rust for what is not stable; `tsan` needs nightly
@@ -20,9 +20,8 @@ const { specFiles } = require('./spec-files')
 const TARGET = `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-unknown-linux-gnu`
 
 /** Of these, what measures the process's own size is left out: freed memory is kept for a while, to find its users. */
-const SPECS = ['client/', 'lifecycle/', 'server/', 'compat/aborts', 'compat/clos', 'compat/pipelining', 'compat/re', 'compat/seams',
-  'compat/server', 'compat/trailers', 'compat/un', 'compat/upgrade', 'compat/write-head']
-const MEASURING = ['server/large-bodies', 'lifecycle/ten-thousand']
+const SPECS = ['guarantees/', 'lifecycle/', 'load/', ...['abort', 'message', 'patched', 'server', 'socket', 'upgrade'].map((folder) => `compat/${folder}/`)]
+const MEASURING = ['load/large-bodies', 'lifecycle/ten-thousand']
 
 function asan (parts) {
   prepare()

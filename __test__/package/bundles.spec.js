@@ -28,7 +28,7 @@ function run (command, args, options) {
 /** The bundle in our place, in the comparison of everything that reflection shows. */
 function isLikeCore (bundle) {
   assert.equal(run(process.execPath, ['-p', 'require(process.argv[1]).native.active', bundle]), 'true\n')
-  run(process.execPath, ['--test', path.join(root, '__test__', 'compat', 'exports.spec.js')], { env: { ...process.env, OURS: bundle, NODE_TEST_CONTEXT: '' } })
+  run(process.execPath, ['--test', path.join(root, '__test__', 'compat', 'module', 'exports.spec.js')], { env: { ...process.env, OURS: bundle, NODE_TEST_CONTEXT: '' } })
 }
 
 /** An application that imports it has names of its own for the classes. */

@@ -1,0 +1,242 @@
+'use strict'
+
+const { Readable, finished, pipeline } = require('node:stream')
+const { scenario } = require('../../oracle')
+
+const STATE = ['statusCode', 'statusMessage', 'headersSent', 'writableEnded', 'writableFinished', 'writableNeedDrain', 'writableLength',
+  'writableHighWaterMark', 'writableCorked', 'writableObjectMode', 'errored', 'closed', 'destroyed', 'finished', 'writable', 'sendDate',
+  'shouldKeepAlive', 'chunkedEncoding', 'useChunkedEncodingByDefault', '_last', '_hasBody', '_headerSent', '_contentLength', 'strictContentLength',
+  '_sent100', '_closed', '_defaultKeepAlive', '_removedConnection', '_removedContLen', '_removedTE', 'outputSize', 'maxRequestsOnConnectionReached',
+  '_expect_continue', '_keepAliveTimeout', '_trailer']
+
+function logState ({ log }, track, res) {
+  for (const name of STATE) log(track, name, res[name])
+}
+
+/** A server with this handler, one raw GET, and the connection read to its end. */
+async function answer (run, handler, head = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n') {
+  let closed
+  await run.serve({}, (req, res) => {
+    closed = run.closed(res)
+    return handler(req, res)
+  })
+  const peer = run.dial()
+  peer.send(head)
+  run.log('client', 'ended', await peer.ended())
+  await closed
+}
+
+scenario.server('the state of a response before, between and after', (run) => answer(run, (req, res) => {
+  logState(run, 'before', res)
+  // On Node 20 core's `socket` is one of them; deliberately not here (docs/COMPATIBILITY.md).
+  run.log('before', 'own keys', Object.keys(res).filter((key) => key !== 'socket').sort())
+  res.write('x')
+  logState(run, 'written', res)
+  res.on('finish', () => logState(run, 'finish', res))
+  res.on('close', () => logState(run, 'close', res))
+  res.end()
+  logState(run, 'ended', res)
+}))
+
+scenario.server('end() with a body sets Content-Length', (run) => answer(run, (req, res) => {
+  run.log('server', 'returns res', res.end('hello') === res)
+}))
+
+scenario.server('end() without a body sets Content-Length: 0', (run) => answer(run, (req, res) => res.end()))
+
+scenario.server('writeHead and end is chunked', (run) => answer(run, (req, res) => res.writeHead(200).end('hello')))
+
+scenario.server('several writes in one tick', (run) => answer(run, (req, res) => {
+  run.log('server', 'write', res.write('one'), res.write(''), res.write(Buffer.from('two')), res.write(new Uint8Array([51])))
+  res.end('four')
+}))
+
+scenario.server('writes in several ticks', (run) => answer(run, async (req, res) => {
+  for (const part of ['one', 'two', 'three']) {
+    res.write(part)
+    await new Promise(setImmediate)
+  }
+  res.end()
+}))
+
+scenario.server('callbacks of write and end come in order', (run) => answer(run, (req, res) => {
+  res.on('prefinish', () => run.log('server', 'prefinish'))
+  res.on('finish', () => run.log('server', 'finish'))
+  res.on('close', () => run.log('server', 'close'))
+  res.write('a', (...values) => run.log('server', 'write callback a', ...values))
+  res.write('b', 'latin1', (...values) => run.log('server', 'write callback b', ...values))
+  res.end('c', 'utf8', (...values) => run.log('server', 'end callback', ...values))
+}))
+
+scenario.server('end(callback) alone, and end again', (run) => answer(run, (req, res) => {
+  res.on('finish', () => run.log('server', 'finish'))
+  res.on('error', (error) => run.log('server', 'error', error))
+  res.end((...values) => run.log('server', 'first callback', ...values))
+  run.log('server', 'end again', res.end() === res)
+  res.end((...values) => run.log('server', 'second callback', ...values))
+  res.on('close', () => res.end((...values) => run.log('server', 'third callback', ...values)))
+}))
+
+scenario.server('write after end is an error', (run) => answer(run, (req, res) => {
+  run.watch('server', res, ['finish', 'close', 'error', 'prefinish'])
+  res.end('done')
+  run.attempt('server', 'write', () => res.write('more', (error) => run.log('server', 'write callback', error)))
+  run.attempt('server', 'end with chunk', () => res.end('more', (error) => run.log('server', 'end callback', error)) === res)
+}))
+
+scenario.server('write after destroy is refused', (run) => answer(run, (req, res) => {
+  run.watch('server', res, ['finish', 'close', 'error'])
+  res.destroy()
+  run.log('server', 'destroyed', res.destroyed, res.writableEnded)
+  run.attempt('server', 'write', () => res.write('more', (error) => run.log('server', 'write callback', error)))
+  run.attempt('server', 'end', () => res.end('more', (error) => run.log('server', 'end callback', error)) === res)
+}))
+
+scenario.server('chunks of wrong types are refused', (run) => answer(run, (req, res) => {
+  for (const chunk of [null, undefined, 5, {}, [], true, new Uint16Array(2)]) {
+    run.attempt('server', `write ${run.summary(chunk)}`, () => res.write(chunk))
+    if (chunk) run.attempt('server', `end ${run.summary(chunk)}`, () => res.end(chunk))
+  }
+  if (!res.writableEnded) res.end('in the end')
+}))
+
+scenario.server('end(null) and end(undefined) are end()', async (run) => {
+  await answer(run, (req, res) => res.end(null))
+  await answer(run, (req, res) => res.end(undefined))
+})
+
+scenario.server('flushHeaders sends the head before any body', async (run) => {
+  let release
+  await run.serve({}, (req, res) => {
+    res.setHeader('x-early', '1')
+    res.flushHeaders()
+    run.log('server', 'headersSent', res.headersSent, res._header)
+    release = () => res.end('late')
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await peer.until('\r\n\r\n')
+  release()
+  await peer.ended()
+})
+
+scenario.server('cork and uncork gather writes', (run) => answer(run, (req, res) => {
+  res.cork()
+  run.log('server', 'corked', res.writableCorked)
+  res.write('one')
+  res.write('two')
+  res.cork()
+  run.log('server', 'corked twice', res.writableCorked, res.writableLength > 0)
+  res.uncork()
+  res.uncork()
+  run.log('server', 'uncorked', res.writableCorked)
+  setImmediate(() => {
+    res.write('three')
+    res.end()
+  })
+}))
+
+scenario.server('pipe into a response, and a response has no pipe of its own', (run) => answer(run, (req, res) => {
+  run.watch('server', res, ['pipe', 'unpipe', 'finish', 'close', 'error'])
+  res.pipe(process.stdout)
+  Readable.from(['a', 'b', 'c']).pipe(res)
+}))
+
+scenario.server('stream.finished and stream.pipeline understand a response', (run) => answer(run, (req, res) => {
+  finished(req, (error) => run.log('req', 'finished', error))
+  finished(res, (error) => run.log('res', 'finished', error))
+  pipeline(Readable.from(['a', 'b', 'c']), res, (error) => run.log('pipeline', 'done', error))
+}))
+
+scenario.server('a failing pipeline ends the connection', (run) => answer(run, (req, res) => {
+  run.watch('server', res, ['finish', 'close'])
+  const source = new Readable({ read () {} })
+  source.push('partial')
+  pipeline(source, res, (error) => run.log('pipeline', 'done', error, res.destroyed))
+  setImmediate(() => setImmediate(() => source.destroy(new Error('source failed'))))
+}))
+
+scenario.server('back-pressure: write returns false and drain follows', (run) => answer(run, (req, res) => {
+  const chunk = Buffer.alloc(4 * 1024 * 1024, 'z')
+  run.log('server', 'write', res.write(chunk), res.writableNeedDrain, res.writableLength > 0)
+  res.once('drain', () => {
+    run.log('server', 'drain', res.writableLength, res.writableNeedDrain)
+    res.end()
+  })
+}))
+
+scenario.server('a small highWaterMark asks for drain early', async (run) => {
+  await run.serve({ highWaterMark: 10 }, (req, res) => {
+    run.log('server', 'marks', res.writableHighWaterMark, req.readableHighWaterMark, req.socket.writableHighWaterMark)
+    run.log('server', 'write', res.write('123456789012345'))
+    res.on('drain', () => run.log('server', 'drain'))
+    setImmediate(() => setImmediate(() => res.end()))
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await peer.ended()
+})
+
+scenario.server('_header and outputData can be looked at', (run) => answer(run, (req, res) => {
+  run.log('server', 'before', res._header, res.outputData)
+  res.setHeader('A', '1')
+  res._implicitHeader()
+  run.log('server', 'implicit', res._header, res.headersSent)
+  run.attempt('server', 'setHeader', () => res.setHeader('B', '2'))
+  res._header = null
+  run.log('server', 'reset', res.headersSent)
+  res.setHeader('B', '2')
+  res.end('x')
+  run.log('server', 'after', res._header)
+}))
+
+scenario.server('a patched writeHead on the instance is called for implicit headers', (run) => answer(run, (req, res) => {
+  const { writeHead } = res
+  res.writeHead = function (...values) {
+    run.log('server', 'writeHead', ...values)
+    this.setHeader('x-patched', 'yes')
+    return writeHead.apply(this, values)
+  }
+  res.end('x')
+}))
+
+scenario.server('strictContentLength throws on a mismatch', (run) => answer(run, (req, res) => {
+  res.strictContentLength = true
+  res.setHeader('Content-Length', 5)
+  run.attempt('server', 'short end', () => res.end('abc'))
+  run.attempt('server', 'first write', () => res.write('abc'))
+  run.attempt('server', 'too long write', () => res.write('defg'))
+  run.attempt('server', 'too long end', () => res.end('defg') === res)
+  run.attempt('server', 'right end', () => res.end('de') === res)
+}))
+
+scenario.server('a body longer or shorter than Content-Length goes out as it is', async (run) => {
+  await answer(run, (req, res) => {
+    res.setHeader('Content-Length', 3)
+    res.end('longer')
+  })
+  await answer(run, (req, res) => {
+    res.setHeader('Content-Length', 10)
+    res.end('short')
+  })
+})
+
+scenario.server('own properties of a response may be set', (run) => answer(run, (req, res) => {
+  res.sendDate = false
+  res.statusCode = 299
+  res.statusMessage = 'Odd But Fine'
+  res.shouldKeepAlive = false
+  res.useChunkedEncodingByDefault = false
+  res.locals = { any: 'thing' }
+  res.write('until close')
+  res.end()
+}))
+
+scenario.server('writableFinished, closed and destroyed around the events', (run) => answer(run, (req, res) => {
+  const say = (when) => run.log('server', when, res.writableFinished, res.finished, res.closed, res.destroyed, res.socket === null, res.writable)
+  res.on('prefinish', () => say('prefinish'))
+  res.on('finish', () => say('finish'))
+  res.on('close', () => say('close'))
+  res.end('x', () => say('callback'))
+  say('after end')
+}))

@@ -1,0 +1,272 @@
+'use strict'
+
+const { scenario } = require('../../oracle')
+
+const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
+const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
+
+const connections = (server) => new Promise((resolve, reject) => server.getConnections((error, count) => error ? reject(error) : resolve(count)))
+
+scenario.server('close() ends idle connections and calls back', async (run) => {
+  const server = await run.serve({}, (req, res) => res.end('over\n'))
+  run.watch('server', server, ['close'])
+  const peer = run.dial()
+  peer.send(GET)
+  await peer.until('over\n')
+  await new Promise(setImmediate)
+  const closed = run.once(server, 'close')
+  run.log('server', 'returns itself', server.close((error) => run.log('server', 'callback', error, server.listening)) === server, server.listening, server.address())
+  run.log('client', 'ended', await peer.ended())
+  await closed
+})
+
+scenario.server('close() waits for a response that is under way', async (run) => {
+  let finish
+  const server = await run.serve({ keepAliveTimeout: 1 }, (req, res) => {
+    res.write('first ')
+    finish = () => {
+      res.shouldKeepAlive = false
+      res.end('last')
+    }
+  })
+  const sockets = []
+  server.on('connection', (socket) => sockets.push(socket))
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await peer.until('first')
+  const closed = run.once(server, 'close')
+  server.close(() => run.log('server', 'closed', sockets[0].destroyed))
+  await new Promise(setImmediate)
+  run.log('server', 'connections', await connections(server))
+  finish()
+  run.log('client', 'ended', await peer.ended())
+  await closed
+})
+
+scenario.server('close() of a server that does not listen', async (run) => {
+  const server = run.server.createServer()
+  await new Promise((resolve) => server.close((error) => {
+    run.log('server', 'callback', error)
+    resolve()
+  }))
+  run.log('server', 'without callback', server.close() === server)
+})
+
+scenario.server('close() twice, and listen again', async (run) => {
+  const server = await run.serve({}, (req, res) => res.end('over\n'))
+  const first = new Promise((resolve) => server.close((error) => resolve(run.log('server', 'first', error))))
+  const second = new Promise((resolve) => server.close((error) => resolve(run.log('server', 'second', error))))
+  await Promise.all([first, second])
+  await run.listen(server)
+  const peer = run.dial()
+  peer.send(GET)
+  await peer.until('over\n')
+})
+
+scenario.server('closeIdleConnections spares the busy', async (run) => {
+  let finish
+  const server = await run.serve({}, (req, res) => {
+    if (req.url !== '/busy') return res.end('over\n')
+    res.write('start ')
+    finish = () => res.end('finish')
+  })
+  const idle = run.dial()
+  idle.send(GET)
+  await idle.until('over\n')
+  const busy = run.dial()
+  busy.send('GET /busy HTTP/1.1\r\nHost: x\r\n\r\n')
+  await busy.until('start')
+  const half = run.dial()
+  half.send('GET / HTTP/1.1\r\nHo')
+  const accepted = run.once(server, 'connection')
+  const virgin = run.dial()
+  await accepted
+  await new Promise(setImmediate)
+  await run.sleep(10)
+  run.log('server', 'connections', await connections(server))
+  run.log('server', 'returns', server.closeIdleConnections())
+  run.log('idle', 'ended', await idle.ended())
+  await run.sleep(10)
+  run.log('busy', 'ended', busy.ending)
+  run.log('half', 'ended', half.ending)
+  run.log('virgin', 'ended', virgin.ending)
+  finish()
+  await busy.until('finish')
+  half.send('st: x\r\n\r\n')
+  await half.until('over')
+})
+
+scenario.server('closeAllConnections destroys them all and keeps listening', async (run) => {
+  const closed = []
+  const server = await run.serve({}, (req, res) => {
+    run.watch('server', req, ['aborted', 'close'], `${req.url} req `)
+    run.watch('server', res, ['close', 'finish'], `${req.url} res `)
+    closed.push(run.closed(req, res))
+    if (req.url === '/again') return res.end('again')
+    res.write('start ')
+  })
+  const busy = run.dial()
+  busy.send('GET /busy HTTP/1.1\r\nHost: x\r\n\r\n')
+  await busy.until('start')
+  const accepted = run.once(server, 'connection')
+  const virgin = run.dial()
+  await accepted
+  run.log('server', 'returns', server.closeAllConnections(), server.listening)
+  run.log('busy', 'ended', await busy.ended())
+  run.log('virgin', 'ended', await virgin.ended())
+  const again = run.dial()
+  again.send('GET /again HTTP/1.1\r\nHost: x\r\n\r\n')
+  await again.until('again')
+  await Promise.all(closed)
+})
+
+scenario.server('getConnections counts, and follows those who leave', async (run) => {
+  const server = await run.serve({}, (req, res) => res.end('over\n'))
+  run.log('server', 'none', await connections(server))
+  const peers = []
+  for (let count = 0; count < 3; count++) {
+    const accepted = run.once(server, 'connection')
+    peers.push(run.dial())
+    await accepted
+  }
+  run.log('server', 'three', await connections(server))
+  for (const peer of peers) peer.send(GET)
+  for (const peer of peers) await peer.until('over\n')
+  for (const peer of peers) peer.end()
+  for (const peer of peers) await peer.ended()
+  while (await connections(server) > 0) await new Promise(setImmediate)
+  run.log('server', 'none', await connections(server))
+})
+
+scenario.server('asyncDispose closes', async (run) => {
+  const server = await run.serve({}, (req, res) => res.end())
+  run.watch('server', server, ['close'])
+  await server[Symbol.asyncDispose]()
+  run.log('server', 'listening', server.listening)
+  await server[Symbol.asyncDispose]().then(() => run.log('server', 'again'), (error) => run.log('server', 'again', error))
+})
+
+scenario('a server that closes while a client keeps its connection', async (run) => {
+  const server = await run.serve({}, (req, res) => res.end('over'))
+  await run.exchange()
+  run.watch('server', server, ['close'])
+  const closed = run.once(server, 'close')
+  server.close()
+  await closed
+})
+
+scenario.server('close() closes a connection whose answer is lost behind what came after the last request', async (run) => {
+  for (const answered of [false, true]) {
+    let finished
+    const server = await run.serve({}, (req, res) => {
+      // In core a socket that stands still does not end by itself.
+      req.socket.pause()
+      run.watch('server', res, ['finish', 'close'], 'res ')
+      const answer = () => res.end('over', () => {})
+      if (answered) answer()
+      finished = new Promise(setImmediate).then(() => answered || answer())
+    })
+    server.on('clientError', (error, socket) => {
+      run.log('server', 'clientError', error.code)
+      socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+    })
+    const peer = run.dial()
+    peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET')
+    await peer.until('\r\n\r\n')
+    await finished
+    const closed = run.once(server, 'close')
+    server.close()
+    await closed
+  }
+})
+
+scenario.server('close, closeIdleConnections and closeAllConnections before listening, twice, and after', async (run) => {
+  const server = run.server.createServer((req, res) => res.end('over\n'))
+  for (const name of ['closeIdleConnections', 'closeAllConnections']) run.attempt('server', name, () => server[name]())
+  run.attempt('server', 'close', () => server.close() === server)
+  await run.listen(server)
+  const peer = run.dial()
+  peer.send(GET)
+  await peer.until('over\n')
+  server.on('close', () => run.log('server', 'close event'))
+  run.attempt('server', 'close', () => server.close((error) => run.log('server', 'close callback', error)) === server)
+  run.attempt('server', 'again', () => server.close((error) => run.log('server', 'second callback', error)) === server)
+  run.log('server', 'listening', server.listening, server.address())
+  await peer.ended()
+  await run.sleep(5)
+  for (const name of ['closeIdleConnections', 'closeAllConnections']) run.attempt('server', name, () => server[name]())
+})
+
+scenario.server('closeIdleConnections and the states of connections', async (run) => {
+  const responses = new Map()
+  const server = await run.serve({ keepAliveTimeout: 0 }, (req, res) => {
+    responses.set(req.url, res)
+    if (req.url === '/over') res.end('over\n')
+    if (req.url === '/part') res.write('part')
+    if (req.url === '/unread') res.end('over\n')
+  })
+  const states = {
+    '/over': get('/over'),
+    '/wait': get('/wait'),
+    '/part': get('/part'),
+    '/unread': 'POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab',
+    'half a head': 'GET / HTTP/1.1\r\nHo',
+    'an empty line behind an answer': `${get('/over')}\r\n`
+  }
+  const peers = new Map()
+  for (const [what, bytes] of Object.entries(states)) {
+    const peer = run.dial()
+    peers.set(what, peer)
+    peer.send(bytes)
+    await run.sleep(10)
+  }
+  server.closeIdleConnections()
+  await run.sleep(30)
+  for (const [what, peer] of peers) run.log('client', what, peer.ending)
+  server.closeAllConnections()
+  for (const [what, peer] of peers) run.log('client', what, await peer.ended())
+})
+
+scenario.server('asyncDispose waits for connections, and its name', async (run) => {
+  const server = await run.serve({}, (req, res) => setTimeout(() => res.end('over\n'), 20))
+  const peer = run.dial()
+  peer.send(get('/', 'Connection: close'))
+  await run.once(server, 'request')
+  const disposed = server[Symbol.asyncDispose]()
+  run.log('server', 'promise', disposed instanceof Promise, server.listening, server[Symbol.asyncDispose].name)
+  run.log('server', 'disposed', await disposed)
+  await peer.ended()
+})
+
+scenario.server('what terminators do: they mark responses under way and destroy idle sockets', async (run) => {
+  const sockets = new Set()
+  let finish
+  const server = await run.serve({}, (req, res) => {
+    if (req.url === '/idle') return res.end('idle')
+    finish = () => res.end('busy')
+  })
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  const idle = run.dial()
+  idle.send('GET /idle HTTP/1.1\r\nHost: x\r\n\r\n')
+  await idle.until('idle')
+  const busy = run.dial()
+  const requested = run.once(server, 'request')
+  busy.send('GET /busy HTTP/1.1\r\nHost: x\r\n\r\n')
+  await requested
+  await new Promise(setImmediate)
+  run.log('server', 'sockets', sockets.size)
+  const closed = run.once(server, 'close')
+  server.close()
+  for (const socket of sockets) {
+    const response = socket._httpMessage
+    if (response && !response.headersSent) response.setHeader('connection', 'close')
+    else socket.destroy()
+  }
+  finish()
+  run.log('idle', 'ended', await idle.ended())
+  run.log('busy', 'ended', await busy.ended())
+  await closed
+})

@@ -1,0 +1,147 @@
+'use strict'
+
+/** Exceptions and rejections of a server's listeners: captureRejections, and exceptions of handlers that have not answered. */
+
+const { EventEmitter } = require('node:events')
+const { scenario } = require('../../oracle')
+const { overAll } = require('../../oracle/transports')
+
+const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
+const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
+
+const MESSAGE_EVENTS = ['prefinish', 'finish', 'end', 'close', 'aborted', 'error', 'timeout']
+
+function watchBoth ({ watch }, req, res) {
+  watch('server', req, MESSAGE_EVENTS, 'req ')
+  watch('server', res, MESSAGE_EVENTS, 'res ')
+}
+
+scenario('a rejection of an asynchronous handler is answered with 500 if captureRejections is on', async (run) => {
+  const before = EventEmitter.captureRejections
+  EventEmitter.captureRejections = true
+  const server = run.server.createServer(async (req, res) => {
+    watchBoth(run, req, res)
+    res.setHeader('x-lost', 'yes')
+    if (req.url === '/late') res.write('some')
+    throw new Error('oops')
+  })
+  EventEmitter.captureRejections = before
+  await run.listen(server)
+  await run.exchange({ path: '/early' })
+  await run.exchange({ path: '/late' })
+})
+
+for (const event of ['request', 'checkContinue', 'checkExpectation', 'upgrade', 'connect', 'clientError', 'dropRequest', 'connection', 'timeout', 'close', 'listening']) {
+  scenario.server(`a rejection of a listener for ${event}`, async (run) => {
+    const before = EventEmitter.captureRejections
+    EventEmitter.captureRejections = true
+    const server = run.server.createServer({ keepAliveTimeout: 0 })
+    EventEmitter.captureRejections = before
+    server.on('error', (error) => run.log('server', 'error', error))
+    const uncaught = new Promise((resolve) => { run.onUncaught = resolve })
+    server.maxRequestsPerSocket = 1
+    server.on(event, async (req, socket) => {
+      if (event === 'upgrade' || event === 'connect') socket.end('bye')
+      throw new Error(`oops in ${event}`)
+    })
+    if (event !== 'request') server.on('request', (req, res) => res.end('over\n'))
+    if (event === 'timeout') server.timeout = 20
+    await run.listen(server)
+    const peer = run.dial()
+    switch (event) {
+      case 'checkContinue': peer.send(get('/', 'Expect: 100-continue')); break
+      case 'checkExpectation': peer.send(get('/', 'Expect: x')); break
+      case 'upgrade': peer.send(get('/', 'Connection: Upgrade', 'Upgrade: x')); break
+      case 'connect': peer.send('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n'); break
+      case 'clientError': peer.send('garbage\r\n\r\n'); break
+      case 'dropRequest': peer.send(GET + GET); break
+      case 'timeout': break
+      default: peer.send(GET)
+    }
+    await Promise.race([peer.ended(), run.sleep(100), uncaught])
+    peer.destroy()
+    if (event === 'close') {
+      server.close()
+      await run.sleep(20)
+    }
+    run.log('client', 'received', peer.received.split('\r\n')[0])
+  })
+}
+
+scenario.server('a rejection behind a response that was begun, ended, or has headers', async (run) => {
+  const before = EventEmitter.captureRejections
+  EventEmitter.captureRejections = true
+  const server = run.server.createServer(async (req, res) => {
+    run.watch(req.url, res, ['finish', 'close', 'error'])
+    res.statusCode = 202
+    res.statusMessage = 'Custom'
+    res.setHeader('x-mine', 'yes')
+    res.setHeader('content-length', 1000)
+    if (req.url === '/head') res.flushHeaders()
+    if (req.url === '/over') {
+      res.removeHeader('content-length')
+      res.end('over')
+    }
+    await null
+    throw new Error('oops')
+  })
+  EventEmitter.captureRejections = before
+  await run.listen(server)
+  for (const path of ['/none', '/head', '/over']) {
+    const peer = run.dial()
+    peer.send(get(path, 'Connection: close'))
+    run.log('client', path, await peer.ended())
+  }
+})
+
+scenario('an exception in a handler is uncaught and does not keep other requests from their answers', async (run) => {
+  await run.serve({}, (req, res) => {
+    if (req.url === '/throw') {
+      res.on('close', () => run.log('server', 'the thrower closed'))
+      setImmediate(() => res.end('late'))
+      throw new Error('from the handler')
+    }
+    res.end('fine')
+  })
+  await Promise.all([
+    run.exchange({ path: '/throw', track: 'first' }),
+    run.exchange({ path: '/one', track: 'second' }),
+    run.exchange({ path: '/two', track: 'third' })
+  ])
+})
+
+const upload = 'POST /throw HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n'
+
+/** What a client sends: at once, and when the listener has thrown. */
+const BEHIND = {
+  'the rest of the body': [upload + 'abc', 'defghij'],
+  'the rest of the body and a request': [upload + 'abc', 'defghij' + get('/next')],
+  'another request': [get('/throw'), get('/next')],
+  'another request, when some came with it': [get('/throw') + get('/lost'), get('/next')],
+  'garbage': [upload, 'x'.repeat(10) + 'garbage'],
+  'nothing but its end': [get('/throw')]
+}
+
+for (const [what, [first, second]] of Object.entries(BEHIND)) {
+  overAll(`an exception in a handler that has not answered, and ${what}`, async (run, reach) => {
+    let closed
+    const server = run.server.createServer((req, res) => {
+      run.log('server', 'request', req.url)
+      run.watch('request', req.on('error', () => {}), ['end', 'aborted', 'close'])
+      run.watch('response', res, ['finish', 'close'])
+      closed = run.closed(req, res)
+      throw new Error('from the handler')
+    })
+    server.on('clientError', (error, socket) => {
+      run.log('server', 'clientError', error.code, error.message, error.reason)
+      socket.destroy()
+    })
+    const thrown = new Promise((resolve) => { run.onUncaught = resolve })
+    const peer = await reach(server)
+    peer.send(first)
+    await thrown
+    if (second === undefined) peer.end()
+    else peer.send(second)
+    await Promise.all([peer.ended(), closed])
+  }, ['a socket', 'a socket of net'])
+}

@@ -1,0 +1,83 @@
+'use strict'
+
+/** What the process tells of connections that keep it alive. */
+
+const { scenario } = require('../../oracle')
+
+/** How many sockets there are, and whether they are among the handles. */
+function count (sockets = []) {
+  const resources = process.getActiveResourcesInfo()
+  const handles = process._getActiveHandles()
+  return [
+    ...['TCPSocketWrap', 'PipeWrap'].map((name) => resources.filter((one) => one === name).length),
+    ...sockets.map((socket) => handles.filter((one) => one === socket).length)
+  ]
+}
+
+/** Logs by how much the counts differ from those before. */
+function watcher (run, track, [tcp, pipes] = count()) {
+  return (what, ...sockets) => {
+    const [nowTcp, nowPipes, ...found] = count(sockets)
+    run.log(track, what, nowTcp - tcp, nowPipes - pipes, ...found)
+  }
+}
+
+const WHERE = { 'TCP': () => ({ port: 0, host: '127.0.0.1' }), 'a Unix socket': (run) => ({ path: run.unixPath() }) }
+
+for (const [kind, where] of Object.entries(WHERE)) {
+  scenario.server(`the sockets of a server are active until they are closed or unreferenced, over ${kind}`, async (run) => {
+    const tell = watcher(run, 'server')
+    const server = run.server.createServer((req, res) => {
+      const { socket } = req
+      tell('asked', socket)
+      socket.unref()
+      tell('unreferenced', socket)
+      socket.ref()
+      tell('referenced', socket)
+      socket.on('close', () => tell('closed', socket))
+      res.end('hello')
+    })
+    await run.listenAt(server, where(run))
+    const peer = run.dial()
+    peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    await peer.ended()
+  })
+}
+
+scenario.server('so are those that nobody has looked at', async (run) => {
+  const tell = watcher(run, 'server')
+  await run.serve({}, (req, res) => {
+    tell('asked')
+    res.end('hello')
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await peer.until('hello')
+})
+
+scenario.client('the socket of a request is active until its agent has it back', async (run) => {
+  await run.origin(async (peer) => {
+    await peer.until('\r\n\r\n')
+    peer.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello')
+  })
+  // When its peer's is there is another matter.
+  const tell = (what, socket) => run.log('client', what, count([socket])[2])
+  const agent = run.agent({ keepAlive: true })
+  const req = run.request({ agent }).end()
+  const [socket] = await run.once(req, 'socket')
+  await run.once(socket, 'connect')
+  tell('connected', socket)
+  const [res] = await run.once(req, 'response')
+  tell('answered', socket)
+  const free = run.once(agent, 'free')
+  await run.read('client', res)
+  await free
+  tell('free', socket)
+})
+
+scenario.module('the methods look as they did', (run) => {
+  for (const name of ['_getActiveHandles', 'getActiveResourcesInfo', '_getActiveRequests']) {
+    const { value, ...flags } = Object.getOwnPropertyDescriptor(process, name)
+    run.log('module', name, value.name, value.length, flags, Array.isArray(value()))
+  }
+})

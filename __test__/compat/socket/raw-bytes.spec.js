@@ -1,0 +1,133 @@
+'use strict'
+
+/** Applications that read the bytes of a socket beside its parser, or write between its responses. */
+
+const { scenario } = require('../../oracle')
+
+scenario.server('a data listener on the socket of a request sees the raw bytes of what follows', async (run) => {
+  await run.serve({}, (req, res) => {
+    if (req.url === '/first') run.watch('raw', req.socket, ['data'])
+    req.resume().on('end', () => res.end(`${req.url}\n`))
+  })
+  const peer = run.dial()
+  peer.send('GET /first HTTP/1.1\r\nHost: x\r\n\r\n')
+  await peer.until('/first\n')
+  peer.send('POST /second HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody')
+  await peer.until('/second\n')
+})
+
+scenario.server('a data listener on a new connection sees every byte', async (run) => {
+  const server = await run.serve({}, (req, res) => req.resume().on('end', () => res.end(`${req.url}\n`)))
+  server.on('connection', (socket) => run.watch('raw', socket, ['data', 'end', 'close']))
+  const peer = run.dial()
+  peer.send('POST /first HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody')
+  await peer.until('/first\n')
+  peer.send('GET /second HTTP/1.1\r\nHost: x\r\n\r\n')
+  await peer.until('/second\n')
+  peer.end()
+  await peer.ended()
+})
+
+for (const method of ['addListener', 'prependListener', 'once']) {
+  scenario.server(`a data listener on the socket of a request, with ${method}`, async (run) => {
+    await run.serve({}, (req, res) => {
+      if (req.url === '/first') req.socket[method]('data', (chunk) => run.log('raw', String(chunk)))
+      else run.log('raw', `request ${req.url}`)
+      res.end(`${req.url}\n`)
+    })
+    const peer = run.dial()
+    for (const path of ['/first', '/second', '/third']) {
+      peer.send(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      await peer.until(`${path}\n`)
+    }
+  })
+}
+
+scenario.server('what reads the socket of a request feeds the parser', async (run) => {
+  await run.serve({}, (req, res) => {
+    const { socket } = req
+    if (req.url === '/first') {
+      socket.on('readable', () => {
+        const chunk = socket.read()
+        run.log('raw', chunk === null ? 'nothing' : String(chunk))
+      })
+    }
+    res.end(`${req.url}\n`)
+  })
+  const peer = run.dial()
+  for (const path of ['/first', '/second']) {
+    peer.send(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await peer.until(`${path}\n`)
+  }
+})
+
+scenario.server('a socket that is listened to ends in the middle of a message', async (run) => {
+  let closed
+  const server = await run.serve({}, (req) => {
+    closed = run.closed(req)
+    run.watch('req', req, ['data', 'end', 'aborted', 'error', 'close'])
+    req.socket.on('data', (chunk) => run.log('raw', String(chunk)))
+  })
+  const peer = run.dial()
+  const requested = run.once(server, 'request')
+  peer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\n')
+  await requested
+  peer.send('body')
+  peer.end()
+  await peer.ended()
+  await closed
+})
+
+scenario('a data listener on the socket of a client sees the raw bytes', async (run) => {
+  await run.serve({}, (req, res) => {
+    res.sendDate = false
+    res.end(`body of ${req.url}`)
+  })
+  const agent = run.agent({ keepAlive: true, maxSockets: 1 })
+  for (const path of ['/first', '/second']) {
+    const request = run.request({ path, agent })
+    if (path === '/first') request.on('socket', (socket) => run.watch('raw', socket, ['data']))
+    request.end()
+    const closed = run.closed(request)
+    const [response] = await run.once(request, 'response')
+    await run.read('client', response)
+    await closed
+  }
+})
+
+scenario.server('bytes written to the socket of a response are on the wire where they were written', async (run) => {
+  await run.serve({}, (req, res) => {
+    req.socket.write('HTTP/1.1 102 Processing\r\n\r\n')
+    res.writeHead(200, { 'Content-Length': 4 })
+    res.write('ab')
+    setImmediate(() => {
+      req.socket.write('c')
+      req.socket.end('d')
+    })
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await peer.ended()
+})
+
+const later = () => new Promise((resolve) => setTimeout(resolve, 30))
+
+for (const framing of ['Content-Length: 2\r\n', '']) {
+  scenario.client(`whoever listens for the bytes of a client's socket, with ${framing.trim() || 'a body until the end'}`, async (run) => {
+    await run.origin(async (peer) => {
+      await peer.until('\r\n\r\n')
+      peer.send(`HTTP/1.1 200 OK\r\n${framing}\r\nok`)
+      peer.end()
+    })
+    const request = run.request({ agent: run.agent({ keepAlive: true }) })
+    request.on('socket', (socket) => {
+      let text = ''
+      socket.on('data', (chunk) => { text += chunk })
+      socket.on('end', () => run.log('client', 'bytes', text))
+    })
+    request.on('response', (response) => run.read('client', response))
+    request.end()
+    await run.closed(request)
+    await later()
+  })
+}
