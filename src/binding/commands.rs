@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use super::environment::{Dispatch, Environment};
 use super::ffi::{Failure, Function, Records, Scope, Value};
-use crate::net::batch::Batch;
-use crate::net::connection::Connection;
-use crate::net::listener::set_keep_alive;
+use crate::net::connection::{Batch, Connection};
 use crate::net::message::{Block, Body, Head, Message};
 use crate::net::output::SEGMENT;
+use crate::net::socket::{errno, set_keep_alive};
 use http_native_proto::OutFraming;
 
 type Outcome = Result<Option<Value>, Failure>;
@@ -269,7 +268,7 @@ fn option(
 ) -> Outcome {
     let transport = environment.with(id(scope, arguments)?, |connection| connection.transport())?;
     let status = transport.socket().map_or(Ok(()), |socket| set(socket));
-    let errno = status.map_or_else(|error| crate::net::connection::errno(&error), |()| 0);
+    let errno = status.map_or_else(|error| errno(&error), |()| 0);
     Ok(Some(scope.integer(errno)?))
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value};
-use crate::net::batch::{Batch, Payload};
-use crate::net::event::{Event, EventQueue};
+use crate::net::connection::{Batch, Event, EventQueue};
+use crate::net::event::Payload;
 
 /// Int32 words per record; `STRIDE` of lib/binding/records.js.
 pub(super) const STRIDE: usize = 8;

@@ -16,11 +16,11 @@ use super::ffi::{
     Exported, Failure, Records, Reference, Releases, Scope, Signal, Value, waits_for_turn,
 };
 use super::loan::Loans;
-use crate::net::connection::Connection;
-use crate::net::event::{EventQueue, Wake};
-use crate::net::io_thread::{self, Ids, IoThread};
+use crate::net::connection::{Batch, Connection, EventQueue, Wake};
+use crate::net::ids::Ids;
+use crate::net::io_thread::IoThread;
 use crate::net::listener::Listener;
-use crate::net::mailbox::Command;
+use crate::net::shared::{Command, Shared};
 
 /// A connection as the JS thread knows it.
 struct Known {
@@ -117,11 +117,11 @@ impl Environment {
     }
 
     /// The I/O threads, started at the first use.
-    pub(super) fn threads(&self) -> io::Result<Vec<Arc<io_thread::Shared>>> {
+    pub(super) fn threads(&self) -> io::Result<Vec<Arc<Shared>>> {
         let mut threads = self.threads.borrow_mut();
         if threads.is_empty() {
             for index in 0..wanted_threads() {
-                let queue = Arc::new(EventQueue::new(Arc::clone(&self.wake)));
+                let queue = Arc::new(EventQueue::new(index, Arc::clone(&self.wake)));
                 self.queues.borrow_mut().push(Arc::clone(&queue));
                 threads.push(IoThread::start(index, queue, Arc::clone(&self.ids))?);
             }
@@ -152,7 +152,7 @@ impl Environment {
         socket: Socket,
         listener: &Arc<Listener>,
     ) -> io::Result<u32> {
-        let connection = io_thread::adopt(socket, listener, &self.threads.borrow())?;
+        let connection = listener.adopt(socket, &self.threads.borrow())?;
         let id = connection.id;
         self.know(scope, connection, true);
         Ok(id)
@@ -186,7 +186,7 @@ impl Environment {
     pub(super) fn know_accepted(&self, scope: Scope, listener: &Listener) -> Vec<u32> {
         let mut ids = Vec::new();
         for thread in listener.threads() {
-            for connection in thread.accepted_by(listener.id) {
+            for connection in thread.accepted_by(listener.options.id) {
                 if !self.knows(&connection) {
                     ids.push(connection.id);
                     self.know(scope, connection, true);
@@ -240,10 +240,7 @@ impl Environment {
     fn relieve(&self) {
         for connection in self.wake.relieved() {
             connection.relieve();
-            if let Some(thread) = connection.thread() {
-                let attend = Command::Attend(Arc::clone(&connection));
-                thread.mailbox.deliver([attend]);
-            }
+            self.attend(&connection);
         }
     }
 
@@ -321,7 +318,7 @@ impl Environment {
 
     pub(super) fn add_listener(&self, listener: Arc<Listener>) {
         self.listeners.borrow_mut().insert(
-            listener.id,
+            listener.options.id,
             Bound {
                 listener,
                 held: false,
@@ -396,19 +393,15 @@ impl Environment {
         };
         let lent = self.loans.includes(connection.id);
         // Waking a sleeping thread would cost as much as writing, and reach the peer later.
-        if !lent && !thread.mailbox.is_asleep() {
-            thread
-                .mailbox
-                .deliver([Command::Attend(Arc::clone(connection))]);
+        if !lent && !self.threads.borrow()[thread].shared.mailbox.is_asleep() {
+            self.attend(connection);
             return;
         }
         let done = connection.flush_from_js();
         if lent && !done {
             self.end_loan(connection.id);
         } else if !done {
-            thread
-                .mailbox
-                .deliver([Command::Attend(Arc::clone(connection))]);
+            self.attend(connection);
         } else if !lent {
             self.consider_loan(connection);
         }
@@ -422,12 +415,11 @@ impl Environment {
                 self.flush_one(&connection);
             }
         }
-        for thread in self.threads.borrow().iter() {
+        for (index, thread) in self.threads.borrow().iter().enumerate() {
             let commands = marked.iter().filter_map(|id| {
                 let known = self.known.borrow();
                 let known = known.get(*id as usize)?.as_ref()?;
-                let owner = known.connection.thread()?;
-                let ours = known.marked && Arc::ptr_eq(owner, &thread.shared);
+                let ours = known.marked && known.connection.thread() == Some(index);
                 ours.then(|| Command::Attend(Arc::clone(&known.connection)))
             });
             let commands: Vec<_> = commands.collect();
@@ -437,6 +429,16 @@ impl Environment {
         }
         for id in marked {
             self.unmark(*id);
+        }
+    }
+
+    /// Has the I/O thread look at a connection.
+    pub(super) fn attend(&self, connection: &Arc<Connection>) {
+        if let Some(thread) = connection.thread() {
+            self.threads.borrow()[thread]
+                .shared
+                .mailbox
+                .deliver([Command::Attend(Arc::clone(connection))]);
         }
     }
 
@@ -453,10 +455,7 @@ impl Environment {
         for known in self.known.borrow().iter().flatten() {
             if known.connection.has_output() && !known.connection.flush_from_js() {
                 // The driver, which waits for room in the kernel's buffer.
-                if let Some(thread) = known.connection.thread() {
-                    let attend = Command::Attend(Arc::clone(&known.connection));
-                    thread.mailbox.deliver([attend]);
-                }
+                self.attend(&known.connection);
             }
         }
         self.await_promised();
@@ -563,7 +562,7 @@ impl Environment {
     pub(super) fn encode_now(
         &self,
         scope: Scope,
-        batch: crate::net::batch::Batch,
+        batch: Batch,
     ) -> Result<(Vec<i32>, Value), Failure> {
         let values = scope.array()?;
         let mut encoder = Encoder::from(batch);

@@ -1,5 +1,5 @@
 //! Connections that are busy while hardly anything else is: their sockets are lent to the JS thread, whose event
-//! loop watches them. `net::connection::Lending` says what for.
+//! loop watches them. `net::transport::Lending` says what for.
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::AsRawFd;
@@ -13,7 +13,6 @@ use super::ffi::Watch;
 use crate::net::batch::{ReadBuffer, read_buffer};
 use crate::net::connection::Connection;
 use crate::net::lending::Received;
-use crate::net::mailbox::Command;
 
 /// Sockets lent at a time. With a few more connections busy at once the I/O thread's batches cost less than the
 /// system calls that the JS thread makes for each request of a lent socket.
@@ -190,21 +189,13 @@ impl Environment {
         self.attend(connection);
     }
 
-    fn attend(&self, connection: &Arc<Connection>) {
-        if let Some(thread) = connection.thread() {
-            thread
-                .mailbox
-                .deliver([Command::Attend(Arc::clone(connection))]);
-        }
-    }
-
     /// A lent socket has something to read. Called by the event loop.
     pub(super) fn readable(&self, scope: Scope, id: u32) {
         let received = {
             let mut scratch = self.loans.scratch.borrow_mut();
             let scratch = scratch.get_or_insert_with(read_buffer);
-            self.with(id, |connection| match connection.thread() {
-                Some(thread) => connection.receive_lent(scratch, &thread.queue),
+            self.with(id, |connection| match connection.queue() {
+                Some(queue) => connection.receive_lent(scratch, queue),
                 None => Received::Nothing,
             })
         };

@@ -14,11 +14,13 @@ use napi_derive::napi;
 use super::commands::{EXPORTS, milliseconds};
 use super::environment::Environment;
 use super::ffi::{self, Scope, Signal};
-use crate::net::connection::{Connection, errno};
+use crate::net::connection::Connection;
 use crate::net::dial::{Dial, Target};
-use crate::net::lending::Transport;
-use crate::net::listener::{Accepted, Listener};
-use crate::net::mailbox::Command;
+use crate::net::listener::Listener;
+use crate::net::options::{Accepted, ServerOptions};
+use crate::net::shared::Command;
+use crate::net::socket::errno;
+use crate::net::transport::Transport;
 
 /// What lib/addon.js compares with its own.
 #[napi]
@@ -155,15 +157,12 @@ pub fn open_listener(env: Env, options: AcceptOptions, config: HttpConfig) -> Re
         Err(error) => return Ok(errno(&error)),
     };
     let id = environment.next_listener();
-    environment.add_listener(Arc::new(Listener::new(
-        id,
-        config.into(),
-        Accepted {
-            no_delay: options.no_delay.unwrap_or(false),
-            keep_alive: keep_alive(options.keep_alive, options.keep_alive_initial_delay),
-        },
-        threads,
-    )));
+    let accepted = Accepted {
+        no_delay: options.no_delay.unwrap_or(false),
+        keep_alive: keep_alive(options.keep_alive, options.keep_alive_initial_delay),
+    };
+    let options = ServerOptions::new(id, config.into(), accepted);
+    environment.add_listener(Arc::new(Listener::new(options, threads)));
     Ok(id as i32)
 }
 
@@ -222,7 +221,7 @@ pub fn close_listener(env: Env, id: u32) -> Result<()> {
 #[napi(catch_unwind)]
 pub fn configure_listener(env: Env, id: u32, keep_alive: f64, idle: f64, hold: bool) -> Result<()> {
     environment(env)?.with_listener(id, |bound| {
-        bound.listener.configure(
+        bound.listener.options.configure(
             milliseconds(keep_alive).as_millis() as u64,
             milliseconds(idle).as_millis() as u64,
             hold,
@@ -237,7 +236,7 @@ pub fn expire(env: Env, id: u32, headers: f64, request: f64) -> Result<()> {
     environment(env)?.with_listener(id, |bound| {
         for thread in bound.listener.threads() {
             thread.mailbox.deliver([Command::Expire {
-                listener: id,
+                server: id,
                 headers: milliseconds(headers),
                 request: milliseconds(request),
             }]);
@@ -283,7 +282,7 @@ pub fn dial(env: Env, options: DialOptions, config: HttpConfig) -> Result<i32> {
         id,
         Role::Client,
         config.into(),
-        Some(Arc::clone(&thread)),
+        Some(Arc::clone(&thread.queue)),
         None,
         Transport::Dialled(Arc::clone(&dial)),
     ));

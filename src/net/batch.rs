@@ -1,6 +1,6 @@
 //! What crosses to JavaScript at a time: events, and the bytes that belong to them.
 
-use super::event::Event;
+use super::event::{Event, Payload};
 
 /// Bytes a read takes at most, as libuv's.
 pub(crate) const READ: usize = 64 * 1024;
@@ -13,33 +13,9 @@ pub(crate) fn read_buffer() -> ReadBuffer {
     Box::new([0; READ])
 }
 
-/// Where bytes of an event are.
-pub(crate) enum Payload {
-    /// Small ones share memory: `batch.bytes[start..start + len]`.
-    Batch { start: usize, len: usize },
-    /// In the read buffer that brought them: `batch.buffers[buffer][start..start + len]`.
-    Read {
-        buffer: usize,
-        start: usize,
-        len: usize,
-    },
-    /// Memory of its own.
-    Owned(Vec<u8>),
-}
-
-impl Payload {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Batch { len, .. } | Self::Read { len, .. } => *len,
-            Self::Owned(bytes) => bytes.len(),
-        }
-    }
-}
-
 /// Events and the bytes that their [`Payload`]s point into.
-#[derive(Default)]
-pub(crate) struct Batch {
-    pub(crate) events: Vec<Event>,
+pub(crate) struct Batch<C> {
+    pub(crate) events: Vec<Event<C>>,
     /// Where in `events` packets begin, in order: what one read of a connection brought.
     packets: Vec<usize>,
     pub(crate) bytes: Vec<u8>,
@@ -70,7 +46,22 @@ const EVENTS_KEPT: usize = 4 * 1024;
 /// Read buffers that a batch keeps for later.
 const SPARE_MAX: usize = 8;
 
-impl Batch {
+impl<C> Default for Batch<C> {
+    fn default() -> Self {
+        Self {
+            events: Vec::new(),
+            packets: Vec::new(),
+            bytes: Vec::new(),
+            buffers: Vec::new(),
+            spare: Vec::new(),
+            at_hand: None,
+            keeps: false,
+            weight: 0,
+        }
+    }
+}
+
+impl<C> Batch<C> {
     pub(crate) fn payload(&mut self, bytes: &[u8]) -> Payload {
         let len = bytes.len();
         if len < LARGE {
@@ -157,7 +148,7 @@ mod tests {
 
     /// The payloads of these parts of a packet of `len` bytes.
     fn read(
-        batch: &mut Batch,
+        batch: &mut Batch<()>,
         buffer: &mut ReadBuffer,
         len: usize,
         ends: &[usize],
@@ -175,7 +166,7 @@ mod tests {
 
     #[test]
     fn large_pieces_of_a_large_packet_stay_where_they_were_read() {
-        let (mut batch, mut buffer) = (Batch::default(), read_buffer());
+        let (mut batch, mut buffer) = (Batch::<()>::default(), read_buffer());
         for (at, byte) in buffer.iter_mut().enumerate() {
             *byte = at as u8;
         }
@@ -201,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_small_packet_and_bytes_from_elsewhere_are_copied() {
-        let (mut batch, mut buffer) = (Batch::default(), read_buffer());
+        let (mut batch, mut buffer) = (Batch::<()>::default(), read_buffer());
         let address = buffer.as_ptr();
         let payloads = read(&mut batch, &mut buffer, KEPT_FROM - 1, &[KEPT_FROM - 1]);
         assert!(matches!(payloads[0], Payload::Owned(_)));

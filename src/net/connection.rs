@@ -5,8 +5,6 @@
 //! take effect here at once (`send.rs` frames a response straight into the output); the flush (`flush.rs`) then writes, on
 //! whichever thread it is called.
 
-use std::io;
-use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,29 +12,24 @@ use std::time::{Duration, Instant};
 use http_native_proto as proto;
 use socket2::{SockAddr, Socket};
 
-use super::batch::Batch;
-use super::event::{Event, EventQueue};
 use super::input::Mode;
-use super::io_thread::Shared;
-use super::lending::Transport;
-use super::listener::Listener;
-use super::staleness;
-use super::state::{Ending, Fin, Notice, State, TAKEN_MAX};
+use super::limits::{TAKEN_MAX, WINDOW};
+use super::options::ServerOptions;
+use super::state::{Notice, State};
+use super::transport::Transport;
+use super::{batch, event, queue};
 
-/// Bytes of events, bodies and heads included, that may wait for the JS thread, a connection; reading and parsing stop
-/// above. Eight reads: with four, the two threads of an upload mostly wait for each other.
-// Small in tests, where it must fill.
-pub(crate) const WINDOW: usize = if cfg!(test) { 512 } else { 512 * 1024 };
-
-/// Events that one call of [`Connection::receive`] gives at most, or a few more.
-pub(super) const EVENTS_A_CALL: usize = 512;
+pub(crate) type Event = event::Event<Connection>;
+pub(crate) type Batch = batch::Batch<Connection>;
+pub(crate) type EventQueue = queue::EventQueue<Connection>;
+pub(crate) type Wake = queue::Wake<Connection>;
 
 pub(crate) struct Connection {
     pub(crate) id: u32,
     pub(super) role: proto::Role,
-    /// The I/O thread that owns the socket; none for driver two.
-    thread: Option<Arc<Shared>>,
-    pub(super) listener: Option<Arc<Listener>>,
+    /// Of the I/O thread that owns the socket; none for driver two.
+    queue: Option<Arc<EventQueue>>,
+    pub(super) server: Option<Arc<ServerOptions>>,
     /// What its events in the queue weigh.
     unread: AtomicUsize,
     /// The I/O thread reads, or has not told yet what it read.
@@ -52,19 +45,19 @@ impl Connection {
         id: u32,
         role: proto::Role,
         config: proto::Config,
-        thread: Option<Arc<Shared>>,
-        listener: Option<Arc<Listener>>,
+        queue: Option<Arc<EventQueue>>,
+        server: Option<Arc<ServerOptions>>,
         transport: Transport,
     ) -> Self {
-        let idle = listener
+        let idle = server
             .as_ref()
-            .map_or(Duration::ZERO, |listener| listener.idle());
-        let paused = listener.as_ref().is_some_and(|listener| listener.holds());
+            .map_or(Duration::ZERO, |server| server.idle());
+        let paused = server.as_ref().is_some_and(|server| server.holds());
         Self {
             id,
             role,
-            thread,
-            listener,
+            queue,
+            server,
             unread: AtomicUsize::new(0),
             reading: AtomicBool::new(false),
             asks: AtomicBool::new(false),
@@ -77,15 +70,21 @@ impl Connection {
         #[cfg(test)]
         super::tests::model::step();
         // After a panic under the lock the state may be half changed; the driver of this connection closes it
-        // (see `io_thread::guarded`), so going on with what is there harms nobody else.
+        // (see `worker::guarded`), so going on with what is there harms nobody else.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn thread(&self) -> Option<&Arc<Shared>> {
-        self.thread.as_ref()
+    /// Where its events go; none for driver two.
+    pub(crate) fn queue(&self) -> Option<&Arc<EventQueue>> {
+        self.queue.as_ref()
     }
 
-    // What JavaScript asks for besides; what it says is in `send.rs`.
+    /// The place of the I/O thread that owns the socket among those of the environment; none for driver two.
+    pub(crate) fn thread(&self) -> Option<usize> {
+        self.queue.as_ref().map(|queue| queue.thread)
+    }
+
+    // What JavaScript asks for besides; what it says is in `send.rs`, and how it ends the connection in `ending.rs`.
 
     /// Limits for the messages to come.
     pub(crate) fn configure(&self, config: proto::Config) {
@@ -128,6 +127,11 @@ impl Connection {
         has_room
     }
 
+    /// Is anything there for the kernel?
+    pub(crate) fn has_output(&self) -> bool {
+        !self.lock().is_written()
+    }
+
     /// How many bytes, of all that was ever said, count as taken.
     pub(crate) fn taken(&self) -> u64 {
         self.lock().taken()
@@ -154,80 +158,6 @@ impl Connection {
         let mut state = self.lock();
         state.attention |= state.paused;
         state.paused = false;
-    }
-
-    /// Ends our side when all output is written. With `tells` FIN follows, behind what was read before it went out.
-    pub(crate) fn shutdown(&self, tells: bool) {
-        let mut state = self.lock();
-        if state.is_over() {
-            // CLOSED tells.
-            return;
-        }
-        if tells && state.fin == Fin::Sent {
-            self.tell_fin();
-        } else {
-            state.tells_fin |= tells;
-        }
-        if state.fin == Fin::None {
-            state.fin = Fin::Wanted;
-        }
-    }
-
-    pub(super) fn tell_fin(&self) {
-        if let Some(thread) = self.thread() {
-            thread.queue.push(Event::Fin { id: self.id });
-        }
-    }
-
-    pub(crate) fn close(&self) {
-        self.end(Ending::AfterOutput);
-    }
-
-    /// Waits something that was read for JavaScript to look at it?
-    pub(crate) fn is_unheard(&self) -> bool {
-        self.unread.load(Ordering::Relaxed) > 0
-    }
-
-    /// Ends the connection at once. What counts as taken still reaches the peer: see `linger`.
-    ///
-    /// The peer learns of it in this call, as where sockets close in the call: it may be about to use the connection
-    /// again, or to hear of something else first. Not so where something is on its way out, or waits to be read and
-    /// would not be: the peer then learns of that when the socket closes, by RST. With `unheard` JavaScript has been given
-    /// more of what was read, and will not look at it: where sockets are read in the loop, the kernel still has that.
-    pub(crate) fn destroy(&self, unheard: bool) {
-        if unheard && self.role == proto::Role::Server && self.lock().is_refused() {
-            self.end(Ending::Reset);
-            return;
-        }
-        if self.has_output() {
-            // Where sockets are written in the call, the kernel has what was said before.
-            self.flush_from_js();
-            self.take(0, false);
-        }
-        let quiet = {
-            let state = self.lock();
-            let quiet = state.is_written() && state.fin != Fin::Sent;
-            if quiet { state.socket() } else { None }
-        };
-        if let Some(socket) = quiet
-            && !staleness::has_unread(&socket)
-        {
-            // A socket that is not connected any more has told its peer already.
-            let _ = socket.shutdown(Shutdown::Write);
-        }
-        self.end(Ending::Now);
-    }
-
-    pub(crate) fn reset(&self) {
-        if self.has_output() {
-            // As for `destroy`: what was written in the call has left before the RST.
-            self.flush_from_js();
-        }
-        self.end(Ending::Reset);
-    }
-
-    fn end(&self, ending: Ending) {
-        self.lock().end(ending);
     }
 
     /// Reports TIMEOUT after this idle time; zero for never.
@@ -288,44 +218,27 @@ impl Connection {
         self.lock().transport.clone()
     }
 
-    // Driver two, and tapped connections.
-
-    /// Parses what the JS stream brought, behind what waits; `None` at its end. True: as many events as one call gives
-    /// were made and more is there; the caller asks again, with nothing, when it has told of these.
-    pub(crate) fn receive(&self, packet: Option<&[u8]>, batch: &mut Batch) -> bool {
-        let mut state = self.lock();
-        match packet {
-            Some(packet) => {
-                if !packet.is_empty() {
-                    state.virgin = false;
-                    state.input.push(packet);
-                }
-                self.parse_waiting(&mut state, batch, Instant::now());
-                self.has_more(&state, batch)
-            }
-            None => {
-                self.parse_eof(&mut state, batch);
-                false
-            }
-        }
-    }
-
     // The event queue.
+
+    /// Waits something that was read for JavaScript to look at it?
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.unread.load(Ordering::Relaxed) > 0
+    }
 
     /// Events of this weight go into the queue.
     pub(super) fn queued(&self, weight: usize) {
-        if let Some(thread) = &self.thread {
+        if let Some(queue) = &self.queue {
             self.unread.fetch_add(weight, Ordering::Relaxed);
-            thread.queue.wake.add(weight);
+            queue.wake.add(weight);
         }
     }
 
     /// Events of this weight reached JavaScript. True if reading had stopped for them and may go on.
     pub(crate) fn delivered(&self, weight: usize) -> bool {
-        let Some(thread) = &self.thread else {
+        let Some(queue) = &self.queue else {
             return false;
         };
-        thread.queue.wake.subtract(weight);
+        queue.wake.subtract(weight);
         let before = self.unread.fetch_sub(weight, Ordering::Relaxed);
         if before < WINDOW || before - weight >= WINDOW {
             return false;
@@ -338,18 +251,18 @@ impl Connection {
     pub(super) fn has_window(&self) -> bool {
         self.unread.load(Ordering::Relaxed) < WINDOW
             && self
-                .thread
+                .queue
                 .as_ref()
-                .is_none_or(|thread| !thread.queue.wake.is_full())
+                .is_none_or(|queue| !queue.wake.is_full())
     }
 
     /// Too much waits for JavaScript in all, and the connection is told when there is room. False: there is.
     pub(super) fn waits_for_room(self: &Arc<Self>) -> bool {
-        let Some(thread) = &self.thread else {
+        let Some(queue) = &self.queue else {
             return false;
         };
         let mut state = self.lock();
-        state.starving = state.starving || thread.queue.wake.wait_for_room(self);
+        state.starving = state.starving || queue.wake.wait_for_room(self);
         state.starving
     }
 
@@ -388,10 +301,4 @@ impl Connection {
             });
         }
     }
-}
-
-/// An I/O error as libuv numbers it: negative errno.
-pub(crate) fn errno(error: &io::Error) -> i32 {
-    // EIO for the few errors that std makes up without an errno.
-    -error.raw_os_error().unwrap_or(5)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::listener::set_keep_alive;
+use super::socket::{is_in_progress, set_keep_alive};
 
 /// Where to connect to, and how.
 pub(crate) enum Target {
@@ -113,10 +113,4 @@ impl Target {
             Err(error) => Err(error),
         }
     }
-}
-
-fn is_in_progress(error: &io::Error) -> bool {
-    // EINPROGRESS has no stable ErrorKind: 115 on Linux, 36 on macOS and the BSDs.
-    const EINPROGRESS: i32 = if cfg!(target_os = "linux") { 115 } else { 36 };
-    error.raw_os_error() == Some(EINPROGRESS)
 }

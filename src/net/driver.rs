@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, Read};
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
@@ -15,14 +14,15 @@ use socket2::Socket;
 use tokio::time::Sleep;
 
 use super::batch::{READ, ReadBuffer, read_buffer};
-use super::connection::{Connection, errno};
-use super::event::{Event, Syscall};
-use super::io_thread::Shared;
-use super::lending::{Lending, Transport};
+use super::connection::{Connection, Event};
+use super::event::Syscall;
 use super::linger;
 use super::output::Output;
 use super::reactor::{self, Registered};
+use super::shared::Shared;
+use super::socket::{errno, send_fin};
 use super::state::{Duty, Ending, Fin, Flow, State};
+use super::transport::{Lending, Transport};
 
 /// Reads of one connection before the others get their turn.
 const READS_PER_TURN: u32 = 16;
@@ -172,8 +172,7 @@ impl Driver {
                     }
                     drop(state);
                     if let Some(socket) = socket {
-                        // ENOTCONN: the peer is gone already, which reading will tell.
-                        let _ = socket.shutdown(Shutdown::Write);
+                        send_fin(&socket);
                     }
                 }
                 Duty::Lend => {
@@ -321,8 +320,8 @@ impl Driver {
     /// The JS thread ends an exchange without waking this thread, and then the keep-alive time counts: be
     /// there before it can have passed.
     fn earliest(&self, idle: Option<Instant>, now: Instant) -> Option<Instant> {
-        let listener = self.connection.listener.as_ref();
-        let keep_alive = listener.map_or(Duration::ZERO, |listener| listener.keep_alive());
+        let server = self.connection.server.as_ref();
+        let keep_alive = server.map_or(Duration::ZERO, |server| server.keep_alive());
         if keep_alive.is_zero() {
             return idle;
         }

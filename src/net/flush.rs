@@ -5,9 +5,10 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::connection::Connection;
-use super::event::{Event, Syscall};
+use super::connection::{Connection, Event};
+use super::event::Syscall;
 use super::output::Output;
+use super::socket::errno;
 use super::state::{Ending, Flow, State};
 
 /// What is left to do after [`Connection::flush`].
@@ -32,8 +33,8 @@ impl Connection {
     /// On the JS thread: writes at once. False: the I/O thread must attend to what is left.
     pub(crate) fn flush_from_js(&self) -> bool {
         let done = self.flush() == Flushed::Done;
-        if let Some(thread) = self.thread() {
-            thread.queue.publish();
+        if let Some(queue) = self.queue() {
+            queue.publish();
         }
         done
     }
@@ -82,14 +83,14 @@ impl Connection {
 
     /// Tells JavaScript what it waits for of the output.
     pub(super) fn tell_written(&self, state: &mut State) {
-        let Some(thread) = self.thread() else {
+        let Some(queue) = self.queue() else {
             return;
         };
         if !self.asks.load(Ordering::Relaxed) && state.settles_notice() {
-            thread.queue.push(Event::Drain { id: self.id });
+            queue.push(Event::Drain { id: self.id });
         }
         if state.settles_rest() {
-            thread.queue.push(Event::Rest { id: self.id });
+            queue.push(Event::Rest { id: self.id });
         }
     }
 
@@ -130,10 +131,7 @@ impl State {
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.flow = Flow::Blocked,
-            Err(error) => self.end(Ending::Failed(
-                super::connection::errno(&error),
-                Syscall::Write,
-            )),
+            Err(error) => self.end(Ending::Failed(errno(&error), Syscall::Write)),
         }
     }
 }

@@ -4,8 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use super::batch::Batch;
-use super::connection::Connection;
+use super::connection::{Batch, Connection};
 use super::input::Mode;
 use super::state::{Ending, Fin};
 
@@ -79,8 +78,8 @@ mod tests {
     use http_native_proto::{Config, Role};
 
     use super::*;
-    use crate::net::event::Event;
-    use crate::net::lending::Transport;
+    use crate::net::connection::Event;
+    use crate::net::transport::Transport;
 
     /// A server's connection over a stream of JavaScript's.
     fn on_a_stream() -> Connection {

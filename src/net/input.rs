@@ -93,6 +93,14 @@ impl Input {
     }
 }
 
+/// Is a packet parsed before those that wait? The model of the two threads puts this fault back.
+pub(super) fn overtakes() -> bool {
+    #[cfg(test)]
+    return super::tests::model::is_put_back(super::tests::model::Fault::Overtaking);
+    #[cfg(not(test))]
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,6 @@
 //! for room in it (see `State::take`).
 
 use std::io::{self, Read};
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,9 +12,10 @@ use std::time::Duration;
 use socket2::Socket;
 
 use super::batch::{READ, read_buffer};
-use super::io_thread::Shared;
 use super::output::Output;
 use super::reactor::{self, Registered};
+use super::shared::Shared;
+use super::socket::send_fin;
 
 /// How long a peer that does not read is waited for. A kernel keeps the bytes of a closed socket for a minute or two.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,7 +43,7 @@ pub(super) fn leave(
 ) {
     if todo.rest.is_empty() && !todo.reads {
         if todo.fin {
-            finish(&socket);
+            send_fin(&socket);
         }
         return;
     }
@@ -63,17 +63,12 @@ pub(super) fn leave(
             return;
         }
         if todo.fin {
-            finish(socket.get_ref());
+            send_fin(socket.get_ref());
         }
         if todo.reads {
             let _ = tokio::time::timeout(READING, read_all(&socket)).await;
         }
     });
-}
-
-fn finish(socket: &Socket) {
-    // A socket that is not connected any more has told its peer already.
-    let _ = socket.shutdown(Shutdown::Write);
 }
 
 /// Bytes that the end of the process waits for.

@@ -5,27 +5,23 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::future::poll_fn;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use http_native_proto as proto;
-use socket2::{Socket, TcpKeepalive};
+use socket2::Socket;
 
-use super::io_thread::{self, IoThread, Shared};
-use super::mailbox::Command;
-use super::reactor::{self, Registered};
+use super::connection::Connection;
+use super::io_thread::IoThread;
+use super::options::ServerOptions;
+use super::reactor::Registered;
+use super::shared::{Command, Shared};
+use super::socket::is_out_of_descriptors;
+use super::worker::{accepted, adopt, guarded};
 
 /// How long accepting rests when the process or the system is out of file descriptors or memory.
 const EXHAUSTED: Duration = Duration::from_millis(100);
-
-/// What accepted sockets get.
-pub(crate) struct Accepted {
-    pub(crate) no_delay: bool,
-    /// TCP keep-alive and its initial delay.
-    pub(crate) keep_alive: Option<Duration>,
-}
 
 /// The listening socket's life.
 enum Slot {
@@ -34,62 +30,25 @@ enum Slot {
     Accepting(Registered),
 }
 
-/// What the connections of one server share, and its listening socket, if it accepts them here.
+/// The listening socket of a server, if it accepts here, and the I/O threads that its connections are dealt to.
 pub(crate) struct Listener {
-    pub(crate) id: u32,
-    pub(crate) config: proto::Config,
-    accepted: Accepted,
-    /// Milliseconds; see [`Listener::configure`].
-    keep_alive: AtomicU64,
-    idle: AtomicU64,
-    /// Connections are read from only when JavaScript says so.
-    hold: AtomicBool,
+    pub(crate) options: Arc<ServerOptions>,
     slot: Mutex<Slot>,
     task: Mutex<Option<Waker>>,
-    /// The I/O threads that connections are dealt to, in turn.
+    /// Connections are dealt to them in turn.
     threads: Vec<Arc<Shared>>,
     next: AtomicUsize,
 }
 
 impl Listener {
-    pub(crate) fn new(
-        id: u32,
-        config: proto::Config,
-        accepted: Accepted,
-        threads: Vec<Arc<Shared>>,
-    ) -> Self {
+    pub(crate) fn new(options: ServerOptions, threads: Vec<Arc<Shared>>) -> Self {
         Self {
-            id,
-            config,
-            accepted,
-            keep_alive: AtomicU64::new(0),
-            idle: AtomicU64::new(0),
-            hold: AtomicBool::new(true),
+            options: Arc::new(options),
             slot: Mutex::new(Slot::None),
             task: Mutex::default(),
             threads,
             next: AtomicUsize::new(0),
         }
-    }
-
-    /// Idle time between exchanges and during them, in milliseconds; zero for no limit. With `hold` a connection is
-    /// accepted as paused: somebody wants to see it before its first byte is taken.
-    pub(crate) fn configure(&self, keep_alive: u64, idle: u64, hold: bool) {
-        self.keep_alive.store(keep_alive, Ordering::Relaxed);
-        self.idle.store(idle, Ordering::Relaxed);
-        self.hold.store(hold, Ordering::Relaxed);
-    }
-
-    pub(super) fn holds(&self) -> bool {
-        self.hold.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn keep_alive(&self) -> Duration {
-        Duration::from_millis(self.keep_alive.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn idle(&self) -> Duration {
-        Duration::from_millis(self.idle.load(Ordering::Relaxed))
     }
 
     /// The I/O threads that may own connections of this listener.
@@ -110,16 +69,35 @@ impl Listener {
         socket.listen(backlog)?;
         socket.set_nonblocking(true)?;
         *self.slot() = Slot::Accepting(thread.register(socket)?);
-        thread
-            .shared
-            .mailbox
-            .deliver([Command::Listen(Arc::clone(self))]);
+        let accepting = accept(Arc::clone(self), Arc::clone(&thread.shared));
+        thread.spawn(guarded(accepting, || {}));
         Ok(())
     }
 
     /// The index of the I/O thread that gets the next connection.
-    pub(super) fn turn(&self) -> usize {
+    fn turn(&self) -> usize {
         self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len()
+    }
+
+    /// A connection on a socket that was accepted elsewhere, on one of the I/O threads of its listener. JavaScript, which
+    /// brought it, can speak on it at once; no ACCEPT follows.
+    ///
+    /// # Errors
+    /// The socket cannot be used, or the reactor takes no more.
+    pub(crate) fn adopt(
+        &self,
+        socket: Socket,
+        threads: &[IoThread],
+    ) -> io::Result<Arc<Connection>> {
+        let thread = &threads[self.turn()];
+        self.options.prepare(&socket)?;
+        let socket = thread.register(socket)?;
+        let connection = accepted(&socket, &self.options, &thread.shared);
+        thread.shared.mailbox.deliver([Command::Drive {
+            connection: Arc::clone(&connection),
+            socket,
+        }]);
+        Ok(connection)
     }
 
     /// Closes our listening socket at once.
@@ -168,27 +146,6 @@ impl Listener {
             }
         }
     }
-
-    /// Options of an accepted socket. Their failure leaves a slower or longer-lived connection, as in libuv.
-    pub(super) fn prepare(&self, socket: &Socket) -> io::Result<()> {
-        socket.set_nonblocking(true)?;
-        if self.accepted.no_delay {
-            let _ = socket.set_tcp_nodelay(true);
-        }
-        if let Some(delay) = self.accepted.keep_alive {
-            let _ = set_keep_alive(socket, true, delay);
-        }
-        Ok(())
-    }
-}
-
-/// SO_KEEPALIVE with its initial delay; a zero delay leaves the system's.
-pub(crate) fn set_keep_alive(socket: &Socket, on: bool, delay: Duration) -> io::Result<()> {
-    socket.set_keepalive(on)?;
-    if on && !delay.is_zero() {
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(delay))?;
-    }
-    Ok(())
 }
 
 thread_local! {
@@ -211,13 +168,8 @@ fn turn_away(listening: &Socket) -> bool {
     })
 }
 
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    // EMFILE and ENFILE have no stable ErrorKind; the same on Linux, macOS and the BSDs.
-    matches!(error.raw_os_error(), Some(23 | 24))
-}
-
 /// Accepts until the listener is closed.
-pub(super) async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
+async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
     SPARE.with_borrow_mut(|slot| {
         if slot.is_none() {
             *slot = spare();
@@ -235,11 +187,11 @@ pub(super) async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
                 fresh = true;
                 let owner = &listener.threads[listener.turn()];
                 if Arc::ptr_eq(owner, &shared) {
-                    adopt(socket, &listener, &shared);
+                    adopt(socket, &listener.options, &shared);
                 } else {
                     owner.mailbox.deliver([Command::Adopt {
                         socket,
-                        listener: Arc::clone(&listener),
+                        server: Arc::clone(&listener.options),
                     }]);
                 }
             }
@@ -253,16 +205,4 @@ pub(super) async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
             }
         }
     }
-}
-
-/// Makes an accepted socket a connection of this I/O thread.
-pub(super) fn adopt(socket: Socket, listener: &Arc<Listener>, shared: &Arc<Shared>) {
-    // A socket that cannot be registered is dropped, which closes it: the peer sees a reset.
-    if listener.prepare(&socket).is_err() {
-        return;
-    }
-    let Ok(socket) = reactor::register(Arc::new(socket)) else {
-        return;
-    };
-    io_thread::serve(socket, listener, shared);
 }

@@ -1,50 +1,11 @@
-//! The one way down: commands for an I/O thread, and the wake that is spared while it is awake.
+//! The one way down: commands for an I/O thread, whatever they are, and the wake that is spared while it is awake.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
-use std::time::Duration;
-
-use socket2::Socket;
-
-use super::connection::Connection;
-use super::dial::Dial;
-use super::listener::Listener;
-use super::reactor::Registered;
-
-/// What the JS thread may ask an I/O thread to do.
-pub(crate) enum Command {
-    /// A socket accepted by another I/O thread of this environment.
-    Adopt {
-        socket: Socket,
-        listener: Arc<Listener>,
-    },
-    /// The connection's state was changed by the JS thread: act on it.
-    Attend(Arc<Connection>),
-    Dial {
-        connection: Arc<Connection>,
-        dial: Arc<Dial>,
-    },
-    /// A connection whose socket is on this thread's reactor already.
-    Drive {
-        connection: Arc<Connection>,
-        socket: Registered,
-    },
-    /// Report connections of the listener whose head or message took longer than this; zero: no limit.
-    Expire {
-        listener: u32,
-        headers: Duration,
-        request: Duration,
-    },
-    /// Begin to accept.
-    Listen(Arc<Listener>),
-    /// End the thread.
-    Stop,
-}
 
 /// The commands for one I/O thread.
-#[derive(Default)]
-pub(crate) struct Mailbox {
+pub(crate) struct Mailbox<Command> {
     commands: Mutex<Vec<Command>>,
     /// `commands` is not empty.
     mail: AtomicBool,
@@ -54,7 +15,19 @@ pub(crate) struct Mailbox {
     waker: Mutex<Option<Waker>>,
 }
 
-impl Mailbox {
+impl<Command> Default for Mailbox<Command> {
+    fn default() -> Self {
+        Self {
+            commands: Mutex::default(),
+            mail: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            waker: Mutex::default(),
+        }
+    }
+}
+
+impl<Command> Mailbox<Command> {
     fn commands(&self) -> MutexGuard<'_, Vec<Command>> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }

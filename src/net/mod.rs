@@ -1,6 +1,6 @@
 //! Sockets on tokio: listen, accept, dial, one driver per connection, timers.
 //!
-//! Knows `proto` and tokio; never Node-API. What happens is appended to the [`event::EventQueue`] of its I/O thread; what
+//! Knows `proto` and tokio; never Node-API. What happens is appended to the [`queue::EventQueue`] of its I/O thread; what
 //! JavaScript says arrives through [`connection::Connection`] and the [`mailbox::Mailbox`] of the I/O thread.
 
 pub(crate) mod batch;
@@ -8,22 +8,31 @@ mod block;
 pub(crate) mod connection;
 pub(crate) mod dial;
 mod driver;
+mod ending;
 pub(crate) mod event;
 mod flush;
 mod handover;
+pub(crate) mod ids;
 mod input;
 pub(crate) mod io_thread;
 pub(crate) mod lending;
+pub(crate) mod limits;
 mod linger;
 pub(crate) mod listener;
-pub(crate) mod mailbox;
+mod mailbox;
 pub(crate) mod message;
+pub(crate) mod options;
 pub(crate) mod output;
+mod queue;
 mod reactor;
 mod receive;
 mod send;
+pub(crate) mod shared;
+pub(crate) mod socket;
 mod staleness;
 mod state;
 #[cfg(test)]
 mod tests;
 mod timing;
+pub(crate) mod transport;
+mod worker;

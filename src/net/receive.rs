@@ -5,10 +5,10 @@ use std::time::Instant;
 use http_native_proto as proto;
 use proto::{BodyFraming, Event as Said};
 
-use super::batch::{Batch, Payload};
-use super::connection::{Connection, EVENTS_A_CALL};
-use super::event::Event;
-use super::input::{Broken, Mode, Packet};
+use super::connection::{Batch, Connection, Event};
+use super::event::Payload;
+use super::input::{Broken, Mode, Packet, overtakes};
+use super::limits::EVENTS_A_CALL;
 use super::state::State;
 
 // Flags of REQUEST and RESPONSE records, docs/BOUNDARY.md.
@@ -112,15 +112,27 @@ enum Parsed {
     UpTo(usize),
 }
 
-/// Is a packet parsed before those that wait? The model of the two threads puts this fault back.
-pub(super) fn overtakes() -> bool {
-    #[cfg(test)]
-    return super::tests::model::is_put_back(super::tests::model::Fault::Overtaking);
-    #[cfg(not(test))]
-    false
-}
-
 impl Connection {
+    /// Driver two, and tapped connections: parses what the JS stream brought, behind what waits; `None` at its end. True: as many events as one call gives
+    /// were made and more is there; the caller asks again, with nothing, when it has told of these.
+    pub(crate) fn receive(&self, packet: Option<&[u8]>, batch: &mut Batch) -> bool {
+        let mut state = self.lock();
+        match packet {
+            Some(packet) => {
+                if !packet.is_empty() {
+                    state.virgin = false;
+                    state.input.push(packet);
+                }
+                self.parse_waiting(&mut state, batch, Instant::now());
+                self.has_more(&state, batch)
+            }
+            None => {
+                self.parse_eof(&mut state, batch);
+                false
+            }
+        }
+    }
+
     /// Takes one packet from the socket.
     pub(super) fn receive_packet(
         &self,
@@ -161,7 +173,7 @@ impl Connection {
 
     /// May the next event be made? A stream's bytes are held back by JavaScript, or by how much one call gives.
     fn may_go_on(&self, state: &State, batch: &Batch) -> bool {
-        if self.thread().is_none() || state.tapped {
+        if self.queue().is_none() || state.tapped {
             return batch.events.len() < EVENTS_A_CALL;
         }
         state.may_parse() && self.has_window()
@@ -203,7 +215,7 @@ impl Connection {
             Mode::Broken(broken) => {
                 let raw = Some(batch.payload(packet));
                 let (kind, bytes_parsed) = (broken.kind, broken.behind);
-                if self.thread().is_none() {
+                if self.queue().is_none() {
                     broken.behind -= packet.len() as i64;
                 }
                 self.fail(batch, kind, bytes_parsed, raw);
@@ -239,9 +251,9 @@ impl Connection {
                     if state.timing.keep_alive_set {
                         state.timing.keep_alive_set = false;
                         state.timing.idle = self
-                            .listener
+                            .server
                             .as_ref()
-                            .map_or(std::time::Duration::ZERO, |listener| listener.idle());
+                            .map_or(std::time::Duration::ZERO, |server| server.idle());
                     }
                     if has_body {
                         state.timing.head_complete(now);
@@ -275,7 +287,7 @@ impl Connection {
                     let kind = error.kind as u8;
                     state.input.mode = Mode::Broken(Broken {
                         kind,
-                        behind: match self.thread() {
+                        behind: match self.queue() {
                             Some(_) => error.offset as i64,
                             None => error.offset as i64 - packet.len() as i64,
                         },

@@ -8,9 +8,10 @@ use http_native_proto as proto;
 use super::block::{self, BLOCK};
 use super::connection::Connection;
 use super::event::Syscall;
+use super::limits::TAKEN_MAX;
 use super::message::{Body, Head, Message};
 use super::output::SEGMENT;
-use super::state::{Ending, Flow, State, TAKEN_MAX};
+use super::state::{Ending, Flow, State};
 
 /// The head or the trailers of a message are not what their renderer says.
 #[derive(Debug)]
@@ -141,9 +142,9 @@ impl Connection {
     fn response_ended(&self, state: &mut State) {
         if self.role == proto::Role::Server
             && state.proto.outstanding() == 0
-            && let Some(listener) = &self.listener
+            && let Some(server) = &self.server
         {
-            let keep_alive = listener.keep_alive();
+            let keep_alive = server.keep_alive();
             if !keep_alive.is_zero() {
                 state.timing.idle = keep_alive;
                 state.timing.keep_alive_set = true;
@@ -189,10 +190,5 @@ impl Connection {
     pub(crate) fn promised(&self) -> usize {
         let state = self.lock();
         (state.said() - state.lost - state.bytes_written) as usize - state.live_untaken()
-    }
-
-    /// Is anything there for the kernel?
-    pub(crate) fn has_output(&self) -> bool {
-        !self.lock().is_written()
     }
 }

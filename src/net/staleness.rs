@@ -5,8 +5,6 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
 
-use socket2::Socket;
-
 use super::connection::Connection;
 use super::input::Mode;
 use super::state::{Ending, Fin};
@@ -38,10 +36,4 @@ impl Connection {
             || !state.input.is_empty()
             || state.proto.receiving()
     }
-}
-
-/// Has the peer sent what nobody has read yet? Whoever closes such a socket resets the connection.
-pub(super) fn has_unread(socket: &Socket) -> bool {
-    let mut byte = [MaybeUninit::uninit(); 1];
-    matches!(socket.peek(&mut byte), Ok(1..))
 }

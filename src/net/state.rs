@@ -28,22 +28,13 @@ use http_native_proto as proto;
 use socket2::Socket;
 
 use super::event::Syscall;
-use super::input::{Input, Mode};
-use super::lending::{Lending, Transport};
+use super::input::{self, Input, Mode};
+use super::limits::{READ_AHEAD, TAKEN_MAX};
 use super::output::Output;
-use super::receive;
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 use super::timing::Timing;
-
-/// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
-/// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.
-// Small in tests, where it must be reached.
-pub(super) const READ_AHEAD: u32 = if cfg!(test) { 4 } else { 1024 };
-
-/// What a connection may hold beyond the kernel's buffer and yet count as taken, bytes: a writer goes on at once instead
-/// of waiting for the I/O thread. The kernel's send buffer, which core fills directly, grows to megabytes.
-pub(super) const TAKEN_MAX: usize = 256 * 1024;
+use super::transport::{Lending, Transport};
 
 /// How the connection is to end; the later outranks the earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -205,7 +196,7 @@ impl State {
         !self.paused
             && !self.eof
             && (self.tapped
-                || ((self.input.is_empty() || receive::overtakes())
+                || ((self.input.is_empty() || input::overtakes())
                     && self.input.mode != Mode::Held
                     && (!self.asked || self.proto.outstanding() < READ_AHEAD)))
     }

@@ -1,7 +1,7 @@
 //! What only a client does: remembering what it asked, and reading responses by it.
 
 use crate::body::framing;
-use crate::connection::Role;
+use crate::config::Role;
 use crate::event::{BodyFraming, ResponseHead};
 use crate::head::facts::{CONTENT_LENGTH, Facts, TRANSFER_ENCODING};
 use crate::headers::Fields;

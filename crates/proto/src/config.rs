@@ -1,6 +1,15 @@
-//! Limits and leniencies of one connection.
+//! What a connection goes by: its side, its limits and its leniencies.
 
 use std::ops::{BitOr, BitOrAssign};
+
+/// Which side of the connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Receives requests, sends responses.
+    Server,
+    /// Sends requests, receives responses.
+    Client,
+}
 
 /// Limits and leniencies of a connection. `Copy`, twelve bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,5 +121,19 @@ impl BitOr for Leniency {
 impl BitOrAssign for Leniency {
     fn bitor_assign(&mut self, other: Self) {
         self.0 |= other.0;
+    }
+}
+
+/// What a machine goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) role: Role,
+    pub(crate) config: Config,
+}
+
+impl Rules {
+    #[inline]
+    pub(crate) fn lenient(&self, leniency: Leniency) -> bool {
+        self.config.leniency.contains(leniency)
     }
 }

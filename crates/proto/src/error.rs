@@ -136,6 +136,19 @@ kinds! {
     UnsolicitedResponse "HPE_CLOSED_CONNECTION" "Response without a request"
 }
 
+/// Where and why it ended badly: the offset is into the input of the call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fail {
+    pub(crate) kind: ErrorKind,
+    pub(crate) at: usize,
+}
+
+/// Shorthand for an error.
+#[inline]
+pub(crate) fn fail<T>(kind: ErrorKind, at: usize) -> Result<T, Fail> {
+    Err(Fail { kind, at })
+}
+
 /// A command that cannot be carried out. Nothing was written and nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {

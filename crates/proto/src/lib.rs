@@ -91,11 +91,13 @@ mod receive;
 mod send;
 mod server;
 mod state;
+mod switch;
 mod token;
 
-pub use config::{Config, Leniency, Surplus};
-pub use connection::{Connection, OutFraming, Role};
+pub use config::{Config, Leniency, Role, Surplus};
+pub use connection::Connection;
 pub use error::{CloseReason, Error, ErrorKind, SendError, Side};
 pub use event::{BodyFraming, Event, RequestHead, ResponseHead};
 pub use headers::{Fields, Iter};
 pub use method::{METHODS, Method};
+pub use state::OutFraming;

@@ -4,18 +4,19 @@
 use crate::body::decode::Found;
 use crate::body::framing;
 use crate::client;
-use crate::config::Leniency;
-use crate::connection::{Connection, Role};
-use crate::error::{CloseReason, Error, ErrorKind, Side};
-use crate::event::BodyFraming;
+use crate::config::{Leniency, Role, Rules};
+use crate::connection::Connection;
+use crate::error::{CloseReason, Error, ErrorKind, Fail, Side, fail};
+use crate::event::{BodyFraming, Event};
 use crate::head::fast;
-use crate::head::machine::{Fail, Machine, Rules, fail};
+use crate::head::machine::Machine;
+use crate::headers::Fields;
 use crate::server;
 use crate::state::{Receive, Send};
 
 /// An event but for what it borrows from the connection.
 #[derive(Clone, Copy)]
-pub(crate) enum Step<'i> {
+enum Step<'i> {
     NeedData,
     Held,
     /// A head: told by the fast path (target or reason, number of fields), or the machine has it.
@@ -29,13 +30,84 @@ pub(crate) enum Step<'i> {
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Verdict {
+enum Verdict {
     Request(server::Verdict),
     Response(client::Verdict),
 }
 
 impl Connection {
-    pub(crate) fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Step<'i>, Error> {
+    /// Pulls the next event out of `input` and moves `input` forward over what was consumed.
+    ///
+    /// Call it again with the rest until it gives [`Event::NeedData`] (which has consumed
+    /// everything) or [`Event::Held`]. Some events need no input, so call it at least once
+    /// after each event.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not HTTP, or go beyond a limit (see [`Config`]). There is no way back: every
+    /// later call gives the same error.
+    pub fn next_event<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Event<'a>, Error> {
+        let step = self.advance(input)?;
+        let machine = self.machine.as_deref();
+        Ok(match step {
+            Step::NeedData => Event::NeedData,
+            Step::Held => Event::Held,
+            Step::Data(data) => Event::Data(data),
+            Step::End => Event::End(Fields::EMPTY),
+            Step::EndWithTrailers => {
+                Event::End(machine.map_or(Fields::EMPTY, |machine| machine.fields(&self.rules)))
+            }
+            Step::Raw(bytes) => Event::Raw(bytes),
+            Step::Head(found, verdict) => {
+                let (start, fields) = match (found, machine) {
+                    (Some((start, count)), _) => (start, Fields::new(&self.text, count)),
+                    (None, Some(machine)) => (machine.start_text(), machine.fields(&self.rules)),
+                    (None, None) => (&[][..], Fields::EMPTY),
+                };
+                match verdict {
+                    Verdict::Request(verdict) => {
+                        Event::Request(server::head(&self.facts, &verdict, start, fields))
+                    }
+                    Verdict::Response(verdict) => {
+                        Event::Response(client::head(&self.facts, &verdict, start, fields))
+                    }
+                }
+            }
+        })
+    }
+
+    /// The peer has closed its sending side.
+    ///
+    /// Gives `End` when that ends a body, and `NeedData` when nothing is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidEofState`], with offset 0, inside a message (RFC 9112 §8); or the error
+    /// the connection has already met.
+    pub fn end_of_input(&mut self) -> Result<Event<'static>, Error> {
+        self.packet = 0;
+        let is_inside = match self.receive {
+            Receive::Failed(error) => return Err(error),
+            Receive::UntilClose => {
+                self.close.get_or_insert(CloseReason::UntilClose);
+                self.end_message();
+                return Ok(Event::End(Fields::EMPTY));
+            }
+            Receive::Head => self.machine.as_ref().is_some_and(|m| !m.is_done()),
+            Receive::Length(_) | Receive::Chunked(_) | Receive::Trailers => true,
+            _ => false,
+        };
+        self.close.get_or_insert(CloseReason::PeerClosed);
+        if is_inside {
+            return Err(self.fail(Fail {
+                kind: ErrorKind::InvalidEofState,
+                at: 0,
+            }));
+        }
+        Ok(Event::NeedData)
+    }
+
+    fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Step<'i>, Error> {
         // A head or trailers told by the last call are no longer borrowed.
         if self
             .machine
@@ -227,7 +299,7 @@ impl Connection {
     }
 
     /// The message received has ended.
-    pub(crate) fn end_message(&mut self) {
+    fn end_message(&mut self) {
         if self.switches_after {
             self.detach();
             return;
@@ -259,7 +331,7 @@ impl Connection {
         self.close.get_or_insert(CloseReason::Switched);
     }
 
-    pub(crate) fn fail(&mut self, fail: Fail) -> Error {
+    fn fail(&mut self, fail: Fail) -> Error {
         if let Receive::Failed(error) = self.receive {
             return error;
         }

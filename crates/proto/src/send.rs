@@ -5,9 +5,10 @@
 
 use crate::body::encode;
 use crate::client::Expected;
-use crate::connection::{Connection, OutFraming, Role};
+use crate::config::Role;
+use crate::connection::Connection;
 use crate::error::{CloseReason, SendError};
-use crate::state::Send;
+use crate::state::{OutFraming, Send};
 
 impl Connection {
     /// Client: a request goes out with the next [`send_head`](Self::send_head), and the method it has

@@ -1,8 +1,7 @@
 //! What only a server does: reading requests.
 
 use crate::body::framing;
-use crate::config::Leniency;
-use crate::connection::Role;
+use crate::config::{Leniency, Role};
 use crate::event::{BodyFraming, RequestHead};
 use crate::head::facts::{CONTENT_LENGTH, EXPECT, Facts, HOST, TRANSFER_ENCODING};
 use crate::headers::Fields;

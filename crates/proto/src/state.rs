@@ -15,7 +15,6 @@
 //! requests without a response, and on a client what was asked.
 
 use crate::body::decode::Decoder;
-use crate::connection::OutFraming;
 use crate::error::Error;
 use crate::event::BodyFraming;
 
@@ -69,6 +68,19 @@ impl Receive {
             Self::Length(_) | Self::Chunked(_) | Self::Trailers | Self::UntilClose
         )
     }
+}
+
+/// How the end of an outgoing body is made known (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutFraming {
+    /// There is no body: what is given as one is dropped.
+    None,
+    /// The head says how many bytes. Node: they are not counted here.
+    Length(u64),
+    /// Chunks (RFC 9112 §7.1).
+    Chunked,
+    /// Everything until this side closes: the message is the last one.
+    UntilClose,
 }
 
 /// What this side may send next.

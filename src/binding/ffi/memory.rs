@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use napi::sys;
 
 use super::scope::{Failure, Outcome, Reference, Scope, Value, check};
-use crate::net::event::Wake;
+use crate::net::connection::Wake;
 
 /// Bytes, and buffers, that may wait to be let go of before the JS thread is woken for it.
 const WAITING_BYTES: usize = 1024 * 1024;

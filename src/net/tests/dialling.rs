@@ -18,7 +18,7 @@ fn a_dial_connects_or_says_why_not() {
             stage.ids.take(),
             Role::Client,
             Config::default(),
-            Some(Arc::clone(&stage.thread.shared)),
+            Some(Arc::clone(&stage.queue)),
             None,
             Transport::Dialled(Arc::clone(&dial)),
         ));

@@ -160,7 +160,7 @@ fn a_message_that_takes_too_long_expires() {
     let _connection = stage.accepted();
     // The sweep reports what is older than the limit; a nanosecond is always past.
     stage.thread.shared.mailbox.deliver([Command::Expire {
-        listener: listener.id,
+        server: listener.options.id,
         headers: Duration::from_nanos(1),
         request: Duration::ZERO,
     }]);

@@ -14,15 +14,13 @@ fn a_closed_listener_leaves_its_address() {
 
 /// A listener without a socket, as for a worker whose primary accepts.
 fn deaf(stage: &Stage) -> Arc<Listener> {
-    Arc::new(Listener::new(
-        7,
-        Config::default(),
-        Accepted {
-            no_delay: true,
-            keep_alive: None,
-        },
-        vec![Arc::clone(&stage.thread.shared)],
-    ))
+    let accepted = Accepted {
+        no_delay: true,
+        keep_alive: None,
+    };
+    let options = ServerOptions::new(7, Config::default(), accepted);
+    let threads = vec![Arc::clone(&stage.thread.shared)];
+    Arc::new(Listener::new(options, threads))
 }
 
 /// Two ends of a TCP connection.
@@ -36,13 +34,13 @@ fn pair() -> (TcpStream, TcpStream) {
 fn a_socket_that_somebody_else_accepted_is_a_connection_at_once() {
     let mut stage = Stage::new();
     let listener = deaf(&stage);
-    listener.configure(0, 0, false);
+    listener.options.configure(0, 0, false);
     let (mut peer, socket) = pair();
     // What is there before we have it is not lost.
     peer.write_all(b"GET /early HTTP/1.1\r\nHost: here\r\n\r\n")
         .unwrap();
     let threads = std::slice::from_ref(&stage.thread);
-    let connection = adopt(socket.into(), &listener, threads).unwrap();
+    let connection = listener.adopt(socket.into(), threads).unwrap();
     let transport = connection.transport();
     let address = transport.socket().unwrap().peer_addr().unwrap();
     assert_eq!(address.as_socket(), peer.local_addr().ok());
@@ -63,7 +61,7 @@ fn an_adopted_connection_is_held_if_its_listener_holds() {
     peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
         .unwrap();
     let threads = std::slice::from_ref(&stage.thread);
-    let connection = adopt(socket.into(), &listener, threads).unwrap();
+    let connection = listener.adopt(socket.into(), threads).unwrap();
     assert!(connection.is_paused());
     assert_eq!(connection.bytes_read(), 0);
     connection.resume();
@@ -77,7 +75,7 @@ fn connections_of_a_shared_socket_come_to_one_of_those_who_listen() {
     let (socket, address) = bound();
     for stage in [&one, &two] {
         let listener = deaf(stage);
-        listener.configure(0, 0, false);
+        listener.options.configure(0, 0, false);
         listener
             .listen(socket.try_clone().unwrap(), 32, &stage.thread)
             .unwrap();
@@ -110,7 +108,7 @@ fn a_request_that_is_there_already_comes_up_with_its_accept() {
     peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
         .unwrap();
     let listener = deaf(&stage);
-    listener.configure(0, 0, false);
+    listener.options.configure(0, 0, false);
     listener.listen(socket, 16, &stage.thread).unwrap();
     // One signal for both.
     stage.signals.recv_timeout(PATIENCE).unwrap();

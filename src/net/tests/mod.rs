@@ -17,15 +17,19 @@ use bytes::Bytes;
 use http_native_proto::{Config, OutFraming, Role};
 use socket2::{Domain, Socket, Type};
 
-use super::batch::{Batch, ReadBuffer, read_buffer};
-use super::connection::{Connection, WINDOW};
+use super::batch::{ReadBuffer, read_buffer};
+use super::connection::{Batch, Connection, Event, EventQueue, Wake};
 use super::dial::{Dial, Target};
-use super::event::{Event, EventQueue, Syscall, Wake};
-use super::io_thread::{Ids, IoThread, adopt};
-use super::lending::{Received, Transport};
-use super::listener::{Accepted, Listener};
-use super::mailbox::Command;
+use super::event::Syscall;
+use super::ids::Ids;
+use super::io_thread::IoThread;
+use super::lending::Received;
+use super::limits::WINDOW;
+use super::listener::Listener;
 use super::message::{Block, Body, Head, Message};
+use super::options::{Accepted, ServerOptions};
+use super::shared::Command;
+use super::transport::Transport;
 
 /// Longer than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,7 +50,7 @@ impl Stage {
         let wake = Arc::new(Wake::new(Box::new(move || {
             let _ = signal.try_send(());
         })));
-        let queue = Arc::new(EventQueue::new(wake));
+        let queue = Arc::new(EventQueue::new(0, wake));
         let ids = Arc::<Ids>::default();
         let thread = IoThread::start(0, Arc::clone(&queue), Arc::clone(&ids)).unwrap();
         Self {
@@ -65,8 +69,11 @@ impl Stage {
             keep_alive: None,
         };
         let threads = vec![Arc::clone(&self.thread.shared)];
-        let listener = Arc::new(Listener::new(0, Config::default(), accepted, threads));
-        listener.configure(0, idle, false);
+        let listener = Arc::new(Listener::new(
+            ServerOptions::new(0, Config::default(), accepted),
+            threads,
+        ));
+        listener.options.configure(0, idle, false);
         listener.listen(socket, 16, &self.thread).unwrap();
         (address, listener)
     }

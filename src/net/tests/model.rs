@@ -23,12 +23,12 @@ use http_native_proto::{Config, Role};
 use shuttle::scheduler::RandomScheduler;
 use socket2::Socket;
 
-use super::super::connection::Connection;
-use super::super::event::{EventQueue, Wake};
-use super::super::io_thread::{Ids, IoThread, Shared};
-use super::super::lending::Transport;
-use super::super::mailbox::Command;
+use super::super::connection::{Connection, EventQueue, Wake};
+use super::super::ids::Ids;
+use super::super::io_thread::IoThread;
 use super::super::reactor;
+use super::super::shared::{Command, Shared};
+use super::super::transport::Transport;
 use peer::{Peer, Plan};
 use script::Script;
 
@@ -168,8 +168,7 @@ impl Connection {
             state.eof,
             state.proto.outstanding(),
             state.bytes_read,
-            self.thread()
-                .map_or(0, |thread| thread.queue.lock().events.len()),
+            self.queue().map_or(0, |queue| queue.lock().events.len()),
         )
     }
 }
@@ -182,7 +181,7 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     let wake = Arc::new(Wake::new(Box::new(move || {
         signal.signaled.store(true, Ordering::SeqCst);
     })));
-    let queue = Arc::new(EventQueue::new(wake));
+    let queue = Arc::new(EventQueue::new(0, wake));
     let shared = Arc::new(Shared::new(Arc::clone(&queue), Arc::<Ids>::default()));
     let runtime = IoThread::runtime(&shared).unwrap();
     let (ours, theirs) = pair(&mut random).unwrap();
@@ -192,8 +191,8 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     };
     let transport = Transport::Socket(Arc::clone(socket.get_ref()));
     let (role, config) = (Role::Server, Config::default());
-    let thread = Some(Arc::clone(&shared));
-    let connection = Arc::new(Connection::new(0, role, config, thread, None, transport));
+    let queue = Some(Arc::clone(&queue));
+    let connection = Arc::new(Connection::new(0, role, config, queue, None, transport));
     runtime.spawn(Arc::clone(&shared).work());
     shared.mailbox.deliver([Command::Drive {
         connection: Arc::clone(&connection),

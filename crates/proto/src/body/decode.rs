@@ -9,9 +9,8 @@
 //!
 //! Sizes are 64 bits wide. Extensions are checked and forgotten; they may take 16 KiB per chunk.
 
-use crate::config::Leniency;
-use crate::error::ErrorKind;
-use crate::head::machine::{Fail, Rules, fail};
+use crate::config::{Leniency, Rules};
+use crate::error::{ErrorKind, Fail, fail};
 use crate::token::{is_token, is_value};
 
 /// Bytes of extension names and values a chunk may have.

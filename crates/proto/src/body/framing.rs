@@ -1,8 +1,7 @@
 //! How the end of an incoming body is known, and whether another message may follow: decided
 //! here, once.
 
-use crate::config::Leniency;
-use crate::connection::Role;
+use crate::config::{Leniency, Role};
 use crate::event::BodyFraming;
 use crate::head::facts::{
     CHUNKED, CLOSE, CONNECTION_UPGRADE, CONTENT_LENGTH, Facts, KEEP_ALIVE, TRANSFER_ENCODING,

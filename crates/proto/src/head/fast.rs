@@ -9,10 +9,10 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, Status};
 
+use crate::config::Rules;
 use crate::head::facts::{
     CHUNKED, CONTENT_LENGTH, EXPECT, Facts, HOST, TRANSFER_ENCODING, UPGRADE,
 };
-use crate::head::machine::Rules;
 use crate::method::Method;
 use crate::token::{self, Matcher, is_target, trim_end};
 

@@ -1,10 +1,9 @@
 //! The reference machine's fields (RFC 9112 §5): of a head or of the trailers.
 
-use crate::config::Leniency;
-use crate::connection::Role;
-use crate::error::ErrorKind;
+use crate::config::{Leniency, Role, Rules};
+use crate::error::{ErrorKind, Fail, fail};
 use crate::head::facts::{CHUNKED, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
-use crate::head::machine::{Fail, Known, Machine, Rules, State, fail};
+use crate::head::machine::{Known, Machine, State};
 use crate::token::{self, Matcher, is_space, is_token, is_value, trim_end};
 
 impl Machine {

@@ -13,39 +13,11 @@
 //! It stores what it gives (target or reason, then the fields in packed form) and nothing else, so
 //! white space between fields costs no memory, and never looks at a byte twice.
 
-use crate::config::{Config, Leniency, Surplus};
-use crate::connection::Role;
-use crate::error::ErrorKind;
+use crate::config::{Config, Rules, Surplus};
+use crate::error::{ErrorKind, Fail, fail};
 use crate::head::facts::{Facts, TRAILING};
 use crate::headers::Fields;
 use crate::token::{Matcher, trim_end};
-
-/// What a machine goes by.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
-    pub(crate) role: Role,
-    pub(crate) config: Config,
-}
-
-impl Rules {
-    #[inline]
-    pub(crate) fn lenient(&self, leniency: Leniency) -> bool {
-        self.config.leniency.contains(leniency)
-    }
-}
-
-/// Where and why it ended badly: the offset is into the input of the call.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fail {
-    pub(crate) kind: ErrorKind,
-    pub(crate) at: usize,
-}
-
-/// Shorthand for an error.
-#[inline]
-pub(crate) fn fail<T>(kind: ErrorKind, at: usize) -> Result<T, Fail> {
-    Err(Fail { kind, at })
-}
 
 /// Where in the head the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,25 +158,6 @@ impl Machine {
     /// Was the head or were the trailers read to their end?
     pub(crate) fn is_done(&self) -> bool {
         self.state == State::Done
-    }
-
-    /// Takes bytes up to the end of the head. Gives how many they were, or `None` if the head goes
-    /// on behind the input, which then was taken whole.
-    pub(crate) fn feed(&mut self, input: &[u8], rules: &Rules) -> Result<Option<usize>, Fail> {
-        let mut at = 0;
-        while self.state != State::Done {
-            if at == input.len() {
-                // Limits hold for what has come, not only for what has ended.
-                self.count(rules, at)?;
-                return Ok(None);
-            }
-            at = if (self.state as u8) < State::FieldFirst09 as u8 {
-                self.start_line(input, at, rules)?
-            } else {
-                self.fields_byte(input, at, rules)?
-            };
-        }
-        Ok(Some(at))
     }
 
     /// The target of a request, the reason of a response.

@@ -9,6 +9,7 @@
 
 pub(crate) mod facts;
 pub(crate) mod fast;
+mod feed;
 mod fields;
 pub(crate) mod machine;
 mod start_line;

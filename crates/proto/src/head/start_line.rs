@@ -2,10 +2,9 @@
 
 use memchr::memchr2;
 
-use crate::config::Leniency;
-use crate::connection::Role;
-use crate::error::ErrorKind;
-use crate::head::machine::{Fail, Machine, Protocol, Rules, State, fail};
+use crate::config::{Leniency, Role, Rules};
+use crate::error::{ErrorKind, Fail, fail};
+use crate::head::machine::{Machine, Protocol, State};
 use crate::method::{METHODS, Method};
 use crate::token::{is_authority, is_target};
 

@@ -8,13 +8,11 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http_native_proto::OutFraming;
 
-use super::super::super::batch::{Batch, ReadBuffer, read_buffer};
-use super::super::super::connection::Connection;
-use super::super::super::event::Event;
-use super::super::super::io_thread::Shared;
+use super::super::super::batch::{ReadBuffer, read_buffer};
+use super::super::super::connection::{Batch, Connection, Event};
 use super::super::super::lending::Received;
-use super::super::super::mailbox::Command;
 use super::super::super::message::{Block, Body, Head, Message};
+use super::super::super::shared::{Command, Shared};
 use super::peer::{Peer, Plan};
 use super::{Progress, QUIET, Random, step};
 

@@ -1,0 +1,77 @@
+//! How JavaScript ends a connection: behind its output, at once, or with a reset.
+
+use http_native_proto as proto;
+
+use super::connection::{Connection, Event};
+use super::socket::{has_unread, send_fin};
+use super::state::{Ending, Fin};
+
+impl Connection {
+    /// Ends our side when all output is written. With `tells` FIN follows, behind what was read before it went out.
+    pub(crate) fn shutdown(&self, tells: bool) {
+        let mut state = self.lock();
+        if state.is_over() {
+            // CLOSED tells.
+            return;
+        }
+        if tells && state.fin == Fin::Sent {
+            self.tell_fin();
+        } else {
+            state.tells_fin |= tells;
+        }
+        if state.fin == Fin::None {
+            state.fin = Fin::Wanted;
+        }
+    }
+
+    pub(super) fn tell_fin(&self) {
+        if let Some(queue) = self.queue() {
+            queue.push(Event::Fin { id: self.id });
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.end(Ending::AfterOutput);
+    }
+
+    /// Ends the connection at once. What counts as taken still reaches the peer: see `linger`.
+    ///
+    /// The peer learns of it in this call, as where sockets close in the call: it may be about to use the connection
+    /// again, or to hear of something else first. Not so where something is on its way out, or waits to be read and
+    /// would not be: the peer then learns of that when the socket closes, by RST. With `unheard` JavaScript has been given
+    /// more of what was read, and will not look at it: where sockets are read in the loop, the kernel still has that.
+    pub(crate) fn destroy(&self, unheard: bool) {
+        if unheard && self.role == proto::Role::Server && self.lock().is_refused() {
+            self.end(Ending::Reset);
+            return;
+        }
+        if self.has_output() {
+            // Where sockets are written in the call, the kernel has what was said before.
+            self.flush_from_js();
+            self.take(0, false);
+        }
+        let quiet = {
+            let state = self.lock();
+            let quiet = state.is_written() && state.fin != Fin::Sent;
+            if quiet { state.socket() } else { None }
+        };
+        if let Some(socket) = quiet
+            && !has_unread(&socket)
+        {
+            send_fin(&socket);
+        }
+        self.end(Ending::Now);
+    }
+
+    pub(crate) fn reset(&self) {
+        if self.has_output() {
+            // As for `destroy`: what was written in the call has left before the RST.
+            self.flush_from_js();
+        }
+        self.end(Ending::Reset);
+    }
+
+    fn end(&self, ending: Ending) {
+        self.lock().end(ending);
+    }
+}

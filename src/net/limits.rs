@@ -1,0 +1,22 @@
+//! How much of each thing there may be, a connection and in all.
+
+/// Bytes of events, bodies and heads included, that may wait for the JS thread, a connection; reading and parsing stop
+/// above. Eight reads: with four, the two threads of an upload mostly wait for each other.
+// Small in tests, where it must fill.
+pub(crate) const WINDOW: usize = if cfg!(test) { 512 } else { 512 * 1024 };
+
+/// Events that one call of [`Connection::receive`] gives at most, or a few more.
+pub(crate) const EVENTS_A_CALL: usize = 512;
+
+/// Bytes of events that may wait for the JS thread in all, besides one read of each I/O thread. No connection is read
+/// from while there are more.
+pub(crate) const WINDOW_IN_ALL: usize = 8 * 1024 * 1024;
+
+/// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
+/// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.
+// Small in tests, where it must be reached.
+pub(crate) const READ_AHEAD: u32 = if cfg!(test) { 4 } else { 1024 };
+
+/// What a connection may hold beyond the kernel's buffer and yet count as taken, bytes: a writer goes on at once instead
+/// of waiting for the I/O thread. The kernel's send buffer, which core fills directly, grows to megabytes.
+pub(crate) const TAKEN_MAX: usize = 256 * 1024;

@@ -1,0 +1,166 @@
+//! The one way up: everything that happened on an I/O thread, in order, until JavaScript takes it.
+//!
+//! `C` is the connection: what an ACCEPT brings and what waits for room, of which nothing is known here.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::batch::Batch;
+use super::event::Event;
+use super::limits::{WINDOW, WINDOW_IN_ALL};
+
+/// The wake of the JS thread of one environment, and what waits for it in all queues.
+pub(crate) struct Wake<C> {
+    /// A wake is on its way to the JS thread.
+    signaled: AtomicBool,
+    signal: Box<dyn Fn() + Send + Sync>,
+    /// What the events in all queues weigh.
+    weight: AtomicUsize,
+    /// Connections that are not read from because too much waits in all.
+    starved: Mutex<Vec<Arc<C>>>,
+}
+
+impl<C> Wake<C> {
+    /// `signal` wakes the JS thread; it must not block.
+    pub(crate) fn new(signal: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self {
+            signaled: AtomicBool::new(false),
+            signal,
+            weight: AtomicUsize::new(0),
+            starved: Mutex::default(),
+        }
+    }
+
+    /// Wakes the JS thread if no wake is on its way.
+    pub(crate) fn give(&self) {
+        if !self.signaled.swap(true, Ordering::SeqCst) {
+            (self.signal)();
+        }
+    }
+
+    /// The JS thread is awake and looks: what comes from now on needs another wake.
+    pub(crate) fn taken(&self) {
+        self.signaled.store(false, Ordering::SeqCst);
+        #[cfg(test)]
+        super::tests::model::step();
+    }
+
+    pub(super) fn add(&self, weight: usize) {
+        self.weight.fetch_add(weight, Ordering::SeqCst);
+    }
+
+    pub(super) fn subtract(&self, weight: usize) {
+        self.weight.fetch_sub(weight, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.weight.load(Ordering::SeqCst) >= WINDOW_IN_ALL
+    }
+
+    fn starved(&self) -> MutexGuard<'_, Vec<Arc<C>>> {
+        self.starved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection waits for room. False: there is some.
+    pub(super) fn wait_for_room(&self, connection: &Arc<C>) -> bool {
+        let mut starved = self.starved();
+        // Asked under the lock: the JS thread makes room first and then looks here.
+        let full = self.is_full();
+        if full {
+            starved.push(Arc::clone(connection));
+        }
+        full
+    }
+
+    /// Those who may go on, for there is room.
+    pub(crate) fn relieved(&self) -> Vec<Arc<C>> {
+        if self.is_full() {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.starved())
+    }
+}
+
+/// What happened on one I/O thread, or on the sockets that it lends, until the JS thread takes it.
+pub(crate) struct EventQueue<C> {
+    /// The I/O thread's place among those of its environment.
+    pub(crate) thread: usize,
+    batch: Mutex<Batch<C>>,
+    /// How often the I/O thread has looked at what waits and left it there.
+    passes: AtomicUsize,
+    pub(crate) wake: Arc<Wake<C>>,
+}
+
+/// How often it may: a thread that never parks, since peers keep it busy with what makes no events, must not keep the
+/// events of others.
+const PASSES: usize = 64;
+
+/// Events after which the JS thread is woken though the I/O thread is still busy.
+const EAGER: usize = 64;
+
+/// Bytes of bodies after which it is: half of what one connection may have waiting, so that reading goes on while
+/// JavaScript takes them.
+const EAGER_BYTES: usize = WINDOW / 2;
+
+impl<C> EventQueue<C> {
+    pub(crate) fn new(thread: usize, wake: Arc<Wake<C>>) -> Self {
+        Self {
+            thread,
+            batch: Mutex::default(),
+            passes: AtomicUsize::new(0),
+            wake,
+        }
+    }
+
+    /// The batch being filled. Keep the guard short: the JS thread waits for it.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Batch<C>> {
+        // A panic while appending leaves at worst one event incomplete in a Vec: still valid.
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends one event.
+    pub(crate) fn push(&self, event: Event<C>) {
+        self.lock().events.push(event);
+    }
+
+    /// Is there nothing to take?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().events.is_empty()
+    }
+
+    /// Wakes the JS thread if there is something to take and no wake is on its way.
+    pub(crate) fn publish(&self) {
+        if !self.is_empty() {
+            #[cfg(test)]
+            super::tests::model::step();
+            self.wake.give();
+        }
+    }
+
+    /// `publish`, once many events or bytes wait, or a few for long: the I/O thread is too busy to park.
+    pub(crate) fn publish_if_many(&self) {
+        let (count, weight) = {
+            let batch = self.lock();
+            (batch.events.len(), batch.weight())
+        };
+        if count == 0 {
+            return;
+        }
+        let passes = self.passes.fetch_add(1, Ordering::Relaxed);
+        if count >= EAGER || weight >= EAGER_BYTES || passes >= PASSES {
+            self.passes.store(0, Ordering::Relaxed);
+            self.wake.give();
+        }
+    }
+
+    /// The environment is gone: lets go of all connections.
+    pub(crate) fn clear(&self) {
+        *self.lock() = Batch::default();
+        self.wake.starved().clear();
+    }
+
+    /// Takes everything, leaving the emptied `batch` in its place. JS thread only.
+    pub(crate) fn take(&self, batch: &mut Batch<C>) {
+        std::mem::swap(&mut *self.lock(), batch);
+    }
+}

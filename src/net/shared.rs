@@ -1,0 +1,99 @@
+//! What an I/O thread shares with the JS thread, and the commands that it takes from there.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use socket2::Socket;
+
+use super::connection::{Connection, Event, EventQueue};
+use super::dial::Dial;
+use super::event::Syscall;
+use super::ids::Ids;
+use super::mailbox::Mailbox;
+use super::options::ServerOptions;
+use super::reactor::Registered;
+
+/// What the JS thread may ask an I/O thread to do.
+pub(crate) enum Command {
+    /// A socket accepted by another I/O thread of this environment.
+    Adopt {
+        socket: Socket,
+        server: Arc<ServerOptions>,
+    },
+    /// The connection's state was changed by the JS thread: act on it.
+    Attend(Arc<Connection>),
+    Dial {
+        connection: Arc<Connection>,
+        dial: Arc<Dial>,
+    },
+    /// A connection whose socket is on this thread's reactor already.
+    Drive {
+        connection: Arc<Connection>,
+        socket: Registered,
+    },
+    /// Report connections of the server whose head or message took longer than this; zero: no limit.
+    Expire {
+        server: u32,
+        headers: Duration,
+        request: Duration,
+    },
+    /// End the thread.
+    Stop,
+}
+
+/// What an I/O thread shares with the JS thread.
+pub(crate) struct Shared {
+    pub(crate) mailbox: Mailbox<Command>,
+    pub(crate) queue: Arc<EventQueue>,
+    pub(super) ids: Arc<Ids>,
+    connections: Mutex<HashMap<u32, Arc<Connection>>>,
+    pub(super) stopped: AtomicBool,
+    /// Wakes the thread when it is to end.
+    pub(super) root: Mutex<Option<Waker>>,
+    /// Bytes of connections that are over which count as taken and are still to be written.
+    pub(super) lingering: AtomicUsize,
+}
+
+impl Shared {
+    pub(super) fn new(queue: Arc<EventQueue>, ids: Arc<Ids>) -> Self {
+        Self {
+            mailbox: Mailbox::default(),
+            queue,
+            ids,
+            connections: Mutex::default(),
+            stopped: AtomicBool::new(false),
+            root: Mutex::default(),
+            lingering: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn connections(&self) -> MutexGuard<'_, HashMap<u32, Arc<Connection>>> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connections of a server.
+    pub(crate) fn accepted_by(&self, server: u32) -> Vec<Arc<Connection>> {
+        let connections = self.connections();
+        let own = |connection: &&Arc<Connection>| {
+            let accepted_by = connection.server.as_ref();
+            accepted_by.is_some_and(|own| own.id == server)
+        };
+        connections.values().filter(own).cloned().collect()
+    }
+
+    /// Bytes of connections that are over which count as taken and are still to be written.
+    pub(crate) fn lingering(&self) -> usize {
+        self.lingering.load(Ordering::SeqCst)
+    }
+
+    /// The connection has ended: its last event.
+    pub(super) fn closed(&self, id: u32, errno: i32, syscall: Syscall) {
+        self.connections().remove(&id);
+        self.queue.push(Event::Closed { id, errno, syscall });
+    }
+}

@@ -1,0 +1,41 @@
+//! The socket of a connection, and which of its two threads watches it.
+
+use std::sync::Arc;
+
+use socket2::{SockAddr, Socket};
+
+use super::dial::Dial;
+
+/// The socket. The I/O thread's reactor watches it, or, while it is lent, the JS thread's event loop.
+#[derive(Clone)]
+pub(crate) enum Transport {
+    /// Driver two, or a closed connection.
+    None,
+    /// The I/O thread has not taken it over yet.
+    Dialled(Arc<Dial>),
+    /// The dial failed. JavaScript, which has not heard of that yet, may still ask for our end.
+    Refused(Box<SockAddr>),
+    Socket(Arc<Socket>),
+}
+
+impl Transport {
+    pub(crate) fn socket(&self) -> Option<&Arc<Socket>> {
+        match self {
+            Self::None | Self::Dialled(_) | Self::Refused(_) => None,
+            Self::Socket(socket) => Some(socket),
+        }
+    }
+}
+
+/// At low load, a request that wakes the I/O thread only for that one to wake the JS thread arrives one wake
+/// (20 to 30 µs on a sleeping machine) later than core would see it. So the one connection that is busy while
+/// nothing else is may be lent: the JS thread's event loop watches its socket, reads and writes by itself, with
+/// the same state and the same code. Only the JS thread asks for a loan and ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lending {
+    None,
+    Asked,
+    Lent,
+    /// To be put back on the reactor.
+    Returned,
+}

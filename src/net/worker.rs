@@ -1,0 +1,155 @@
+//! The work of an I/O thread: it carries out commands, and makes the connections whose sockets it is given.
+
+use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::task::Poll;
+use std::time::Instant;
+
+use http_native_proto::Role;
+use socket2::Socket;
+
+use super::connection::{Connection, Event};
+use super::dial::Dial;
+use super::driver::Driver;
+use super::event::Syscall;
+use super::options::ServerOptions;
+use super::reactor::{self, Registered};
+use super::shared::{Command, Shared};
+use super::socket::errno;
+use super::transport::Transport;
+
+impl Shared {
+    /// Takes commands as they come, until the thread is stopped.
+    pub(super) async fn work(self: Arc<Self>) {
+        let mut commands = Vec::new();
+        poll_fn(move |cx| {
+            loop {
+                self.mailbox.take(cx, &mut commands);
+                if commands.is_empty() {
+                    return Poll::<()>::Pending;
+                }
+                for command in commands.drain(..) {
+                    // A bug costs the connection it is about, not the commands for the others.
+                    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.execute(command)));
+                }
+            }
+        })
+        .await;
+    }
+
+    fn execute(self: &Arc<Self>, command: Command) {
+        match command {
+            Command::Adopt { socket, server } => adopt(socket, &server, self),
+            Command::Attend(connection) => connection.attend(),
+            Command::Dial { connection, dial } => self.dial(connection, &dial),
+            Command::Drive { connection, socket } => self.drive(connection, socket),
+            Command::Expire {
+                server,
+                headers,
+                request,
+            } => {
+                let now = Instant::now();
+                for connection in self.accepted_by(server) {
+                    connection.expire(now, headers, request, &self.queue);
+                }
+            }
+            Command::Stop => {
+                self.stopped.store(true, Ordering::SeqCst);
+                let root = self
+                    .root
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take();
+                if let Some(root) = root {
+                    root.wake();
+                }
+            }
+        }
+    }
+
+    fn dial(self: &Arc<Self>, connection: Arc<Connection>, dial: &Dial) {
+        dial.take(
+            |begun| match begun.map(Arc::new).and_then(reactor::register) {
+                Ok(socket) => {
+                    connection.opened(Arc::clone(socket.get_ref()));
+                    self.drive(connection, socket);
+                }
+                Err(error) => {
+                    connection.failed();
+                    let syscall = if dial.fails_at_once(&error) {
+                        Syscall::ConnectAtOnce
+                    } else {
+                        Syscall::Connect
+                    };
+                    self.closed(connection.id, errno(&error), syscall);
+                }
+            },
+        );
+    }
+
+    fn drive(self: &Arc<Self>, connection: Arc<Connection>, socket: Registered) {
+        self.connections()
+            .insert(connection.id, Arc::clone(&connection));
+        let shared = Arc::clone(self);
+        let id = connection.id;
+        let bug = Arc::clone(&connection);
+        let driver = Driver::new(connection, Arc::clone(self), socket);
+        tokio::spawn(guarded(driver, move || {
+            // A bug of ours costs this connection, never the process. EIO is what JavaScript sees.
+            bug.failed();
+            shared.closed(id, -5, Syscall::Read);
+        }));
+    }
+}
+
+/// Makes an accepted socket a connection of this I/O thread.
+pub(super) fn adopt(socket: Socket, server: &Arc<ServerOptions>, shared: &Arc<Shared>) {
+    // A socket that cannot be registered is dropped, which closes it: the peer sees a reset.
+    if server.prepare(&socket).is_err() {
+        return;
+    }
+    let Ok(socket) = reactor::register(Arc::new(socket)) else {
+        return;
+    };
+    serve(socket, server, shared);
+}
+
+/// A new connection on an accepted socket.
+fn serve(socket: Registered, server: &Arc<ServerOptions>, shared: &Arc<Shared>) {
+    let connection = accepted(&socket, server, shared);
+    shared.queue.push(Event::Accept {
+        connection: Arc::clone(&connection),
+        listener: server.id,
+    });
+    shared.drive(connection, socket);
+}
+
+pub(super) fn accepted(
+    socket: &Registered,
+    server: &Arc<ServerOptions>,
+    shared: &Arc<Shared>,
+) -> Arc<Connection> {
+    Arc::new(Connection::new(
+        shared.ids.take(),
+        Role::Server,
+        server.config,
+        Some(Arc::clone(&shared.queue)),
+        Some(Arc::clone(server)),
+        Transport::Socket(Arc::clone(socket.get_ref())),
+    ))
+}
+
+/// Runs a future to its end or its first panic, after which `bug` is called.
+pub(super) async fn guarded(future: impl Future<Output = ()>, bug: impl FnOnce()) {
+    let mut future = pin!(future);
+    let ended = poll_fn(|cx| {
+        let poll = std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        poll.map_or(Poll::Ready(false), |poll| poll.map(|()| true))
+    });
+    if !ended.await {
+        bug();
+    }
+}
