@@ -12,167 +12,15 @@
  * and `socket.detached(isKnown)` when the connection has left HTTP.
  */
 
-const { AsyncResource } = require('node:async_hooks')
 const net = require('node:net')
-const { constants } = require('node:os')
 const { Readable } = require('node:stream')
-const { Buffer, process, queueMicrotask } = require('../host')
-const { native, atClosePhase } = require('../binding')
-const { Connection } = require('./connection')
+const { Buffer } = require('../host')
 const { codes, coded, systemError } = require('../core/errors')
+const { Handle, keepProcess } = require('./handle')
 const { isReplaced, resetThrough, setTimeoutThrough } = require('./replaced-methods')
+const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-writes')
 const { validateFunction, timerDuration } = require('../core/validators')
-const versions = require('../core/versions')
 const { kConnection, kWaiting } = require('../core/symbols')
-
-const ECANCELED = -constants.errno.ECANCELED
-const WRITE = 2
-
-/**
- * What net.Socket's prototype expects below it.
- * @param {import('./connection').Connection} connection
- */
-function Handle (connection) {
-  this.connection = connection
-  this.fd = -1
-  this.reading = false
-  this.writeQueueSize = 0
-  this.onread = undefined
-  this.isReset = false
-  this.isReferenced = true
-}
-
-/** In HTTP mode the messages decide about reading; see kReceive in incoming.js. */
-Handle.prototype.readStart = function readStart () {
-  const { connection } = this
-  if (connection.detached) keepProcess(connection, this, true)
-  if (connection.detached || connection.tapped) connection.resume()
-  return 0
-}
-
-Handle.prototype.readStop = function readStop () {
-  const { connection } = this
-  if (connection.detached || connection.tapped) connection.pause()
-  return 0
-}
-
-Handle.prototype.shutdown = function shutdown (request) {
-  const { connection } = this
-  keepProcess(connection, this, true)
-  // In the middle of a message: core's loop goes on reading what is there before it ends our side.
-  // Not so behind 'upgrade', where the body is the stream's to wait for.
-  const readsOn = connection.id !== -1 && connection.isReceiving() && !connection.switching
-  connection.shutdown(readsOn)
-  const done = () => {
-    if (isResting(connection.socket)) keepProcess(connection, this, false)
-    request.oncomplete(0)
-  }
-  if (readsOn) {
-    const { socket } = connection
-    socket[kWaiting] ??= []
-    socket[kWaiting].push({ at: Infinity, callback: done, resource: new AsyncResource('SHUTDOWNWRAP') })
-  } else if (connection.id === -1 || isTaken(connection)) {
-    // As late as libuv tells: what ticks there are go first, but no other packet does.
-    process.nextTick(queueMicrotask, done)
-  } else {
-    wait(connection, done)
-  }
-  return 0
-}
-
-/**
- * What was said before still leaves, as far as the kernel takes it: `write(answer)` followed by `destroy()` is a common
- * way to refuse.
- */
-Handle.prototype.close = function close (callback) {
-  const { connection } = this
-  const tell = () => {
-    tellTaken(connection.socket, takenBy(connection))
-    // libuv cancels what its handle has, of which older releases do not tell.
-    failWaiting(connection.socket, versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null)
-    connection.failWrites()
-    callback?.()
-    connection.afterClose?.()
-  }
-  const closed = () => connection.runForSocket(tell)
-  process.nextTick(failBuffered, connection)
-  if (connection.id === -1 && !connection.isConnecting()) {
-    atClosePhase(closed)
-    return
-  }
-  connection.discard()
-  if (this.isReset) connection.reset()
-  else connection.destroy()
-  // What the native side has to say is of no interest any more.
-  atClosePhase(closed)
-}
-
-function failBuffered (connection) {
-  connection.failBufferedWrites()
-}
-
-Handle.prototype.reset = function reset (callback) {
-  this.isReset = true
-  this.close(callback)
-  return 0
-}
-
-Handle.prototype.ref = function ref () {
-  this.isReferenced = true
-  if (this.connection.id !== -1) native.ref(this.connection.id)
-}
-
-Handle.prototype.unref = function unref () {
-  this.isReferenced = false
-  if (this.connection.id !== -1) native.unref(this.connection.id)
-}
-
-Handle.prototype.hasRef = function hasRef () {
-  return this.isReferenced
-}
-
-function fillAddress (connection, peer, out) {
-  const found = connection.id !== -1 ? native.address(connection.id, peer) : peer ? undefined : connection.triedFrom
-  if (!found) return -1
-  out.address = found.address
-  out.family = found.family
-  out.port = found.port
-  return 0
-}
-
-Handle.prototype.getpeername = function getpeername (out) {
-  return fillAddress(this.connection, true, out)
-}
-
-Handle.prototype.getsockname = function getsockname (out) {
-  return fillAddress(this.connection, false, out)
-}
-
-Handle.prototype.setNoDelay = function setNoDelay (on) {
-  return this.connection.id === -1 ? 0 : native.setNoDelay(this.connection.id, Boolean(on))
-}
-
-/** @param {number} delay seconds, as net passes them */
-Handle.prototype.setKeepAlive = function setKeepAlive (on, delay) {
-  return this.connection.id === -1 ? 0 : native.setKeepAlive(this.connection.id, Boolean(on), delay * 1000)
-}
-
-Object.defineProperties(Handle.prototype, {
-  bytesRead: {
-    get () { return this.connection.id === -1 ? this.connection.bytesRead : native.bytesRead(this.connection.id) },
-    configurable: true
-  },
-  bytesWritten: {
-    // What waits counts, too: net.Socket has handed it over.
-    get () {
-      const { connection } = this
-      const { id, bytesWritten } = connection
-      if (connection.isConnecting()) return connection.heldSize
-      return id === -1 ? bytesWritten : native.bytesWritten(id)
-    },
-    configurable: true
-  }
-})
 
 /**
  * @param {import('./connection').Connection} connection
@@ -270,53 +118,6 @@ function findGetter (prototype, name) {
 }
 
 addsPending('writableLength')
-
-/** As with libuv: when the peer of a raw stream has ended, only what is on its way out keeps the process alive. */
-function keepProcess ({ id }, handle, keep) {
-  if (id === -1 || !handle?.isReferenced) return
-  if (keep) native.ref(id)
-  else native.unref(id)
-}
-
-/** Does a raw stream wait for nothing: has its peer ended, or is it not being read? */
-function isResting (socket) {
-  return socket[kConnection].detached && (socket._readableState.ended || socket._handle?.reading === false)
-}
-
-/** Does all that was said count as taken? Asked of the connection itself: what its message still has to say is another matter. */
-function isTaken (connection) {
-  return Connection.prototype.takes.call(connection) === 0
-}
-
-/** Calls back when all that was said is taken: in the async context of now, as core's write requests do. */
-function wait (connection, callback) {
-  const { socket } = connection
-  socket[kWaiting] ??= []
-  socket[kWaiting].push({ at: Connection.prototype.takes.call(connection), callback, resource: new AsyncResource('WRITEWRAP') })
-}
-
-/** Bytes that count as taken; the end of our side is behind all of them. */
-function takenBy (connection) {
-  return Math.min(connection.taken(), Number.MAX_SAFE_INTEGER)
-}
-
-/** Tells those whose bytes are taken. */
-function tellTaken (socket, taken) {
-  const waiting = socket[kWaiting]
-  if (waiting === null) return
-  const first = waiting.findIndex(({ at }) => at > taken)
-  socket[kWaiting] = first === -1 ? null : waiting.slice(first)
-  const due = first === -1 ? waiting : waiting.slice(0, first)
-  for (const { callback, resource } of due) resource.runInAsyncScope(callback, undefined, null)
-}
-
-/** Tells the others what became of their bytes. */
-function failWaiting (socket, error) {
-  const waiting = socket[kWaiting]
-  if (waiting === null) return
-  socket[kWaiting] = null
-  for (const { callback, resource } of waiting) resource.runInAsyncScope(callback, undefined, error)
-}
 
 /** net.Socket's way to its handle, for single chunks and batches. */
 NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, encoding, callback) {

@@ -1,0 +1,175 @@
+'use strict'
+
+/** What stands for a libuv handle below a socket of ours: `socket._handle`. */
+
+const { AsyncResource } = require('node:async_hooks')
+const { constants } = require('node:os')
+const { process, queueMicrotask } = require('../host')
+const { native, atClosePhase } = require('../binding')
+const { systemError } = require('../core/errors')
+const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-writes')
+const versions = require('../core/versions')
+const { kConnection, kWaiting } = require('../core/symbols')
+
+const ECANCELED = -constants.errno.ECANCELED
+const WRITE = 2
+
+/**
+ * What net.Socket's prototype expects below it.
+ * @param {import('./connection').Connection} connection
+ */
+function Handle (connection) {
+  this.connection = connection
+  this.fd = -1
+  this.reading = false
+  this.writeQueueSize = 0
+  this.onread = undefined
+  this.isReset = false
+  this.isReferenced = true
+}
+
+/** In HTTP mode the messages decide about reading; see kReceive in incoming.js. */
+Handle.prototype.readStart = function readStart () {
+  const { connection } = this
+  if (connection.detached) keepProcess(connection, this, true)
+  if (connection.detached || connection.tapped) connection.resume()
+  return 0
+}
+
+Handle.prototype.readStop = function readStop () {
+  const { connection } = this
+  if (connection.detached || connection.tapped) connection.pause()
+  return 0
+}
+
+Handle.prototype.shutdown = function shutdown (request) {
+  const { connection } = this
+  keepProcess(connection, this, true)
+  // In the middle of a message: core's loop goes on reading what is there before it ends our side.
+  // Not so behind 'upgrade', where the body is the stream's to wait for.
+  const readsOn = connection.id !== -1 && connection.isReceiving() && !connection.switching
+  connection.shutdown(readsOn)
+  const done = () => {
+    if (isResting(connection.socket)) keepProcess(connection, this, false)
+    request.oncomplete(0)
+  }
+  if (readsOn) {
+    const { socket } = connection
+    socket[kWaiting] ??= []
+    socket[kWaiting].push({ at: Infinity, callback: done, resource: new AsyncResource('SHUTDOWNWRAP') })
+  } else if (connection.id === -1 || isTaken(connection)) {
+    // As late as libuv tells: what ticks there are go first, but no other packet does.
+    process.nextTick(queueMicrotask, done)
+  } else {
+    wait(connection, done)
+  }
+  return 0
+}
+
+/**
+ * What was said before still leaves, as far as the kernel takes it: `write(answer)` followed by `destroy()` is a common
+ * way to refuse.
+ */
+Handle.prototype.close = function close (callback) {
+  const { connection } = this
+  const tell = () => {
+    tellTaken(connection.socket, takenBy(connection))
+    // libuv cancels what its handle has, of which older releases do not tell.
+    failWaiting(connection.socket, versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null)
+    connection.failWrites()
+    callback?.()
+    connection.afterClose?.()
+  }
+  const closed = () => connection.runForSocket(tell)
+  process.nextTick(failBuffered, connection)
+  if (connection.id === -1 && !connection.isConnecting()) {
+    atClosePhase(closed)
+    return
+  }
+  connection.discard()
+  if (this.isReset) connection.reset()
+  else connection.destroy()
+  // What the native side has to say is of no interest any more.
+  atClosePhase(closed)
+}
+
+function failBuffered (connection) {
+  connection.failBufferedWrites()
+}
+
+Handle.prototype.reset = function reset (callback) {
+  this.isReset = true
+  this.close(callback)
+  return 0
+}
+
+Handle.prototype.ref = function ref () {
+  this.isReferenced = true
+  if (this.connection.id !== -1) native.ref(this.connection.id)
+}
+
+Handle.prototype.unref = function unref () {
+  this.isReferenced = false
+  if (this.connection.id !== -1) native.unref(this.connection.id)
+}
+
+Handle.prototype.hasRef = function hasRef () {
+  return this.isReferenced
+}
+
+function fillAddress (connection, peer, out) {
+  const found = connection.id !== -1 ? native.address(connection.id, peer) : peer ? undefined : connection.triedFrom
+  if (!found) return -1
+  out.address = found.address
+  out.family = found.family
+  out.port = found.port
+  return 0
+}
+
+Handle.prototype.getpeername = function getpeername (out) {
+  return fillAddress(this.connection, true, out)
+}
+
+Handle.prototype.getsockname = function getsockname (out) {
+  return fillAddress(this.connection, false, out)
+}
+
+Handle.prototype.setNoDelay = function setNoDelay (on) {
+  return this.connection.id === -1 ? 0 : native.setNoDelay(this.connection.id, Boolean(on))
+}
+
+/** @param {number} delay seconds, as net passes them */
+Handle.prototype.setKeepAlive = function setKeepAlive (on, delay) {
+  return this.connection.id === -1 ? 0 : native.setKeepAlive(this.connection.id, Boolean(on), delay * 1000)
+}
+
+Object.defineProperties(Handle.prototype, {
+  bytesRead: {
+    get () { return this.connection.id === -1 ? this.connection.bytesRead : native.bytesRead(this.connection.id) },
+    configurable: true
+  },
+  bytesWritten: {
+    // What waits counts, too: net.Socket has handed it over.
+    get () {
+      const { connection } = this
+      const { id, bytesWritten } = connection
+      if (connection.isConnecting()) return connection.heldSize
+      return id === -1 ? bytesWritten : native.bytesWritten(id)
+    },
+    configurable: true
+  }
+})
+
+/** As with libuv: when the peer of a raw stream has ended, only what is on its way out keeps the process alive. */
+function keepProcess ({ id }, handle, keep) {
+  if (id === -1 || !handle?.isReferenced) return
+  if (keep) native.ref(id)
+  else native.unref(id)
+}
+
+/** Does a raw stream wait for nothing: has its peer ended, or is it not being read? */
+function isResting (socket) {
+  return socket[kConnection].detached && (socket._readableState.ended || socket._handle?.reading === false)
+}
+
+module.exports = { Handle, keepProcess }
