@@ -6,10 +6,10 @@
  */
 
 const { clearInterval } = require('./host')
-const core = require('./core')
-const { Agent } = require('./agent')
-const { Server, storeOptions, startSweep, _connectionListener: serve } = require('./server')
-const { kConnections, kIncomingMessage, kParserConfig, kServerResponse, kSweep, kUniqueHeaders } = require('./symbols')
+const core = require('./core/classes')
+const { Agent } = require('./client/agent')
+const { Server, storeOptions, startSweep, _connectionListener: serve } = require('./server/server')
+const { kConnections, kIncomingMessage, kParserConfig, kServerResponse, kSweep, kUniqueHeaders } = require('./core/symbols')
 
 /** Gives a server what ours have. */
 function adopt (server) {

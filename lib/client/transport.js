@@ -16,7 +16,7 @@ const { call, failBuffered, failWaiting } = require('../message/write-callbacks'
 const { PENDING_MAX, failEndCallbacks } = require('../message/outgoing')
 const { kCallbacks, kHeadFlags, kNeedDrain } = require('../core/symbols')
 
-const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE } = sendFlags
+const { HEAD, BODY, BODY_UTF8, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
 /**
  * @param {number} id of the native connection, -1 while there is none yet
@@ -190,8 +190,9 @@ function failHeld ({ socket, firstWrite, lastWrite }, request, first) {
   if (lastWrite !== -1) failEndCallbacks(request, lastWrite === firstWrite ? first : later)
 }
 
-function sizeOf (chunk) {
-  return typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
+function sizeOf (chunk, utf8) {
+  if (typeof chunk !== 'string') return chunk.byteLength
+  return utf8 ? Buffer.byteLength(chunk) : chunk.length
 }
 
 /** Bytes that proto will make of it. */
@@ -199,7 +200,7 @@ function sizeOfMessage (request, flags, head, body) {
   const isChunked = request !== null && request.chunkedEncoding && request._hasBody
   let size = head.length
   if (body !== undefined) {
-    const length = sizeOf(body)
+    const length = sizeOf(body, (flags & BODY_UTF8) !== 0)
     size += length
     if (isChunked) size += length.toString(16).length + 4
   }
@@ -232,7 +233,7 @@ ClientTransport.prototype.send = function send (flags, head, lines, body, length
 ClientTransport.prototype.writeRaw = function writeRaw (chunk, utf8) {
   if (this.attempts !== null) {
     if (!this.corked && !this.flushing) this.corks++
-    return hold(this, [chunk, utf8], sizeOf(chunk))
+    return hold(this, [chunk, utf8], sizeOf(chunk, utf8))
   }
   return Connection.prototype.writeRaw.call(this, chunk, utf8)
 }
@@ -253,7 +254,7 @@ ClientTransport.prototype.pending = function pending () {
 }
 
 ClientTransport.prototype.shownPending = function shownPending () {
-  return this.heldSize !== 0 ? this.heldSize : Connection.prototype.shownPending.call(this)
+  return this.heldSize !== 0 ? this.counted(this.heldSize) : Connection.prototype.shownPending.call(this)
 }
 
 ClientTransport.prototype.takes = function takes () {

@@ -52,6 +52,8 @@ function Connection (id, stream) {
   this.detached = false
   /** The bytes take their way through the socket, where others listen for them (lib/connection/socket.js). */
   this.tapped = false
+  /** Bytes of what was said last that are more than the characters of its strings, or fewer. */
+  this.surplus = 0
   /** Parts of a message were sent in this tick. */
   this.corked = false
   /** How often that was: what was said under one cork is one write to a stream. */
@@ -166,6 +168,15 @@ Connection.prototype.pending = function pending () {
 }
 
 /**
+ * A part that is about to be sent counts as so many characters: a net.Socket's stream has strings as they are, and counts
+ * their length, for as long as they wait.
+ */
+Connection.prototype.countAs = function countAs (characters, bytes) {
+  if (this.surplus !== 0 && this.pending() === 0 && native.waiting(this.id, this.corked) === 0) this.surplus = 0
+  this.surplus += bytes - characters
+}
+
+/**
  * The same, as it is shown. What was left to the I/O thread counts as gone when it is little, as for 'finish', and the
  * kernel has room; not so what waits for the end of its tick, in core as well.
  */
@@ -173,8 +184,13 @@ Connection.prototype.shownPending = function shownPending () {
   if (this.stream !== null) return 0
   if (this.discarded !== 0) return this.discarded
   const pending = this.pending()
-  if (this.id === -1 || this.detached || pending >= PENDING_MAX) return pending
-  return native.waiting(this.id, this.corked)
+  if (this.id === -1 || this.detached || pending >= PENDING_MAX) return this.counted(pending)
+  return this.counted(native.waiting(this.id, this.corked))
+}
+
+/** As many bytes, counted as the stream of a net.Socket counts them. */
+Connection.prototype.counted = function counted (bytes) {
+  return bytes === 0 || this.surplus >= bytes ? bytes : bytes - this.surplus
 }
 
 function drained (connection) {

@@ -80,20 +80,27 @@ function transmit (message, flags, head, body, encoding, size, callback) {
   } else if (head !== '') {
     lines = countLines(head)
   }
+  const isPart = (flags & END) === 0
   if ((flags & BODY) !== 0) {
     if (typeof body === 'string') {
+      const { length: characters } = body
       if (isUtf8(encoding)) {
-        if (size === -1 ? Buffer.byteLength(body) !== body.length : size !== body.length) flags |= BODY_UTF8
+        const bytes = size === -1 ? Buffer.byteLength(body) : size
+        if (bytes !== characters) {
+          flags |= BODY_UTF8
+          if (isPart) connection.countAs(characters, bytes)
+        }
         // Core writes a head that is glued to a string body in the body's encoding.
         if (isHead && message[kUnusual] && (flags & UNTIL_CLOSE) !== CHUNKED) flags |= HEAD_UTF8
       } else if (!isLatin1(encoding)) {
         body = encode(body, encoding)
+        if (isPart) connection.countAs(characters, body.length)
       }
     }
   } else {
     body = undefined
   }
-  if ((flags & END) === 0) return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isCorked)
+  if (isPart) return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isCorked)
 
   if (connection.batch !== null) connection.batch.leave()
   if (message._last) flags |= message[kLastFlags]
@@ -180,7 +187,7 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
     if (isTaken(message, connection)) written(message, callback, isCorked)
     else whenTaken(message, connection, callback)
   }
-  return pending
+  return connection.counted(pending)
 }
 
 /**

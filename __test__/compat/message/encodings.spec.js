@@ -128,3 +128,34 @@ scenario('request headers and paths with latin1 characters', async (run) => {
   await run.exchange({ headers, method: 'POST' }, Buffer.from('body'))
   await run.exchange({ headers, path: '/%C3%A4' })
 })
+
+const LONG = [['utf8', 'é'.repeat(9000)], ['utf8', 'é'.repeat(40000)], ['utf16le', 'a'.repeat(9000)], ['utf16le', 'a'.repeat(40000)],
+  ['hex', 'ab'.repeat(9000)], ['hex', 'ab'.repeat(34000)], ['base64', 'YWJj'.repeat(5000)], ['latin1', 'é'.repeat(15000)]]
+
+for (const [encoding, text] of LONG) {
+  const what = `${text.length} characters of ${encoding}`
+  const write = (run, side, message) => {
+    for (let count = 0; count < 2; count++) run.log(side, 'write', message.write(text, encoding), message.writableLength, message.writableNeedDrain)
+  }
+
+  scenario.server(`what a response says of ${what} that wait`, (run) => answer(run, (req, res) => {
+    write(run, 'server', res)
+    setImmediate(() => res.end())
+  }))
+
+  scenario.client(`what a request says of ${what} that wait`, async (run) => {
+    await run.origin(async (peer) => {
+      await peer.until('0\r\n\r\n')
+      peer.send('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+    })
+    const request = run.request({ method: 'POST' })
+    await new Promise((resolve) => {
+      request.on('socket', (socket) => socket.on('connect', () => {
+        write(run, 'client', request)
+        setImmediate(() => request.end())
+      }))
+      request.on('response', (response) => response.resume().on('end', resolve))
+      request.flushHeaders()
+    })
+  })
+}

@@ -264,16 +264,22 @@ const packets = {
 
 for (const [what, parts] of Object.entries(packets)) {
   scenario.server(`an exception at a request with ${what} loses the rest of the packet, and what comes then is an error`, async (run) => {
-    let first
+    let first, socket
     const server = run.server.createServer((req, res) => {
       run.log('request', req.url)
       first ??= req
       throw new Error('from the handler')
     })
+    server.on('connection', (accepted) => { socket = accepted })
     await run.listenAt(server, { port: 0, host: '127.0.0.1' })
     const peer = run.dial()
+    let sent = 0
+    const isRead = () => socket !== undefined && (socket.destroyed || socket.bytesRead >= sent)
     for (const part of parts) {
       peer.send(part)
+      sent += part.length
+      // Then it has been parsed, too, and what it means is known.
+      while (!isRead()) await run.sleep(2)
       await run.sleep(20)
     }
     run.log('request', 'complete', first.complete, 'destroyed', first.destroyed)
