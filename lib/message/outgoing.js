@@ -346,10 +346,12 @@ OutgoingMessage.prototype._flush = function _flush () {
   if (this[kNative] !== true) return cores.OutgoingMessage._flush.call(this)
   if (!isCarried(this)) return
   const ended = this.finished
+  // What waited may have left with a part that came meanwhile.
+  const hasWaited = this.outputData.length !== 0
   const ret = this._flushOutput()
   const connection = this[kConnection]
   if (ended) {
-    if (connection !== null) finishLater(this, connection, connection.pending())
+    if (hasWaited && connection !== null) finishLater(this, connection, connection.pending())
     this._finish()
   } else if (this[kNeedDrain]) {
     if (!ret) return connection?.notifyDrain()

@@ -8,6 +8,7 @@
 const { sendFlags } = require('../binding')
 const { CRLF, nop, isCarried, sizeOf, transmit } = require('./send')
 const versions = require('../core/versions')
+const { kConnection } = require('../core/symbols')
 
 const { HEAD, BODY, END, HEAD_UTF8, INFORMATIONAL } = sendFlags
 
@@ -68,12 +69,23 @@ function enqueueParts (message, flags, head, body, encoding, size, callback) {
   return message.outputSize
 }
 
-/** Sends a part, or queues it. Takes transmit's arguments. */
+/** Sends a part, behind what waits (core's _writeRaw), or queues it. Takes transmit's arguments. */
 function deliver (message, flags, head, body, encoding, size, callback) {
-  if (message.outputData.length === 0 && isCarried(message)) {
-    return transmit(message, flags, head, body, encoding, size, callback)
+  if (isCarried(message)) {
+    if (message.outputData.length === 0) return transmit(message, flags, head, body, encoding, size, callback)
+    if (isOurs(message)) return transmitBehind(message, message[kConnection], flags, head, body, encoding, size, callback)
   }
   return enqueueParts(message, flags, head, body, encoding, size, callback)
+}
+
+/** What waits leaves under one cork, as by core's _flushOutput; so does the part behind it if it is the last (core's end). */
+function transmitBehind (message, connection, flags, head, body, encoding, size, callback) {
+  connection.flushing = true
+  flushQueue(message)
+  connection.flushing = (flags & BODY) !== 0 && (flags & END) !== 0
+  const pending = transmit(message, flags, head, body, encoding, size, callback)
+  connection.flushing = false
+  return pending
 }
 
 /** True if all that waits was put there by `deliver`: the array is public. */

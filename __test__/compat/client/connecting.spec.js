@@ -91,6 +91,21 @@ for (const [where, way] of Object.entries(ways)) {
     await run.sleep(20)
   })
 
+  for (const last of [undefined, 'last']) {
+    scenario.client(`callbacks of a request that is ended ${last === undefined ? '' : 'with a part '}where it gets its socket, on the way to ${where}`, async (run) => {
+      const request = seen(run, await way(run))
+      for (const event of ['prefinish', 'finish']) request.on(event, () => run.log('client', event))
+      request.write('first', said(run, 'first'))
+      request.write('second', said(run, 'second'))
+      request.on('socket', () => {
+        request.end(last, said(run, 'the end'))
+        run.log('client', 'ended', request.writableFinished, request.writableLength)
+      })
+      await run.closed(request)
+      await run.sleep(20)
+    })
+  }
+
   scenario.client(`callbacks of a socket's writes on the way to ${where}`, async (run) => {
     const request = run.request({ agent: false, ...await way(run) })
     request.on('error', (error) => run.log('client', 'error', error))
