@@ -100,7 +100,7 @@ for (const deed of ['answer', 'begin']) {
   })
 }
 
-test('a server that takes the place of a closed one is asked over a connection of its own', async () => {
+test('a server that takes the place of a closed one gets requests over a connection of its own', async () => {
   const agent = new http.Agent({ keepAlive: true })
   const get = (port) => new Promise((resolve, reject) => {
     const request = http.get({ port, host: '127.0.0.1', agent }, (response) => {
@@ -115,7 +115,7 @@ test('a server that takes the place of a closed one is asked over a connection o
     port = server.address().port
     assert.equal(await get(port), false)
     assert.equal(await get(port), true)
-    // Nobody waits for the client to learn of it.
+    // The client has not learned of it when the next server listens.
     await new Promise((resolve) => server.close(resolve))
   }
   agent.destroy()

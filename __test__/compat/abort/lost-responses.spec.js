@@ -1,6 +1,6 @@
 'use strict'
 
-/** Ends of responses whose connection is lost: what they show, and who hears of them. */
+/** end() of responses whose connection is lost: their properties, events and callbacks. */
 
 const { overAll } = require('../../oracle/transports')
 

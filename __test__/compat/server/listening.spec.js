@@ -1,9 +1,10 @@
 'use strict'
 
-/** All that `server.listen` takes, and what the server shows of it. */
+/** All that `server.listen` takes, and what the server shows of it: ports, paths, handles, descriptors, signals, errors. */
 
 const fs = require('node:fs')
 const net = require('node:net')
+const os = require('node:os')
 const path = require('node:path')
 const { scenario } = require('../../oracle')
 
@@ -28,7 +29,7 @@ async function listening (run, name, server, ...where) {
   return port
 }
 
-/** Asks a server, and logs who answered. */
+/** Sends a request, and logs which server answered. */
 function ask (run, name, where) {
   return new Promise((resolve) => {
     const peer = net.connect(where)
@@ -88,7 +89,7 @@ scenario.module('a path: as text, as an option, for all to read and write, abstr
   }
 })
 
-scenario.module('a path that somebody moved is left alone', async (run) => {
+scenario.module('a path that was renamed meanwhile is not removed at close()', async (run) => {
   const file = run.unixPath()
   const server = named(run, 'server')
   await listening(run, 'server', server, file)
@@ -212,10 +213,13 @@ scenario.module('bound sockets', async (run) => {
 }, { skip: net.BoundSocket === undefined && 'this Node has no bound sockets' })
 
 scenario.module('what cannot be listened on', async (run) => {
+  // A path that is too long: some Nodes cut it, and make a socket there.
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'listening-'))
+  run.mask(folder, 'folder')
   for (const where of [
     [{ }], [{ port: -1 }], [{ port: 65536 }], [{ port: 'x' }], [{ path: true }], [{ port: 0, host: 5 }], [{ fd: -1 }], [true], ['no/such/folder/x'],
     [{ port: 0, host: '1.2.3.4' }], [{ port: 0, host: '::1', ipv6Only: true }], [{ port: 0, host: 'no.such.name.invalid' }],
-    [{ port: 0, signal: 'none' }], [path.join(__dirname, 'x'.repeat(200))], [{ port: 1e9 }], [{ port: 0, backlog: 'x' }], [{ path: '\0x', readableAll: true }]
+    [{ port: 0, signal: 'none' }], [path.join(folder, 'x'.repeat(200))], [{ port: 1e9 }], [{ port: 0, backlog: 'x' }], [{ path: '\0x', readableAll: true }]
   ]) {
     const server = run.server.createServer()
     run.servers.push(server)
@@ -226,6 +230,7 @@ scenario.module('what cannot be listened on', async (run) => {
     })
     if (run.attempt('server', what, () => server.listen(...where) === server) === true) run.log('server', what, ...await event)
   }
+  fs.rmSync(folder, { recursive: true })
 })
 
 scenario.module('an address in use: port, host, all addresses, path', async (run) => {
@@ -292,7 +297,7 @@ scenario.module('ref and unref, before and after listen', async (run) => {
   run.log('server', 'seen', process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length > 0)
 })
 
-scenario.module('many servers leave no descriptor behind', async (run) => {
+scenario.module('many servers give their descriptors back', async (run) => {
   const open = () => fs.readdirSync('/proc/self/fd').length
   const round = async (where) => {
     const server = named(run, 'server')
@@ -331,7 +336,7 @@ for (const maxConnections of [0, 1]) {
   })
 }
 
-scenario.module('a server with a list of those whom it blocks', async (run) => {
+scenario.module('a server with a blockList closes connections from its addresses', async (run) => {
   const server = named(run, 'server')
   server.blockList = new net.BlockList()
   server.on('connection', () => run.log('server', 'connection'))
@@ -399,7 +404,7 @@ scenario.server('unref and ref return the server', async (run) => {
   await peer.until('over\n')
 })
 
-scenario.module('the file goes when the server closes', async (run) => {
+scenario.module('the file of a path is removed when the server closes', async (run) => {
   const path = run.unixPath()
   const server = run.server.createServer()
   server.listen({ path })

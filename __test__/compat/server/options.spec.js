@@ -1,5 +1,7 @@
 'use strict'
 
+/** The options of createServer: how each is checked and kept, and what it does. */
+
 const { scenario } = require('../../oracle')
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'

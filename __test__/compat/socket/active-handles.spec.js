@@ -1,6 +1,6 @@
 'use strict'
 
-/** What the process tells of connections that keep it alive. */
+/** process.getActiveResourcesInfo() and process._getActiveHandles(): the sockets that keep the process alive. */
 
 const { scenario } = require('../../oracle')
 
@@ -44,7 +44,7 @@ for (const [kind, where] of Object.entries(WHERE)) {
   })
 }
 
-scenario.server('so are those that nobody has looked at', async (run) => {
+scenario.server('the sockets of a server are active although the application has never used them', async (run) => {
   const tell = watcher(run, 'server')
   await run.serve({}, (req, res) => {
     tell('asked')

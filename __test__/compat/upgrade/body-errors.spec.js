@@ -58,7 +58,7 @@ for (const isHeard of [true, false]) {
     await peer.ended()
   })
 
-  overAll(`the client goes in the middle of a body${how}`, async (run, dial) => {
+  overAll(`the client resets in the middle of a body${how}`, async (run, dial) => {
     let closed
     const server = upgrader(run, (req, stream) => {
       stream.on('error', (error) => run.log('stream', 'error', error))
