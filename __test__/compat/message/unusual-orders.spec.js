@@ -44,7 +44,7 @@ async function walk (run, steps, req, res) {
       run.attempt('server', name, () => STEPS[name]({ req, res, told: (what) => (...values) => run.log('server', `told ${what}`, ...values) }))
     }
   }
-  if (res.finished || res.destroyed || req.destroyed || req.socket.destroyed) await closed
+  if (res.finished || res.destroyed || req.destroyed || req.socket.destroyed || req.socket.writableEnded) await closed
   await settled()
   run.log('server', 'finally', res.headersSent, res._headerSent, res.finished, res.writableFinished, res.outputSize, res.outputData.length, res._contentLength,
     res.destroyed, res.closed, res.errored, res.writableNeedDrain, res.socket === req.socket, req.socket._httpMessage === res)
