@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A pooled connection is looked at before it is used again: what the peer did while our event loop stood still, or
- * has not been told yet, must not reach the next request.
+ * A pooled connection is checked before it is used again: what the peer did while our event loop was blocked, or what it
+ * has not reported yet, must not reach the next request.
  */
 
 const assert = require('node:assert/strict')

@@ -17,7 +17,7 @@ const REQUESTS = 1000
 
 const fixture = (name) => path.join(__dirname, '..', 'fixtures', name)
 
-/** What a request tells, in order. */
+/** The events of a request, in order. */
 function ask (options) {
   return new Promise((resolve) => {
     const seen = []

@@ -65,7 +65,7 @@ for (const [how, reach] of Object.entries(paths)) {
               else request.on('socket', () => process.nextTick(() => storage.run('giving up', () => give(request))))
             })
             await run.closed(request)
-            // What is told behind 'close'.
+            // For what comes behind 'close'.
             await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
           }
         }

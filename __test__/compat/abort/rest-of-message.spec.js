@@ -144,7 +144,7 @@ for (const [what, destroy] of [
     await run.serve({}, (req, res) => {
       run.log('server', 'request', req.url)
       run.watch('request', req, MESSAGE)
-      // Of a response that waits for its turn not every version tells.
+      // Not every version emits the close of a response that waits for its turn.
       closed.push(run.closed(req))
       if (req.url === '/first') destroy(req, res)
     })

@@ -204,7 +204,7 @@ for (const keepAlive of isRecent ? [true, false] : []) {
   }
 }
 
-// Before, core does not tell of sockets that are there already, or throws.
+// Before, core leaves out sockets that are there already, or throws.
 if (isRecent && !process.version.startsWith('v25.')) {
   scenario.client('an agent and its key lines', async (run) => {
     await answering(run)

@@ -5,7 +5,7 @@
 const http = require('node:http')
 const { scenario } = require('../../oracle')
 
-/** Agents know proxies from Node 22.21 and 24.5 on; on those that do not, the same must come out, too. */
+/** Agents have `proxyEnv` from Node 22.21 and 24.5 on; before, both ignore it alike. */
 const proxyEnv = (port, more) => ({ http_proxy: `http://user:p%40ss@127.0.0.1:${port}`, ...more })
 
 /** An origin that is never reached: its name cannot be looked up. */

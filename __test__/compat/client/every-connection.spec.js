@@ -447,7 +447,7 @@ const STORIES = {
 
 overAll((where, connect, { isSocket }) => {
   for (const [what, story] of Object.entries(STORIES)) {
-    // A stream knows no idle time, and core tells of its request's close twice.
+    // A stream has no timeout, and core emits its request's close twice.
     if (!isSocket && (what.includes('time-outs') || what === 'more than was asked for')) continue
     scenario.client(`${what}, ${where}`, (run) => story(run, connect(run), () => connect(run)))
   }

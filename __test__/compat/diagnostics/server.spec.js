@@ -1,6 +1,6 @@
 'use strict'
 
-/** What diagnostics channels, perf_hooks and async_hooks tell of a server that does not simply answer. */
+/** Diagnostics channels, perf_hooks, AsyncLocalStorage and async_hooks of servers in unusual exchanges: errors, upgrades, drops, timeouts. */
 
 const diagnostics = require('node:diagnostics_channel')
 const { AsyncLocalStorage, AsyncResource, createHook, executionAsyncResource } = require('node:async_hooks')

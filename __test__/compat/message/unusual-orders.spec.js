@@ -186,7 +186,7 @@ scenario.server('what a response shows after its client has gone', async (run) =
 })
 
 scenario.server('the last of many answers arrives whole although its finish came before', async (run) => {
-  // Small marks: core's socket then tells of each by itself.
+  // A small highWaterMark: core's socket then calls back for each by itself.
   await run.serve({ highWaterMark: 16384 }, (req, res) => {
     res.on('finish', () => {})
     res.end(Buffer.alloc(100000, req.url))

@@ -2,7 +2,7 @@
 
 /**
  * How HTTP/1.1 servers are attacked: smuggled requests, split responses, heads and bodies without end. Behind each case
- * comes a request of its own, the canary: what becomes of it tells how the bytes before it were understood.
+ * comes a request of its own, the canary: its fate shows how the bytes before it were understood.
  */
 
 const assert = require('node:assert/strict')

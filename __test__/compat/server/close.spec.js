@@ -161,7 +161,7 @@ scenario.server('close() closes a connection whose answer is lost because of byt
   for (const answered of [false, true]) {
     let finished
     const server = await run.serve({}, (req, res) => {
-      // In core a socket that stands still does not end by itself.
+      // In core a paused socket does not end by itself.
       req.socket.pause()
       run.watch('server', res, ['finish', 'close'], 'res ')
       const answer = () => res.end('over', () => {})

@@ -199,7 +199,7 @@ async function sendBehindOurBack (run, port, bytes) {
   await run.once(worker, 'online')
   worker.postMessage('go')
   Atomics.wait(sent, 0, 0, 2000)
-  // Nothing tells that the bytes have been read, if they have.
+  // There is no event for bytes that a thread has read.
   Atomics.wait(sent, 0, 1, 20)
   await ended
 }

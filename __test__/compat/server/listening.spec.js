@@ -316,7 +316,7 @@ scenario.module('many servers give their descriptors back', async (run) => {
     await round({ fd: net._createServerHandle('127.0.0.1', 0, 4).fd })
     await round(net._createServerHandle('127.0.0.1', 0, 4))
   }
-  // What was given away by its descriptor is closed with its server; its handle does not know.
+  // A descriptor that was given to a server is closed with it; its first handle stays open until it is collected.
   while (open() > before) await run.sleep(5)
   run.log('process', 'as before')
 }, { skip: process.platform !== 'linux' })

@@ -8,7 +8,7 @@ const { scenario } = require('../../oracle')
 
 const EVENTS = ['lookup', 'connectionAttempt', 'connectionAttemptFailed', 'connect', 'ready', 'timeout', 'end', 'error', 'finish', 'free', 'close']
 
-/** Answers all requests but those for /slow, and leaves as their target wants it. */
+/** Answers all requests but those for /slow; /last and /fin end the connection. */
 const serve = async (peer) => {
   for (let count = 1; ; count++) {
     await peer.until('\r\n\r\n', count)
