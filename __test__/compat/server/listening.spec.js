@@ -100,7 +100,7 @@ scenario.module('a path that was renamed meanwhile is not removed at close()', a
   fs.rmSync(`${file}.moved`)
 })
 
-scenario.module('a descriptor of a bound socket', async (run) => {
+scenario.module('a server listens on the descriptor of a bound socket', async (run) => {
   const handle = net._createServerHandle('127.0.0.1', 0, 4)
   const server = named(run, 'server')
   const port = await listening(run, 'server', server, { fd: handle.fd })
@@ -111,7 +111,7 @@ scenario.module('a descriptor of a bound socket', async (run) => {
   run.attempt('handle', 'fstat', () => fs.fstatSync(handle.fd))
 }, { skip: process.platform !== 'linux' })
 
-scenario.module('descriptors that are none of a socket', async (run) => {
+scenario.module('a server cannot listen on descriptors that are no sockets', async (run) => {
   const file = fs.openSync(__filename)
   for (const fd of [file, 1000, -1]) {
     const server = named(run, 'server')
@@ -142,14 +142,14 @@ for (const [form, given] of Object.entries(handles)) {
   })
 }
 
-scenario.module('a handle that was never bound', async (run) => {
+scenario.module('a server listens on a handle that was never bound', async (run) => {
   const { constructor: TCP } = net._createServerHandle('127.0.0.1', 0, 4)
   const server = named(run, 'server')
   const port = await listening(run, 'server', server, new TCP(1))
   await ask(run, 'server', { port, host: '127.0.0.1' })
 })
 
-scenario.module('a handle of an address in use', async (run) => {
+scenario.module('a server cannot listen on a handle whose address is in use', async (run) => {
   const first = named(run, 'first')
   const port = await listening(run, 'first', first, 0, '127.0.0.1')
   const second = named(run, 'second')
@@ -159,7 +159,7 @@ scenario.module('a handle of an address in use', async (run) => {
   await ask(run, 'first', { port, host: '127.0.0.1' })
 })
 
-scenario.module('the handle of a pipe', async (run) => {
+scenario.module('a server listens on the handle of a pipe', async (run) => {
   const file = run.unixPath()
   const server = named(run, 'server')
   server.listen({ fd: net._createServerHandle(file, -1, -1).fd })
@@ -199,7 +199,7 @@ scenario.module('a net.Server that listens on the handle of a server', async (ru
   run.log('first', 'handle', first._handle.constructor.name, Object.keys(first._handle), first._handle.hasRef())
 })
 
-scenario.module('bound sockets', async (run) => {
+scenario.module('a server listens on a net.BoundSocket', async (run) => {
   for (const options of [{ port: 0, host: '127.0.0.1' }, { path: run.unixPath() }]) {
     const bound = new net.BoundSocket(options)
     const server = named(run, 'server')
@@ -212,7 +212,7 @@ scenario.module('bound sockets', async (run) => {
   }
 }, { skip: net.BoundSocket === undefined && 'this Node has no bound sockets' })
 
-scenario.module('what cannot be listened on', async (run) => {
+scenario.module('what a server cannot listen on, and the errors', async (run) => {
   // A path that is too long: some Nodes cut it, and make a socket there.
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'listening-'))
   run.mask(folder, 'folder')
@@ -270,7 +270,7 @@ scenario.module('the port is free as soon as close() returns', async (run) => {
   }
 })
 
-scenario.module('signals', async (run) => {
+scenario.module('a server closes when the signal given to listen is aborted', async (run) => {
   for (const early of [true, false]) {
     const controller = new AbortController()
     if (early) controller.abort()
@@ -349,7 +349,7 @@ scenario.module('a server with a blockList closes connections from its addresses
   run.log('server', 'connections', server._connections)
 }, { skip: !('blockList' in net.createServer({ blockList: new net.BlockList() })) && 'this Node has no blockList of servers' })
 
-scenario.module('pauseOnConnect', async (run) => {
+scenario.module('a server with pauseOnConnect', async (run) => {
   const server = named(run, 'server')
   server.pauseOnConnect = true
   const port = await listening(run, 'server', server, 0, '127.0.0.1')
@@ -418,7 +418,7 @@ scenario.module('the file of a path is removed when the server closes', async (r
   run.log('server', 'there', fs.existsSync(path))
 })
 
-scenario.module('a path that cannot be made', async (run) => {
+scenario.module('a server cannot listen on a path in a folder that does not exist', async (run) => {
   const server = run.server.createServer()
   server.listen('/no/such/directory/x.sock')
   const [error] = await run.once(server, 'error')

@@ -75,7 +75,7 @@ scenario.client('the socket of a request is active until its agent has it back',
   tell('free', socket)
 })
 
-scenario.module('the methods look as they did', (run) => {
+scenario.module('the methods of process keep their names, lengths and flags', (run) => {
   for (const name of ['_getActiveHandles', 'getActiveResourcesInfo', '_getActiveRequests']) {
     const { value, ...flags } = Object.getOwnPropertyDescriptor(process, name)
     run.log('module', name, value.name, value.length, flags, Array.isArray(value()))

@@ -76,7 +76,7 @@ overAll('the stream reads a body that the request does not', async (run, dial) =
   await peer.ended()
 })
 
-overAll('the body alone is read', async (run, dial) => {
+overAll('the request is read to its end before the stream', async (run, dial) => {
   let stream
   const server = upgrader(run, (req, upgraded) => {
     stream = upgraded
