@@ -12,7 +12,7 @@ const DEADLINE = 10000
 
 const root = path.join(__dirname, '..')
 
-/** What `require` gets in a fixture that asks for process.env.HTTP_MODULE. */
+/** The module that a fixture gets with `require(process.env.HTTP_MODULE)`. */
 const modules = { core: 'node:http', ours: process.env.OURS ?? path.join(root, 'index.js') }
 
 class Child extends EventEmitter {
@@ -68,7 +68,7 @@ class Child extends EventEmitter {
     return this.when(() => this.stdout.split('\n').includes(text))
   }
 
-  /** Waits for the end and tells how it was. */
+  /** Waits for the end; resolves with the exit code, the signal and the output. */
   async ended () {
     while (this.exit === undefined) await new Promise((resolve) => this.once('change', resolve))
     if (this.late) throw new Error(`the child had to be killed\n${this.stdout}\n${this.stderr}`)

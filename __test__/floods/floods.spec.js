@@ -18,7 +18,7 @@ const MIB = 1024
 /** What may be more than core's: a runtime and buffers of its own, and the noise of a busy machine. */
 const allowed = { size: (core) => 1.5 * core + 32 * MIB, wait: (core) => 2 * core + 300 }
 
-/** Asks again and again; `stop()` tells how long the answers, of which the last are waited for, took at most. */
+/** Sends a request every so often; `stop()` waits for the last answers and gives the longest time of any, in ms. */
 function innocents (port) {
   let latest = 0
   const running = new Set()
@@ -38,14 +38,14 @@ function innocents (port) {
   }
 }
 
-/** Lasts as long as a flood; blocks the child's loop in its midst. */
+/** Resolves after the time of a flood; blocks the child's loop in the middle of it. */
 async function flooding (child, isBlocked) {
   await sleep(300)
   if (isBlocked) child.kill('SIGUSR2')
   await sleep(FLOOD_MS)
 }
 
-/** What a child tells at its end; without limit, if it never comes to that. */
+/** The number that a child prints at its end; Infinity if it prints none. */
 async function told (child, what) {
   await child.ended().catch(() => {})
   return Number(new RegExp(`${what} (\\d+)`).exec(child.stdout)?.[1] ?? Infinity)

@@ -19,7 +19,7 @@ function isHeavy (program) {
   return !prompt || total(programs.flatMap(({ chains }) => chains.flat())) > HEAVY
 }
 
-/** What a line says, and in which async context it was seen. */
+/** The text of a line, and the async context in which it was seen. */
 const CONTEXT = / @[^@]*$/
 
 /** How much is left to write hangs on what a `cork()` holds back (docs/COMPATIBILITY.md). */
@@ -50,7 +50,7 @@ function comparable (program, { lines, received }) {
   return compared
 }
 
-/** Whether it is for the kernel to say how many bytes arrive: the connection did not come to a regular end. */
+/** True if the kernel decides how many bytes arrive: the connection did not come to a regular end. */
 function breaksOff (program) {
   const steps = (program.side === 'server' ? program.handlers : program.requests).flatMap(({ chains }) => chains.flat())
   return steps.some(({ op }) => /destroy|abort|reset/i.test(op)) || /"(reset|destroy)/.test(JSON.stringify(program.peer))
@@ -74,8 +74,8 @@ function beginsWith (text, start) {
 const expand = (text) => text.replace(/(.)\*(\d+)/gs, (_, character, count) => character.repeat(Number(count)))
 
 /**
- * What an object tells may be told in the async context of its own exchange where core's comes from another, or has none,
- * or is that of a step of the same; an uncaught exception in none (docs/COMPATIBILITY.md).
+ * An event may come in the async context of its own exchange where core's comes in that of another, in none, or in that of
+ * a step of the same; an uncaught exception may come in none (docs/COMPATIBILITY.md).
  */
 function inContext (label, core, ours) {
   if (core === ours) return true
@@ -86,7 +86,7 @@ function inContext (label, core, ours) {
   return exchange !== undefined && context.split(' ').includes(exchange)
 }
 
-/** Whether a peer that has not read or said all meets a reset, or the end: it hangs on how much was read by then. */
+/** True if it depends on how much was read by then whether the peer gets a reset or the end. */
 const orderly = (events) => events.map((event) => event.replace(/^error (ECONNRESET|EPIPE)$/, 'end'))
 
 function sameLines (label, program, core = [], ours = []) {
@@ -102,7 +102,7 @@ function sameLines (label, program, core = [], ours = []) {
 
 const isPrefix = (few, many) => few.length <= many.length && few.every((value, index) => value === many[index])
 
-/** What tells most about a cause comes first. */
+/** The labels that show most of a cause come first. */
 const RANKS = [/^run/, /^process/, /^peer/, /^out/, /^in/, /^agent/, /^server/, /^socket/, /^contexts/]
 
 const rank = ({ label }) => RANKS.findIndex((pattern) => pattern.test(label))

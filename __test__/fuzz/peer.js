@@ -2,7 +2,7 @@
 
 /**
  * The peer: raw sockets in a process of their own, so that they do the same whichever implementation is at the other
- * end. Told what to do by messages (`dial`: it is the client; `listen`: the server), it reports all bytes it received.
+ * end. A message says what to do (`dial`: be the client; `listen`: the server); the peer reports all bytes it received.
  */
 
 const net = require('node:net')

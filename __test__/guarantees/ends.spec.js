@@ -1,6 +1,6 @@
 'use strict'
 
-/** How connections come to their end when two threads meet, when the peer goes at some moment, and when the process ends. */
+/** How connections end when both threads work on them, when the peer hangs up at any moment, and when the process ends. */
 
 const { test } = require('node:test')
 const assert = require('node:assert/strict')
@@ -47,7 +47,7 @@ test('a connection that is to close does, whatever comes from its peer at that m
 })
 
 for (const way of ['connection-close', 'destroySoon', 'end-and-destroy', 'finish-and-destroy']) {
-  test(`who still sends a body gets the answer and then FIN: ${way}`, async () => {
+  test(`a client that is still sending its body gets the answer and then FIN: ${way}`, async () => {
     const { child, port } = await serve('closing')
     const seen = { answered: 0, ended: 0, reset: 0 }
     for (let i = 0; i < 40; i++) {
@@ -75,7 +75,7 @@ for (const way of ['connection-close', 'destroySoon', 'end-and-destroy', 'finish
   })
 }
 
-test('whoever sends empty lines only is told that it takes too long, as with core', async () => {
+test('a client that sends nothing but empty lines gets a 408, as with core', async () => {
   const told = async (module) => {
     const child = new Child('ends/closing.js', { module, deadline: 20_000 })
     const socket = net.connect(await child.port(), '127.0.0.1')
@@ -91,7 +91,7 @@ test('whoever sends empty lines only is told that it takes too long, as with cor
 })
 
 for (const kind of ['pipeline', 'parts', 'echo']) {
-  test(`no connection stays open whose client hangs up at some moment: ${kind}`, async () => {
+  test(`no connection stays open after its client has hung up, at whatever moment: ${kind}`, async () => {
     const child = new Child('ends/hang-ups.js', { args: [kind], deadline: 60_000 })
     const port = await child.port()
     const bytes = kind === 'echo'
@@ -134,7 +134,7 @@ for (const [name, size] of [['little', 5], ['much', 3_000_000], ['more than a sl
 }
 
 for (const size of [1000, 200_000]) {
-  test(`what a server was told that is taken reaches a slow peer though the process exits: ${size} bytes`, async () => {
+  test(`bytes whose callback has come reach a slow peer although the process exits: ${size} bytes`, async () => {
     const { child, port } = await serve('exit', [size])
     const socket = net.connect(port, '127.0.0.1')
     let received = 0

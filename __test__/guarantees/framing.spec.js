@@ -77,7 +77,7 @@ function bodies (text) {
 }
 
 for (const transport of ['a socket', 'a duplex']) {
-  test(`chunks that cork() holds leave before the end of the body, over ${transport}`, { timeout: 10_000 }, async () => {
+  test(`chunks that cork() holds are sent before the end of the body, over ${transport}`, { timeout: 10_000 }, async () => {
     const handler = (req, res) => {
       res.write('first')
       setImmediate(() => {
@@ -108,7 +108,7 @@ for (const transport of ['a socket', 'a duplex']) {
     assert.deepEqual(bodies(text), ['ab'])
   })
 
-  test(`a 1xx block of a waiting response leaves before its head, over ${transport}`, { timeout: 10_000 }, async () => {
+  test(`a 1xx block of a waiting response is sent before its head, over ${transport}`, { timeout: 10_000 }, async () => {
     let first
     const handler = (req, res) => {
       if (req.url === '/') {
@@ -128,7 +128,7 @@ for (const transport of ['a socket', 'a duplex']) {
   })
 }
 
-test('chunks that cork() holds leave before the end of a request', { timeout: 10_000 }, async () => {
+test('chunks that cork() holds are sent before the end of a request', { timeout: 10_000 }, async () => {
   const [ours, theirs] = pair()
   const request = http.request({ method: 'POST', createConnection: () => ours, headers: { 'Transfer-Encoding': 'chunked' } })
   request.on('error', () => {})

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A pooled connection is looked at before it is used again: what the peer did while our event loop stood still, or
- * has not been told yet, must not reach the next request.
+ * A pooled connection is checked before it is used again: what the peer did while our event loop was blocked, or what it
+ * has not reported yet, must not reach the next request.
  */
 
 const assert = require('node:assert/strict')
@@ -100,7 +100,7 @@ for (const deed of ['answer', 'begin']) {
   })
 }
 
-test('a server that takes the place of a closed one is asked over a connection of its own', async () => {
+test('a server that takes the place of a closed one gets requests over a connection of its own', async () => {
   const agent = new http.Agent({ keepAlive: true })
   const get = (port) => new Promise((resolve, reject) => {
     const request = http.get({ port, host: '127.0.0.1', agent }, (response) => {
@@ -115,7 +115,7 @@ test('a server that takes the place of a closed one is asked over a connection o
     port = server.address().port
     assert.equal(await get(port), false)
     assert.equal(await get(port), true)
-    // Nobody waits for the client to learn of it.
+    // The client has not learned of it when the next server listens.
     await new Promise((resolve) => server.close(resolve))
   }
   agent.destroy()

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Servers that say what nobody asked for, behind answers and while others wait for the connection: nobody gets two
- * errors for it, nobody is forgotten, and the agent goes on with another connection.
+ * Servers that send bytes without a request, behind answers and while other requests wait for the connection: no request
+ * gets two errors for it, each one ends, and the agent goes on with another connection.
  */
 
 const assert = require('node:assert/strict')
@@ -17,7 +17,7 @@ const REQUESTS = 1000
 
 const fixture = (name) => path.join(__dirname, '..', 'fixtures', name)
 
-/** What a request tells, in order. */
+/** The events of a request, in order. */
 function ask (options) {
   return new Promise((resolve) => {
     const seen = []
@@ -53,7 +53,7 @@ for (const [name, packets] of Object.entries(strays)) {
       ended.forEach((seen, index) => {
         const shown = `request ${index}: ${seen.join(', ')}`
         const errors = seen.filter((what) => /^(HPE_|ECONNRESET)/.test(what))
-        // A stray answer that comes behind the next request is the answer to that, as far as anybody can know.
+        // A stray answer that comes behind the next request is the answer to that: a client cannot tell them apart.
         const answers = seen.filter((what) => /^(\/\d+|stray)$/.test(what))
         // What comes behind the answer in one packet with it is an error behind the answer, as in core.
         assert.ok(errors.length < 2 && answers.length < 2 && seen.length === errors.length + answers.length && seen.length !== 0, shown)

@@ -1,6 +1,6 @@
 'use strict'
 
-/** What a writer is told of its parts is true: see State::take in src/net/state.rs. */
+/** The callback of a write comes when its bytes are taken, and not before: see State::take in src/net/state.rs. */
 
 const { test } = require('node:test')
 const assert = require('node:assert/strict')
@@ -18,7 +18,7 @@ test('memory that is used again as soon as it may be arrives as it was', async (
 })
 
 for (const args of [['server'], ['client'], ['client', 'early']]) {
-  test(`parts that a resetting peer never took are told of as with core: ${args.join(', ')}`, async () => {
+  test(`the callbacks of parts that a resetting peer never took come as with core: ${args.join(', ')}`, async () => {
     assert.equal(await output('lost-writes', 'ours', args), await output('lost-writes', 'core', args))
   })
 }

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Descriptors and threads: what is taken is given back, and where there are none left nobody is lost who has one. */
+/** Descriptors and threads: what is taken is given back, and a process that has none left still serves the connections that have one. */
 
 const { test } = require('node:test')
 const assert = require('node:assert/strict')

@@ -83,20 +83,20 @@ test('the package of the platform serves as well as the file', (t) => {
   assert.deepEqual([stdout, stderr], ['hello true undefined undefined\n', ''])
 })
 
-test('no binary', (t) => {
+test('an installation without a binary runs on core', (t) => {
   const { stderr } = fallsBack(t, 'NOT_INSTALLED', new RegExp(`not installed. Looked for native/${name} in .*, and for the package http-native-${target}`))
   assert.match(stderr, /optional dependencies/)
 })
 
-test('a checkout that was not built', (t) => {
+test('a checkout that was not built runs on core', (t) => {
   fallsBack(t, 'NOT_BUILT', /checkout/, ({ own }) => fs.writeFileSync(path.join(own, 'Cargo.toml'), ''))
 })
 
-test('an installation from git on a machine without Rust', (t) => {
+test('an installation from git on a machine without Rust runs on core', (t) => {
   fallsBack(t, 'NOT_BUILT', /no cargo here/, ({ own }) => fs.writeFileSync(path.join(own, 'native', 'not-built.txt'), 'no cargo here'))
 })
 
-test('an installation that was copied from another kind of machine', (t) => {
+test('an installation that was copied from another kind of machine runs on core', (t) => {
   const other = target === 'darwin-arm64' ? 'darwin-x64' : 'darwin-arm64'
   fallsBack(t, 'WRONG_TARGET', new RegExp(`for ${other}, and this Node needs ${target}`), ({ modules }) => {
     fs.mkdirSync(path.join(modules, `http-native-${other}`))
@@ -104,7 +104,7 @@ test('an installation that was copied from another kind of machine', (t) => {
   })
 })
 
-test('a binary for another processor', { skip: process.platform !== 'linux' }, (t) => {
+test('a binary for another processor is not loaded', { skip: process.platform !== 'linux' }, (t) => {
   fallsBack(t, 'WRONG_TARGET', new RegExp(`this Node needs ${target}`), ({ binary }) => {
     const bytes = fs.readFileSync(addon)
     bytes.writeUInt16LE(otherProcessor, 18)
@@ -112,12 +112,12 @@ test('a binary for another processor', { skip: process.platform !== 'linux' }, (
   })
 })
 
-test('a binary that is empty, or something else', (t) => {
+test('a binary that is empty, or something else, is not loaded', (t) => {
   fallsBack(t, 'WRONG_TARGET', /is empty/, ({ binary }) => fs.writeFileSync(binary, ''))
   fallsBack(t, 'WRONG_TARGET', /is no library/, ({ binary }) => fs.writeFileSync(binary, 'version https://git-lfs.github.com/spec/v1\n'.repeat(3)))
 })
 
-test('a binary that was cut short, which would end the process with SIGBUS', { skip: process.platform !== 'linux' }, (t) => {
+test('a binary that was cut short is not loaded: it would end the process with SIGBUS', { skip: process.platform !== 'linux' }, (t) => {
   for (const size of [100, 5000, fs.statSync(addon).size - 1]) {
     fallsBack(t, 'NOT_WHOLE', /was cut short/, ({ binary }) => fs.writeFileSync(binary, fs.readFileSync(addon).subarray(0, size)))
   }
@@ -127,12 +127,12 @@ test('a binary that was cut short, which would end the process with SIGBUS', { s
 const asRoot = process.getuid?.() === 0
 const launcher = asRoot ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-dac_override,-dac_read_search'] : []
 
-test('a binary that may not be read', { skip: asRoot && spawnSync(launcher[0], ['--version']).status !== 0 && 'no setpriv' }, (t) => {
+test('a binary that may not be read is not loaded', { skip: asRoot && spawnSync(launcher[0], ['--version']).status !== 0 && 'no setpriv' }, (t) => {
   const { stdout } = fallsBack(t, 'NOT_READABLE', /may not be read/, ({ binary }) => fs.copyFileSync(addon, binary) ?? fs.chmodSync(binary, 0), { launcher })
   assert.match(stdout, /EACCES/)
 })
 
-test('the permission model without --allow-addons, and --no-addons', (t) => {
+test('a process that may not load addons runs on core: the permission model without --allow-addons, and --no-addons', (t) => {
   const arrange = ({ binary }) => fs.copyFileSync(addon, binary)
   const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission'
   const network = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : []
@@ -141,7 +141,7 @@ test('the permission model without --allow-addons, and --no-addons', (t) => {
   fallsBack(t, 'NOT_ALLOWED', /--no-addons/, arrange, { execArgv: ['--no-addons'] })
 })
 
-test('JavaScript of another version than the binary', (t) => {
+test('JavaScript of another version than the binary runs on core', (t) => {
   fallsBack(t, 'OTHER_VERSION', /native part is version 0\.1\.0, and the JavaScript is 9\.9\.9/, ({ own, binary }) => {
     fs.copyFileSync(addon, binary)
     const file = path.join(own, 'lib', 'addon.js')
@@ -157,11 +157,11 @@ function pretend (t, code, words, statement) {
   }, { execArgv: ['-r', './pretend.js'] })
 }
 
-test('a Node that is too old', (t) => {
+test('a Node that is too old runs its own http', (t) => {
   pretend(t, 'OLD_NODE', /Node 20 or newer is needed/, "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.0' } })")
 })
 
-test('a platform that there is nothing for', (t) => {
+test('a platform without a binary runs on core', (t) => {
   pretend(t, 'NO_SUCH_PLATFORM', /no native part for sunos-x64/, "for (const [key, value] of [['platform', 'sunos'], ['arch', 'x64']]) Object.defineProperty(process, key, { value })")
 })
 

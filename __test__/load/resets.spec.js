@@ -2,7 +2,7 @@
 
 /**
  * A reset that comes right behind data, again and again: by the tenth time the socket is on loan to the JS thread,
- * whose event loop tells of the error once, together with the data.
+ * whose event loop reports the error once, together with the data.
  */
 
 const assert = require('node:assert/strict')

@@ -32,8 +32,8 @@ const USAGE = `usage: npm run test:node-core -- --suite DIR [options]
 `
 
 /**
- * Where it is kept for which tree of the code a suite has passed as a whole, so that a check before a change is handed over
- * can tell that it has not been run since.
+ * The record of which tree of the code a suite has passed as a whole: a check before a change is handed over reads
+ * from it whether the suite was run since.
  */
 const record = path.join(root, '.cache', 'node-core.json')
 
@@ -81,7 +81,7 @@ function filesOf (suite, only) {
   }).filter(({ name }) => only.length === 0 || only.some((text) => name.includes(text)))
 }
 
-/** The options that a test asks its runner for, and its environment. */
+/** The options and the environment that the comments of a test demand of its runner. */
 function demands (file) {
   const source = fs.readFileSync(file, 'utf8')
   const line = (title) => new RegExp(`^// ${title}:\\s*(.+)$`, 'm').exec(source)?.[1].trim().split(/\s+/) ?? []

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Says in few lines where two reports of a scenario differ. */
+/** Shows in a few lines where two reports of a scenario differ. */
 
 /** Equal lines shown around each difference. */
 const CONTEXT = 2

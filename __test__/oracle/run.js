@@ -15,7 +15,7 @@ const { summary, lines } = require('./summary')
 /** How long the graceful part of the tear-down may take. */
 const GRACE = 250
 
-/** How long a server may take to close once nobody is connected. */
+/** Milliseconds that a server may take to close after its last connection. */
 const CLOSING = 2000
 
 /** Node's warning to itself; a scenario that ends with open requests provokes them. */
@@ -169,7 +169,7 @@ class Run {
     return this.port
   }
 
-  /** A port on which nobody listens. */
+  /** A port on which no server listens. */
   async refusedPort () {
     const server = net.createServer()
     server.listen(0, '127.0.0.1')
@@ -292,7 +292,7 @@ async function closeServer (server) {
     sleep(CLOSING, true, { signal: timer.signal }).catch(() => false)
   ])
   timer.abort()
-  return late ? new Error('the server did not close although nobody is connected any more') : undefined
+  return late ? new Error('the server did not close although it has no connection any more') : undefined
 }
 
 module.exports = { Run, maskDate }

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Says what a value is in one stable line, so that two runs can be compared as text. */
+/** Describes a value in one stable line, so that two runs can be compared as text. */
 
 const net = require('node:net')
 const { Duplex } = require('node:stream')

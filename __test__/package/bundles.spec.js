@@ -65,7 +65,7 @@ test('esbuild, with the package left outside', async (t) => {
   assert.equal(run(process.execPath, [outfile]), 'true\n')
 })
 
-test('a bundle that the binary did not come along with runs on core, and says so', async (t) => {
+test('a bundle without the binary runs on core, with a warning', async (t) => {
   const { build } = require('esbuild')
   const outfile = path.join(workplace(t), 'http.js')
   await build({ entryPoints: [index], outfile, bundle: true, minify: true, platform: 'node', external: ['*.node'], logLevel: 'error' })

@@ -1,6 +1,6 @@
 'use strict'
 
-/** What becomes of what was written to a request whose connection never comes. */
+/** Events and callbacks of a request that is destroyed before it is connected. */
 
 const net = require('node:net')
 const { AsyncLocalStorage } = require('node:async_hooks')
@@ -13,7 +13,7 @@ const moments = {
   'behind the first tick': (request, act) => setImmediate(act)
 }
 
-/** The address is found when the request is given up already. */
+/** The address is found after the request was destroyed. */
 const lookup = (host, { all }, callback) => setTimeout(callback, 30, null, ...(all ? [[{ address: '127.0.0.1', family: 4 }]] : ['127.0.0.1', 4]))
 
 const programs = {
@@ -44,7 +44,7 @@ const paths = {
 
 for (const [how, reach] of Object.entries(paths)) {
   for (const [way, give] of Object.entries(ways)) {
-    scenario.client(`callbacks of a request that is given up by ${way}, ${how}`, async (run) => {
+    scenario.client(`callbacks of a request that is destroyed before it is connected, by ${way}, ${how}`, async (run) => {
       await run.origin(() => {})
       for (const method of ['POST', 'GET']) {
         for (const [moment, at] of Object.entries(moments)) {
@@ -65,7 +65,7 @@ for (const [how, reach] of Object.entries(paths)) {
               else request.on('socket', () => process.nextTick(() => storage.run('giving up', () => give(request))))
             })
             await run.closed(request)
-            // What is told behind 'close'.
+            // For what comes behind 'close'.
             await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
           }
         }

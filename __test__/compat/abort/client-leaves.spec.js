@@ -1,5 +1,7 @@
 'use strict'
 
+/** A client ends or resets its connection at every point of an exchange: what the server's request and response show and emit. */
+
 const { scenario } = require('../../oracle')
 
 const MESSAGE = ['aborted', 'end', 'error', 'close', 'finish', 'prefinish']
@@ -81,7 +83,7 @@ scenario('an error listener is not needed for an aborted request', async (run) =
   await closed
 })
 
-scenario('stream.finished tells of a premature close', async (run) => {
+scenario('stream.finished reports a premature close', async (run) => {
   const { finished } = require('node:stream')
   let closed
   const server = await run.serve({}, (req, res) => {

@@ -83,7 +83,7 @@ scenario('a client that destroys its response in the middle', async (run) => {
   await done()
 })
 
-scenario('a client that goes in the middle of its upload', async (run) => {
+scenario('a client that destroys its request in the middle of its upload', async (run) => {
   const { handler, done } = watchServer(run, (req) => req.once('data', () => request.destroy(new Error('changed my mind'))).resume())
   await run.serve({}, handler)
   const request = run.request({ agent: false, method: 'POST' })

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Ends of responses whose connection is lost: what they show, and who hears of them. */
+/** end() of responses whose connection is lost: their properties, events and callbacks. */
 
 const { overAll } = require('../../oracle/transports')
 
@@ -30,7 +30,7 @@ const WRITES = {
   'text in base64': (res, callback) => { res.end('dGV4dA==', 'base64', callback) }
 }
 
-/** The response has ended or will; watches it, and asks for the end again when it is closed. */
+/** Watches a response that has ended or will; the function it gives calls end() again when it is closed. */
 function watch (run, track, res) {
   const shown = () => [res.writableFinished, res.writableLength, res.outputSize, res.outputData.length]
   for (const event of ['prefinish', 'finish', 'close']) res.on(event, () => run.log(track, event, ...shown()))

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Who gives up a connection hears of that behind the immediates of the turn, and what its peer makes of it comes later. */
+/** The events of a connection that one side destroys come behind the immediates of that turn; those of its peer come later. */
 
 const { scenario } = require('../../oracle')
 

@@ -117,7 +117,7 @@ for (const [how, answer] of Object.entries(answers)) {
   })
 }
 
-/** Answers all requests but those for /slow, and leaves as their target wants it. */
+/** Answers all requests but those for /slow; /last and /fin end the connection. */
 const serve = async (peer) => {
   for (let count = 1; ; count++) {
     await peer.until('\r\n\r\n', count)

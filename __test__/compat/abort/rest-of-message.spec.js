@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Somebody gives a connection up while the rest of a message is already on this machine: what was read in an earlier
- * packet has its say, as in core's parser; what comes behind it is not heard any more.
+ * A message or its socket is destroyed while the rest of the message has already arrived on this machine: the packet that
+ * is being parsed is parsed to its end, as in core; later ones are not read any more.
  */
 
 const net = require('node:net')
@@ -13,14 +13,14 @@ const MESSAGE = ['aborted', 'end', 'error', 'close']
 /** More than one read (64 KiB) of core's, and of ours. */
 const BODY = 'x'.repeat(150_000)
 
-/** Holds the JS thread up: what the peer has sent arrives meanwhile, wherever it is read. */
-function dawdle () {
+/** Blocks the JS thread: what the peer has sent arrives meanwhile, wherever it is read. */
+function block () {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30)
 }
 
 const get = (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`
 
-for (const [what, giveUp] of [
+for (const [what, destroy] of [
   ['a request is destroyed', (request) => request.destroy()],
   ['a request is destroyed with an error', (request) => request.destroy(new Error('enough'))],
   ['a request is aborted', (request) => request.abort()],
@@ -40,8 +40,8 @@ for (const [what, giveUp] of [
     let pieces = 0
     response.on('data', () => {
       if (pieces++ !== 0) return
-      dawdle()
-      giveUp(request)
+      block()
+      destroy(request)
       run.log('state', 'given up', response.complete, response.aborted, response.destroyed)
     })
     await run.closed(request, response)
@@ -56,8 +56,8 @@ for (const [what, giveUp] of [
       peer.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
       await first
       peer.send('3\r\ndef\r\n0\r\n\r\n')
-      dawdle()
-      giveUp(request)
+      block()
+      destroy(request)
       run.log('state', 'given up', response.complete, response.aborted, response.destroyed)
     })
     const request = run.client.request({ port, host: '127.0.0.1', agent: false })
@@ -71,7 +71,7 @@ for (const [what, giveUp] of [
   })
 }
 
-for (const [what, giveUp] of [
+for (const [what, destroy] of [
   ['a request is destroyed', (request) => request.destroy()],
   ['a response is destroyed', (request) => request.res.destroy()],
   ['the socket of a response is destroyed', (request) => request.socket.destroy()]
@@ -87,14 +87,14 @@ for (const [what, giveUp] of [
       request.end()
       const [response] = await run.once(request, 'response')
       run.watch('response', response, [...MESSAGE, 'data'])
-      response.once('data', () => setImmediate(giveUp, request))
+      response.once('data', () => setImmediate(destroy, request))
       await run.closed(request, response)
       run.log('state', 'closed', response.complete, response.aborted, response.readableEnded)
     })
   }
 }
 
-for (const [what, giveUp] of [
+for (const [what, destroy] of [
   ['a request is destroyed', (req) => req.destroy()],
   ['a response is destroyed', (req, res) => res.destroy()],
   ['the socket of a request is destroyed', (req) => req.socket.destroy()]
@@ -108,8 +108,8 @@ for (const [what, giveUp] of [
       let pieces = 0
       req.on('data', () => {
         if (pieces++ !== 0) return
-        dawdle()
-        giveUp(req, res)
+        block()
+        destroy(req, res)
         run.log('state', 'given up', req.complete, req.aborted, req.destroyed, res.destroyed)
       })
       req.on('close', () => run.log('state', 'closed', pieces, req.complete, req.aborted, req.readableEnded))
@@ -129,8 +129,8 @@ for (const [what, giveUp] of [
       closed.push(run.closed(req))
       if (req.url !== '/first') return
       peers[0].send(get('/second'))
-      dawdle()
-      giveUp(req, res)
+      block()
+      destroy(req, res)
       run.log('state', 'given up', req.complete, req.aborted, req.destroyed, res.destroyed)
     })
     peers.push(run.dial())
@@ -144,9 +144,9 @@ for (const [what, giveUp] of [
     await run.serve({}, (req, res) => {
       run.log('server', 'request', req.url)
       run.watch('request', req, MESSAGE)
-      // Of a response that waits for its turn not every version tells.
+      // Not every version emits the close of a response that waits for its turn.
       closed.push(run.closed(req))
-      if (req.url === '/first') giveUp(req, res)
+      if (req.url === '/first') destroy(req, res)
     })
     const peer = run.dial()
     peer.send(get('/first') + get('/second'))
@@ -176,14 +176,14 @@ const SAID = {
 }
 
 for (const [what, say] of Object.entries(SAID)) {
-  for (const [way, giveUp] of Object.entries(WAYS)) {
-    scenario.server(`what has left by ${way} after ${what}`, async (run) => {
+  for (const [way, destroy] of Object.entries(WAYS)) {
+    scenario.server(`what was sent before ${way} after ${what}`, async (run) => {
       const closed = []
       await run.serve({}, (req, res) => {
         run.watch('response', res, ['finish', 'error', 'close'])
         closed.push(run.closed(res))
         say(res)
-        giveUp(req, res)
+        destroy(req, res)
       })
       const peer = run.dial()
       peer.send(get('/'))
@@ -193,14 +193,14 @@ for (const [what, say] of Object.entries(SAID)) {
   }
 }
 
-/** Logs in one track what is heard on several connections. */
+/** Logs the bytes and the end of several connections in one track. */
 function hear (run, name, peer) {
   peer.socket.on('data', (chunk) => run.log('heard', name, chunk.length > 0))
   peer.socket.on('end', () => run.log('heard', name, 'end'))
   peer.socket.on('error', (error) => run.log('heard', name, error.code))
 }
 
-scenario.server('who is given up before others are answered hears of it before they do', async (run) => {
+scenario.server('the peer of a connection that is destroyed first gets its end before another peer gets its answer', async (run) => {
   const held = []
   const server = await run.serve({}, (req, res) => held.push(res))
   const peers = []

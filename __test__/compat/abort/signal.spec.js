@@ -4,7 +4,7 @@
 
 const { scenario } = require('../../oracle')
 
-scenario('req.signal is aborted when the client goes', async (run) => {
+scenario('req.signal is aborted when the client closes', async (run) => {
   let closed
   const server = await run.serve({}, (req, res) => {
     run.log('server', 'signal', req.signal?.constructor.name, req.signal?.aborted)
@@ -48,7 +48,7 @@ const LOOKS = {
 
 for (const [when, look] of Object.entries(LOOKS)) {
   for (const body of ['', 'body']) {
-    scenario.server(`req.signal looked at ${when}, of a request with ${body ? 'a' : 'no'} body whose client goes`, async (run) => {
+    scenario.server(`req.signal looked at ${when}, of a request with ${body ? 'a' : 'no'} body whose client closes`, async (run) => {
       let looked
       let closed
       const server = await run.serve({}, (req, res) => {

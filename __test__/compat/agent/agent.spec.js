@@ -7,7 +7,7 @@ const { ask, later, pools, serve, tables } = require('./tables')
 const { scenario } = require('../../oracle')
 const { answering, watched } = require('../../oracle/answering')
 
-scenario.module('properties and defaults', (run) => {
+scenario.module('the properties of a new agent and their defaults', (run) => {
   const { log } = run
   const { Agent, globalAgent } = run.http
   for (const options of [undefined, {}, { keepAlive: true, maxSockets: 3, maxFreeSockets: 2, timeout: 100, scheduling: 'fifo', maxTotalSockets: 9, keepAliveMsecs: 5 },
@@ -22,7 +22,7 @@ scenario.module('properties and defaults', (run) => {
   log('call', 'without new', Agent({ maxSockets: 2 }) instanceof Agent)
 })
 
-scenario.module('getName', (run) => {
+scenario.module('getName names a connection by its options', (run) => {
   const agent = new run.http.Agent()
   for (const options of [undefined, {}, { host: 'a' }, { host: 'a', port: 5 }, { port: 5, localAddress: 'l' }, { host: 'a', port: 5, family: 4 }, { family: 6 }, { family: 5 },
     { socketPath: '/s' }, { host: 'a', family: 6, socketPath: '/s' }]) {
@@ -30,14 +30,14 @@ scenario.module('getName', (run) => {
   }
 })
 
-scenario.module('bad options', (run) => {
+scenario.module('bad options of an agent', (run) => {
   for (const options of [{ scheduling: 'x' }, { maxTotalSockets: 0 }, { maxTotalSockets: -1 }, { maxTotalSockets: 'x' }, { maxSockets: -1 }, { maxSockets: 'x' }, { maxFreeSockets: -1 },
     { maxTotalSockets: NaN }, { agentKeepAliveTimeoutBuffer: -1 }, { agentKeepAliveTimeoutBuffer: 'x' }, { proxyEnv: {} }, null, 5]) {
     run.attempt('module', run.summary(options), () => new run.http.Agent(options).maxSockets)
   }
 })
 
-scenario('subclasses may override every seam', async (run) => {
+scenario('subclasses may override every method', async (run) => {
   await run.serve({}, (req, res) => res.end('x'))
   class Mine extends run.client.Agent {
     createConnection (options, callback) {
@@ -83,7 +83,7 @@ scenario('subclasses may override every seam', async (run) => {
   run.log('agent', 'names', Object.keys(agent.freeSockets).map((name) => name.replace(/\d{4,}/, '<port>')))
 })
 
-scenario('keepSocketAlive may say no, and an agent may be any object with addRequest', async (run) => {
+scenario('keepSocketAlive may return false, and an agent may be any object with addRequest', async (run) => {
   await run.serve({}, (req, res) => res.end('x'))
   const agent = run.agent({ keepAlive: true })
   agent.keepSocketAlive = () => false
@@ -124,11 +124,11 @@ scenario('globalAgent is used by default and can be replaced', async (run) => {
   client.globalAgent = before
 })
 
-scenario.client('what an agent tells, and with what', async (run) => {
+scenario.client('the methods and events of an agent, and their arguments', async (run) => {
   await serve(run)
   const agent = run.agent({ keepAlive: true, keepAliveMsecs: 1234, maxSockets: 1 })
   agent.on('free', (socket, options) => run.log('agent', 'free', socket.constructor.name, Object.keys(options).sort(), options.keepAlive, options.keepAliveInitialDelay, options.host, options.servername, options.noDelay, options.path))
-  for (const name of ['addRequest', 'createSocket', 'createConnection', 'keepSocketAlive', 'reuseSocket', 'removeSocket', 'getName']) {
+  for (const name of ['addRequest', 'createSocket', 'createConnection', 'keepSocketAlive', 'reuseSocket', 'removeSocket', 'getName names a connection by its options']) {
     const method = agent[name]
     agent[name] = function (...args) {
       run.log('calls', name, args.map((one) => (one instanceof net.Socket ? 'socket' : one === args.find((other) => other?.onSocket) ? 'request' : typeof one)))
@@ -169,9 +169,9 @@ scenario.client('addRequest and onSocket, as old callers call them', async (run)
 
 const isRecent = Number(process.versions.node.split('.')[0]) >= 24
 
-// Before, core has nobody who would hear of it, and the process ends.
+// Before, core has no listener for the error, and the process ends.
 for (const keepAlive of isRecent ? [true, false] : []) {
-  scenario.client(`an agent whose signal is aborted already, ${keepAlive}`, async (run) => {
+  scenario.client(`an agent whose signal is aborted already, ${keepAlive ? 'with' : 'without'} keep-alive`, async (run) => {
     await answering(run)
     const agent = run.agent({ keepAlive, signal: AbortSignal.abort() })
     const request = watched(run, 'client', { agent })
@@ -182,7 +182,7 @@ for (const keepAlive of isRecent ? [true, false] : []) {
   })
 
   for (const moment of ['tick', 'socket', 'connect', 'response', 'free']) {
-    scenario.client(`an agent whose signal is aborted at ${moment}, ${keepAlive}`, async (run) => {
+    scenario.client(`an agent whose signal is aborted at ${moment}, ${keepAlive ? 'with' : 'without'} keep-alive`, async (run) => {
       await answering(run)
       const controller = new AbortController()
       const agent = run.agent({ keepAlive, signal: controller.signal })
@@ -204,7 +204,7 @@ for (const keepAlive of isRecent ? [true, false] : []) {
   }
 }
 
-// Before, core does not tell of sockets that are there already, or throws.
+// Before, core leaves out sockets that are there already, or throws.
 if (isRecent && !process.version.startsWith('v25.')) {
   scenario.client('an agent and its key lines', async (run) => {
     await answering(run)

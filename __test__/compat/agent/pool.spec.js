@@ -90,7 +90,7 @@ scenario('the state of a free socket', async (run) => {
   socket.destroy()
 })
 
-scenario('a connection that is used again buffers as much as the request wants', async (run) => {
+scenario('a connection that is used again gets the highWaterMark of the request', async (run) => {
   await run.serve({}, (req, res) => req.resume().on('end', () => res.end()))
   const agent = run.agent({ keepAlive: true, maxSockets: 1 })
   for (const highWaterMark of [undefined, 10, 100000, undefined]) {
@@ -125,7 +125,7 @@ scenario('destroy() ends used and free connections', async (run) => {
   run.log('agent', 'after', pools(agent), agent.totalSocketCount)
 })
 
-scenario('the server hints at how long it keeps connections', async (run) => {
+scenario('the Keep-Alive header of the server bounds the idle time', async (run) => {
   const hints = { '/1': 'timeout=1', '/3': 'timeout=3', '/bad': 'timeout=x', '/none': 'max=5' }
   await run.serve({}, (req, res) => {
     res.setHeader('Keep-Alive', hints[req.url])
@@ -139,7 +139,7 @@ scenario('the server hints at how long it keeps connections', async (run) => {
   }
 })
 
-scenario.client('the Keep-Alive hint in every form', async (run) => {
+scenario.client('the Keep-Alive header in every form', async (run) => {
   for (const hint of ['timeout=5', 'timeout=5, max=100', 'max=100, timeout=5', 'timeout=1', 'timeout=0', 'timeout=2', 'TIMEOUT=2', 'timeout = 2', 'timeout=2.5', 'timeout=-1', 'timeout=99999999999', 'x', '']) {
     await run.origin(async (peer) => {
       await peer.until('\r\n\r\n')
@@ -156,7 +156,7 @@ scenario.client('the Keep-Alive hint in every form', async (run) => {
   }
 })
 
-scenario('an idle connection leaves the pool after the timeout of the agent', async (run) => {
+scenario('an idle connection is removed from the pool after the timeout of the agent', async (run) => {
   await run.serve({}, (req, res) => res.end('x'))
   const agent = run.agent({ keepAlive: true, timeout: 50 })
   await run.exchange({ agent })
@@ -262,7 +262,7 @@ scenario.client('bytes that come on a free connection', async (run) => {
   run.log('agent', 'after', pools(agent), socket.destroyed)
 }, TRUSTS_IDLE)
 
-scenario.client('a stream in the pool that speaks unasked', async (run) => {
+scenario.client('bytes that come on a free stream of the application', async (run) => {
   let origin
   await run.origin(async (peer) => {
     origin = peer

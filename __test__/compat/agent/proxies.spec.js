@@ -1,12 +1,14 @@
 'use strict'
 
+/** The `proxyEnv` option of agents: requests through a proxy, tunnels, and hosts that are reached directly. */
+
 const http = require('node:http')
 const { scenario } = require('../../oracle')
 
-/** Agents know proxies from Node 22.21 and 24.5 on; on those that do not, the same must come out, too. */
+/** Agents have `proxyEnv` from Node 22.21 and 24.5 on; before, both ignore it alike. */
 const proxyEnv = (port, more) => ({ http_proxy: `http://user:p%40ss@127.0.0.1:${port}`, ...more })
 
-/** Nobody there answers. */
+/** An origin that is never reached: its name cannot be looked up. */
 const ELSEWHERE = { host: 'origin.invalid', port: 80, lookup: (name, options, callback) => callback(new Error('looked up')) }
 
 scenario('requests through a proxy', async (run) => {
@@ -35,7 +37,7 @@ scenario('a connection to a proxy is used again', async (run) => {
   run.log('agent', 'pools', Object.entries(agent.freeSockets).map(([name, list]) => [name, list.length]))
 })
 
-scenario('hosts that the proxy is not asked about', async (run) => {
+scenario('requests to hosts in no_proxy do not go through the proxy', async (run) => {
   const port = await run.listen(run.server.createServer((req, res) => res.end(req.url)))
   for (const exceptions of ['*', 'localhost', ' A.test , LOCALHOST ', `localhost:${port}`, 'localhost:1', '.localhost', '.host', '*.host', '*host', '127.0.0.0-127.0.0.9', '', 'a.test']) {
     for (const host of ['localhost', '127.0.0.1']) {
@@ -46,12 +48,12 @@ scenario('hosts that the proxy is not asked about', async (run) => {
   }
 })
 
-scenario('a unix socket is not asked for by proxy', async (run) => {
+scenario('a request to a Unix socket does not go through the proxy', async (run) => {
   await run.listenAt(run.server.createServer((req, res) => res.end(req.url)), { path: run.unixPath() })
   await run.exchange({ agent: run.agent({ proxyEnv: proxyEnv(1) }) })
 })
 
-scenario('what contradicts itself is not sent', async (run) => {
+scenario('a request with contradicting targets is not sent', async (run) => {
   await run.serve({}, (req, res) => res.end(`${req.method} ${req.url} ${req.headers.host}`))
   const agent = run.agent({ proxyEnv: proxyEnv(run.port) })
   for (const options of [{ headers: { host: 'other.invalid' } }, { headers: { host: 'origin.invalid:81' } }, { headers: { host: 'origin.invalid/x' } }, { path: 'relative' }, { path: '*' },
@@ -91,7 +93,7 @@ scenario.module('proxies that are none', (run) => {
   for (const env of [null, 5, 'http://a']) run.attempt('agent', run.summary(env), () => new run.http.Agent({ proxyEnv: env }).protocol)
 })
 
-scenario('the global agent is told of a proxy, and forgets it', async (run) => {
+scenario('setGlobalProxyFromEnv gives the global agent a proxy, and takes it away again', async (run) => {
   await run.serve({}, (req, res) => res.end(req.url))
   const { client } = run
   const before = client.globalAgent
@@ -106,7 +108,7 @@ scenario('the global agent is told of a proxy, and forgets it', async (run) => {
   }
 }, { skip: http.setGlobalProxyFromEnv === undefined })
 
-scenario('a tunnel that could not be made', async (run) => {
+scenario('a tunnel that the proxy refuses', async (run) => {
   await run.serve({}, (req, res) => res.end())
   for (const proxyTunnelTimeout of [undefined, 5]) {
     const agent = run.agent()

@@ -24,7 +24,7 @@ for (const limits of [{ maxSockets: 1 }, { maxSockets: 2 }, { maxTotalSockets: 1
   }
 }
 
-scenario.client('a place given up by one origin serves another', async (run) => {
+scenario.client('a place below maxTotalSockets that one origin frees goes to another', async (run) => {
   await serve(run)
   const { port } = run
   await serve(run)
@@ -43,7 +43,7 @@ scenario.client('a place given up by one origin serves another', async (run) => 
 })
 
 for (const how of ['destroy', 'abort', 'signal', 'error']) {
-  scenario.client(`a request that waits and gives up: ${how}`, async (run) => {
+  scenario.client(`a request that is destroyed while it waits: ${how}`, async (run) => {
     const server = await serve(run, { held: true })
     const agent = run.agent({ keepAlive: true, maxSockets: 1 })
     const controller = new AbortController()
@@ -84,7 +84,7 @@ scenario.client('requests that wait while the connection is lost', async (run) =
 
 scenario.client('a request that waits while no connection can be made', async (run) => {
   const agent = run.agent({ maxSockets: 1 })
-  agent.createConnection = (options, callback) => { setImmediate(callback, new Error(`none for ${options.path ?? 'nobody'}`)) }
+  agent.createConnection = (options, callback) => { setImmediate(callback, new Error(`none for ${options.path ?? 'no path'}`)) }
   const requests = ['/1', '/2'].map((path) => ask(run, agent, path, { port: 1 }))
   await run.closed(requests[0])
   await later()

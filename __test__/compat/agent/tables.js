@@ -1,6 +1,6 @@
 'use strict'
 
-/** What the specs of this folder share: the tables of an agent, a server that answers when it is told to, and requests to it. */
+/** What the specs of this folder share: the tables of an agent, a server whose answers wait for a call, and requests to it. */
 
 const pools = ({ sockets, freeSockets, requests }) => Object.fromEntries(Object.entries({ sockets, freeSockets, requests })
   .map(([name, map]) => [name, Object.values(map).map((list) => list.length)]))

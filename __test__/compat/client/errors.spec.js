@@ -1,5 +1,10 @@
 'use strict'
 
+/**
+ * Arguments that `request` refuses, and connections that cannot be made or break: the errors, events and callbacks of the
+ * request.
+ */
+
 const net = require('node:net')
 const { scenario } = require('../../oracle')
 
@@ -64,7 +69,7 @@ for (const [what, values] of Object.entries(ARGUMENTS)) {
   })
 }
 
-scenario.client('a port where nobody listens', async (run) => {
+scenario.client('a port where no server listens', async (run) => {
   const port = await run.refusedPort()
   for (const agent of [false, run.agent({ keepAlive: true })]) {
     const request = run.client.request({ host: '127.0.0.1', port, agent })
@@ -75,7 +80,7 @@ scenario.client('a port where nobody listens', async (run) => {
   }
 })
 
-scenario.client('a port where nobody listens, with a body', async (run) => {
+scenario.client('a port where no server listens, with a body', async (run) => {
   const request = run.client.request({ host: '127.0.0.1', port: await run.refusedPort(), agent: false, method: 'POST' })
   run.watch('client', request, ['socket', 'error', 'close', 'finish'])
   request.write('some', (error) => run.log('client', 'write callback', error?.code))

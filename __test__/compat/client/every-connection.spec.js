@@ -82,11 +82,11 @@ const STORIES = {
   'a head that is larger than the request takes': answering(`${OK}A: ${'b'.repeat(300)}\r\n\r\n`, { maxHeaderSize: 200 }),
   'a length and chunks, and they are taken': answering(`${OK}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n`, { insecureHTTPParser: true }),
   'more than was asked for': answering(`${OK}Content-Length: 2\r\n\r\nok${OK}Content-Length: 4\r\n\r\nmore`),
-  'a 101 that somebody listens for': answering('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhead', { headers: { Connection: 'Upgrade', Upgrade: 'x' }, how: 'end' }),
-  'an answer to CONNECT that somebody listens for': answering(`${OK}\r\nhead`, { method: 'CONNECT', path: 'a:1', how: 'end' }),
+  'a 101 with a listener': answering('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhead', { headers: { Connection: 'Upgrade', Upgrade: 'x' }, how: 'end' }),
+  'an answer to CONNECT with a listener': answering(`${OK}\r\nhead`, { method: 'CONNECT', path: 'a:1', how: 'end' }),
   'a refusal of CONNECT': answering('HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno', { method: 'CONNECT', path: 'a:1', how: 'end' }),
 
-  async 'a 101 and a CONNECT that nobody listens for' (run, path) {
+  async 'a 101 and a CONNECT without a listener' (run, path) {
     for (const [options, bytes] of [[{ headers: { Connection: 'Upgrade', Upgrade: 'x' } }, 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhead'],
       [{ method: 'CONNECT', path: 'a:1' }, `${OK}\r\n`]]) {
       await run.origin(async (peer) => {
@@ -222,7 +222,7 @@ const STORIES = {
     }
   },
 
-  async 'answers that nobody reads' (run, path) {
+  async 'answers that are not read' (run, path) {
     await run.origin(async (peer) => {
       for (let count = 1; ; count++) {
         await peer.until('\r\n\r\n', count)
@@ -447,7 +447,7 @@ const STORIES = {
 
 overAll((where, connect, { isSocket }) => {
   for (const [what, story] of Object.entries(STORIES)) {
-    // A stream knows no idle time, and core tells of its request's close twice.
+    // A stream has no timeout, and core emits its request's close twice.
     if (!isSocket && (what.includes('time-outs') || what === 'more than was asked for')) continue
     scenario.client(`${what}, ${where}`, (run) => story(run, connect(run), () => connect(run)))
   }

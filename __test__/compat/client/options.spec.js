@@ -59,7 +59,7 @@ for (const [what, options] of Object.entries({
 }
 
 for (const [what, addresses] of Object.entries({ 'one address': ['127.0.0.1'], 'two addresses': ['127.0.0.1', '127.0.0.2'], 'two families': ['::1', '127.0.0.1'] })) {
-  scenario.client(`${what} on all of which nobody listens`, async (run) => {
+  scenario.client(`${what}, on none of which a server listens`, async (run) => {
     await told(run, { host: 'some.name.invalid', port: await run.refusedPort(), lookup: all(...addresses) })
   })
 }
@@ -94,7 +94,7 @@ scenario.client('an address that does not answer in time', async (run) => {
   }
 })
 
-scenario.client('what a lookup is asked', async (run) => {
+scenario.client('the arguments of a lookup', async (run) => {
   await serve(run)
   for (const options of [{}, { family: 4 }, { family: 0 }, { hints: dns.ADDRCONFIG | dns.V4MAPPED }, { family: 4, hints: dns.ALL }, { autoSelectFamily: false }, { autoSelectFamily: true }, { host: '127.0.0.1' }, { hostname: 'other.invalid' }, { localAddress: '127.0.0.1' }]) {
     await told(run, {
@@ -195,7 +195,7 @@ scenario.client('agents in every form, and what they mean for the head', async (
   }
 })
 
-scenario.client('a url of every form', async (run) => {
+scenario.client('the forms of a URL', async (run) => {
   await serve(run)
   const agent = run.agent()
   const base = `http://127.0.0.1:${run.port}`
@@ -270,7 +270,7 @@ scenario.client('httpValidation and insecureHTTPParser decide what a response ma
   }
 })
 
-scenario.client('createConnection without an agent is not told the target as a path', async (run) => {
+scenario.client('createConnection without an agent does not get the target as a path', async (run) => {
   await run.origin(async (peer) => {
     await peer.until('\r\n\r\n')
     peer.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok')

@@ -1,5 +1,10 @@
 'use strict'
 
+/**
+ * What a client sends: the forms of `request` and `get`, methods, headers, bodies, and the properties and events of the
+ * request.
+ */
+
 const { Readable } = require('node:stream')
 const { EventEmitter } = require('node:events')
 const { scenario } = require('../../oracle')
@@ -117,7 +122,7 @@ scenario('joinDuplicateHeaders and maxHeaderSize of a response', async (run) => 
   await run.exchange({ maxHeaderSize: 500, path: '/long' })
 })
 
-scenario('all properties of a request while it goes its way', async (run) => {
+scenario('all properties of a request in every phase', async (run) => {
   await run.serve({}, echo(run))
   const names = ['method', 'path', 'host', 'protocol', 'aborted', 'destroyed', 'finished', 'writable', 'writableEnded', 'writableFinished', 'writableLength',
     'writableHighWaterMark', 'writableCorked', 'writableNeedDrain', 'headersSent', 'reusedSocket', 'maxHeadersCount', 'timeout', 'timeoutCb', 'upgradeOrConnect', 'res',

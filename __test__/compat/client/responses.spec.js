@@ -1,5 +1,7 @@
 'use strict'
 
+/** Responses as raw servers send them, good and bad: what the client makes of their bytes. */
+
 const { Duplex } = require('node:stream')
 const { scenario } = require('../../oracle')
 
@@ -125,7 +127,7 @@ scenario.client('a response that comes byte by byte', async (run) => {
   await run.exchange()
 })
 
-scenario.client('all of a packet is parsed before anybody reads of it', async (run) => {
+scenario.client('all of a packet is parsed before any of it is read', async (run) => {
   const head = `${OK}Transfer-Encoding: chunked\r\n\r\n`
   for (const packets of [[`${OK}Content-Length: 4\r\n\r\nfour`], [`${OK}Content-Length: 4\r\n\r\nfo`, 'ur'],
     [`${head}2\r\nfo\r\n2\r\nur\r\n0\r\nX-T: 1\r\n\r\n`], [`${head}2\r\nfo\r\n`, '2\r\nur\r\n0\r\nX-T: 1\r\n\r\n']]) {
@@ -212,7 +214,7 @@ scenario.client('insecureHTTPParser takes what is refused otherwise', async (run
   }
 })
 
-scenario.client('an origin that answers before it was asked', async (run) => {
+scenario.client('an origin that answers before the request is sent', async (run) => {
   for (const answer of ['HTTP/1.1 200 OK\r\n\r\nHello', 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok']) {
     await run.origin((peer) => {
       peer.send(answer)

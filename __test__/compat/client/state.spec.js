@@ -259,7 +259,7 @@ const STORIES = {
     request.look('later')
   },
 
-  async 'a response that nobody listens for' (run, options) {
+  async 'a response without a listener' (run, options) {
     await answering(run, answer)
     const request = watched(run, options, 'first')
     request.removeAllListeners('response')

@@ -108,7 +108,7 @@ scenario.client('a timeout set again in its listener comes again', async (run) =
 })
 
 for (const options of [{ timeout: 20 }, {}]) {
-  scenario.client(`a request's timeout is told once, its response's each time, with ${JSON.stringify(options)}`, async (run) => {
+  scenario.client(`a request's timeout is emitted once, its response's each time, with ${JSON.stringify(options)}`, async (run) => {
     let origin
     await run.origin(async (peer) => {
       origin = peer

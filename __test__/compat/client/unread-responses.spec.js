@@ -1,6 +1,6 @@
 'use strict'
 
-/** Responses that nobody reads, or not yet: how much of them is taken from the kernel, and what is heard of what follows. */
+/** Responses that are not read, or not yet: how much of them is taken from the kernel, and which of the later events come. */
 
 const { scenario } = require('../../oracle')
 const { overAll } = require('../../oracle/connections')
@@ -26,7 +26,7 @@ const ANSWERS = {
   'more than the kernel takes': [`${OK}Content-Length: 20000000\r\n\r\n${body.repeat(400)}`]
 }
 
-/** A request whose events are logged, with those of its response, but nobody reads that. */
+/** A request whose events are logged, with those of its response, which is not read. */
 async function begin (run, options, [bytes, leaves]) {
   await run.origin(async (peer) => {
     await peer.until('\r\n\r\n')
@@ -53,7 +53,7 @@ function see (run, moment, { request, response }) {
 
 overAll((where, connect, { isSocket }) => {
   for (const [what, answer] of Object.entries(ANSWERS)) {
-    scenario.client(`a response with ${what} that nobody reads, and then somebody, ${where}`, async (run) => {
+    scenario.client(`a response with ${what} that is read late, ${where}`, async (run) => {
       const exchange = await begin(run, connect(run), answer)
       await later()
       see(run, 'unread', exchange)
@@ -94,7 +94,7 @@ overAll((where, connect, { isSocket }) => {
     })) {
       // What becomes of a stream that has ended is the stream's.
       if (!isSocket && how === 'the end of its socket') continue
-      scenario.client(`a response with ${what} that nobody reads, and ${how}, ${where}`, async (run) => {
+      scenario.client(`a response with ${what} that is not read, and ${how}, ${where}`, async (run) => {
         const exchange = await begin(run, connect(run), ANSWERS[what])
         await later()
         act(exchange)

@@ -1,5 +1,7 @@
 'use strict'
 
+/** Diagnostics channels, perf_hooks, AsyncLocalStorage and async_hooks in an ordinary exchange of a client and a server. */
+
 const diagnostics = require('node:diagnostics_channel')
 const { AsyncLocalStorage, createHook, executionAsyncResource } = require('node:async_hooks')
 const { PerformanceObserver } = require('node:perf_hooks')
@@ -8,7 +10,7 @@ const { scenario } = require('../../oracle')
 const CHANNELS = ['http.client.request.created', 'http.client.request.start', 'http.client.request.error', 'http.client.response.finish',
   'http.server.request.start', 'http.server.response.created', 'http.server.response.finish']
 
-scenario('diagnostics channels tell of an exchange', async (run) => {
+scenario('diagnostics channels publish an exchange', async (run) => {
   const listeners = new Map(CHANNELS.map((name) => [name, (message) => {
     run.log(name.split('.')[1], name, Object.keys(message).sort(), message.request?.method, message.response?.statusCode)
   }]))
@@ -29,7 +31,7 @@ scenario('diagnostics channels tell of an exchange', async (run) => {
   }
 })
 
-scenario('diagnostics channels tell of an error', async (run) => {
+scenario('diagnostics channels publish an error', async (run) => {
   const listener = ({ request, error }) => run.log('client', 'channel', request, error)
   diagnostics.subscribe('http.client.request.error', listener)
   await run.serve({}, (req) => req.socket.destroy())
@@ -132,7 +134,7 @@ scenario('enterWith in a handler and the next request of its connection', async 
   }
 })
 
-scenario('async_hooks tell of the resources of messages', async (run) => {
+scenario('async_hooks see the resources of messages', async (run) => {
   const types = new Set()
   const hook = createHook({ init: (id, type) => type.startsWith('HTTP') && types.add(type) }).enable()
   await run.serve({}, (req, res) => {

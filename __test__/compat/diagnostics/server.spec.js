@@ -1,6 +1,6 @@
 'use strict'
 
-/** What diagnostics channels, perf_hooks and async_hooks tell of a server that does not simply answer. */
+/** Diagnostics channels, perf_hooks, AsyncLocalStorage and async_hooks of servers in unusual exchanges: errors, upgrades, drops, timeouts. */
 
 const diagnostics = require('node:diagnostics_channel')
 const { AsyncLocalStorage, AsyncResource, createHook, executionAsyncResource } = require('node:async_hooks')
@@ -10,7 +10,7 @@ const { scenario } = require('../../oracle')
 const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
 const CHANNELS = ['http.server.request.start', 'http.server.response.created', 'http.server.response.finish', 'net.server.socket']
 
-/** Runs steps while somebody listens to the server's channels. */
+/** Runs steps with subscribers on the server's channels. */
 async function listening (run, steps) {
   const listeners = CHANNELS.map((name) => [name, ({ request, response, socket, server }) => {
     run.log('channels', name, request?.url, response?.headersSent, response?.finished, response?.socket === request?.socket, socket !== undefined, server !== undefined)
@@ -27,7 +27,7 @@ const EXCHANGES = {
   'a request without Host': 'GET / HTTP/1.1\r\n\r\n',
   'an expectation that is not met': get('/', 'Expect: x', 'Connection: close'),
   'a continued request': get('/', 'Expect: 100-continue', 'Connection: close'),
-  'an upgrade that nobody takes': get('/', 'Upgrade: x', 'Connection: upgrade'),
+  'an upgrade without a listener': get('/', 'Upgrade: x', 'Connection: upgrade'),
   'CONNECT': 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n',
   'a parse error': 'garbage\r\n\r\n',
   'a parse error behind a request': `${get('/wait')}garbage\r\n\r\n`,
@@ -71,7 +71,7 @@ scenario.server('a subscriber of the start channel may use the response', async 
   diagnostics.unsubscribe('http.server.request.start', listener)
 })
 
-scenario.server('a subscriber that comes while a request waits hears of its finish', async (run) => {
+scenario.server('a subscriber that comes while a request waits gets its finish', async (run) => {
   let finish
   await run.serve({}, (req, res) => {
     finish = () => res.end('over\n')

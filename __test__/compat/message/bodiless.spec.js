@@ -1,5 +1,7 @@
 'use strict'
 
+/** Messages that have no body: responses to HEAD, 204, 304 and 205. */
+
 const { scenario } = require('../../oracle')
 
 const KINDS = { 'HEAD': ['HEAD', 200], '204': ['GET', 204], '304': ['GET', 304], '205': ['GET', 205], 'HEAD with 204': ['HEAD', 204] }

@@ -1,5 +1,7 @@
 'use strict'
 
+/** Encodings of bodies and of heads, in both directions. */
+
 const { scenario } = require('../../oracle')
 
 async function answer (run, handler) {

@@ -1,5 +1,7 @@
 'use strict'
 
+/** The Expect header: 100 Continue, 'checkContinue' and 'checkExpectation', and 1xx responses as a client gets them. */
+
 const { scenario } = require('../../oracle')
 
 const head = (...fields) => ['POST / HTTP/1.1', 'Host: x', ...fields, '', ''].join('\r\n')

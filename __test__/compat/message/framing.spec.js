@@ -1,5 +1,10 @@
 'use strict'
 
+/**
+ * How a response is framed, by its headers and the version of its request: Content-Length, chunked, or the end of the
+ * connection.
+ */
+
 const { scenario } = require('../../oracle')
 
 const HEADS = {

@@ -1,11 +1,13 @@
 'use strict'
 
+/** The header API of OutgoingMessage: names, values, their order and case, and what is refused. */
+
 const { scenario } = require('../../oracle')
 
 const NAMES = ['Valid', '', ' ', 'a b', 'a:b', 'ä', 'a\n', 'x-ok', 5, null, undefined, {}, Symbol.iterator, 'a(b)', "!#$%&'*+-.^_`|~0"]
 const VALUES = ['text', '', 5, 0, null, undefined, true, {}, [], ['a', 'b'], ['a', 5], 'a\nb', 'a\rb', 'a\0b', 'tab\tok', 'é', '€', '\x7f', ['ok', 'b\n'], 10n]
 
-/** A response that belongs to nobody: the header API needs no connection. */
+/** A response without a connection: the header API needs none. */
 function response (run) {
   return new run.server.ServerResponse({ method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1, headers: {} })
 }
@@ -88,7 +90,7 @@ scenario.module('validateHeaderName and validateHeaderValue', (run) => {
   for (const value of VALUES) run.attempt('value', run.summary(value), () => run.http.validateHeaderValue('x-name', value))
 })
 
-scenario.server('headers leave in the order and case in which they were set', async (run) => {
+scenario.server('headers are sent in the order and case in which they were set', async (run) => {
   await run.serve({}, (req, res) => {
     res.setHeader('X-Zebra', 'z')
     res.setHeader('a-Apple', ['1', '2'])

@@ -1,5 +1,7 @@
 'use strict'
 
+/** IncomingMessage: its properties, and how fields become `headers`, `headersDistinct` and `rawHeaders`. */
+
 const assert = require('node:assert/strict')
 const { test } = require('node:test')
 const { scenario, core, ours } = require('../../oracle')
@@ -165,7 +167,7 @@ scenario.server('every method of METHODS is accepted', async (run) => {
   await peer.until('HTTP/1.1 200', methods.length)
 })
 
-scenario.server('versions other than 1.1 are told and change the answer', async (run) => {
+scenario.server('versions other than 1.1 are in httpVersion and change the answer', async (run) => {
   await run.serve({}, (req, res) => {
     run.log('server', 'version', req.httpVersion, req.httpVersionMajor, req.httpVersionMinor, res.shouldKeepAlive)
     res.end('ok\n')

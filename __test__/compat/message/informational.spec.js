@@ -92,7 +92,7 @@ const fields = [
   ['a'], ['a', '1', 'b'], ['a', '1', 'b', '2'], [['a', '1'], ['b', '2']], [['a', '1', 'c']], [['a']], [[]], ['a', undefined], [null, '1'], [['a', ['x', 'y']]]
 ]
 
-scenario.server('writeInformation takes what it takes', async (run) => {
+scenario.server('the arguments that writeInformation accepts', async (run) => {
   await run.serve({}, (req, res) => {
     for (const code of odd) run.attempt('server', `code ${String(code)}`, () => res.writeInformation?.(code))
     fields.forEach((headers, index) => run.attempt('server', `headers ${index}`, () => res.writeInformation?.(103, headers)))
@@ -110,7 +110,7 @@ scenario.server('writeInformation takes what it takes', async (run) => {
   await peer.until('ok')
 })
 
-scenario.server('writeEarlyHints takes what it takes', async (run) => {
+scenario.server('the arguments that writeEarlyHints accepts', async (run) => {
   const links = [
     undefined, null, '', [], 'a', '</a>', '</a>; rel=preload', '</a>; rel=preload; as=style', ['</a>; rel=preload', '</b>; rel=preload'], ['a'], [''], [1], 1, true, {},
     '</a>;', '</a>; rel', '</a>; rel="x"', '</é>; rel=preload', '<>; rel=preload', '</a>; rel=preload, </b>; rel=preload', '</a> ; rel=preload', ['</a>; rel=preload', null]
@@ -131,7 +131,7 @@ scenario.server('writeEarlyHints takes what it takes', async (run) => {
   await peer.until('ok')
 })
 
-scenario.server('the other informational methods rest on those of the response', async (run) => {
+scenario.server('the other informational methods call those of the response', async (run) => {
   await run.serve({}, (req, res) => {
     const { _writeRaw: writeRaw, writeInformation } = res
     res._writeRaw = function (...args) {

@@ -14,7 +14,7 @@ const MESSAGES = Number(process.env.RANDOM_MESSAGES ?? 400)
 
 const turn = () => new Promise(setImmediate)
 
-/** A stream whose other end is the test: `arrive` is what the peer says, `said` what the peer hears. */
+/** A stream whose other end is the test: `arrive` is what the peer sends, `said` what it receives. */
 class Wire extends Duplex {
   constructor (log) {
     super()
@@ -110,7 +110,7 @@ scenario.module(`a client gets random responses, seed ${SEED}`, async (run) => {
       response.on('close', () => log('response close', response.complete))
     })
     request.on('error', (error) => log('error', error, error.bytesParsed, error.rawPacket?.length))
-    // Core may tell it twice of a stream that is no socket (docs/COMPATIBILITY.md).
+    // Core may emit it twice for a stream that is no socket (docs/COMPATIBILITY.md).
     request.once('close', () => log('close'))
     request.on('continue', () => log('continue'))
     request.on('information', ({ statusCode, statusMessage, rawHeaders }) => log('information', statusCode, statusMessage, rawHeaders))

@@ -1,5 +1,7 @@
 'use strict'
 
+/** The bodies of requests as a server reads them: framing, the ways to read, pausing, and bodies that are not read. */
+
 const { createHash } = require('node:crypto')
 const { scenario } = require('../../oracle')
 
@@ -277,7 +279,7 @@ scenario.server('optimizeEmptyRequests starts requests without a body as ended',
   await peer.until('done\n', 2)
 })
 
-scenario.server('a body that nobody reads pauses the socket', async (run) => {
+scenario.server('a body that is not read pauses the socket', async (run) => {
   let paused
   await run.serve({}, (req, res) => {
     const { socket } = req

@@ -1,5 +1,7 @@
 'use strict'
 
+/** How a response is written in the usual ways: write, end, callbacks, cork, pipe, back-pressure, strictContentLength. */
+
 const { Readable, finished, pipeline } = require('node:stream')
 const { scenario } = require('../../oracle')
 
@@ -165,7 +167,7 @@ scenario.server('back-pressure: write returns false and drain follows', (run) =>
   })
 }))
 
-scenario.server('a small highWaterMark asks for drain early', async (run) => {
+scenario.server('a small highWaterMark needs drain early', async (run) => {
   await run.serve({ highWaterMark: 10 }, (req, res) => {
     run.log('server', 'marks', res.writableHighWaterMark, req.readableHighWaterMark, req.socket.writableHighWaterMark)
     run.log('server', 'write', res.write('123456789012345'))

@@ -1,5 +1,7 @@
 'use strict'
 
+/** Trailers, in both directions. */
+
 const { scenario } = require('../../oracle')
 
 scenario('trailers of a response', async (run) => {

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Writes, ends and destroys in unusual orders: what is returned, who is told and when, and what is on the wire. */
+/** Writes, ends and destroys in unusual orders: what is returned, the events and callbacks with their order, and what is on the wire. */
 
 const { AsyncLocalStorage } = require('node:async_hooks')
 const { scenario } = require('../../oracle')
@@ -44,7 +44,7 @@ async function walk (run, steps, req, res) {
       run.attempt('server', name, () => STEPS[name]({ req, res, told: (what) => (...values) => run.log('server', `told ${what}`, ...values) }))
     }
   }
-  if (res.finished || res.destroyed || req.destroyed || req.socket.destroyed) await closed
+  if (res.finished || res.destroyed || req.destroyed || req.socket.destroyed || req.socket.writableEnded) await closed
   await settled()
   run.log('server', 'finally', res.headersSent, res._headerSent, res.finished, res.writableFinished, res.outputSize, res.outputData.length, res._contentLength,
     res.destroyed, res.closed, res.errored, res.writableNeedDrain, res.socket === req.socket, req.socket._httpMessage === res)
@@ -110,7 +110,7 @@ const WALKS = [
   ['destroy request', 'end part', 'end'],
   ['length 4', 'flush', 'destroy', 'closed', 'end'],
   ['length 4', 'flush', 'destroy with an error', 'closed', 'end'],
-  // What leaves in the tick in which the connection is lost, and who is told.
+  // What is sent in the tick in which the connection is lost, and which callbacks come.
   ['write empty', 'destroy socket'],
   ['write empty', 'destroy request'],
   ['write', 'destroy socket', 'end'],
@@ -185,8 +185,8 @@ scenario.server('what a response shows after its client has gone', async (run) =
   run.log('server', 'request', req.aborted, req.destroyed, req.complete, req.socket.parser)
 })
 
-scenario.server('the last of many answers arrives whole although its end was told before', async (run) => {
-  // Small marks: core's socket then tells of each by itself.
+scenario.server('the last of many answers arrives whole although its finish came before', async (run) => {
+  // A small highWaterMark: core's socket then calls back for each by itself.
   await run.serve({ highWaterMark: 16384 }, (req, res) => {
     res.on('finish', () => {})
     res.end(Buffer.alloc(100000, req.url))
@@ -202,7 +202,7 @@ scenario.server('the last of many answers arrives whole although its end was tol
 
 for (const mistake of ['write', 'end']) {
   for (const when of ['at once', 'in the next tick', 'later']) {
-    scenario.server(`${mistake} ${when} behind the end of a response that nobody listens to`, async (run) => {
+    scenario.server(`${mistake} ${when} after the end of a response without an error listener`, async (run) => {
       let told
       const uncaught = new Promise((resolve) => { told = resolve })
       run.onUncaught = told
@@ -232,7 +232,7 @@ async function inPipeline (run, tell) {
   await done
 }
 
-scenario.server('a current response is told to go on when another waits behind it', async (run) => {
+scenario.server('a response that is being sent gets a drain while another waits behind it', async (run) => {
   await inPipeline(run, async (first, second) => {
     run.log('server', 'first', first.write(Buffer.alloc(200_000, 'x')))
     run.log('server', 'second', second.write('part'))
@@ -254,7 +254,7 @@ scenario.server('a response that is destroyed while it waits, and ended then', a
   })
 })
 
-scenario.server('what is put off at \'prefinish\' comes behind the end of the exchange', async (run) => {
+scenario.server('process.nextTick of a \'prefinish\' listener comes after the end of the exchange', async (run) => {
   let done
   const over = new Promise((resolve) => { done = resolve })
   await run.serve({}, (req, res) => {

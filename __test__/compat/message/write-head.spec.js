@@ -1,5 +1,7 @@
 'use strict'
 
+/** writeHead() in all its forms, statusCode and statusMessage. */
+
 const { scenario } = require('../../oracle')
 
 /** Forms of writeHead, each as a function of the response, tried with and without headers set before. */

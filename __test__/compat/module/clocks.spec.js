@@ -1,5 +1,7 @@
 'use strict'
 
+/** Clocks that an application has replaced do not change the dates and timeouts of ours. */
+
 const { test } = require('node:test')
 const assert = require('node:assert/strict')
 const { Child } = require('../../child')

@@ -1,5 +1,7 @@
 'use strict'
 
+/** The module as an object: its keys, classes, their members, flags and prototypes, and how constructors may be called. */
+
 const net = require('node:net')
 const stream = require('node:stream')
 const { EventEmitter } = require('node:events')

@@ -90,7 +90,7 @@ for (const [what, handler] of Object.entries(HANDLERS)) {
   })
 }
 
-scenario.module('members of messages do not throw on a bare prototype, nor on an object that nobody constructed', (run) => {
+scenario.module('members of messages do not throw on a bare prototype, nor on an object that no constructor has seen', (run) => {
   for (const name of ['IncomingMessage', 'OutgoingMessage', 'ServerResponse']) {
     const { prototype } = run.server[name]
     for (const key of Object.keys(core[name].prototype)) {

@@ -1,5 +1,7 @@
 'use strict'
 
+/** Methods of prototypes, and dns.lookup, that an application has replaced are called as core calls them. */
+
 const dns = require('node:dns')
 const net = require('node:net')
 const { scenario } = require('../../oracle')

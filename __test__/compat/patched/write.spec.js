@@ -1,6 +1,6 @@
 'use strict'
 
-/** Somebody has put a write() of his own on the socket: he sees the pieces of the responses, as core writes them. */
+/** An application has replaced the write() of a server's socket: its method gets the pieces of the responses, as core writes them. */
 
 const { overAll } = require('../../oracle/transports')
 
@@ -142,7 +142,7 @@ for (const [what, answer] of Object.entries(ways)) {
   })
 }
 
-overAll('a write that is replaced for a moment', async (run, dial) => {
+overAll('a write that is replaced and put back', async (run, dial) => {
   const server = run.server.createServer((req, res) => {
     res.write('one ')
     setImmediate(() => {
@@ -180,7 +180,7 @@ overAll('responses in a pipeline through a replaced write', async (run, dial) =>
   peer.end()
 })
 
-overAll('a replaced write that keeps everything back for a while', async (run, dial) => {
+overAll('a replaced write that delays everything', async (run, dial) => {
   const server = run.server.createServer((req, res) => {
     const { socket } = res
     const { write } = socket
@@ -224,7 +224,7 @@ overAll('a large response through a replaced write waits for the reader', async 
   peer.end()
 })
 
-overAll('the client goes during a response through a replaced write', async (run, dial) => {
+overAll('the client closes during a response through a replaced write', async (run, dial) => {
   let closed
   const server = run.server.createServer((req, res) => {
     replaceWrite(run, res.socket)

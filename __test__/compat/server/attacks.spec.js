@@ -2,7 +2,7 @@
 
 /**
  * How HTTP/1.1 servers are attacked: smuggled requests, split responses, heads and bodies without end. Behind each case
- * comes a request of its own, the canary: what becomes of it tells how the bytes before it were understood.
+ * comes a request of its own, the canary: its fate shows how the bytes before it were understood.
  */
 
 const assert = require('node:assert/strict')
@@ -121,7 +121,7 @@ for (const [what, bytes] of Object.entries(CASES)) {
   })
 }
 
-test('requests behind an Upgrade that nobody takes are served, where core drops them', async () => {
+test('requests behind an Upgrade without a listener are served, where core drops them', async () => {
   for (const fields of [['Connection: Upgrade', 'Upgrade: websocket'], ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__']]) {
     const urls = []
     const server = ours.createServer((req, res) => {
@@ -137,7 +137,7 @@ test('requests behind an Upgrade that nobody takes are served, where core drops 
   }
 })
 
-/** What an application may have from somebody, and put into its answer. */
+/** Text that an application may have from outside, and put into its answer. */
 const INJECTED = ['a\r\nX-Injected: yes', 'a\nX-Injected: yes', 'a\rX-Injected: yes', 'a\u010d\u010aX-Injected: yes', 'a\0b', 'a\r\n\r\n<html>', 'a\x85b', 'a\u2028b']
 
 const PLACES = {
@@ -181,7 +181,7 @@ for (const [where, put] of Object.entries(PLACES)) {
   }, { skip: SPLIT.has(where) && 'core splits the response' })
 }
 
-test('a line put into an early hint never leaves', async () => {
+test('a line break in an early hint is never sent', async () => {
   const thrown = []
   const server = ours.createServer((req, res) => {
     for (const hints of [{ link: '</a>; rel=preload\r\nX-Injected: yes' }, { link: '</a>; rel=preload', 'X': 'a\r\nX-Injected: yes' }, { link: '</a>; rel=preload', 'X\r\nX-Injected': 'yes' }]) {
@@ -229,7 +229,7 @@ scenario.server('a slow head on a kept connection', async (run) => {
   await peer.ended()
 })
 
-scenario.server('requests whose answers nobody reads', async (run) => {
+scenario.server('a client that sends requests and never reads the answers is not read from without bound', async (run) => {
   let count = 0
   const server = await run.serve({}, (req, res) => {
     count++

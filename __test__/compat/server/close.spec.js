@@ -1,5 +1,7 @@
 'use strict'
 
+/** close(), closeIdleConnections(), closeAllConnections(), asyncDispose and getConnections(). */
+
 const { scenario } = require('../../oracle')
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -63,7 +65,7 @@ scenario.server('close() twice, and listen again', async (run) => {
   await peer.until('over\n')
 })
 
-scenario.server('closeIdleConnections spares the busy', async (run) => {
+scenario.server('closeIdleConnections leaves connections with a request open', async (run) => {
   let finish
   const server = await run.serve({}, (req, res) => {
     if (req.url !== '/busy') return res.end('over\n')
@@ -120,7 +122,7 @@ scenario.server('closeAllConnections destroys them all and keeps listening', asy
   await Promise.all(closed)
 })
 
-scenario.server('getConnections counts, and follows those who leave', async (run) => {
+scenario.server('getConnections counts, also connections that close', async (run) => {
   const server = await run.serve({}, (req, res) => res.end('over\n'))
   run.log('server', 'none', await connections(server))
   const peers = []
@@ -155,11 +157,11 @@ scenario('a server that closes while a client keeps its connection', async (run)
   await closed
 })
 
-scenario.server('close() closes a connection whose answer is lost behind what came after the last request', async (run) => {
+scenario.server('close() closes a connection whose answer is lost because of bytes behind the last request', async (run) => {
   for (const answered of [false, true]) {
     let finished
     const server = await run.serve({}, (req, res) => {
-      // In core a socket that stands still does not end by itself.
+      // In core a paused socket does not end by itself.
       req.socket.pause()
       run.watch('server', res, ['finish', 'close'], 'res ')
       const answer = () => res.end('over', () => {})
@@ -238,7 +240,7 @@ scenario.server('asyncDispose waits for connections, and its name', async (run) 
   await peer.ended()
 })
 
-scenario.server('what terminators do: they mark responses under way and destroy idle sockets', async (run) => {
+scenario.server('a graceful terminator sets Connection: close on responses under way and destroys idle sockets', async (run) => {
   const sockets = new Set()
   let finish
   const server = await run.serve({}, (req, res) => {

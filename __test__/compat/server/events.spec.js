@@ -1,5 +1,7 @@
 'use strict'
 
+/** The events of a server and of its messages, in their order; listeners that are added, removed or late. */
+
 const { Worker } = require('node:worker_threads')
 const net = require('node:net')
 const { Duplex } = require('node:stream')
@@ -14,7 +16,7 @@ function watchBoth ({ watch }, req, res) {
   watch('server', res, MESSAGE_EVENTS, 'res ')
 }
 
-scenario('a GET whose body nobody reads goes through its events in order', async (run) => {
+scenario('a GET goes through its events in order, its body unread', async (run) => {
   let closed
   await run.serve({}, (req, res) => {
     run.log('server', 'request')
@@ -38,7 +40,7 @@ scenario('a POST that is read before the answer goes through its events in order
   await closed
 })
 
-scenario('a POST that nobody reads ends after the answer', async (run) => {
+scenario('a POST that is not read ends after the answer', async (run) => {
   let closed
   await run.serve({}, (req, res) => {
     watchBoth(run, req, res)
@@ -102,7 +104,7 @@ scenario('an early answer comes before the rest of the request body', async (run
   await closed
 })
 
-scenario('the server tells of connections, requests and its own close', async (run) => {
+scenario('a server emits connections, requests and its own close', async (run) => {
   const server = run.server.createServer()
   run.watch('server', server, ['connection', 'request', 'listening', 'close', 'error', 'clientError', 'timeout', 'drop'])
   server.on('request', (req, res) => {
@@ -184,7 +186,7 @@ scenario.server('the callback of a write comes while the response has its socket
   await peer.until('0\r\n\r\n')
 })
 
-/** Connects and sends while this thread stands still: who reads in the background has read by then. */
+/** Connects and sends while this thread is blocked: a thread that reads in the background has read by then. */
 async function sendBehindOurBack (run, port, bytes) {
   const sent = new Int32Array(new SharedArrayBuffer(4))
   const worker = new Worker(`
@@ -197,7 +199,7 @@ async function sendBehindOurBack (run, port, bytes) {
   await run.once(worker, 'online')
   worker.postMessage('go')
   Atomics.wait(sent, 0, 0, 2000)
-  // Nothing tells that the bytes have been read, if they have.
+  // There is no event for bytes that a thread has read.
   Atomics.wait(sent, 0, 1, 20)
   await ended
 }

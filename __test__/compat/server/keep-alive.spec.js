@@ -1,5 +1,7 @@
 'use strict'
 
+/** How a server decides whether a connection is kept, what it says of that, and when it closes an idle one. */
+
 const { scenario } = require('../../oracle')
 
 const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
@@ -29,7 +31,7 @@ for (const [what, fields, version] of [
   ['an unknown token', ['Connection: closed'], '1.1'],
   ['Proxy-Connection', ['Proxy-Connection: close'], '1.1']
 ]) {
-  scenario.server(`the client asks for ${what}`, async (run) => {
+  scenario.server(`the Connection header of a request: ${what}`, async (run) => {
     let finished
     await run.serve({}, (req, res) => {
       run.log('server', 'shouldKeepAlive', res.shouldKeepAlive)
@@ -73,7 +75,7 @@ scenario.server('shouldKeepAlive = false closes after the response', async (run)
   run.log('client', 'ended', await peer.ended())
 })
 
-scenario.server('keepAliveTimeout is told in Keep-Alive and can be changed per server', async (run) => {
+scenario.server('keepAliveTimeout is sent in the Keep-Alive header and can be changed per server', async (run) => {
   const server = await run.serve({}, (req, res) => res.end('over\n'))
   for (const timeout of [5000, 100, 1999, 72000, 0]) {
     server.keepAliveTimeout = timeout

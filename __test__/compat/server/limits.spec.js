@@ -22,7 +22,7 @@ for (const limit of [1, 2, 3]) {
   })
 }
 
-scenario.server('maxRequestsPerSocket: who counts, and what is asked first', async (run) => {
+scenario.server('maxRequestsPerSocket: which requests count, and which events come first', async (run) => {
   const server = await run.serve({}, (req, res) => res.end(`${req.url}\n`))
   server.maxRequestsPerSocket = 1
   run.watch('server', server, ['dropRequest', 'checkContinue', 'checkExpectation'])
@@ -103,7 +103,7 @@ scenario.server('maxConnections drops those beyond it', async (run) => {
   await first.until('over\n', 2)
 })
 
-scenario.server('maxRequestsPerSocket says close, then drops', async (run) => {
+scenario.server('with maxRequestsPerSocket the last answer has Connection: close, and later requests are dropped', async (run) => {
   const server = await run.serve({}, (req, res) => {
     run.log('server', 'request', req.url, res.maxRequestsOnConnectionReached)
     res.end('over\n')
@@ -211,7 +211,7 @@ scenario.server('odd values of server.timeout', (run) => each(run, { keepAliveTi
     await run.sleep(400)
     run.log(track, 'answers', answers(peer), peer.ending !== undefined)
   },
-  // What a timer refuses throws, and leaves a socket behind that nobody closes.
+  // A value that timers refuse throws, and leaves a socket open.
   odd.filter((value) => !value || (value > 0 && value !== Infinity && typeof value === 'number'))))
 
 for (const name of ['headersTimeout', 'requestTimeout']) {

@@ -1,5 +1,7 @@
 'use strict'
 
+/** The options of createServer: how each is checked and kept, and what it does. */
+
 const { scenario } = require('../../oracle')
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -73,7 +75,7 @@ for (const highWaterMark of [undefined, 0, 1, 1000, -5, 1e6]) {
   })
 }
 
-scenario.module('what is for TCP is kept', (run) => {
+scenario.module('the TCP options of a server are kept', (run) => {
   for (const options of [{}, { keepAlive: true }, { keepAlive: 1, keepAliveInitialDelay: 5000 }, { keepAliveInitialDelay: -5 }, { noDelay: false }, { noDelay: 0 }, { noDelay: null }]) {
     run.attempt('module', run.summary(options), () => {
       const { keepAlive, keepAliveInitialDelay, noDelay } = run.http.createServer(options)

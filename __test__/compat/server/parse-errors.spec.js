@@ -1,5 +1,7 @@
 'use strict'
 
+/** Bytes that are no HTTP, or almost: which of them a server refuses, at which offset, and with which error. */
+
 const { Duplex } = require('node:stream')
 const { scenario } = require('../../oracle')
 

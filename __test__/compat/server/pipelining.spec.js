@@ -1,5 +1,10 @@
 'use strict'
 
+/**
+ * Several requests on a connection before the first is answered: the order of responses, and what waits, fails or is lost
+ * with them.
+ */
+
 const { scenario } = require('../../oracle')
 
 const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
@@ -17,7 +22,7 @@ scenario.server('pipelined requests are all dispatched before the first is answe
   await peer.until('answer to /3\n')
 })
 
-scenario.server('answers given in reverse order leave in the order of the requests', async (run) => {
+scenario.server('answers given in reverse order are sent in the order of the requests', async (run) => {
   const pending = []
   const closed = []
   await run.serve({}, (req, res) => {
@@ -111,7 +116,7 @@ scenario.server('a hundred pipelined requests are answered in order', async (run
   await peer.until('/99\n')
 })
 
-scenario.server('a client that leaves with requests in the pipeline', async (run) => {
+scenario.server('a client that closes its connection with requests in the pipeline', async (run) => {
   const messages = []
   const server = await run.serve({}, (req, res) => {
     run.watch(req.url, req, ['aborted', 'close', 'error', 'end'], 'req ')
@@ -202,7 +207,7 @@ scenario.server('ticks run between pipelined requests where core hands fields ov
   }
 })
 
-scenario.server('an answer that waits its turn with more than fits is told to go on', async (run) => {
+scenario.server('an answer that waits its turn with more than fits gets a drain', async (run) => {
   const FRAGMENT = 64 * 1024
   const FRAGMENTS = 16
   let first

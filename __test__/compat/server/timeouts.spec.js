@@ -1,5 +1,7 @@
 'use strict'
 
+/** server.timeout, headersTimeout, requestTimeout, and setTimeout() of requests and responses. */
+
 const { scenario } = require('../../oracle')
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -50,7 +52,7 @@ scenario.server('a timeout listener of the server keeps the connection', async (
   run.log('client', 'ended', await peer.ended())
 })
 
-scenario.server('timeout listeners of a request, a response and the server are asked in this order', async (run) => {
+scenario.server('timeout listeners of a request, a response and the server get the timeout in this order', async (run) => {
   const server = await run.serve({}, (req, res) => {
     req.on('timeout', (socket) => run.log('server', 'req timeout', socket))
     res.on('timeout', (socket) => {
@@ -172,7 +174,7 @@ scenario.module('bad timeouts are refused or taken', (run) => {
   }
 })
 
-scenario.server('server.timeout and the idle time of a kept connection tell the server', async (run) => {
+scenario.server('server.timeout and the idle time of a kept connection emit timeout on the server', async (run) => {
   for (const listens of [true, false]) {
     const server = await run.serve({ keepAliveTimeout: 20, keepAliveTimeoutBuffer: 0 }, (req, res) => res.end('over\n'))
     const timedOut = listens

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Connections that somebody else accepted, and responses from which somebody took their connection. */
+/** Connections that another server accepted, and responses whose connection was detached by the application. */
 
 const net = require('node:net')
 const { AsyncLocalStorage } = require('node:async_hooks')
@@ -35,7 +35,7 @@ const WAYS = {
 }
 
 for (const [way, open] of Object.entries(WAYS)) {
-  scenario.server(`what comes behind a body in its packet is parsed behind the ticks, or not: ${way}`, async (run) => {
+  scenario.server(`bytes behind a body in the same packet are parsed before or after process.nextTick, as in core: ${way}`, async (run) => {
     const steps = []
     const server = run.server.createServer((req, res) => {
       req.on('error', () => {})
@@ -55,7 +55,7 @@ for (const [way, open] of Object.entries(WAYS)) {
     run.log('server', 'steps', steps.join())
   })
 
-  scenario.server(`an exchange, and what is wrong with it, comes in core's contexts: ${way}`, async (run) => {
+  scenario.server(`the async contexts of an exchange and of its clientError: ${way}`, async (run) => {
     const store = new AsyncLocalStorage()
     const log = (what) => run.log('server', what, store.getStore())
     const closed = []
@@ -81,7 +81,7 @@ for (const [way, open] of Object.entries(WAYS)) {
     await Promise.all(closed)
   })
 
-  scenario.server(`a request whose response was taken from its socket is told when that closes: ${way}`, async (run) => {
+  scenario.server(`a request whose response was detached gets 'close' when the socket closes: ${way}`, async (run) => {
     const events = []
     const server = run.server.createServer((req, res) => {
       const { socket } = req

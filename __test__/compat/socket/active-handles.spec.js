@@ -1,6 +1,6 @@
 'use strict'
 
-/** What the process tells of connections that keep it alive. */
+/** process.getActiveResourcesInfo() and process._getActiveHandles(): the sockets that keep the process alive. */
 
 const { scenario } = require('../../oracle')
 
@@ -44,7 +44,7 @@ for (const [kind, where] of Object.entries(WHERE)) {
   })
 }
 
-scenario.server('so are those that nobody has looked at', async (run) => {
+scenario.server('the sockets of a server are active although the application has never used them', async (run) => {
   const tell = watcher(run, 'server')
   await run.serve({}, (req, res) => {
     tell('asked')
@@ -75,7 +75,7 @@ scenario.client('the socket of a request is active until its agent has it back',
   tell('free', socket)
 })
 
-scenario.module('the methods look as they did', (run) => {
+scenario.module('the methods of process keep their names, lengths and flags', (run) => {
   for (const name of ['_getActiveHandles', 'getActiveResourcesInfo', '_getActiveRequests']) {
     const { value, ...flags } = Object.getOwnPropertyDescriptor(process, name)
     run.log('module', name, value.name, value.length, flags, Array.isArray(value()))

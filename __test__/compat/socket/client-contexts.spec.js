@@ -1,6 +1,6 @@
 'use strict'
 
-/** In whose async context, and in which order, a client's socket tells what befalls it. */
+/** The async context and the order of the events of a client's socket. */
 
 const { AsyncLocalStorage } = require('node:async_hooks')
 const net = require('node:net')
@@ -8,7 +8,7 @@ const { scenario } = require('../../oracle')
 
 const EVENTS = ['lookup', 'connectionAttempt', 'connectionAttemptFailed', 'connect', 'ready', 'timeout', 'end', 'error', 'finish', 'free', 'close']
 
-/** Answers all requests but those for /slow, and leaves as their target wants it. */
+/** Answers all requests but those for /slow; /last and /fin end the connection. */
 const serve = async (peer) => {
   for (let count = 1; ; count++) {
     await peer.until('\r\n\r\n', count)
@@ -20,10 +20,10 @@ const serve = async (peer) => {
   }
 }
 
-/** Sends a request in a context named as its target, and hears all that its socket has to tell. */
+/** Sends a request in a context named as its target, and logs all events of its socket. */
 function send (run, storage, target, options, act) {
   return new Promise((resolve) => storage.run(target, () => {
-    const say = (who, what, ...values) => run.log('client', who, what, ...values, storage.getStore())
+    const say = (subject, what, ...values) => run.log('client', subject, what, ...values, storage.getStore())
     const request = run.request({ path: target, ...options })
     request.on('socket', (socket) => {
       if (socket.isHeard !== undefined) return act?.(request, socket)
@@ -74,7 +74,7 @@ for (const [how, reach] of Object.entries(paths)) {
     }
   })
 
-  scenario.client(`the async context of all events of a socket that goes from one request to the next that waits, ${how}`, async (run) => {
+  scenario.client(`the async context of all events of a socket that is handed to the next waiting request, ${how}`, async (run) => {
     const path = await reach(run)
     const storage = new AsyncLocalStorage()
     for (const first of ['/1', '/last']) {
@@ -86,7 +86,7 @@ for (const [how, reach] of Object.entries(paths)) {
     }
   })
 
-  scenario.client(`the async context of all events of a socket that idles when its agent is destroyed, ${how}`, async (run) => {
+  scenario.client(`the async context of all events of a socket that is idle when its agent is destroyed, ${how}`, async (run) => {
     const path = await reach(run)
     const storage = new AsyncLocalStorage()
     const agent = agentOf(run, path)

@@ -1,6 +1,6 @@
 'use strict'
 
-/** The socket under an exchange, as whoever looks at it sees it. */
+/** How many listeners the socket of a request has before, in and after its exchanges. */
 
 const net = require('node:net')
 const { scenario } = require('../../oracle')

@@ -1,5 +1,7 @@
 'use strict'
 
+/** Servers and clients on streams that are no sockets, and responses with a stream of their own. */
+
 const net = require('node:net')
 const { Duplex, Writable } = require('node:stream')
 const { scenario } = require('../../oracle')

@@ -113,7 +113,7 @@ scenario.server('bytes written to the socket of a response are on the wire where
 const later = () => new Promise((resolve) => setTimeout(resolve, 30))
 
 for (const framing of ['Content-Length: 2\r\n', '']) {
-  scenario.client(`whoever listens for the bytes of a client's socket, with ${framing.trim() || 'a body until the end'}`, async (run) => {
+  scenario.client(`a data listener on the socket of a client, with ${framing.trim() || 'a body until the end'}`, async (run) => {
     await run.origin(async (peer) => {
       await peer.until('\r\n\r\n')
       peer.send(`HTTP/1.1 200 OK\r\n${framing}\r\nok`)

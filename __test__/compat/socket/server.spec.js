@@ -160,7 +160,7 @@ for (const [what, setTimeout] of Object.entries({
   'the request': (req, res, told) => req.setTimeout(30, told),
   'the response': (req, res, told) => res.setTimeout(30, told)
 })) {
-  overAll(`a timeout of ${what} is told and leaves the connection open`, async (run, dial) => {
+  overAll(`a timeout of ${what} is emitted and the connection stays open`, async (run, dial) => {
     const server = run.server.createServer((req, res) => {
       setTimeout(req, res, (socket) => {
         run.log('server', 'timeout', socket === req.socket, req.socket.destroyed, req.socket.timeout)
@@ -175,7 +175,7 @@ for (const [what, setTimeout] of Object.entries({
   }, SOCKETS)
 }
 
-overAll('a timeout that nobody listens for closes the connection', async (run, dial) => {
+overAll('a timeout without a listener closes the connection', async (run, dial) => {
   let closed
   const server = run.server.createServer((req, res) => {
     closed = run.closed(res)

@@ -1,5 +1,7 @@
 'use strict'
 
+/** Servers and requests over Unix sockets. Listening on paths: server/listening. */
+
 const fs = require('node:fs')
 const { scenario } = require('../../oracle')
 

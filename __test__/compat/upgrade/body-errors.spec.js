@@ -58,7 +58,7 @@ for (const isHeard of [true, false]) {
     await peer.ended()
   })
 
-  overAll(`the client goes in the middle of a body${how}`, async (run, dial) => {
+  overAll(`the client resets in the middle of a body${how}`, async (run, dial) => {
     let closed
     const server = upgrader(run, (req, stream) => {
       stream.on('error', (error) => run.log('stream', 'error', error))
@@ -111,7 +111,7 @@ for (const [what, end] of Object.entries({
   })
 }
 
-overAll('the body takes too long', async (run, dial) => {
+overAll('requestTimeout in the middle of the body of an upgrade', async (run, dial) => {
   const server = upgrader(run, (req, stream) => {
     stream.on('error', (error) => run.log('stream', 'error', error))
     if (req.complete) stream.end()
@@ -123,7 +123,7 @@ overAll('the body takes too long', async (run, dial) => {
   peer.end()
 }, ['a socket'])
 
-overAll('the socket is idle in the middle of the body', async (run, dial) => {
+overAll('a timeout of the socket in the middle of the body of an upgrade', async (run, dial) => {
   let closed
   const server = upgrader(run, (req, stream) => {
     closed = run.closed(stream)

@@ -59,7 +59,7 @@ for (const [what, fields, body] of [
   })
 }
 
-overAll('a body that nobody reads: the stream reads it', async (run, dial) => {
+overAll('the stream reads a body that the request does not', async (run, dial) => {
   let request
   const server = upgrader(run, (req, stream) => {
     request = req
@@ -76,7 +76,7 @@ overAll('a body that nobody reads: the stream reads it', async (run, dial) => {
   await peer.ended()
 })
 
-overAll('the body alone is read', async (run, dial) => {
+overAll('the request is read to its end before the stream', async (run, dial) => {
   let stream
   const server = upgrader(run, (req, upgraded) => {
     stream = upgraded
@@ -132,7 +132,7 @@ overAll('the request is piped into its own stream', async (run, dial) => {
   await peer.ended()
 })
 
-overAll('our side ends before the body does', async (run, dial) => {
+overAll('the stream is ended before the body is complete', async (run, dial) => {
   const server = upgrader(run, (req, stream) => {
     run.watch('request', req, ['data'])
     run.watch('stream', stream, ['data'])
@@ -146,7 +146,7 @@ overAll('our side ends before the body does', async (run, dial) => {
   await peer.closed()
 })
 
-overAll('a large body that nobody reads at first', async (run, dial) => {
+overAll('a large body that is not read at first', async (run, dial) => {
   const body = Buffer.alloc(300000, 'b')
   const tail = Buffer.alloc(300000, 't')
   let request, stream
@@ -185,7 +185,7 @@ overAll('a large body that nobody reads at first', async (run, dial) => {
 
 for (const early of ['', '8 bytes.']) {
   const what = early ? 'a complete' : 'an incomplete'
-  overAll(`nobody listens although the callback says yes, with ${what} body`, async (run, dial) => {
+  overAll(`shouldUpgradeCallback returns true without an upgrade listener, with ${what} body`, async (run, dial) => {
     const server = run.server.createServer({ shouldUpgradeCallback: () => true }, (req, res) => {
       run.log('server', 'request', req.upgrade)
       res.shouldKeepAlive = false
@@ -196,7 +196,7 @@ for (const early of ['', '8 bytes.']) {
     run.log('client', 'ended', await peer.ended())
   })
 
-  overAll(`the callback says no, with ${what} body`, async (run, dial) => {
+  overAll(`shouldUpgradeCallback returns false, with ${what} body`, async (run, dial) => {
     const server = run.server.createServer({ shouldUpgradeCallback: () => false }, (req, res) => {
       run.log('server', 'request', req.upgrade)
       res.writeProcessing()
@@ -227,7 +227,7 @@ overAll('the listener is gone when the body is complete', async (run, dial) => {
   run.log('client', 'ended', await peer.ended())
 })
 
-overAll('somebody listens to the socket while the body arrives', async (run, dial) => {
+overAll('a data listener on the socket while the body arrives', async (run, dial) => {
   const server = upgrader(run, (req, stream) => {
     run.watch('request', req, ['data'])
     readStream(run, stream)
@@ -309,7 +309,7 @@ overAll('two requests wait for their answers when the connection leaves HTTP', a
   await peer.ended()
 })
 
-overAll('the client goes while answers are awaited by a connection that left HTTP', async (run, dial) => {
+overAll('the client closes while a connection that left HTTP waits for earlier answers', async (run, dial) => {
   const responses = []
   let closed
   const server = run.server.createServer((req, res) => {

@@ -1,5 +1,7 @@
 'use strict'
 
+/** CONNECT: the tunnel, its head and its response, on both sides. */
+
 const net = require('node:net')
 const { scenario } = require('../../oracle')
 
@@ -65,7 +67,7 @@ scenario('both sides tunnel with CONNECT', async (run) => {
   run.log('client', 'text', text)
 })
 
-scenario('CONNECT that nobody waits for is a hang up', async (run) => {
+scenario('CONNECT without a connect listener of the client is a hang up', async (run) => {
   const server = await run.serve({}, () => {})
   server.on('connect', (req, socket) => {
     socket.on('error', () => {})
@@ -115,7 +117,7 @@ for (const [method, answer] of [
 ]) {
   for (const isHeard of [true, false]) {
     for (const isStream of [false, true]) {
-      scenario.client(`the response that leaves HTTP is complete: ${method}, ${answer.slice(9, 12)}, ${isHeard ? 'heard' : 'unheard'}, on ${isStream ? 'a stream' : 'a socket'}`, async (run) => {
+      scenario.client(`the response that leaves HTTP is complete: ${method}, ${answer.slice(9, 12)}, ${isHeard ? 'with' : 'without'} a listener, on ${isStream ? 'a stream' : 'a socket'}`, async (run) => {
         const port = await run.origin(async (peer) => {
           await peer.until('\r\n\r\n')
           peer.send(answer)

@@ -1,5 +1,7 @@
 'use strict'
 
+/** Upgrade: when a request or a response is one, and the socket that is handed over, on both sides. */
+
 const { scenario } = require('../../oracle')
 const { answering, watched } = require('../../oracle/answering')
 
@@ -160,7 +162,7 @@ scenario('both sides upgrade and talk', async (run) => {
   run.log('client', 'text', text)
 })
 
-scenario('a 101 that nobody waits for is a hang up', async (run) => {
+scenario('a 101 without an upgrade listener is a hang up', async (run) => {
   const server = await run.serve({}, () => {})
   server.on('upgrade', (req, socket) => {
     socket.on('error', () => {})
