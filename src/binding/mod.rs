@@ -5,8 +5,13 @@
 
 mod closing;
 mod commands;
+mod dispatch;
 mod encode;
+mod encoder;
 mod environment;
 mod ffi;
-mod loan;
+mod flush;
+mod host;
+mod lending;
+mod loans;
 mod setup;

@@ -1,4 +1,4 @@
-//! The JS thread: a program at random, the end of each tick as in `binding/environment.rs` and `binding/loan.rs`, and what
+//! The JS thread: a program at random, the end of each tick as in `binding/flush.rs` and `binding/lending.rs`, and what
 //! must have come of it at the end.
 
 use std::collections::VecDeque;
