@@ -6,33 +6,14 @@ use std::time::Duration;
 
 use super::environment::{Dispatch, Environment};
 use super::ffi::{Failure, Function, Records, Scope, Value};
+use super::send_flags as flags;
 use crate::net::connection::{Batch, Connection};
+use crate::net::limits::SEGMENT;
 use crate::net::message::{Block, Body, Head, Message};
-use crate::net::output::SEGMENT;
 use crate::net::socket::{errno, set_keep_alive};
 use http_native_proto::OutFraming;
 
 type Outcome<'s> = Result<Option<Value<'s>>, Failure>;
-
-/// Flags of `send`, as in lib/binding.js.
-mod flags {
-    pub(super) const HEAD: i32 = 1;
-    pub(super) const BODY: i32 = 2;
-    pub(super) const END: i32 = 4;
-    pub(super) const FRAMING: i32 = 24;
-    pub(super) const LENGTH: i32 = 8;
-    pub(super) const CHUNKED: i32 = 16;
-    pub(super) const UNTIL_CLOSE: i32 = 24;
-    pub(super) const LAST: i32 = 32;
-    pub(super) const HEAD_UTF8: i32 = 64;
-    pub(super) const BODY_UTF8: i32 = 128;
-    pub(super) const INFORMATIONAL: i32 = 256;
-    pub(super) const REQUEST_HEAD: i32 = 512;
-    pub(super) const REQUEST_CONNECT: i32 = 1024;
-    pub(super) const TRAILERS: i32 = 2048;
-    pub(super) const CORK: i32 = 4096;
-    pub(super) const UNTOLD: i32 = 8192;
-}
 
 /// The raw functions by name.
 pub(super) const EXPORTS: [(&CStr, Function<Environment>); 41] = [

@@ -3,46 +3,32 @@
 use super::encoder::{Encoder, ends_stream};
 use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value};
+use super::records::data::{LAST_PART, PART};
+use super::records::{
+    self, ACCEPT, BEGINS, CLOSED, CONNECTED, DATA, DRAIN, END, EOF, EXPIRED, FIN, PARSE_ERROR, RAW,
+    REQUEST, RESPONSE, TIMEOUT, end,
+};
 use crate::net::connection::Event;
 
-/// Int32 words per record; `STRIDE` of lib/binding.js.
-pub(super) const STRIDE: usize = 8;
-
-const ACCEPT: i32 = 1;
-const REQUEST: i32 = 2;
-const RESPONSE: i32 = 3;
-const DATA: i32 = 4;
-const END: i32 = 5;
-const PARSE_ERROR: i32 = 6;
-const EOF: i32 = 7;
-const CLOSED: i32 = 8;
-const DRAIN: i32 = 9;
-const TIMEOUT: i32 = 10;
-const RAW: i32 = 11;
-const CONNECTED: i32 = 12;
-const EXPIRED: i32 = 13;
-const FIN: i32 = 14;
-
-// Flags of DATA.
-const PART: i32 = 1;
-const LAST_PART: i32 = 2;
+/// Words per record.
+pub(super) const STRIDE: usize = records::STRIDE as usize;
 
 impl Encoder {
-    /// Encodes as many events as `records` holds; returns their number.
+    /// Encodes as many events as `words` hold; returns their number.
     pub(super) fn encode(
         &mut self,
         environment: &Environment,
         scope: Scope<'_>,
-        records: &mut [i32],
+        words: &mut [i32],
         values: Value<'_>,
     ) -> Result<i32, Failure> {
         let mut count = 0;
         let mut next_value = 0;
         let mut run = None;
         let mut delivered = Delivered::default();
-        let slots = records.len() / STRIDE;
+        let slots = words.len() / STRIDE;
         for slot in 0..slots {
-            let (before, rest) = records.split_at_mut(slot * STRIDE);
+            let (before, rest) = words.split_at_mut(slot * STRIDE);
             let record = &mut rest[..STRIDE];
             let room = slots - slot;
             let begins = self.batch.packets().get(self.packets) == Some(&self.position);
@@ -138,7 +124,8 @@ impl Encoder {
                     if let Some(trailers) = &trailers {
                         value(scope.latin1(batch.slice(trailers))?)?;
                     }
-                    let flags = i32::from(trailers.is_some()) | i32::from(at_eof) << 1;
+                    let flags = if trailers.is_some() { end::TRAILERS } else { 0 }
+                        | if at_eof { end::AT_EOF } else { 0 };
                     (END, id, [flags, field_count as i32, 0, 0, 0])
                 }
                 Event::ParseError {
@@ -170,7 +157,7 @@ impl Encoder {
             record[0] = kind;
             record[1] = id as i32;
             record[2..7].copy_from_slice(&numbers);
-            record[7] = i32::from(begins);
+            record[BEGINS as usize] = i32::from(begins);
             count += 1;
             delivered.add(environment, id, weight);
         }

@@ -14,4 +14,7 @@ mod flush;
 mod host;
 mod lending;
 mod loans;
+mod records;
+mod send_flags;
 mod setup;
+mod tables;

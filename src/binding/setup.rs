@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http_native_proto::{Config, Leniency, METHODS, Role, Surplus};
+use http_native_proto::{Config, Leniency, Role, Surplus};
 use napi::bindgen_prelude::{Env, Object, Result};
 use napi::{Error, Status};
 use napi_derive::napi;
@@ -14,6 +14,7 @@ use napi_derive::napi;
 use super::commands::{EXPORTS, milliseconds};
 use super::environment::Environment;
 use super::ffi::{self, Scope, Signal};
+use super::tables;
 use crate::net::connection::Connection;
 use crate::net::dial::{Dial, Target};
 use crate::net::listener::Listener;
@@ -120,7 +121,7 @@ pub fn init(mut exports: Object, env: Env) -> Result<()> {
     for (name, function) in EXPORTS {
         ffi::export(env.raw(), exports.raw(), &environment, name, function)?;
     }
-    exports.set("METHODS", METHODS.to_vec())?;
+    tables::export(&env, &mut exports)?;
     ffi::on_cleanup(env.raw(), &environment)?;
     env.set_instance_data(environment, (), |_| {})
 }

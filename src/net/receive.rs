@@ -7,20 +7,12 @@ use proto::{BodyFraming, Event as Said};
 
 use super::connection::{Batch, Connection, Event};
 use super::event::Payload;
+use super::head_flags::{
+    BODY, FRAMED, HAS_EXPECT, HAS_HOST, INFORMATIONAL, KEEP_ALIVE, SURPLUS, UNTIL_CLOSE, UPGRADE,
+};
 use super::input::{Broken, Mode, Packet, overtakes};
 use super::limits::EVENTS_A_CALL;
 use super::state::State;
-
-// Flags of REQUEST and RESPONSE records, docs/BOUNDARY.md.
-const KEEP_ALIVE: i32 = 1;
-const BODY: i32 = 2;
-const UPGRADE: i32 = 4;
-const HAS_EXPECT: i32 = 8;
-const HAS_HOST: i32 = 16;
-const FRAMED: i32 = 32;
-const INFORMATIONAL: i32 = 64;
-const UNTIL_CLOSE: i32 = 128;
-const SURPLUS: i32 = 256;
 
 fn flag(condition: bool, bit: i32) -> i32 {
     if condition { bit } else { 0 }

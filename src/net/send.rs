@@ -8,9 +8,8 @@ use http_native_proto as proto;
 use super::block::{self, BLOCK};
 use super::connection::Connection;
 use super::event::Syscall;
-use super::limits::TAKEN_MAX;
+use super::limits::{SEGMENT, TAKEN_MAX};
 use super::message::{Body, Head, Message};
-use super::output::SEGMENT;
 use super::state::{Ending, Flow, State};
 
 /// The head or the trailers of a message are not what their renderer says.
