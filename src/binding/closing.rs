@@ -1,7 +1,7 @@
 //! The end of a turn of the event loop, where libuv tells of closed handles.
 //!
-//! Core's connections are libuv's handles: who destroys one hears of it behind the immediates, and of what its peer makes of
-//! that in the next turn, even if the peer is in this process. So JavaScript has its own callbacks called there, and what
+//! Core's connections are libuv's handles: that one was closed is told behind the immediates (`uv_close`), and what its peer
+//! makes of that in the next turn, even if the peer is in this process. So JavaScript has its own callbacks called there, and what
 //! the I/O threads say after something was destroyed waits until then.
 
 use std::cell::Cell;

@@ -14,11 +14,11 @@ use crate::net::lending::Received;
 const TURN: Duration = Duration::from_millis(10);
 
 impl Environment {
-    /// Gives JavaScript what happened. On the JS thread, when the signal was given.
+    /// Gives JavaScript the events that wait, when the signal was given.
     pub(super) fn take_events(&self, scope: Scope<'_>) {
         self.wake.taken();
         self.releases.release(scope);
-        // A refusal means that the environment is going away: there is nobody left to tell.
+        // A refusal means that the environment is going away: JavaScript can be told of nothing any more.
         let _ = self.drain_queues(scope);
     }
 

@@ -46,7 +46,7 @@ impl Encoder {
         !self.is_empty()
     }
 
-    /// Nobody will be told of the rest.
+    /// Drops the rest: the environment is going away.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -59,7 +59,7 @@ impl Encoder {
         self.batch.events.len() - self.position
     }
 
-    /// Is the end of a peer's stream the next to be encoded?
+    /// True if the next to be encoded is the end of a peer's stream.
     pub(super) fn is_at_end_of_stream(&self) -> bool {
         self.batch.packets().get(self.packets) == Some(&self.position)
             && self

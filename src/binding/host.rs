@@ -29,9 +29,9 @@ impl Host for Environment {
         self.closing.forget();
         self.end_loans();
         self.flush_now();
-        // Joined here, so that nobody signals afterwards.
+        // Joined here, so that no signal is given afterwards.
         self.threads.borrow_mut().clear();
-        // What nobody will hear of holds connections, which hold their queue.
+        // Events that are not taken any more hold connections, which hold their queue.
         for queue in self.queues.borrow_mut().drain(..) {
             queue.clear();
         }

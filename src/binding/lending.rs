@@ -10,7 +10,7 @@ use super::loans::{CALM, COOLDOWN, COOLDOWN_MAX, LOANS, Loan, STRIKES};
 use crate::net::connection::Connection;
 
 impl Environment {
-    /// An answer was written from the JS thread with nothing left to do: is there little enough to do to lend?
+    /// Asks for a loan, if load is low: an answer was written from the JS thread with nothing left to do.
     pub(super) fn consider_loan(&self, connection: &Arc<Connection>) {
         let loans = &self.loans;
         if loans.calm.get() < CALM || loans.cooldown.get() > 0 {

@@ -59,7 +59,7 @@ impl Driver {
         }
     }
 
-    /// Ends the connection; see [`linger`] for what is left to do with its socket.
+    /// Reports CLOSED and lets go of the socket; [`linger`] does what is left to do with it.
     fn finish(&mut self, mut state: MutexGuard<'_, State>) -> Finished {
         let ending = state.ending;
         let (errno, syscall) = match ending {
@@ -68,7 +68,7 @@ impl Driver {
         };
         let is_orderly = matches!(ending, Ending::None | Ending::AfterOutput | Ending::Now);
         let fin_is_owed = is_orderly && state.fin == Fin::Wanted;
-        // Whoever is in the middle of a message must be able to read the answer that came before its end.
+        // A peer in the middle of a message must be able to read the answer that came before its end.
         let is_cut_short = is_orderly
             && state.fin != Fin::None
             && !state.eof
@@ -118,7 +118,7 @@ impl Driver {
         self.finish(state)
     }
 
-    /// The dial is answered. Ready when it is.
+    /// Reports CONNECTED when the dial is answered. Pending until then.
     fn poll_connect(
         &mut self,
         socket: &Registered,
@@ -143,7 +143,8 @@ impl Driver {
         })
     }
 
-    /// Does what is to be done besides reading and writing, until there is nothing but to wait.
+    /// Carries out duties until none is left: takes a lent socket back or lends it, parses what waited, sends FIN.
+    /// `Err(Finished)` once the connection has ended.
     fn act(&mut self) -> Result<(), Finished> {
         let connection = Arc::clone(&self.connection);
         loop {
@@ -177,7 +178,7 @@ impl Driver {
                 }
                 Duty::Lend => {
                     self.lend(&mut state);
-                    // Whoever called may hold the socket on the reactor: it cannot be put back before that is let go.
+                    // The caller may hold the socket on the reactor: it cannot be put back before that is let go.
                     return Ok(());
                 }
             }
@@ -250,7 +251,7 @@ impl Driver {
         self.connection.lock().filled = false;
     }
 
-    /// Reads until there is no more, nobody wants more, or others should have their turn.
+    /// Reads until there is no more, no more is wanted, or other connections should have their turn.
     fn poll_read(
         &mut self,
         socket: &Registered,

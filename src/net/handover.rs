@@ -51,7 +51,7 @@ impl Connection {
     /// Node's event loop, which it owns. The connection is closed without the peer's noticing.
     pub(crate) fn surrender(&self) -> Option<OwnedFd> {
         let mut state = self.lock();
-        // While a head is held nobody reads: what comes from now on is the new owner's.
+        // While a head is held neither thread reads: what comes from now on is the new owner's.
         let quiet = state.input.mode == Mode::Held
             && !state.eof
             && !state.tapped

@@ -74,7 +74,7 @@ impl Input {
         self.waiting.push_front(packet);
     }
 
-    /// Takes everything that waits, for whoever reads on instead of us.
+    /// Takes everything that waits: another reader goes on with the socket.
     pub(super) fn take_rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         for packet in std::mem::take(&mut self.waiting) {
@@ -93,7 +93,7 @@ impl Input {
     }
 }
 
-/// Is a packet parsed before those that wait? The model of the two threads puts this fault back.
+/// True if a packet is parsed before those that wait: a fault that the model of the two threads puts back.
 pub(super) fn overtakes() -> bool {
     #[cfg(test)]
     return super::tests::model::is_put_back(super::tests::model::Fault::Overtaking);

@@ -137,7 +137,7 @@ impl Listener {
                     io::ErrorKind::WouldBlock => guard.clear_ready(),
                     // The peer gave up while it was queued.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    // The kernel says so even if there is nobody left to be accepted.
+                    // The kernel says so even if no connection is left to be accepted.
                     _ if is_out_of_descriptors(&error) && turn_away(socket.get_ref()) => {
                         guard.clear_ready();
                     }
@@ -149,8 +149,8 @@ impl Listener {
 }
 
 thread_local! {
-    /// A descriptor to give up when there is no other, as libuv has one: with it those who wait to be accepted are
-    /// accepted and closed, and learn that they must come another time.
+    /// A descriptor to give up when there is no other, as libuv has one (`uv__emfile_trick`): with it the connections
+    /// that wait are accepted and closed, and their peers learn that they must come another time.
     static SPARE: RefCell<Option<File>> = const { RefCell::new(None) };
 }
 

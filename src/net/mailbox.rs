@@ -49,7 +49,7 @@ impl<Command> Mailbox<Command> {
         }
         #[cfg(test)]
         super::tests::model::step();
-        // Whoever clears the flag wakes: one wake however many deliveries.
+        // The thread that clears the flag wakes: one wake however many deliveries.
         if self.asleep.swap(false, Ordering::SeqCst) {
             self.wake();
         }

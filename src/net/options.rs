@@ -42,7 +42,7 @@ impl ServerOptions {
     }
 
     /// Idle time between exchanges and during them, in milliseconds; zero for no limit. With `hold` a connection is
-    /// accepted as paused: somebody wants to see it before its first byte is taken.
+    /// accepted as paused: JavaScript sees it before its first byte is taken.
     pub(crate) fn configure(&self, keep_alive: u64, idle: u64, hold: bool) {
         self.keep_alive.store(keep_alive, Ordering::Relaxed);
         self.idle.store(idle, Ordering::Relaxed);

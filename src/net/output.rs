@@ -50,7 +50,7 @@ impl Output {
         self.len() - self.accepted
     }
 
-    /// Is a part of it JavaScript's memory?
+    /// True if a part of it is JavaScript's memory.
     pub(crate) fn is_borrowed(&self) -> bool {
         self.borrowed != 0
     }

@@ -61,7 +61,7 @@ impl<C> Wake<C> {
         self.starved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection waits for room. False: there is some.
+    /// Lists the connection, to be told when there is room. False if there is some.
     pub(super) fn wait_for_room(&self, connection: &Arc<C>) -> bool {
         let mut starved = self.starved();
         // Asked under the lock: the JS thread makes room first and then looks here.
@@ -72,7 +72,7 @@ impl<C> Wake<C> {
         full
     }
 
-    /// Those who may go on, for there is room.
+    /// Takes the connections that may go on, if there is room.
     pub(crate) fn relieved(&self) -> Vec<Arc<C>> {
         if self.is_full() {
             return Vec::new();
@@ -123,7 +123,7 @@ impl<C> EventQueue<C> {
         self.lock().events.push(event);
     }
 
-    /// Is there nothing to take?
+    /// True if there is nothing to take.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().events.is_empty()
     }

@@ -163,7 +163,7 @@ impl Connection {
         }
     }
 
-    /// May the next event be made? A stream's bytes are held back by JavaScript, or by how much one call gives.
+    /// True if the next event may be made. A stream's bytes are held back by JavaScript, or by how much one call gives.
     fn may_go_on(&self, state: &State, batch: &Batch) -> bool {
         if self.queue().is_none() || state.tapped {
             return batch.events.len() < EVENTS_A_CALL;
@@ -171,7 +171,7 @@ impl Connection {
         state.may_parse() && self.has_window()
     }
 
-    /// Is there more for a caller who gets events one call at a time?
+    /// True if there is more for a caller that gets events one call at a time.
     pub(super) fn has_more(&self, state: &State, batch: &Batch) -> bool {
         !state.input.is_empty() && batch.events.len() >= EVENTS_A_CALL
     }

@@ -20,14 +20,15 @@ pub(crate) struct BadBlock;
 const OUT_OF_ORDER: i32 = -22;
 
 impl State {
-    /// The request goes out, or is said to be under way; what waits of its answer is a duty of the driver's now.
+    /// Registers the request whose head goes out, or is said to be under way. What waits of its answer is a duty of the
+    /// driver's now.
     fn expect_response(&mut self, head: bool, connect: bool) {
         self.asked = true;
         self.proto.expect_response(head, connect);
     }
 
     /// Appends bytes of a body, or raw ones. Memory of JavaScript's becomes ours if it would count as taken then, unless
-    /// nobody will be told: it stays JavaScript's until it is written.
+    /// JavaScript will not be told: it stays JavaScript's until it is written.
     fn append(&mut self, body: Body<'_>) {
         match body {
             Body::None => {}

@@ -310,7 +310,7 @@ impl Connection {
         }
     }
 
-    /// May another message follow the one that ends here?
+    /// True if another message may follow the one that ends here.
     fn may_go_on(&self) -> bool {
         let leniency = self.rules.config.leniency;
         let is_bodyless = self.expected.first().is_some_and(|expected| expected.head);

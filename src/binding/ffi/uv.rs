@@ -152,7 +152,8 @@ unsafe extern "C" fn closed(handle: *mut c_void) {
     }
 }
 
-/// Does anything wait for the end of this turn of the event loop: immediates, closed handles, timers?
+/// True if anything waits for the end of this turn of the event loop: immediates, closed handles, timers
+/// (`uv_backend_timeout`).
 pub(in crate::binding) fn waits_for_turn(scope: Scope<'_>) -> bool {
     // SAFETY: asks the loop of a live environment for a number; for those it does not wait for events.
     event_loop(scope).is_ok_and(|event_loop| unsafe { uv_backend_timeout(event_loop) } == 0)

@@ -155,7 +155,7 @@ impl Machine {
         }
     }
 
-    /// Was the head or were the trailers read to their end?
+    /// True if the head, or the trailers, were read to their end.
     pub(crate) fn is_done(&self) -> bool {
         self.state == State::Done
     }
@@ -202,7 +202,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Is the field begun last within the limit?
+    /// True if the field begun last is within the limit.
     pub(super) fn counts(&self, rules: &Rules) -> bool {
         let limit = rules.config.max_headers;
         limit == 0 || self.begun <= limit
@@ -250,7 +250,7 @@ impl Machine {
         }
     }
 
-    /// Is a field beyond the limit kept all the same?
+    /// True if a field beyond the limit is kept all the same.
     fn keeps_surplus(&mut self, rules: &Rules) -> bool {
         let Config {
             max_headers,
