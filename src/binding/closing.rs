@@ -1,8 +1,8 @@
 //! The end of a turn of the event loop, where libuv tells of closed handles.
 //!
-//! Core's connections are libuv's handles: that one was closed is told behind the immediates (`uv_close`), and what its peer
-//! makes of that in the next turn, even if the peer is in this process. So JavaScript has its own callbacks called there, and what
-//! the I/O threads say after something was destroyed waits until then.
+//! Core's connections are libuv's handles: that one was closed is told behind the immediates (`uv_close`), and what its
+//! peer makes of that in the next turn, even if the peer is in this process. So JavaScript has its own callbacks called
+//! there, and what the I/O threads say after something was destroyed waits until then.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    /// Something was closed: [`Host::close_phase`] follows in this turn of the event loop.
+    /// Has [`Host::close_phase`] called in this turn of the event loop: something was closed.
     pub(super) fn closes<H: Host>(&self, scope: Scope<'_>, host: &H) -> Result<(), Failure> {
         self.phase.ask(scope, host)
     }
@@ -30,12 +30,12 @@ impl Closing {
         postpones
     }
 
-    /// The phase has come. True if events waited for it.
+    /// True if events waited for the phase, which has come.
     pub(super) fn take_postponed(&self) -> bool {
         self.postponed.take()
     }
 
-    /// The environment is being torn down.
+    /// Has nothing called: the environment is being torn down.
     pub(super) fn forget(&self) {
         self.phase.forget();
     }

@@ -218,7 +218,7 @@ impl Environment {
         }
     }
 
-    /// The next flush is to take this connection along.
+    /// Has the next flush take this connection along.
     pub(super) fn mark(&self, id: u32) {
         if let Some(Some(known)) = self.known.borrow_mut().get_mut(id as usize)
             && !known.marked
@@ -228,7 +228,7 @@ impl Environment {
         }
     }
 
-    /// Events of a connection, of this weight, reached JavaScript.
+    /// Counts events of a connection, of this weight, that reached JavaScript.
     pub(super) fn delivered(&self, id: u32, weight: usize) {
         if self
             .with(id, |connection| connection.delivered(weight))
@@ -238,7 +238,7 @@ impl Environment {
         }
     }
 
-    /// A connection that is not referenced holds the process while it is being made or has something to write.
+    /// Holds the process for a connection that is not referenced, while it is being made or has something to write.
     pub(super) fn hold_while_working(&self, scope: Scope<'_>, id: u32) {
         let mut known = self.known.borrow_mut();
         if let Some(Some(known)) = known.get_mut(id as usize)
@@ -250,7 +250,7 @@ impl Environment {
         }
     }
 
-    /// It is made, and everything is written.
+    /// Ends that: the connection is made, and everything is written.
     pub(super) fn rest(&self, scope: Scope<'_>, id: u32) {
         if let Some(Some(known)) = self.known.borrow_mut().get_mut(id as usize)
             && std::mem::take(&mut known.working)
@@ -286,7 +286,7 @@ impl Environment {
         }
     }
 
-    /// Counts what keeps the process alive.
+    /// Counts what keeps the process alive: one more, or one less.
     fn hold(&self, scope: Scope<'_>, hold: bool) {
         let before = self.holds.get();
         let after = if hold {

@@ -99,8 +99,8 @@ impl Environment {
         Some(Arc::clone(&known.connection))
     }
 
-    /// Writes all that waits, as far as the kernel takes it, and has what counts as taken reach the kernel: the process, or
-    /// the worker, is about to end.
+    /// Writes all that waits, as far as the kernel takes it, and has what counts as taken reach the kernel: the
+    /// process, or the worker, is about to end.
     pub(super) fn flush_now(&self) {
         for known in self.known.borrow().iter().flatten() {
             if known.connection.has_output() && !known.connection.flush_from_js() {

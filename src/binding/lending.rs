@@ -39,7 +39,7 @@ impl Environment {
         self.end_loans();
     }
 
-    /// The I/O thread answered the request for a loan, or wants the socket back.
+    /// Begins the loan that the I/O thread has granted, or ends the one of which it wants the socket back.
     pub(super) fn answer_loan(&self, scope: Scope<'_>, id: u32) {
         self.loans.answered(id);
         if self.loans.includes(id) {

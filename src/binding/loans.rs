@@ -63,7 +63,7 @@ impl Loans {
         self.heads.set(0);
     }
 
-    /// A head is on its way to JavaScript.
+    /// Counts a head that is on its way to JavaScript.
     pub(super) fn saw_head(&self, id: u32) {
         let heads = self.heads.get() + 1;
         self.heads.set(heads);
@@ -90,7 +90,7 @@ impl Loans {
         self.asked.borrow_mut().retain(|asked| *asked != id);
     }
 
-    /// The connection is gone.
+    /// Ends the loan of a connection that is gone.
     pub(super) fn forget(&self, id: u32) {
         self.answered(id);
         if let Some(loan) = self.take(id) {

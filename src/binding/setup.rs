@@ -109,9 +109,8 @@ impl SocketAddress {
 /// Adds the raw functions and sets the environment up.
 #[napi(module_exports)]
 pub fn init(mut exports: Object, env: Env) -> Result<()> {
-    use napi::JsValue;
     let environment = Rc::new(Environment::new());
-    let signal = Signal::new(env.raw(), Rc::as_ptr(&environment)).map_err(|_| {
+    let signal = Signal::new(&env, &environment).map_err(|_| {
         Error::new(
             Status::GenericFailure,
             "http-native: no thread-safe function",
@@ -119,10 +118,10 @@ pub fn init(mut exports: Object, env: Env) -> Result<()> {
     })?;
     environment.set_signal(signal);
     for (name, function) in EXPORTS {
-        ffi::export(env.raw(), exports.raw(), &environment, name, function)?;
+        ffi::export(&env, &exports, &environment, name, function)?;
     }
     tables::export(&env, &mut exports)?;
-    ffi::on_cleanup(env.raw(), &environment)?;
+    ffi::on_cleanup(&env, &environment)?;
     env.set_instance_data(environment, (), |_| {})
 }
 

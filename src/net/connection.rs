@@ -1,9 +1,9 @@
 //! One connection, as its two threads share it: the I/O thread that owns the socket and the JS thread that
 //! speaks on it.
 //!
-//! Both change the [`State`] under the connection's lock (`state.rs` says what follows from it). Commands of the JS thread
-//! take effect here at once (`send.rs` frames a response straight into the output); the flush (`flush.rs`) then writes, on
-//! whichever thread it is called.
+//! Both change the [`State`] under the connection's lock (`state.rs` says what follows from it). Commands of the JS
+//! thread take effect here at once (`send.rs` frames a response straight into the output); the flush (`flush.rs`) then
+//! writes, on whichever thread it is called.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,10 +32,10 @@ pub(crate) struct Connection {
     pub(super) server: Option<Arc<ServerOptions>>,
     /// What its events in the queue weigh.
     unread: AtomicUsize,
-    /// The I/O thread reads, or has not told yet what it read.
+    /// The I/O thread is reading: what it took from the kernel may not be in the state yet.
     pub(super) reading: AtomicBool,
-    /// JavaScript asks by itself, at the end of its tick, whether what it waits for was taken: no DRAIN before. Changed by
-    /// its thread alone, with the state locked, so that the I/O thread finds it as it was with the notice.
+    /// JavaScript asks by itself, at the end of its tick, whether what it waits for was taken: no DRAIN before. Changed
+    /// by its thread alone, with the state locked, so that the I/O thread finds it as it was with the notice.
     pub(super) asks: AtomicBool,
     state: Mutex<State>,
 }
@@ -91,10 +91,10 @@ impl Connection {
         self.lock().proto.configure(config);
     }
 
-    /// Counts all that was said as taken and returns 0, if the rule allows it ([`State::take`]). Otherwise DRAIN follows when
-    /// `at` bytes, of all that was ever said, count as taken, and that number is returned; 0 for `at` is all that has been
-    /// said. With `asks` the caller asks at
-    /// the end of its tick ([`Connection::write_now`]), and DRAIN follows only behind that.
+    /// Counts all that was said as taken and returns 0, if the rule allows it ([`State::take`]). Otherwise DRAIN
+    /// follows when `at` bytes, of all that was ever said, count as taken, and that number is returned; 0 for `at` is
+    /// all that has been said. With `asks` the caller asks at the end of its tick ([`Connection::write_now`]), and
+    /// DRAIN follows only behind that.
     pub(crate) fn take(&self, at: u64, asks: bool) -> u64 {
         let mut state = self.lock();
         if state.take() {
@@ -169,7 +169,7 @@ impl Connection {
         state.attention = true;
     }
 
-    /// 0 busy, 1 between messages, 2 no byte ever came.
+    /// 0 if a message is under way, 1 between messages, 2 if no byte ever came.
     pub(crate) fn idleness(&self) -> i32 {
         let state = self.lock();
         if state.virgin {
@@ -190,7 +190,7 @@ impl Connection {
         self.lock().said()
     }
 
-    /// Our end of the socket, from the beginning of the dial on.
+    /// The address of our end, from the beginning of the dial on.
     pub(crate) fn local_address(&self) -> Option<SockAddr> {
         if let Transport::Dialled(dial) = self.transport()
             && let Some(address) = dial.local_address()
@@ -225,7 +225,7 @@ impl Connection {
         self.unread.load(Ordering::Relaxed) > 0
     }
 
-    /// Events of this weight go into the queue.
+    /// Counts events of this weight that go into the queue.
     pub(super) fn queued(&self, weight: usize) {
         if let Some(queue) = &self.queue {
             self.unread.fetch_add(weight, Ordering::Relaxed);
@@ -233,7 +233,7 @@ impl Connection {
         }
     }
 
-    /// Events of this weight reached JavaScript. True if reading had stopped for them and may go on.
+    /// Counts events of this weight off: they reached JavaScript. True if reading had stopped for them and may go on.
     pub(crate) fn delivered(&self, weight: usize) -> bool {
         let Some(queue) = &self.queue else {
             return false;
@@ -266,7 +266,7 @@ impl Connection {
         state.starving
     }
 
-    /// There is room for its events again. The caller has the I/O thread attend.
+    /// Lets reading go on: there is room for its events again. The caller has the I/O thread attend.
     pub(crate) fn relieve(&self) {
         let mut state = self.lock();
         state.starving = false;
@@ -275,17 +275,17 @@ impl Connection {
 
     // The life of the socket.
 
-    /// The dialled socket.
+    /// Takes the dialled socket.
     pub(super) fn opened(&self, socket: Arc<Socket>) {
         self.lock().transport = Transport::Socket(socket);
     }
 
-    /// There is no socket, and there will be none.
+    /// Ends the connection without its driver: there is no socket, or the driver met a bug.
     pub(super) fn failed(&self) {
         drop(self.lock().close());
     }
 
-    /// Reports a message that takes too long.
+    /// Reports EXPIRED if the message being received takes longer than one of these; zero is no limit.
     pub(super) fn expire(
         &self,
         now: Instant,

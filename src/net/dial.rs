@@ -53,7 +53,7 @@ impl Dial {
         begun
     }
 
-    /// For the I/O thread: gives the socket to `open`, before the JS thread can ask for it.
+    /// Gives the socket to `open`, before the JS thread can ask for it. On the I/O thread; `None` the second time.
     pub(super) fn take<T>(&self, open: impl FnOnce(io::Result<Socket>) -> T) -> Option<T> {
         let mut begun = self.begin();
         match std::mem::replace(&mut *begun, Begun::Taken) {

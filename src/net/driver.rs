@@ -41,7 +41,7 @@ pub(super) struct Driver {
     timer_at: Instant,
 }
 
-/// The connection is over and CLOSED was reported.
+/// The connection has ended and CLOSED was reported.
 struct Finished;
 
 impl Driver {
@@ -213,7 +213,8 @@ impl Driver {
         }
     }
 
-    /// Reads once.
+    /// Reads once, and appends what that brought to the event queue. Returns the number of bytes; 0 is the end of the
+    /// stream.
     fn read(&self, socket: &Socket) -> io::Result<usize> {
         self.connection.reading.store(true, Ordering::SeqCst);
         let result = SCRATCH.with_borrow_mut(|scratch| {
@@ -239,7 +240,7 @@ impl Driver {
         result
     }
 
-    /// Reads what the kernel has before FIN goes out, for as long as reads fill their buffer.
+    /// Reads what the kernel has before FIN goes out, for as long as reads fill their buffer (libuv's `uv__read`).
     fn read_on(&self, socket: &Socket) {
         for _ in 0..READS_PER_TURN {
             let fills = matches!(self.read(socket), Ok(READ));
@@ -318,8 +319,8 @@ impl Driver {
         }
     }
 
-    /// The JS thread ends an exchange without waking this thread, and then the keep-alive time counts: be
-    /// there before it can have passed.
+    /// The time at which to look at the deadline again: `idle`, or before that the end of a keep-alive time that would
+    /// begin now, since the JS thread ends an exchange without waking this thread.
     fn earliest(&self, idle: Option<Instant>, now: Instant) -> Option<Instant> {
         let server = self.connection.server.as_ref();
         let keep_alive = server.map_or(Duration::ZERO, |server| server.keep_alive());
@@ -330,7 +331,7 @@ impl Driver {
         Some(idle.map_or(possible, |idle| idle.min(possible)))
     }
 
-    /// Writes, acts and reads until each has to wait. Ready when the connection is over.
+    /// Writes, carries out duties and reads until each has to wait. Ready when the connection has ended.
     fn poll_socket(&mut self, socket: &Registered, cx: &mut Context<'_>) -> Poll<Finished> {
         if self.connection.lock().connecting
             && let Err(finished) = ready!(self.poll_connect(socket, cx))

@@ -1,9 +1,9 @@
 //! What was read of a connection and is not parsed yet: the one way in.
 //!
 //! Parsing may have to wait for JavaScript: for the answer to a head that asks to leave HTTP, for a request to be sent,
-//! for answers, for room. Whatever was read meanwhile stands behind what waits, so that bytes are parsed in the order in
-//! which they were read, whatever held them back: packets enter at the back ([`Input::push`]) and are parsed at the front
-//! ([`Input::take`], [`Input::put_back`]), and there is no other door.
+//! for answers, for room. Bytes that were read meanwhile stand behind what waits, so that bytes are parsed in the order
+//! in which they were read: packets enter at the back ([`Input::push`]) and are parsed at the front ([`Input::take`],
+//! [`Input::put_back`]), and there is no other door.
 
 use std::collections::VecDeque;
 
@@ -51,12 +51,12 @@ impl Input {
         }
     }
 
-    /// Nothing waits: the next packet may be parsed where it was read.
+    /// True if nothing waits: the next packet may be parsed where it was read.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// A packet that was read waits behind those before it.
+    /// Appends a packet that was read.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.waiting.push_back(Packet {
             bytes: bytes.to_vec(),
@@ -64,12 +64,12 @@ impl Input {
         });
     }
 
-    /// The packet whose turn it is.
+    /// Takes the packet whose turn it is.
     pub(super) fn take(&mut self) -> Option<Packet> {
         self.waiting.pop_front()
     }
 
-    /// The rest of it must wait. It stays the first.
+    /// Puts the rest of a packet back, before all others.
     pub(super) fn put_back(&mut self, packet: Packet) {
         self.waiting.push_front(packet);
     }
@@ -83,7 +83,7 @@ impl Input {
         rest
     }
 
-    /// The connection is over.
+    /// Drops what waits: the connection has ended.
     pub(super) fn clear(&mut self) {
         self.waiting = VecDeque::new();
     }

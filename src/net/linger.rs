@@ -1,5 +1,5 @@
-//! What is left of a connection when it is over for JavaScript: bytes that count as taken still reach the peer, and a peer
-//! in the middle of a message can read the answer.
+//! What is left of a connection when it is over for JavaScript: bytes that count as taken still reach the peer, and a
+//! peer in the middle of a message can read the answer.
 //!
 //! In core the bytes would be in the kernel's send buffer, which outlives the socket; here a part of them may still wait
 //! for room in it (see `State::take`).

@@ -38,7 +38,7 @@ impl<C> Wake<C> {
         }
     }
 
-    /// The JS thread is awake and looks: what comes from now on needs another wake.
+    /// Has the next event give another wake: the JS thread is awake, and looks now.
     pub(crate) fn taken(&self) {
         self.signaled.store(false, Ordering::SeqCst);
         #[cfg(test)]
@@ -91,8 +91,8 @@ pub(crate) struct EventQueue<C> {
     pub(crate) wake: Arc<Wake<C>>,
 }
 
-/// How often it may: a thread that never parks, since peers keep it busy with what makes no events, must not keep the
-/// events of others.
+/// How often it may leave them there: a thread that never parks, since peers keep it busy with what makes no events, must
+/// not keep the events of others.
 const PASSES: usize = 64;
 
 /// Events after which the JS thread is woken though the I/O thread is still busy.
@@ -112,7 +112,7 @@ impl<C> EventQueue<C> {
         }
     }
 
-    /// The batch being filled. Keep the guard short: the JS thread waits for it.
+    /// The batch being filled. The guard is held shortly: the JS thread waits for it.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Batch<C>> {
         // A panic while appending leaves at worst one event incomplete in a Vec: still valid.
         self.batch.lock().unwrap_or_else(PoisonError::into_inner)
@@ -153,7 +153,7 @@ impl<C> EventQueue<C> {
         }
     }
 
-    /// The environment is gone: lets go of all connections.
+    /// Lets go of all events and connections: the environment is gone.
     pub(crate) fn clear(&self) {
         *self.lock() = Batch::default();
         self.wake.starved().clear();

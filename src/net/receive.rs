@@ -105,8 +105,9 @@ enum Parsed {
 }
 
 impl Connection {
-    /// Driver two, and tapped connections: parses what the JS stream brought, behind what waits; `None` at its end. True: as many events as one call gives
-    /// were made and more is there; the caller asks again, with nothing, when it has told of these.
+    /// Parses what the JS stream of a driver two brought, or what comes back of a tapped connection, behind what waits;
+    /// `None` at the end. True if as many events as one call gives were made and more is there: the caller asks again,
+    /// with nothing.
     pub(crate) fn receive(&self, packet: Option<&[u8]>, batch: &mut Batch) -> bool {
         let mut state = self.lock();
         match packet {
@@ -309,13 +310,13 @@ impl Connection {
         );
     }
 
-    /// A message is over without having had a body.
+    /// Reports the end of a message that had no body.
     pub(super) fn message_ends(&self, batch: &mut Batch) {
         let event = end(self.id, &proto::Fields::EMPTY, false, batch);
         self.push(batch, event);
     }
 
-    /// The peer ended its side of the socket.
+    /// Reports that the peer has ended its side of the socket.
     pub(super) fn receive_eof(&self, state: &mut State, batch: &mut Batch) {
         if state.tapped {
             batch.packet(|batch| batch.events.push(Event::Eof { id: self.id }));
@@ -324,7 +325,7 @@ impl Connection {
         }
     }
 
-    /// Nothing more will come to be parsed.
+    /// Reports the end of what is parsed: EOF, and before it what that means for a message (RFC 9112 §8).
     pub(super) fn parse_eof(&self, state: &mut State, batch: &mut Batch) {
         batch.packet(|batch| self.parse_eof_into(state, batch));
     }

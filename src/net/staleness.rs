@@ -1,5 +1,5 @@
-//! What the kernel knows of a connection and no thread has read yet: whether an idle one may carry another exchange, asked
-//! at the moment it is to be used, and whether closing one would lose something.
+//! What the kernel knows of a connection and no thread has read yet: whether an idle one may carry another exchange,
+//! asked at the moment it is to be used, and whether closing one would lose something.
 
 use std::io;
 use std::mem::MaybeUninit;

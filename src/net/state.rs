@@ -1,9 +1,9 @@
 //! What the two threads of a connection share, behind its lock, and what follows from it: what is to be done next
 //! ([`State::duty`]), and which bytes count as taken ([`State::take`]). Both are decided here and nowhere else.
 //!
-//! **Waking.** A change of the state under the lock does not depend on what the other thread is doing. The JS thread marks
-//! the connection, and its flush, or the I/O thread's, looks at the state once more when it lets go of the output: if a
-//! duty is left ([`State::needs_driver`]), the driver runs.
+//! **Waking.** A change of the state under the lock does not depend on what the other thread is doing. The JS thread
+//! marks the connection, and its flush, or the I/O thread's, looks at the state once more when it lets go of the
+//! output: if a duty is left ([`State::needs_driver`]), the driver runs.
 //!
 //! | change | made by | what is woken |
 //! |---|---|---|
@@ -17,8 +17,8 @@
 //! | FIN went out | driver | the JS thread (`Fin`), if it asked to hear of it |
 //! | nothing connects or waits to be written | flush | the JS thread (`Rest`), if it holds the process for that |
 //!
-//! **Lock order.** A connection's state, then an event queue, then the list of connections that wait for room in it. None is
-//! held across a system call that can wait, or a call into JavaScript.
+//! **Lock order.** A connection's state, then an event queue, then the list of connections that wait for room in it.
+//! None is held across a system call that can wait, or a call into JavaScript.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -113,7 +113,7 @@ pub(super) struct State {
     pub(super) tapped: bool,
     /// Client: a request was sent, or is said to be under way. What comes before waits for it.
     pub(super) asked: bool,
-    /// Client: it is known how the response to the request that is to be sent is framed.
+    /// Client: `expect` has registered the next request already; `send` must not register it again.
     pub(super) expected: bool,
     /// JavaScript wants no more bytes for now.
     pub(super) paused: bool,
@@ -128,9 +128,9 @@ pub(super) struct State {
     pub(super) notice: Notice,
     /// The process is held until nothing connects or waits to be written: `Rest` is to tell.
     pub(super) tells_rest: bool,
-    /// Listed to be told when JavaScript has room for more, of all connections.
+    /// The connection is listed to be told when JavaScript has room for more, of all connections.
     pub(super) starving: bool,
-    /// Something was changed that is no duty by itself: the driver looks once.
+    /// The driver is to look once: something was changed that is no duty by itself.
     pub(super) attention: bool,
     pub(super) task: Option<Waker>,
     pub(super) timing: Timing,
@@ -240,7 +240,7 @@ impl State {
         self.live_untaken() + self.lost as usize
     }
 
-    /// Those of them that may still be.
+    /// Those of them that may still be taken: they were not lost.
     pub(super) fn live_untaken(&self) -> usize {
         self.output.untaken() + self.in_flight().1
     }
@@ -260,7 +260,7 @@ impl State {
         !self.has_failed() && self.flow != Flow::Blocked && len + self.output.len() <= TAKEN_MAX
     }
 
-    /// The rule: everything that was said counts as taken from now on, or nothing changes.
+    /// Counts everything that was said as taken from now on, if the rule allows it; otherwise nothing changes.
     ///
     /// It does if there is room for it ([`State::has_room`]) and if all of it is ours: memory that JavaScript can still
     /// change is never promised, it must have been written. What counts as taken reaches the peer though the connection
@@ -300,8 +300,9 @@ impl State {
         rests && std::mem::take(&mut self.tells_rest)
     }
 
-    /// Says something on a connection that has ended, of which JavaScript has not heard yet: it waits for ever, so that
-    /// a writer that heeds back-pressure stops, and hears of the end.
+    /// Counts `len` bytes that are said on a connection that has ended, of which JavaScript has not heard yet: they
+    /// wait for ever, so that a writer that heeds back-pressure stops, and hears of the end. Returns the bytes that are
+    /// untaken.
     pub(super) fn lose(&mut self, len: usize) -> usize {
         self.lost += len as u64;
         self.untaken()
@@ -328,7 +329,7 @@ impl State {
         self.attention = true;
     }
 
-    /// What the driver has to do next. `has_window`: JavaScript has room for events of this connection.
+    /// What the driver has to do next. `has_window` tells that JavaScript has room for events of this connection.
     pub(super) fn duty(&self, has_window: bool) -> Duty {
         if self.ending == Ending::Closed {
             return Duty::Rest;
@@ -374,14 +375,14 @@ impl State {
         self.attention || self.flow == Flow::Blocked || self.duty(has_window) != Duty::Rest
     }
 
-    /// True if core's loop (libuv's `uv__read`), which goes on for as long as reads fill their buffer, would read once more
-    /// before FIN goes out.
+    /// True if core's loop (libuv's `uv__read`), which goes on for as long as reads fill their buffer, would read once
+    /// more before FIN goes out.
     pub(super) fn reads_before_fin(&self) -> bool {
         self.filled && self.proto.receiving() && self.may_read()
     }
 
-    /// Server: true if there is one request, to which nothing was said. Then nothing that the peer is to read is lost with a
-    /// reset.
+    /// Server: true if there is one request, to which nothing was said. Then nothing that the peer is to read is lost
+    /// with a reset.
     pub(super) fn is_refused(&self) -> bool {
         !self.proto.is_answering()
             && self.proto.outstanding() == 1

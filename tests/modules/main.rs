@@ -1,8 +1,8 @@
 //! The modules of each crate form no circle, and the arrows between the rooms of the addon go down only.
 //!
-//! An arrow is a `use` or a path that names another module, or a call of a method that another module adds to a type which
-//! it does not define. Modules that exist under test only are left out. Folders are held to the same rule: what is in one
-//! folder and what is in another do not need each other.
+//! An arrow is a `use` or a path that names another module, or a call of a method that another module adds to a type
+//! which it does not define. Modules that exist under test only are left out. Folders are held to the same rule: what
+//! is in one folder and what is in another do not need each other.
 
 mod source;
 

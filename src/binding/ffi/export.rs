@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::ptr;
 use std::rc::Rc;
 
+use napi::bindgen_prelude::{Env, JsValue, Object};
 use napi::sys;
 use socket2::Socket;
 
@@ -16,8 +17,8 @@ pub(super) const PANIC: Failure = Failure::Throw("ERR_HTTP_NATIVE", "http-native
 
 /// Adds a raw function to the exports.
 pub(in crate::binding) fn export<H: Host>(
-    env: sys::napi_env,
-    exports: sys::napi_value,
+    env: &Env,
+    exports: &Object,
     host: &Rc<H>,
     name: &CStr,
     function: Function<H>,
@@ -33,7 +34,7 @@ pub(in crate::binding) fn export<H: Host>(
     // no JavaScript of it can run any more.
     unsafe {
         napi::check_status!(sys::napi_create_function(
-            env,
+            env.raw(),
             name.as_ptr(),
             name.count_bytes() as isize,
             Some(call::<H>),
@@ -41,8 +42,8 @@ pub(in crate::binding) fn export<H: Host>(
             &mut value,
         ))?;
         napi::check_status!(sys::napi_set_named_property(
-            env,
-            exports,
+            env.raw(),
+            exports.raw(),
             name.as_ptr(),
             value
         ))
@@ -94,14 +95,11 @@ unsafe extern "C" fn call<H: Host>(
 }
 
 /// Calls [`Host::tear_down`] when the environment is torn down (the end of a worker or of the process).
-pub(in crate::binding) fn on_cleanup<H: Host>(
-    env: sys::napi_env,
-    host: &Rc<H>,
-) -> napi::Result<()> {
+pub(in crate::binding) fn on_cleanup<H: Host>(env: &Env, host: &Rc<H>) -> napi::Result<()> {
     // SAFETY: the count taken here is given back by the hook.
     unsafe {
         napi::check_status!(sys::napi_add_env_cleanup_hook(
-            env,
+            env.raw(),
             Some(cleanup::<H>),
             Rc::into_raw(Rc::clone(host)).cast_mut().cast::<c_void>(),
         ))

@@ -3,8 +3,9 @@
 use std::ffi::{CStr, c_void};
 use std::panic::AssertUnwindSafe;
 use std::ptr;
+use std::rc::Rc;
 
-use napi::sys;
+use napi::{Env, sys};
 
 use super::export::PANIC;
 use super::host::Host;
@@ -21,8 +22,9 @@ unsafe impl Sync for Signal {}
 
 impl Signal {
     /// A signal that makes the JS thread call [`Host::drain`]. It does not keep the process alive.
-    pub(in crate::binding) fn new<H: Host>(env: sys::napi_env, host: *const H) -> Outcome<Self> {
+    pub(in crate::binding) fn new<H: Host>(env: &Env, host: &Rc<H>) -> Outcome<Self> {
         const NAME: &CStr = c"http-native";
+        let env = env.raw();
         let (mut name, mut function) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: strings and out pointers outlive the calls; `host` lives as long as its environment,
         // and `drain` is not called without one.
@@ -42,7 +44,7 @@ impl Signal {
                 1,
                 ptr::null_mut(),
                 None,
-                host.cast_mut().cast::<c_void>(),
+                Rc::as_ptr(host).cast_mut().cast::<c_void>(),
                 Some(drain::<H>),
                 &mut function,
             ))?;

@@ -1,4 +1,5 @@
-//! libuv's readiness watch on one socket, for a connection that is lent to the JS thread, and its phase for closed handles.
+//! libuv's readiness watch on one socket, for a connection that is lent to the JS thread, and its phase for closed
+//! handles.
 //!
 //! Node-API has no call for these; what is used of libuv is exported by Node and stable through libuv 1.x, which all
 //! supported versions have.

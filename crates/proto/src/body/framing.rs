@@ -25,7 +25,7 @@ pub(crate) fn of_request(facts: &Facts, leniency: Leniency) -> BodyFraming {
     }
 }
 
-/// True if a request has a Transfer-Encoding that says nothing about where its body ends (RFC 9112 §6.3, item 4.3).
+/// True if a request has a Transfer-Encoding that says nothing about where its body ends (RFC 9112 §6.3, item 4).
 ///
 /// Node: the request is delivered all the same, and the connection fails behind its head.
 pub(crate) fn is_refused(facts: &Facts, leniency: Leniency) -> bool {

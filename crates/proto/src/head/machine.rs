@@ -208,12 +208,12 @@ impl Machine {
         limit == 0 || self.begun <= limit
     }
 
-    /// The target or reason is whole.
+    /// Ends the target or reason.
     pub(super) fn end_start(&mut self) {
         self.start_len = self.text.len();
     }
 
-    /// A name begins.
+    /// Begins a field, at its name.
     pub(super) fn begin_field(&mut self) {
         self.field = self.text.len();
         self.counted = false;
@@ -227,14 +227,14 @@ impl Machine {
         &self.text[self.field..]
     }
 
-    /// The name is whole.
+    /// Ends the name.
     pub(super) fn end_name(&mut self) {
         self.text.push(b'\n');
         self.value = self.text.len();
         self.state = State::ValueStart;
     }
 
-    /// The value is whole; the next byte begins a line.
+    /// Ends the value and the field; the next byte begins a line. Drops the field if it is beyond the limit.
     pub(super) fn end_field(&mut self, rules: &Rules) {
         self.state = State::FieldStart;
         if !self.counts(rules) && !self.keeps_surplus(rules) {
