@@ -95,7 +95,7 @@ fn main() -> io::Result<()> {
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         println!("{}", listener.local_addr()?.port());
-        // Whoever started this holds the other end, and may be killed.
+        // The process that started this holds the other end, and may be killed.
         std::thread::spawn(|| {
             let _ = io::stdin().read_to_end(&mut Vec::new());
             std::process::exit(0);

@@ -77,7 +77,7 @@ pub(crate) fn measure<F>(
 where
     F: Future<Output = io::Result<()>> + 'static,
 {
-    // Whoever started this holds the other end, and may be killed.
+    // The process that started this holds the other end, and may be killed.
     std::thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);

@@ -14,3 +14,5 @@ mod binding;
 #[cfg(unix)]
 #[cfg_attr(test, allow(dead_code, reason = "what only the binding calls"))]
 mod net;
+#[cfg(unix)]
+mod numbers;

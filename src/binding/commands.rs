@@ -6,36 +6,17 @@ use std::time::Duration;
 
 use super::environment::{Dispatch, Environment};
 use super::ffi::{Failure, Function, Records, Scope, Value};
+use super::send_flags as flags;
 use crate::net::connection::{Batch, Connection};
+use crate::net::limits::SEGMENT;
 use crate::net::message::{Block, Body, Head, Message};
-use crate::net::output::SEGMENT;
 use crate::net::socket::{errno, set_keep_alive};
 use http_native_proto::OutFraming;
 
-type Outcome = Result<Option<Value>, Failure>;
-
-/// Flags of `send`, as in lib/binding/records.js.
-mod flags {
-    pub(super) const HEAD: i32 = 1;
-    pub(super) const BODY: i32 = 2;
-    pub(super) const END: i32 = 4;
-    pub(super) const FRAMING: i32 = 24;
-    pub(super) const LENGTH: i32 = 8;
-    pub(super) const CHUNKED: i32 = 16;
-    pub(super) const UNTIL_CLOSE: i32 = 24;
-    pub(super) const LAST: i32 = 32;
-    pub(super) const HEAD_UTF8: i32 = 64;
-    pub(super) const BODY_UTF8: i32 = 128;
-    pub(super) const INFORMATIONAL: i32 = 256;
-    pub(super) const REQUEST_HEAD: i32 = 512;
-    pub(super) const REQUEST_CONNECT: i32 = 1024;
-    pub(super) const TRAILERS: i32 = 2048;
-    pub(super) const CORK: i32 = 4096;
-    pub(super) const UNTOLD: i32 = 8192;
-}
+type Outcome<'s> = Result<Option<Value<'s>>, Failure>;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function); 41] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 41] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -150,7 +131,7 @@ pub(super) const EXPORTS: [(&CStr, Function); 41] = [
         say(environment, scope, arguments, Connection::close)
     }),
     (c"destroy", |environment, scope, arguments| {
-        environment.closes(scope)?;
+        environment.closing.closes(scope, environment)?;
         let receives = scope.bool(arguments[1])?;
         let unheard = scope.bool(arguments[2])?;
         say(environment, scope, arguments, |connection| {
@@ -158,14 +139,14 @@ pub(super) const EXPORTS: [(&CStr, Function); 41] = [
         })
     }),
     (c"closes", |environment, scope, _| {
-        environment.closes(scope)?;
+        environment.closing.closes(scope, environment)?;
         Ok(None)
     }),
     (c"discard", |environment, scope, arguments| {
         say(environment, scope, arguments, Connection::discard)
     }),
     (c"reset", |environment, scope, arguments| {
-        environment.closes(scope)?;
+        environment.closing.closes(scope, environment)?;
         say(environment, scope, arguments, Connection::reset)
     }),
     (c"setTimeout", |environment, scope, arguments| {
@@ -236,7 +217,7 @@ pub(super) const EXPORTS: [(&CStr, Function); 41] = [
     }),
 ];
 
-fn id(scope: Scope, arguments: &[Value; 6]) -> Result<u32, Failure> {
+fn id(scope: Scope<'_>, arguments: &[Value<'_>; 6]) -> Result<u32, Failure> {
     Ok(scope.i32(arguments[0])? as u32)
 }
 
@@ -247,12 +228,12 @@ pub(super) fn milliseconds(ms: f64) -> Duration {
 }
 
 /// Runs a command and marks its connection.
-fn say(
+fn say<'s>(
     environment: &Environment,
-    scope: Scope,
-    arguments: &[Value; 6],
+    scope: Scope<'s>,
+    arguments: &[Value<'s>; 6],
     command: impl FnOnce(&Connection),
-) -> Outcome {
+) -> Outcome<'s> {
     let id = id(scope, arguments)?;
     environment.with(id, |connection| command(connection))?;
     environment.mark(id);
@@ -260,19 +241,23 @@ fn say(
 }
 
 /// Sets a socket option. Gives 0 or a negative errno, as libuv's handles do.
-fn option(
+fn option<'s>(
     environment: &Environment,
-    scope: Scope,
-    arguments: &[Value; 6],
+    scope: Scope<'s>,
+    arguments: &[Value<'s>; 6],
     set: impl FnOnce(&socket2::Socket) -> std::io::Result<()>,
-) -> Outcome {
+) -> Outcome<'s> {
     let transport = environment.with(id(scope, arguments)?, |connection| connection.transport())?;
     let status = transport.socket().map_or(Ok(()), |socket| set(socket));
     let errno = status.map_or_else(|error| errno(&error), |()| 0);
     Ok(Some(scope.integer(errno)?))
 }
 
-fn start(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
+fn start<'s>(
+    environment: &Environment,
+    scope: Scope<'s>,
+    arguments: &[Value<'s>; 6],
+) -> Outcome<'s> {
     let [function, records, values, ..] = *arguments;
     *environment.dispatch.borrow_mut() = Some(Dispatch {
         function: scope.reference(function)?,
@@ -286,8 +271,8 @@ fn start(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Out
 /// count as taken.
 fn body<'a>(
     environment: &Environment,
-    scope: Scope,
-    value: Value,
+    scope: Scope<'_>,
+    value: Value<'_>,
     utf8: bool,
     is_told: bool,
     scratch: &'a mut Vec<u8>,
@@ -312,7 +297,11 @@ fn body<'a>(
     })
 }
 
-fn send(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
+fn send<'s>(
+    environment: &Environment,
+    scope: Scope<'s>,
+    arguments: &[Value<'s>; 6],
+) -> Outcome<'s> {
     let id = id(scope, arguments)?;
     let flags = scope.i32(arguments[1])?;
     let (block, text) = &mut *environment.scratch.borrow_mut();
@@ -380,7 +369,11 @@ fn send(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outc
     Ok(Some(scope.number(pending as f64)?))
 }
 
-fn write_raw(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
+fn write_raw<'s>(
+    environment: &Environment,
+    scope: Scope<'s>,
+    arguments: &[Value<'s>; 6],
+) -> Outcome<'s> {
     let id = id(scope, arguments)?;
     let (_, text) = &mut *environment.scratch.borrow_mut();
     let utf8 = scope.bool(arguments[2]).unwrap_or(false);
@@ -391,7 +384,11 @@ fn write_raw(environment: &Environment, scope: Scope, arguments: &[Value; 6]) ->
 }
 
 /// Driver two: parses a chunk (null: the end) and gives `[records, values, more]`.
-fn receive(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> Outcome {
+fn receive<'s>(
+    environment: &Environment,
+    scope: Scope<'s>,
+    arguments: &[Value<'s>; 6],
+) -> Outcome<'s> {
     let connection = environment.connection(id(scope, arguments)?)?;
     let mut batch = Batch::default();
     let more = match scope.bytes(arguments[1]) {
@@ -402,7 +399,12 @@ fn receive(environment: &Environment, scope: Scope, arguments: &[Value; 6]) -> O
 }
 
 /// Events as `[records, values, more]`; `more` is 1 if the caller should ask again, with nothing.
-fn encoded(environment: &Environment, scope: Scope, batch: Batch, more: bool) -> Outcome {
+fn encoded<'s>(
+    environment: &Environment,
+    scope: Scope<'s>,
+    batch: Batch,
+    more: bool,
+) -> Outcome<'s> {
     let (numbers, values) = environment.encode_now(scope, batch)?;
     let records = scope.array()?;
     for (index, number) in numbers.into_iter().enumerate() {

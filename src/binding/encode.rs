@@ -1,103 +1,34 @@
 //! Events to records: the numbers and values of `docs/BOUNDARY.md`.
 
-use std::ops::Range;
-use std::sync::Arc;
-
+use super::encoder::{Encoder, ends_stream};
 use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value};
-use crate::net::connection::{Batch, Event, EventQueue};
-use crate::net::event::Payload;
+use super::records::data::{LAST_PART, PART};
+use super::records::{
+    self, ACCEPT, BEGINS, CLOSED, CONNECTED, DATA, DRAIN, END, EOF, EXPIRED, FIN, PARSE_ERROR, RAW,
+    REQUEST, RESPONSE, TIMEOUT, end,
+};
+use crate::net::connection::Event;
 
-/// Int32 words per record; `STRIDE` of lib/binding/records.js.
-pub(super) const STRIDE: usize = 8;
-
-const ACCEPT: i32 = 1;
-const REQUEST: i32 = 2;
-const RESPONSE: i32 = 3;
-const DATA: i32 = 4;
-const END: i32 = 5;
-const PARSE_ERROR: i32 = 6;
-const EOF: i32 = 7;
-const CLOSED: i32 = 8;
-const DRAIN: i32 = 9;
-const TIMEOUT: i32 = 10;
-const RAW: i32 = 11;
-const CONNECTED: i32 = 12;
-const EXPIRED: i32 = 13;
-const FIN: i32 = 14;
-
-// Flags of DATA.
-const PART: i32 = 1;
-const LAST_PART: i32 = 2;
-
-/// A batch on its way to JavaScript, a dispatch at a time.
-#[derive(Default)]
-pub(super) struct Encoder {
-    batch: Batch,
-    position: usize,
-    /// Packets of the batch that have begun before `position`.
-    packets: usize,
-    /// The queue that the batch came from.
-    turn: usize,
-}
-
-impl From<Batch> for Encoder {
-    fn from(batch: Batch) -> Self {
-        Self {
-            batch,
-            position: 0,
-            packets: 0,
-            turn: 0,
-        }
-    }
-}
+/// Words per record.
+pub(super) const STRIDE: usize = records::STRIDE as usize;
 
 impl Encoder {
-    /// Takes the next batch when this one is done, of the queues in turn. False if there is nothing.
-    pub(super) fn refill(&mut self, queues: &[Arc<EventQueue>]) -> bool {
-        if self.is_empty() {
-            self.batch.clear();
-            self.position = 0;
-            self.packets = 0;
-            for _ in queues {
-                self.turn = (self.turn + 1) % queues.len();
-                queues[self.turn].take(&mut self.batch);
-                if !self.is_empty() {
-                    break;
-                }
-            }
-        }
-        !self.is_empty()
-    }
-
-    /// Nobody will be told of the rest.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.remaining() == 0
-    }
-
-    pub(super) fn remaining(&self) -> usize {
-        self.batch.events.len() - self.position
-    }
-
-    /// Encodes as many events as `records` holds; returns their number.
+    /// Encodes as many events as `words` hold; returns their number.
     pub(super) fn encode(
         &mut self,
         environment: &Environment,
-        scope: Scope,
-        records: &mut [i32],
-        values: Value,
+        scope: Scope<'_>,
+        words: &mut [i32],
+        values: Value<'_>,
     ) -> Result<i32, Failure> {
         let mut count = 0;
         let mut next_value = 0;
         let mut run = None;
         let mut delivered = Delivered::default();
-        let slots = records.len() / STRIDE;
+        let slots = words.len() / STRIDE;
         for slot in 0..slots {
-            let (before, rest) = records.split_at_mut(slot * STRIDE);
+            let (before, rest) = words.split_at_mut(slot * STRIDE);
             let record = &mut rest[..STRIDE];
             let room = slots - slot;
             let begins = self.batch.packets().get(self.packets) == Some(&self.position);
@@ -115,7 +46,7 @@ impl Encoder {
             self.position += 1;
             let event = std::mem::replace(event, Event::Encoded);
             let weight = event.weight();
-            let mut value = |value: Value| {
+            let mut value = |value: Value<'_>| {
                 next_value += 1;
                 scope.set(values, next_value - 1, value)
             };
@@ -193,7 +124,8 @@ impl Encoder {
                     if let Some(trailers) = &trailers {
                         value(scope.latin1(batch.slice(trailers))?)?;
                     }
-                    let flags = i32::from(trailers.is_some()) | i32::from(at_eof) << 1;
+                    let flags = if trailers.is_some() { end::TRAILERS } else { 0 }
+                        | if at_eof { end::AT_EOF } else { 0 };
                     (END, id, [flags, field_count as i32, 0, 0, 0])
                 }
                 Event::ParseError {
@@ -225,61 +157,12 @@ impl Encoder {
             record[0] = kind;
             record[1] = id as i32;
             record[2..7].copy_from_slice(&numbers);
-            record[7] = i32::from(begins);
+            record[BEGINS as usize] = i32::from(begins);
             count += 1;
             delivered.add(environment, id, weight);
         }
         delivered.tell(environment);
         Ok(count)
-    }
-
-    /// Is the end of a peer's stream the next to be encoded?
-    pub(super) fn is_at_end_of_stream(&self) -> bool {
-        self.batch.packets().get(self.packets) == Some(&self.position)
-            && self
-                .batch
-                .events
-                .get(self.position)
-                .is_some_and(|event| ends_stream(event).is_some())
-    }
-
-    /// The small pieces of a body that came in one packet and are next to each other: they cross as one Buffer, of which
-    /// each is a part, as core's are parts of the packet. `first` has been taken from the batch; `room` records are left,
-    /// its own included. None for a piece by itself.
-    fn run(&self, id: u32, first: &Payload, room: usize) -> Option<Run> {
-        let Payload::Batch { start, len } = *first else {
-            return None;
-        };
-        let next_packet = self.batch.packets().get(self.packets);
-        let mut end = start + len;
-        let following = self.batch.events.iter().enumerate().skip(self.position);
-        for (position, event) in following.take(room - 1) {
-            match event {
-                Event::Data {
-                    id: whose,
-                    payload: Payload::Batch { start, len },
-                } if *whose == id && *start == end && next_packet != Some(&position) => end += len,
-                _ => break,
-            }
-        }
-        (end > start + len).then_some(Run {
-            bytes: start..end,
-            taken: 0,
-        })
-    }
-}
-
-/// The connection whose peer has ended its stream, if that is what the event tells, or what it means for a message.
-fn ends_stream(event: &Event) -> Option<u32> {
-    match event {
-        Event::Eof { id }
-        | Event::End {
-            id, at_eof: true, ..
-        }
-        | Event::ParseError {
-            id, packet: None, ..
-        } => Some(*id),
-        _ => None,
     }
 }
 
@@ -308,12 +191,4 @@ impl Delivered {
             environment.delivered(self.id, weight);
         }
     }
-}
-
-/// Pieces that cross as one Buffer.
-struct Run {
-    /// Where in the bytes of the batch.
-    bytes: Range<usize>,
-    /// What has been encoded of it.
-    taken: usize,
 }

@@ -5,8 +5,16 @@
 
 mod closing;
 mod commands;
+mod dispatch;
 mod encode;
+mod encoder;
 mod environment;
 mod ffi;
-mod loan;
+mod flush;
+mod host;
+mod lending;
+mod loans;
+mod records;
+mod send_flags;
 mod setup;
+mod tables;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http_native_proto::{Config, Leniency, METHODS, Role, Surplus};
+use http_native_proto::{Config, Leniency, Role, Surplus};
 use napi::bindgen_prelude::{Env, Object, Result};
 use napi::{Error, Status};
 use napi_derive::napi;
@@ -14,6 +14,7 @@ use napi_derive::napi;
 use super::commands::{EXPORTS, milliseconds};
 use super::environment::Environment;
 use super::ffi::{self, Scope, Signal};
+use super::tables;
 use crate::net::connection::Connection;
 use crate::net::dial::{Dial, Target};
 use crate::net::listener::Listener;
@@ -108,9 +109,8 @@ impl SocketAddress {
 /// Adds the raw functions and sets the environment up.
 #[napi(module_exports)]
 pub fn init(mut exports: Object, env: Env) -> Result<()> {
-    use napi::JsValue;
     let environment = Rc::new(Environment::new());
-    let signal = Signal::new(env.raw(), Rc::as_ptr(&environment)).map_err(|_| {
+    let signal = Signal::new(&env, &environment).map_err(|_| {
         Error::new(
             Status::GenericFailure,
             "http-native: no thread-safe function",
@@ -118,10 +118,10 @@ pub fn init(mut exports: Object, env: Env) -> Result<()> {
     })?;
     environment.set_signal(signal);
     for (name, function) in EXPORTS {
-        ffi::export(env.raw(), exports.raw(), &environment, name, function)?;
+        ffi::export(&env, &exports, &environment, name, function)?;
     }
-    exports.set("METHODS", METHODS.to_vec())?;
-    ffi::on_cleanup(env.raw(), &environment)?;
+    tables::export(&env, &mut exports)?;
+    ffi::on_cleanup(&env, &environment)?;
     env.set_instance_data(environment, (), |_| {})
 }
 

@@ -1,9 +1,9 @@
 //! One connection, as its two threads share it: the I/O thread that owns the socket and the JS thread that
 //! speaks on it.
 //!
-//! Both change the [`State`] under the connection's lock (`state.rs` says what follows from it). Commands of the JS thread
-//! take effect here at once (`send.rs` frames a response straight into the output); the flush (`flush.rs`) then writes, on
-//! whichever thread it is called.
+//! Both change the [`State`] under the connection's lock (`state.rs` says what follows from it). Commands of the JS
+//! thread take effect here at once (`send.rs` frames a response straight into the output); the flush (`flush.rs`) then
+//! writes, on whichever thread it is called.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,10 +32,10 @@ pub(crate) struct Connection {
     pub(super) server: Option<Arc<ServerOptions>>,
     /// What its events in the queue weigh.
     unread: AtomicUsize,
-    /// The I/O thread reads, or has not told yet what it read.
+    /// The I/O thread is reading: what it took from the kernel may not be in the state yet.
     pub(super) reading: AtomicBool,
-    /// JavaScript asks by itself, at the end of its tick, whether what it waits for was taken: no DRAIN before. Changed by
-    /// its thread alone, with the state locked, so that the I/O thread finds it as it was with the notice.
+    /// JavaScript asks by itself, at the end of its tick, whether what it waits for was taken: no DRAIN before. Changed
+    /// by its thread alone, with the state locked, so that the I/O thread finds it as it was with the notice.
     pub(super) asks: AtomicBool,
     state: Mutex<State>,
 }
@@ -70,7 +70,7 @@ impl Connection {
         #[cfg(test)]
         super::tests::model::step();
         // After a panic under the lock the state may be half changed; the driver of this connection closes it
-        // (see `worker::guarded`), so going on with what is there harms nobody else.
+        // (see `worker::guarded`), so going on with what is there harms no other.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,9 +91,10 @@ impl Connection {
         self.lock().proto.configure(config);
     }
 
-    /// Counts all that was said as taken and returns zero; or has DRAIN follow when `at` bytes, of all that was ever said,
-    /// count as taken, and returns that number. Zero for `at` is all that has been said. With `asks` the caller asks at
-    /// the end of its tick ([`Connection::write_now`]), and DRAIN follows only behind that.
+    /// Counts all that was said as taken and returns 0, if the rule allows it ([`State::take`]). Otherwise DRAIN
+    /// follows when `at` bytes, of all that was ever said, count as taken, and that number is returned; 0 for `at` is
+    /// all that has been said. With `asks` the caller asks at the end of its tick ([`Connection::write_now`]), and
+    /// DRAIN follows only behind that.
     pub(crate) fn take(&self, at: u64, asks: bool) -> u64 {
         let mut state = self.lock();
         if state.take() {
@@ -112,12 +113,12 @@ impl Connection {
         at
     }
 
-    /// Is JavaScript about to ask what was taken? Then what waits is written on its thread.
+    /// True if JavaScript is about to ask what was taken. Then what waits is written on its thread.
     pub(crate) fn is_asked_for(&self) -> bool {
         self.asks.load(Ordering::Relaxed)
     }
 
-    /// Is there room for more? If not, DRAIN follows when there is. Nobody is told that what waits was taken.
+    /// True if there is room for more. If not, DRAIN follows when there is; it does not tell that anything was taken.
     pub(crate) fn has_room(&self) -> bool {
         let mut state = self.lock();
         let has_room = state.has_room();
@@ -127,7 +128,7 @@ impl Connection {
         has_room
     }
 
-    /// Is anything there for the kernel?
+    /// True if anything is there for the kernel.
     pub(crate) fn has_output(&self) -> bool {
         !self.lock().is_written()
     }
@@ -137,8 +138,7 @@ impl Connection {
         self.lock().taken()
     }
 
-    /// The process is held for as long as the connection is being made or something waits to be written: is that so?
-    /// Then REST follows.
+    /// True if the connection is being made or something waits to be written, which holds the process. REST follows then.
     pub(crate) fn is_working(&self) -> bool {
         let mut state = self.lock();
         let works = !state.is_over() && (state.connecting || !state.is_written());
@@ -169,7 +169,7 @@ impl Connection {
         state.attention = true;
     }
 
-    /// 0 busy, 1 between messages, 2 no byte ever came.
+    /// 0 if a message is under way, 1 between messages, 2 if no byte ever came.
     pub(crate) fn idleness(&self) -> i32 {
         let state = self.lock();
         if state.virgin {
@@ -190,7 +190,7 @@ impl Connection {
         self.lock().said()
     }
 
-    /// Our end of the socket, from the beginning of the dial on.
+    /// The address of our end, from the beginning of the dial on.
     pub(crate) fn local_address(&self) -> Option<SockAddr> {
         if let Transport::Dialled(dial) = self.transport()
             && let Some(address) = dial.local_address()
@@ -203,7 +203,7 @@ impl Connection {
         }
     }
 
-    /// Is, or was, it a Unix socket?
+    /// True if it is, or was, a Unix socket.
     pub(crate) fn is_unix(&self) -> bool {
         let address = self.local_address();
         address.map_or_else(|| self.lock().was_unix, |address| address.is_unix())
@@ -220,12 +220,12 @@ impl Connection {
 
     // The event queue.
 
-    /// Waits something that was read for JavaScript to look at it?
+    /// True if something that was read waits for JavaScript to look at it.
     pub(crate) fn is_unheard(&self) -> bool {
         self.unread.load(Ordering::Relaxed) > 0
     }
 
-    /// Events of this weight go into the queue.
+    /// Counts events of this weight that go into the queue.
     pub(super) fn queued(&self, weight: usize) {
         if let Some(queue) = &self.queue {
             self.unread.fetch_add(weight, Ordering::Relaxed);
@@ -233,7 +233,7 @@ impl Connection {
         }
     }
 
-    /// Events of this weight reached JavaScript. True if reading had stopped for them and may go on.
+    /// Counts events of this weight off: they reached JavaScript. True if reading had stopped for them and may go on.
     pub(crate) fn delivered(&self, weight: usize) -> bool {
         let Some(queue) = &self.queue else {
             return false;
@@ -247,7 +247,7 @@ impl Connection {
         true
     }
 
-    /// Has JavaScript room for more events of this connection?
+    /// True if JavaScript has room for more events of this connection.
     pub(super) fn has_window(&self) -> bool {
         self.unread.load(Ordering::Relaxed) < WINDOW
             && self
@@ -256,7 +256,7 @@ impl Connection {
                 .is_none_or(|queue| !queue.wake.is_full())
     }
 
-    /// Too much waits for JavaScript in all, and the connection is told when there is room. False: there is.
+    /// True if too much waits for JavaScript in all: the connection is told when there is room.
     pub(super) fn waits_for_room(self: &Arc<Self>) -> bool {
         let Some(queue) = &self.queue else {
             return false;
@@ -266,7 +266,7 @@ impl Connection {
         state.starving
     }
 
-    /// There is room for its events again; the I/O thread is to attend.
+    /// Lets reading go on: there is room for its events again. The caller has the I/O thread attend.
     pub(crate) fn relieve(&self) {
         let mut state = self.lock();
         state.starving = false;
@@ -275,17 +275,17 @@ impl Connection {
 
     // The life of the socket.
 
-    /// The dialled socket.
+    /// Takes the dialled socket.
     pub(super) fn opened(&self, socket: Arc<Socket>) {
         self.lock().transport = Transport::Socket(socket);
     }
 
-    /// There is no socket, and there will be none.
+    /// Ends the connection without its driver: there is no socket, or the driver met a bug.
     pub(super) fn failed(&self) {
         drop(self.lock().close());
     }
 
-    /// Reports a message that takes too long.
+    /// Reports EXPIRED if the message being received takes longer than one of these; zero is no limit.
     pub(super) fn expire(
         &self,
         now: Instant,

@@ -22,8 +22,8 @@ pub(crate) enum Target {
     Unix(PathBuf),
 }
 
-/// The way to a target. It begins on the I/O thread, or before that on the JS thread, if there somebody asks for what
-/// only a socket knows: core begins in the call.
+/// The way to a target. It begins on the I/O thread, or before that on the JS thread, if JavaScript asks for what only a
+/// socket knows: core begins in the call.
 pub(crate) struct Dial {
     target: Target,
     /// What came of the beginning, until the I/O thread takes it. This lock is held while the kernel begins, which does
@@ -53,7 +53,7 @@ impl Dial {
         begun
     }
 
-    /// For the I/O thread: gives the socket to `open`, before anybody else can ask for it.
+    /// Gives the socket to `open`, before the JS thread can ask for it. On the I/O thread; `None` the second time.
     pub(super) fn take<T>(&self, open: impl FnOnce(io::Result<Socket>) -> T) -> Option<T> {
         let mut begun = self.begin();
         match std::mem::replace(&mut *begun, Begun::Taken) {
@@ -71,7 +71,7 @@ impl Dial {
         }
     }
 
-    /// Core (libuv): is an error of the beginning told by the call, not by an event behind it?
+    /// True if core tells an error of the beginning in the call, not by an event behind it (libuv's `uv__tcp_connect`).
     pub(super) fn fails_at_once(&self, error: &io::Error) -> bool {
         matches!(self.target, Target::Tcp { .. })
             && error.kind() != io::ErrorKind::ConnectionRefused

@@ -41,7 +41,7 @@ pub(super) struct Driver {
     timer_at: Instant,
 }
 
-/// The connection is over and CLOSED was reported.
+/// The connection has ended and CLOSED was reported.
 struct Finished;
 
 impl Driver {
@@ -59,7 +59,7 @@ impl Driver {
         }
     }
 
-    /// Ends the connection; see [`linger`] for what is left to do with its socket.
+    /// Reports CLOSED and lets go of the socket; [`linger`] does what is left to do with it.
     fn finish(&mut self, mut state: MutexGuard<'_, State>) -> Finished {
         let ending = state.ending;
         let (errno, syscall) = match ending {
@@ -68,7 +68,7 @@ impl Driver {
         };
         let is_orderly = matches!(ending, Ending::None | Ending::AfterOutput | Ending::Now);
         let fin_is_owed = is_orderly && state.fin == Fin::Wanted;
-        // Whoever is in the middle of a message must be able to read the answer that came before its end.
+        // A peer in the middle of a message must be able to read the answer that came before its end.
         let is_cut_short = is_orderly
             && state.fin != Fin::None
             && !state.eof
@@ -118,7 +118,7 @@ impl Driver {
         self.finish(state)
     }
 
-    /// The dial is answered. Ready when it is.
+    /// Reports CONNECTED when the dial is answered. Pending until then.
     fn poll_connect(
         &mut self,
         socket: &Registered,
@@ -143,7 +143,8 @@ impl Driver {
         })
     }
 
-    /// Does what is to be done besides reading and writing, until there is nothing but to wait.
+    /// Carries out duties until none is left: takes a lent socket back or lends it, parses what waited, sends FIN.
+    /// `Err(Finished)` once the connection has ended.
     fn act(&mut self) -> Result<(), Finished> {
         let connection = Arc::clone(&self.connection);
         loop {
@@ -177,7 +178,7 @@ impl Driver {
                 }
                 Duty::Lend => {
                     self.lend(&mut state);
-                    // Whoever called may hold the socket on the reactor: it cannot be put back before that is let go.
+                    // The caller may hold the socket on the reactor: it cannot be put back before that is let go.
                     return Ok(());
                 }
             }
@@ -212,7 +213,8 @@ impl Driver {
         }
     }
 
-    /// Reads once.
+    /// Reads once, and appends what that brought to the event queue. Returns the number of bytes; 0 is the end of the
+    /// stream.
     fn read(&self, socket: &Socket) -> io::Result<usize> {
         self.connection.reading.store(true, Ordering::SeqCst);
         let result = SCRATCH.with_borrow_mut(|scratch| {
@@ -238,7 +240,7 @@ impl Driver {
         result
     }
 
-    /// Reads what the kernel has before FIN goes out, for as long as reads fill their buffer.
+    /// Reads what the kernel has before FIN goes out, for as long as reads fill their buffer (libuv's `uv__read`).
     fn read_on(&self, socket: &Socket) {
         for _ in 0..READS_PER_TURN {
             let fills = matches!(self.read(socket), Ok(READ));
@@ -250,7 +252,7 @@ impl Driver {
         self.connection.lock().filled = false;
     }
 
-    /// Reads until there is no more, nobody wants more, or others should have their turn.
+    /// Reads until there is no more, no more is wanted, or other connections should have their turn.
     fn poll_read(
         &mut self,
         socket: &Registered,
@@ -317,8 +319,8 @@ impl Driver {
         }
     }
 
-    /// The JS thread ends an exchange without waking this thread, and then the keep-alive time counts: be
-    /// there before it can have passed.
+    /// The time at which to look at the deadline again: `idle`, or before that the end of a keep-alive time that would
+    /// begin now, since the JS thread ends an exchange without waking this thread.
     fn earliest(&self, idle: Option<Instant>, now: Instant) -> Option<Instant> {
         let server = self.connection.server.as_ref();
         let keep_alive = server.map_or(Duration::ZERO, |server| server.keep_alive());
@@ -329,7 +331,7 @@ impl Driver {
         Some(idle.map_or(possible, |idle| idle.min(possible)))
     }
 
-    /// Writes, acts and reads until each has to wait. Ready when the connection is over.
+    /// Writes, carries out duties and reads until each has to wait. Ready when the connection has ended.
     fn poll_socket(&mut self, socket: &Registered, cx: &mut Context<'_>) -> Poll<Finished> {
         if self.connection.lock().connecting
             && let Err(finished) = ready!(self.poll_connect(socket, cx))

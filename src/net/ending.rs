@@ -7,7 +7,8 @@ use super::socket::{has_unread, send_fin};
 use super::state::{Ending, Fin};
 
 impl Connection {
-    /// Ends our side when all output is written. With `tells` FIN follows, behind what was read before it went out.
+    /// Ends our side of the stream when all output is written. With `tells` the event FIN follows, behind what was read
+    /// before it went out.
     pub(crate) fn shutdown(&self, tells: bool) {
         let mut state = self.lock();
         if state.is_over() {
@@ -38,8 +39,9 @@ impl Connection {
     ///
     /// The peer learns of it in this call, as where sockets close in the call: it may be about to use the connection
     /// again, or to hear of something else first. Not so where something is on its way out, or waits to be read and
-    /// would not be: the peer then learns of that when the socket closes, by RST. With `unheard` JavaScript has been given
-    /// more of what was read, and will not look at it: where sockets are read in the loop, the kernel still has that.
+    /// would not be: the peer then learns of that when the socket closes, by RST. With `unheard` JavaScript has been
+    /// given more of what was read, and will not look at it: where sockets are read in the loop, the kernel still has
+    /// that.
     pub(crate) fn destroy(&self, unheard: bool) {
         if unheard && self.role == proto::Role::Server && self.lock().is_refused() {
             self.end(Ending::Reset);

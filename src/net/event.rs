@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::numbers::Table;
+
 /// What an event weighs besides its bytes: its place in the queue, and what it becomes in JavaScript at least.
 const EVENT: usize = 96;
 
@@ -11,6 +13,12 @@ pub(crate) enum Deadline {
     Headers = 1,
     Request = 2,
 }
+
+/// Deadlines as JavaScript knows them.
+pub(crate) const DEADLINES: Table = &[
+    ("HEADERS", Deadline::Headers as i32),
+    ("REQUEST", Deadline::Request as i32),
+];
 
 /// The system call that ended a connection; the number is record[3] of CLOSED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -22,6 +30,15 @@ pub(crate) enum Syscall {
     /// The same, of which core tells in the call.
     ConnectAtOnce = 4,
 }
+
+/// System calls as JavaScript knows them.
+pub(crate) const SYSCALLS: Table = &[
+    ("NONE", Syscall::None as i32),
+    ("READ", Syscall::Read as i32),
+    ("WRITE", Syscall::Write as i32),
+    ("CONNECT", Syscall::Connect as i32),
+    ("CONNECT_AT_ONCE", Syscall::ConnectAtOnce as i32),
+];
 
 /// Where bytes of an event are.
 pub(crate) enum Payload {

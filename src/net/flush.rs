@@ -1,4 +1,4 @@
-//! Writing what was said, on the I/O thread or on the JS thread, with the lock released meanwhile.
+//! Writes the output to the socket, on the I/O thread or on the JS thread, with the lock released meanwhile.
 
 use std::io;
 use std::sync::MutexGuard;
@@ -20,7 +20,7 @@ enum Flushed {
 }
 
 impl Connection {
-    /// On the I/O thread: acts on what the JS thread said.
+    /// Writes the output, and wakes the driver if more is to be done. On the I/O thread.
     pub(super) fn attend(&self) {
         if self.flush() == Flushed::Driver {
             let task = self.lock().task.clone();
@@ -30,7 +30,7 @@ impl Connection {
         }
     }
 
-    /// On the JS thread: writes at once. False: the I/O thread must attend to what is left.
+    /// Writes the output, on the JS thread. False if the I/O thread must attend to what is left.
     pub(crate) fn flush_from_js(&self) -> bool {
         let done = self.flush() == Flushed::Done;
         if let Some(queue) = self.queue() {
@@ -39,14 +39,14 @@ impl Connection {
         done
     }
 
-    /// On the JS thread: writes what was asked for ([`Connection::take`]) at once, and tells whether what JavaScript waits
-    /// for is taken then; no DRAIN follows. The I/O thread must attend to the rest.
+    /// Writes what was asked for ([`Connection::take`]), on the JS thread. True if what JavaScript waits for is taken
+    /// then; no DRAIN follows in that case. The I/O thread must attend to the rest.
     pub(crate) fn write_now(&self) -> bool {
         let state = self.lock();
         self.asks.swap(false, Ordering::Relaxed) && self.write_out(state).0.settles_notice()
     }
 
-    /// Writes, and tells JavaScript of it.
+    /// Writes the output, and pushes the events that JavaScript waits for.
     fn flush(&self) -> Flushed {
         let (mut state, written) = self.write_out(self.lock());
         if !written {
@@ -81,7 +81,7 @@ impl Connection {
         (state, true)
     }
 
-    /// Tells JavaScript what it waits for of the output.
+    /// Pushes DRAIN and REST, if JavaScript waits for them and they have come true.
     pub(super) fn tell_written(&self, state: &mut State) {
         let Some(queue) = self.queue() else {
             return;
@@ -94,12 +94,12 @@ impl Connection {
         }
     }
 
-    /// On the I/O thread, from the driver: writes what is there.
+    /// Writes the output. On the I/O thread, from the driver, which looks for duties by itself.
     pub(super) fn attend_output(&self) {
         self.flush();
     }
 
-    /// On the I/O thread: the kernel can take more.
+    /// Writes on, since the kernel can take more. False if it takes no more again. On the I/O thread.
     pub(super) fn unblock(&self) -> bool {
         {
             let mut state = self.lock();
@@ -113,7 +113,7 @@ impl Connection {
 }
 
 impl State {
-    /// A write has ended: what the kernel did not take stands before what was said meanwhile.
+    /// Puts back what a write has left, before what was said meanwhile, and counts what the kernel took.
     fn landed(&mut self, rest: Output, result: io::Result<usize>) {
         if self.is_over() {
             // Closed under the writer by a bug of the driver's: there is nothing to put back.

@@ -9,7 +9,7 @@ use super::input::Mode;
 use super::state::{Ending, Fin};
 
 impl Connection {
-    /// Answers a head that asks to leave HTTP.
+    /// Answers a head that asks to leave HTTP: later bytes go up as RAW, or are parsed on.
     pub(crate) fn upgrade(&self, accept: bool) {
         let mut state = self.lock();
         if accept {
@@ -26,7 +26,7 @@ impl Connection {
     }
 
     /// Lets a head leave HTTP when its body is over: then the connection is held once more, for [`Self::upgrade`].
-    /// What has come of the body is parsed; true as of [`Self::receive`].
+    /// What has come of the body is parsed. True if there is more to ask for with [`Self::receive`].
     pub(crate) fn upgrade_after_body(&self, batch: &mut Batch) -> bool {
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -42,16 +42,16 @@ impl Connection {
         self.has_more(state, batch)
     }
 
-    /// The bytes received behind the message that switched protocols.
+    /// Takes the bytes received behind the message that switched protocols.
     pub(crate) fn take_head(&self) -> Vec<u8> {
         self.lock().input.take_rest()
     }
 
-    /// Gives the socket away, if HTTP is over here and nothing is on its way in either direction: a descriptor for
-    /// Node's event loop, which it owns. The connection is closed without the peer's noticing.
+    /// Gives the socket away, as a descriptor that Node's event loop will own, and closes the connection without the
+    /// peer's noticing. `None` unless HTTP is over here and nothing is on its way in either direction.
     pub(crate) fn surrender(&self) -> Option<OwnedFd> {
         let mut state = self.lock();
-        // While a head is held nobody reads: what comes from now on is the new owner's.
+        // While a head is held neither thread reads: what comes from now on is the new owner's.
         let quiet = state.input.mode == Mode::Held
             && !state.eof
             && !state.tapped
@@ -67,7 +67,7 @@ impl Connection {
         Some(socket.into())
     }
 
-    /// From now on packets go up as they are, as RAW; what JavaScript gives back with `receive` is parsed.
+    /// Has packets go up as they are, as RAW, from now on; what JavaScript gives back with `receive` is parsed.
     pub(crate) fn tap(&self) {
         self.lock().tapped = true;
     }

@@ -1,9 +1,9 @@
 //! What was read of a connection and is not parsed yet: the one way in.
 //!
 //! Parsing may have to wait for JavaScript: for the answer to a head that asks to leave HTTP, for a request to be sent,
-//! for answers, for room. Whatever was read meanwhile stands behind what waits, so that bytes are parsed in the order in
-//! which they were read, whatever held them back: packets enter at the back ([`Input::push`]) and are parsed at the front
-//! ([`Input::take`], [`Input::put_back`]), and there is no other door.
+//! for answers, for room. Bytes that were read meanwhile stand behind what waits, so that bytes are parsed in the order
+//! in which they were read: packets enter at the back ([`Input::push`]) and are parsed at the front ([`Input::take`],
+//! [`Input::put_back`]), and there is no other door.
 
 use std::collections::VecDeque;
 
@@ -51,12 +51,12 @@ impl Input {
         }
     }
 
-    /// Nothing waits: the next packet may be parsed where it was read.
+    /// True if nothing waits: the next packet may be parsed where it was read.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// A packet that was read waits behind those before it.
+    /// Appends a packet that was read.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.waiting.push_back(Packet {
             bytes: bytes.to_vec(),
@@ -64,17 +64,17 @@ impl Input {
         });
     }
 
-    /// The packet whose turn it is.
+    /// Takes the packet whose turn it is.
     pub(super) fn take(&mut self) -> Option<Packet> {
         self.waiting.pop_front()
     }
 
-    /// The rest of it must wait. It stays the first.
+    /// Puts the rest of a packet back, before all others.
     pub(super) fn put_back(&mut self, packet: Packet) {
         self.waiting.push_front(packet);
     }
 
-    /// Takes everything that waits, for whoever reads on instead of us.
+    /// Takes everything that waits: another reader goes on with the socket.
     pub(super) fn take_rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         for packet in std::mem::take(&mut self.waiting) {
@@ -83,7 +83,7 @@ impl Input {
         rest
     }
 
-    /// The connection is over.
+    /// Drops what waits: the connection has ended.
     pub(super) fn clear(&mut self) {
         self.waiting = VecDeque::new();
     }
@@ -93,7 +93,7 @@ impl Input {
     }
 }
 
-/// Is a packet parsed before those that wait? The model of the two threads puts this fault back.
+/// True if a packet is parsed before those that wait: a fault that the model of the two threads puts back.
 pub(super) fn overtakes() -> bool {
     #[cfg(test)]
     return super::tests::model::is_put_back(super::tests::model::Fault::Overtaking);

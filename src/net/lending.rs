@@ -24,8 +24,8 @@ pub(crate) enum Received {
 }
 
 impl Connection {
-    /// Asks the I/O thread to lend the socket; LENT follows, whether it does or not. False: the socket is on its way back
-    /// from another loan, and is not asked for.
+    /// Asks the I/O thread to lend the socket; LENT follows, whether it does or not. False if the socket is on its way
+    /// back from another loan: then it is not asked for.
     pub(crate) fn ask_loan(&self) -> bool {
         let mut state = self.lock();
         let is_here = state.lending == Lending::None;
@@ -35,7 +35,7 @@ impl Connection {
         is_here
     }
 
-    /// Ends the loan; the I/O thread must attend.
+    /// Ends the loan. The caller has the I/O thread attend.
     pub(crate) fn return_loan(&self) {
         let mut state = self.lock();
         if state.lending != Lending::None {
@@ -53,13 +53,13 @@ impl Connection {
         }
     }
 
-    /// The kernel takes no more, and only the reactor can tell when it will: the socket must come back.
+    /// True if the socket is lent and the kernel takes no more: only the reactor can tell when it will.
     pub(super) fn is_stuck(&self) -> bool {
         let state = self.lock();
         state.lending == Lending::Lent && state.flow == Flow::Blocked
     }
 
-    /// Reads from a lent socket once.
+    /// Reads from a lent socket once, on the JS thread, and appends what that brought to the queue.
     pub(crate) fn receive_lent(&self, scratch: &mut ReadBuffer, queue: &EventQueue) -> Received {
         let socket = {
             let state = self.lock();

@@ -20,3 +20,7 @@ pub(crate) const READ_AHEAD: u32 = if cfg!(test) { 4 } else { 1024 };
 /// What a connection may hold beyond the kernel's buffer and yet count as taken, bytes: a writer goes on at once instead
 /// of waiting for the I/O thread. The kernel's send buffer, which core fills directly, grows to megabytes.
 pub(crate) const TAKEN_MAX: usize = 256 * 1024;
+
+/// Bodies from this size on keep their own segment instead of being copied behind the head. 16 KiB is about
+/// where a copy starts to cost more than one more I/O vector.
+pub(crate) const SEGMENT: usize = 16 * 1024;

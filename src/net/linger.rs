@@ -1,5 +1,5 @@
-//! What is left of a connection when it is over for JavaScript: bytes that count as taken still reach the peer, and a peer
-//! in the middle of a message can read the answer.
+//! What is left of a connection when it is over for JavaScript: bytes that count as taken still reach the peer, and a
+//! peer in the middle of a message can read the answer.
 //!
 //! In core the bytes would be in the kernel's send buffer, which outlives the socket; here a part of them may still wait
 //! for room in it (see `State::take`).
@@ -21,7 +21,7 @@ use super::socket::send_fin;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a peer may go on with a message that was answered before its end (RFC 9112 §9.6). Core reads on until it
-/// closes, a turn of its event loop later; whoever closes on unread bytes sends RST, which may overtake the answer.
+/// closes, a turn of its event loop later; closing on unread bytes sends RST, which may overtake the answer.
 const READING: Duration = Duration::from_secs(1);
 
 /// What is left to be done.
@@ -47,7 +47,7 @@ pub(super) fn leave(
         }
         return;
     }
-    // Out of descriptors of the reactor: there is nobody left to tell.
+    // Out of descriptors of the reactor: JavaScript has heard of the end already.
     let Ok(socket) = registered.map_or_else(|| reactor::register(socket), Ok) else {
         return;
     };

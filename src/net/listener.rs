@@ -1,5 +1,5 @@
 //! Listening sockets: Node binds them, we listen on a duplicate, on the JS thread (its errors are the caller's), and
-//! accept on an I/O thread. A listener without a socket is what connections share that others accept for us.
+//! accept on an I/O thread. A listener without a socket deals connections that are accepted elsewhere.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -79,8 +79,8 @@ impl Listener {
         self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len()
     }
 
-    /// A connection on a socket that was accepted elsewhere, on one of the I/O threads of its listener. JavaScript, which
-    /// brought it, can speak on it at once; no ACCEPT follows.
+    /// Makes a socket that was accepted elsewhere a connection of one of the I/O threads. JavaScript, which brought it,
+    /// can speak on it at once; no ACCEPT follows.
     ///
     /// # Errors
     /// The socket cannot be used, or the reactor takes no more.
@@ -137,7 +137,7 @@ impl Listener {
                     io::ErrorKind::WouldBlock => guard.clear_ready(),
                     // The peer gave up while it was queued.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    // The kernel says so even if there is nobody left to be accepted.
+                    // The kernel says so even if no connection is left to be accepted.
                     _ if is_out_of_descriptors(&error) && turn_away(socket.get_ref()) => {
                         guard.clear_ready();
                     }
@@ -149,8 +149,8 @@ impl Listener {
 }
 
 thread_local! {
-    /// A descriptor to give up when there is no other, as libuv has one: with it those who wait to be accepted are
-    /// accepted and closed, and learn that they must come another time.
+    /// A descriptor to give up when there is no other, as libuv has one (`uv__emfile_trick`): with it the connections
+    /// that wait are accepted and closed, and their peers learn that they must come another time.
     static SPARE: RefCell<Option<File>> = const { RefCell::new(None) };
 }
 
@@ -158,7 +158,7 @@ fn spare() -> Option<File> {
     File::open("/dev/null").ok()
 }
 
-/// There is no descriptor for a connection: closes those that wait. False if that cannot be done.
+/// Closes the connections that wait, for which there is no descriptor. False if that cannot be done.
 fn turn_away(listening: &Socket) -> bool {
     SPARE.with_borrow_mut(|slot| {
         let has_spare = slot.take().is_some();

@@ -32,7 +32,7 @@ impl<Command> Mailbox<Command> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The thread is parked, or about to be.
+    /// True if the thread is parked, or about to be.
     pub(crate) fn is_asleep(&self) -> bool {
         self.asleep.load(Ordering::SeqCst)
     }
@@ -49,7 +49,7 @@ impl<Command> Mailbox<Command> {
         }
         #[cfg(test)]
         super::tests::model::step();
-        // Whoever clears the flag wakes: one wake however many deliveries.
+        // The thread that clears the flag wakes: one wake however many deliveries.
         if self.asleep.swap(false, Ordering::SeqCst) {
             self.wake();
         }
@@ -66,7 +66,7 @@ impl<Command> Mailbox<Command> {
         }
     }
 
-    /// The I/O thread is going to park. Commands that came meanwhile keep it awake.
+    /// Called when the I/O thread is going to park. Commands that came meanwhile keep it awake.
     pub(crate) fn fall_asleep(&self) {
         self.asleep.store(true, Ordering::SeqCst);
         #[cfg(test)]
@@ -76,14 +76,14 @@ impl<Command> Mailbox<Command> {
         }
     }
 
-    /// On the I/O thread, while it has much to do and does not park: sees to the commands that came meanwhile.
+    /// Has the commands taken that came meanwhile. On the I/O thread, while it has much to do and does not park.
     pub(crate) fn look(&self) {
         if self.mail.load(Ordering::Relaxed) {
             self.wake();
         }
     }
 
-    /// The thread has ended: what it would be woken by holds its runtime, and with that its descriptors.
+    /// Drops the commands and the waker, which holds the runtime and its descriptors: the thread has ended.
     pub(super) fn close(&self) {
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let mut commands = self.commands();

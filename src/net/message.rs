@@ -10,7 +10,7 @@ pub(crate) enum Body<'a> {
     Copied(&'a [u8]),
     /// Ours already.
     Owned(Bytes),
-    /// Memory that is JavaScript's, and stays until it is written. `is_told`: somebody learns when it counts as taken.
+    /// Memory that is JavaScript's, and stays until it is written. `is_told`: JavaScript learns when it counts as taken.
     Borrowed {
         bytes: Bytes,
         is_told: bool,

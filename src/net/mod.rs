@@ -12,6 +12,7 @@ mod ending;
 pub(crate) mod event;
 mod flush;
 mod handover;
+pub(crate) mod head_flags;
 pub(crate) mod ids;
 mod input;
 pub(crate) mod io_thread;

@@ -41,8 +41,8 @@ impl ServerOptions {
         }
     }
 
-    /// Idle time between exchanges and during them, in milliseconds; zero for no limit. With `hold` a connection is
-    /// accepted as paused: somebody wants to see it before its first byte is taken.
+    /// Sets the idle time between exchanges and during them, in milliseconds; 0 for no limit. With `hold` a connection is
+    /// accepted as paused: JavaScript sees it before its first byte is taken.
     pub(crate) fn configure(&self, keep_alive: u64, idle: u64, hold: bool) {
         self.keep_alive.store(keep_alive, Ordering::Relaxed);
         self.idle.store(idle, Ordering::Relaxed);
@@ -61,7 +61,10 @@ impl ServerOptions {
         Duration::from_millis(self.idle.load(Ordering::Relaxed))
     }
 
-    /// Options of an accepted socket. Their failure leaves a slower or longer-lived connection, as in libuv.
+    /// Sets the options of an accepted socket. Their failure leaves a slower or longer-lived connection, as in libuv.
+    ///
+    /// # Errors
+    /// The socket cannot be made non-blocking.
     pub(super) fn prepare(&self, socket: &Socket) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         if self.accepted.no_delay {

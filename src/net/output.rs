@@ -6,10 +6,6 @@ use std::io::{self, IoSlice};
 use bytes::Bytes;
 use socket2::Socket;
 
-/// Bodies from this size on keep their own segment instead of being copied behind the head. 16 KiB is about
-/// where a copy starts to cost more than one more I/O vector.
-pub(crate) const SEGMENT: usize = 16 * 1024;
-
 /// I/O vectors per system call. Linux takes 1024; past a few dozen the gain is gone.
 const VECTORS: usize = 64;
 
@@ -54,7 +50,7 @@ impl Output {
         self.len() - self.accepted
     }
 
-    /// Is a part of it JavaScript's memory?
+    /// True if a part of it is JavaScript's memory.
     pub(crate) fn is_borrowed(&self) -> bool {
         self.borrowed != 0
     }

@@ -38,7 +38,7 @@ impl<C> Wake<C> {
         }
     }
 
-    /// The JS thread is awake and looks: what comes from now on needs another wake.
+    /// Has the next event give another wake: the JS thread is awake, and looks now.
     pub(crate) fn taken(&self) {
         self.signaled.store(false, Ordering::SeqCst);
         #[cfg(test)]
@@ -61,7 +61,7 @@ impl<C> Wake<C> {
         self.starved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection waits for room. False: there is some.
+    /// Lists the connection, to be told when there is room. False if there is some.
     pub(super) fn wait_for_room(&self, connection: &Arc<C>) -> bool {
         let mut starved = self.starved();
         // Asked under the lock: the JS thread makes room first and then looks here.
@@ -72,7 +72,7 @@ impl<C> Wake<C> {
         full
     }
 
-    /// Those who may go on, for there is room.
+    /// Takes the connections that may go on, if there is room.
     pub(crate) fn relieved(&self) -> Vec<Arc<C>> {
         if self.is_full() {
             return Vec::new();
@@ -91,8 +91,8 @@ pub(crate) struct EventQueue<C> {
     pub(crate) wake: Arc<Wake<C>>,
 }
 
-/// How often it may: a thread that never parks, since peers keep it busy with what makes no events, must not keep the
-/// events of others.
+/// How often it may leave them there: a thread that never parks, since peers keep it busy with what makes no events, must
+/// not keep the events of others.
 const PASSES: usize = 64;
 
 /// Events after which the JS thread is woken though the I/O thread is still busy.
@@ -112,7 +112,7 @@ impl<C> EventQueue<C> {
         }
     }
 
-    /// The batch being filled. Keep the guard short: the JS thread waits for it.
+    /// The batch being filled. The guard is held shortly: the JS thread waits for it.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Batch<C>> {
         // A panic while appending leaves at worst one event incomplete in a Vec: still valid.
         self.batch.lock().unwrap_or_else(PoisonError::into_inner)
@@ -123,7 +123,7 @@ impl<C> EventQueue<C> {
         self.lock().events.push(event);
     }
 
-    /// Is there nothing to take?
+    /// True if there is nothing to take.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().events.is_empty()
     }
@@ -153,7 +153,7 @@ impl<C> EventQueue<C> {
         }
     }
 
-    /// The environment is gone: lets go of all connections.
+    /// Lets go of all events and connections: the environment is gone.
     pub(crate) fn clear(&self) {
         *self.lock() = Batch::default();
         self.wake.starved().clear();

@@ -7,20 +7,12 @@ use proto::{BodyFraming, Event as Said};
 
 use super::connection::{Batch, Connection, Event};
 use super::event::Payload;
+use super::head_flags::{
+    BODY, FRAMED, HAS_EXPECT, HAS_HOST, INFORMATIONAL, KEEP_ALIVE, SURPLUS, UNTIL_CLOSE, UPGRADE,
+};
 use super::input::{Broken, Mode, Packet, overtakes};
 use super::limits::EVENTS_A_CALL;
 use super::state::State;
-
-// Flags of REQUEST and RESPONSE records, docs/BOUNDARY.md.
-const KEEP_ALIVE: i32 = 1;
-const BODY: i32 = 2;
-const UPGRADE: i32 = 4;
-const HAS_EXPECT: i32 = 8;
-const HAS_HOST: i32 = 16;
-const FRAMED: i32 = 32;
-const INFORMATIONAL: i32 = 64;
-const UNTIL_CLOSE: i32 = 128;
-const SURPLUS: i32 = 256;
 
 fn flag(condition: bool, bit: i32) -> i32 {
     if condition { bit } else { 0 }
@@ -113,8 +105,9 @@ enum Parsed {
 }
 
 impl Connection {
-    /// Driver two, and tapped connections: parses what the JS stream brought, behind what waits; `None` at its end. True: as many events as one call gives
-    /// were made and more is there; the caller asks again, with nothing, when it has told of these.
+    /// Parses what the JS stream of a driver two brought, or what comes back of a tapped connection, behind what waits;
+    /// `None` at the end. True if as many events as one call gives were made and more is there: the caller asks again,
+    /// with nothing.
     pub(crate) fn receive(&self, packet: Option<&[u8]>, batch: &mut Batch) -> bool {
         let mut state = self.lock();
         match packet {
@@ -171,7 +164,7 @@ impl Connection {
         }
     }
 
-    /// May the next event be made? A stream's bytes are held back by JavaScript, or by how much one call gives.
+    /// True if the next event may be made. A stream's bytes are held back by JavaScript, or by how much one call gives.
     fn may_go_on(&self, state: &State, batch: &Batch) -> bool {
         if self.queue().is_none() || state.tapped {
             return batch.events.len() < EVENTS_A_CALL;
@@ -179,7 +172,7 @@ impl Connection {
         state.may_parse() && self.has_window()
     }
 
-    /// Is there more for a caller who gets events one call at a time?
+    /// True if there is more for a caller that gets events one call at a time.
     pub(super) fn has_more(&self, state: &State, batch: &Batch) -> bool {
         !state.input.is_empty() && batch.events.len() >= EVENTS_A_CALL
     }
@@ -317,13 +310,13 @@ impl Connection {
         );
     }
 
-    /// A message is over without having had a body.
+    /// Reports the end of a message that had no body.
     pub(super) fn message_ends(&self, batch: &mut Batch) {
         let event = end(self.id, &proto::Fields::EMPTY, false, batch);
         self.push(batch, event);
     }
 
-    /// The peer ended its side of the socket.
+    /// Reports that the peer has ended its side of the socket.
     pub(super) fn receive_eof(&self, state: &mut State, batch: &mut Batch) {
         if state.tapped {
             batch.packet(|batch| batch.events.push(Event::Eof { id: self.id }));
@@ -332,7 +325,7 @@ impl Connection {
         }
     }
 
-    /// Nothing more will come to be parsed.
+    /// Reports the end of what is parsed: EOF, and before it what that means for a message (RFC 9112 §8).
     pub(super) fn parse_eof(&self, state: &mut State, batch: &mut Batch) {
         batch.packet(|batch| self.parse_eof_into(state, batch));
     }

@@ -8,9 +8,8 @@ use http_native_proto as proto;
 use super::block::{self, BLOCK};
 use super::connection::Connection;
 use super::event::Syscall;
-use super::limits::TAKEN_MAX;
+use super::limits::{SEGMENT, TAKEN_MAX};
 use super::message::{Body, Head, Message};
-use super::output::SEGMENT;
 use super::state::{Ending, Flow, State};
 
 /// The head or the trailers of a message are not what their renderer says.
@@ -21,14 +20,15 @@ pub(crate) struct BadBlock;
 const OUT_OF_ORDER: i32 = -22;
 
 impl State {
-    /// The request goes out, or is said to be under way; what waits of its answer is a duty of the driver's now.
+    /// Registers the request whose head goes out, or is said to be under way. What waits of its answer is a duty of the
+    /// driver's now.
     fn expect_response(&mut self, head: bool, connect: bool) {
         self.asked = true;
         self.proto.expect_response(head, connect);
     }
 
     /// Appends bytes of a body, or raw ones. Memory of JavaScript's becomes ours if it would count as taken then, unless
-    /// nobody will be told: it stays JavaScript's until it is written.
+    /// JavaScript will not be told: it stays JavaScript's until it is written.
     fn append(&mut self, body: Body<'_>) {
         match body {
             Body::None => {}
@@ -52,9 +52,9 @@ impl State {
 }
 
 impl Connection {
-    /// Frames a message into the output. Returns the bytes that wait to be written. What is said behind the last message
-    /// is dropped, as in Node. A message that has no place in the exchange ends the connection: the peer could not tell
-    /// what belongs to what.
+    /// Frames a message into the output. Returns the bytes that do not count as taken. What is said behind the last
+    /// message is dropped, as in Node. A message that has no place in the exchange ends the connection: the peer could
+    /// not tell what belongs to what.
     ///
     /// # Errors
     /// The head or the trailers do not have the lines that the renderer counted.
@@ -123,14 +123,15 @@ impl Connection {
         Ok(state.output.untaken())
     }
 
-    /// Client: the head of the next request is not sent yet, but the peer may answer all the same.
+    /// Registers the next request of a client before its head is sent: the peer may answer all the same. `head` and
+    /// `connect` tell whether the method is HEAD or CONNECT.
     pub(crate) fn expect(&self, head: bool, connect: bool) {
         let mut state = self.lock();
         state.expected = true;
         state.expect_response(head, connect);
     }
 
-    /// A response went out in raw bytes.
+    /// Counts a request as answered: the response went out in raw bytes.
     pub(crate) fn answered(&self) {
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -138,7 +139,7 @@ impl Connection {
         self.response_ended(state);
     }
 
-    /// Between exchanges the keep-alive timeout counts.
+    /// Begins the keep-alive time, if no exchange is open.
     fn response_ended(&self, state: &mut State) {
         if self.role == proto::Role::Server
             && state.proto.outstanding() == 0
@@ -158,7 +159,7 @@ impl Connection {
         self.lock().output.discard();
     }
 
-    /// Appends bytes outside of any message. Returns the bytes that wait to be written.
+    /// Appends bytes outside of any message. Returns the bytes that do not count as taken.
     pub(crate) fn write_raw(&self, body: Body<'_>) -> usize {
         let mut state = self.lock();
         if state.is_over() {

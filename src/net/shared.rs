@@ -76,7 +76,7 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connections of a server.
+    /// The connections of the server with this id.
     pub(crate) fn accepted_by(&self, server: u32) -> Vec<Arc<Connection>> {
         let connections = self.connections();
         let own = |connection: &&Arc<Connection>| {
@@ -91,7 +91,7 @@ impl Shared {
         self.lingering.load(Ordering::SeqCst)
     }
 
-    /// The connection has ended: its last event.
+    /// Lets go of a connection that has ended, and reports CLOSED, its last event.
     pub(super) fn closed(&self, id: u32, errno: i32, syscall: Syscall) {
         self.connections().remove(&id);
         self.queue.push(Event::Closed { id, errno, syscall });

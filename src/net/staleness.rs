@@ -1,5 +1,5 @@
-//! What the kernel knows of a connection and no thread has read yet: whether an idle one may carry another exchange, asked
-//! at the moment it is to be used, and whether closing one would lose something.
+//! What the kernel knows of a connection and no thread has read yet: whether an idle one may carry another exchange,
+//! asked at the moment it is to be used, and whether closing one would lose something.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -10,8 +10,8 @@ use super::input::Mode;
 use super::state::{Ending, Fin};
 
 impl Connection {
-    /// Has the peer ended an idle connection, or said something that nobody asked for? Asks the kernel for what no
-    /// thread has read yet: a request must neither be sent into a dead connection, nor be answered by what lay there
+    /// True if the peer has ended an idle connection, or said something unasked. Asks the kernel for what no thread has
+    /// read yet: a request must neither be sent into a dead connection, nor be answered by what lay there
     /// before it was sent.
     pub(crate) fn is_stale(&self) -> bool {
         let transport = self.transport();

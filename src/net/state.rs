@@ -1,11 +1,11 @@
 //! What the two threads of a connection share, behind its lock, and what follows from it: what is to be done next
 //! ([`State::duty`]), and which bytes count as taken ([`State::take`]). Both are decided here and nowhere else.
 //!
-//! **Waking.** Whoever changes the state under the lock need not know what the other thread is doing. The JS thread marks
-//! the connection, and its flush, or the I/O thread's, looks at the state once more when it lets go of the output: if a
-//! duty is left ([`State::needs_driver`]), the driver runs.
+//! **Waking.** A change of the state under the lock does not depend on what the other thread is doing. The JS thread
+//! marks the connection, and its flush, or the I/O thread's, looks at the state once more when it lets go of the
+//! output: if a duty is left ([`State::needs_driver`]), the driver runs.
 //!
-//! | change | made by | who is woken |
+//! | change | made by | what is woken |
 //! |---|---|---|
 //! | something to write | JS | the I/O thread (`Attend`), unless the JS thread writes it at once |
 //! | a write has ended, of either thread | flush | the driver, if a duty is left that waited for it |
@@ -17,8 +17,8 @@
 //! | FIN went out | driver | the JS thread (`Fin`), if it asked to hear of it |
 //! | nothing connects or waits to be written | flush | the JS thread (`Rest`), if it holds the process for that |
 //!
-//! **Lock order.** A connection's state, then an event queue, then the list of those who wait for room in it. None is
-//! held across a system call that can wait, or a call into JavaScript.
+//! **Lock order.** A connection's state, then an event queue, then the list of connections that wait for room in it.
+//! None is held across a system call that can wait, or a call into JavaScript.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -95,7 +95,7 @@ pub(super) enum Notice {
     None,
     /// DRAIN when as many bytes as this, of all that was ever said, count as taken.
     Taken(u64),
-    /// DRAIN when there is room for more; nobody is told that anything was taken.
+    /// DRAIN when there is room for more; it does not tell that anything was taken.
     Room,
 }
 
@@ -113,7 +113,7 @@ pub(super) struct State {
     pub(super) tapped: bool,
     /// Client: a request was sent, or is said to be under way. What comes before waits for it.
     pub(super) asked: bool,
-    /// Client: it is known how the response to the request that is to be sent is framed.
+    /// Client: `expect` has registered the next request already; `send` must not register it again.
     pub(super) expected: bool,
     /// JavaScript wants no more bytes for now.
     pub(super) paused: bool,
@@ -128,9 +128,9 @@ pub(super) struct State {
     pub(super) notice: Notice,
     /// The process is held until nothing connects or waits to be written: `Rest` is to tell.
     pub(super) tells_rest: bool,
-    /// Listed to be told when JavaScript has room for more, of all connections.
+    /// The connection is listed to be told when JavaScript has room for more, of all connections.
     pub(super) starving: bool,
-    /// Something was changed that is no duty by itself: the driver looks once.
+    /// The driver is to look once: something was changed that is no duty by itself.
     pub(super) attention: bool,
     pub(super) task: Option<Waker>,
     pub(super) timing: Timing,
@@ -186,12 +186,12 @@ impl State {
 
     // Input.
 
-    /// Do the answers that are owed, and the requests that were sent, let more be parsed?
+    /// True if the answers that are owed, and the requests that were sent, let more be parsed.
     pub(super) fn may_parse(&self) -> bool {
         self.input.mode != Mode::Held && self.asked && self.proto.outstanding() < READ_AHEAD
     }
 
-    /// May bytes be read? What they mean need not be known yet; but nothing is read while something waits.
+    /// True if bytes may be read. What they mean need not be known yet; but nothing is read while something waits.
     pub(super) fn may_read(&self) -> bool {
         !self.paused
             && !self.eof
@@ -201,7 +201,7 @@ impl State {
                     && (!self.asked || self.proto.outstanding() < READ_AHEAD)))
     }
 
-    /// May the JS thread read by itself, or is anything about the connection that only the driver sees to?
+    /// True if the JS thread may read by itself: there is nothing about the connection that only the driver sees to.
     pub(super) fn is_plain(&self) -> bool {
         !self.paused
             && !self.eof
@@ -214,7 +214,7 @@ impl State {
 
     // Output.
 
-    /// Is nothing on its way, or waiting, to the kernel?
+    /// True if nothing is on its way, or waiting, to the kernel.
     pub(super) fn is_written(&self) -> bool {
         self.flow == Flow::Open && self.output.is_empty()
     }
@@ -240,7 +240,7 @@ impl State {
         self.live_untaken() + self.lost as usize
     }
 
-    /// Those of them that may still be.
+    /// Those of them that may still be taken: they were not lost.
     pub(super) fn live_untaken(&self) -> usize {
         self.output.untaken() + self.in_flight().1
     }
@@ -254,13 +254,13 @@ impl State {
         }
     }
 
-    /// Is little enough here to let a writer go on: no more than counts as taken, and the kernel is not full?
+    /// True if so little is here that a writer may go on: no more than counts as taken, and the kernel is not full.
     pub(super) fn has_room(&self) -> bool {
         let (len, _) = self.in_flight();
         !self.has_failed() && self.flow != Flow::Blocked && len + self.output.len() <= TAKEN_MAX
     }
 
-    /// The rule: everything that was said counts as taken from now on, or nothing changes.
+    /// Counts everything that was said as taken from now on, if the rule allows it; otherwise nothing changes.
     ///
     /// It does if there is room for it ([`State::has_room`]) and if all of it is ours: memory that JavaScript can still
     /// change is never promised, it must have been written. What counts as taken reaches the peer though the connection
@@ -277,7 +277,7 @@ impl State {
         takes
     }
 
-    /// Was something that JavaScript waits for taken?
+    /// True if what JavaScript waits for is taken, or has room, now. It waits no longer then.
     pub(super) fn settles_notice(&mut self) -> bool {
         if self.has_failed() {
             // What was not taken is lost, and CLOSED tells of it.
@@ -294,14 +294,15 @@ impl State {
         settles
     }
 
-    /// Does nothing connect or wait to be written? Tells it once, if it is to be told.
+    /// True if nothing connects or waits to be written, once, if that is to be told.
     pub(super) fn settles_rest(&mut self) -> bool {
         let rests = self.ending == Ending::Closed || (!self.connecting && self.is_written());
         rests && std::mem::take(&mut self.tells_rest)
     }
 
-    /// Says something on a connection that has ended, of which JavaScript has not heard yet: it waits for ever, so that
-    /// a writer who heeds back-pressure stops, and hears of the end.
+    /// Counts `len` bytes that are said on a connection that has ended, of which JavaScript has not heard yet: they
+    /// wait for ever, so that a writer that heeds back-pressure stops, and hears of the end. Returns the bytes that are
+    /// untaken.
     pub(super) fn lose(&mut self, len: usize) -> usize {
         self.lost += len as u64;
         self.untaken()
@@ -313,7 +314,7 @@ impl State {
         self.ending == Ending::Closed
     }
 
-    /// Will nothing more reach the peer but what counts as taken?
+    /// True if nothing more will reach the peer but what counts as taken.
     pub(super) fn has_failed(&self) -> bool {
         !matches!(self.ending, Ending::None | Ending::AfterOutput)
     }
@@ -328,7 +329,7 @@ impl State {
         self.attention = true;
     }
 
-    /// What the driver has to do next. `has_window`: JavaScript has room for events of this connection.
+    /// What the driver has to do next. `has_window` tells that JavaScript has room for events of this connection.
     pub(super) fn duty(&self, has_window: bool) -> Duty {
         if self.ending == Ending::Closed {
             return Duty::Rest;
@@ -351,7 +352,7 @@ impl State {
             return Duty::Parse;
         }
         if !self.is_written() {
-            // Whoever writes looks again when that is done.
+            // The writing thread looks again when that is done.
             return Duty::Rest;
         }
         match self.fin {
@@ -365,7 +366,7 @@ impl State {
         Duty::Rest
     }
 
-    /// Is there anything for the driver, now that a write has ended? Asked by whoever wrote, under the lock.
+    /// True if there is anything for the driver, now that a write has ended. The thread that wrote asks, under the lock.
     pub(super) fn needs_driver(&self, has_window: bool) -> bool {
         #[cfg(test)]
         if model::is_put_back(Fault::LostWake) && self.ending == Ending::AfterOutput {
@@ -374,12 +375,14 @@ impl State {
         self.attention || self.flow == Flow::Blocked || self.duty(has_window) != Duty::Rest
     }
 
-    /// Does core's loop, which goes on for as long as reads fill their buffer, read once more before FIN goes out?
+    /// True if core's loop (libuv's `uv__read`), which goes on for as long as reads fill their buffer, would read once
+    /// more before FIN goes out.
     pub(super) fn reads_before_fin(&self) -> bool {
         self.filled && self.proto.receiving() && self.may_read()
     }
 
-    /// Server: is there one request, to which nothing was said? Then nothing that the peer is to read is lost with a reset.
+    /// Server: true if there is one request, to which nothing was said. Then nothing that the peer is to read is lost
+    /// with a reset.
     pub(super) fn is_refused(&self) -> bool {
         !self.proto.is_answering()
             && self.proto.outstanding() == 1
@@ -387,7 +390,7 @@ impl State {
             && self.is_written()
     }
 
-    /// Ends the connection for whoever comes later; gives the socket to be dropped without the lock.
+    /// Ends the connection: later calls find it closed. Returns the socket, to be dropped without the lock.
     pub(super) fn close(&mut self) -> Transport {
         self.taken_at_end = self.taken();
         self.lost += (self.output.len() + self.in_flight().0) as u64;

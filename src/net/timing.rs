@@ -47,7 +47,7 @@ impl Timing {
         self.last_activity.checked_add(self.idle)
     }
 
-    /// Bytes of a message have come that is not complete.
+    /// Begins the time of a message, if none runs: bytes of one have come that is not complete.
     pub(super) fn message_continues(&mut self, now: Instant) {
         if self.message_began.is_none() {
             self.message_began = Some(now);
@@ -55,19 +55,20 @@ impl Timing {
         }
     }
 
-    /// The head of the message has come.
+    /// Ends the time of the head (core's `headersTimeout`); that of the message goes on.
     pub(super) fn head_complete(&mut self, now: Instant) {
         self.message_continues(now);
         self.head_complete = true;
     }
 
-    /// The connection is between messages.
+    /// Ends the time of the message: the connection is between messages.
     pub(super) fn message_complete(&mut self) {
         self.message_began = None;
         self.head_complete = false;
     }
 
-    /// Which of core's two deadlines has passed, reported once a message; zero durations are no limit.
+    /// Which of core's two deadlines has passed (`checkConnections` of `_http_server.js`), once a message. Zero durations
+    /// are no limit.
     pub(super) fn expire(
         &mut self,
         now: Instant,

@@ -117,7 +117,7 @@ pub(super) fn adopt(socket: Socket, server: &Arc<ServerOptions>, shared: &Arc<Sh
     serve(socket, server, shared);
 }
 
-/// A new connection on an accepted socket.
+/// Starts a connection on an accepted socket, and reports ACCEPT.
 fn serve(socket: Registered, server: &Arc<ServerOptions>, shared: &Arc<Shared>) {
     let connection = accepted(&socket, server, shared);
     shared.queue.push(Event::Accept {

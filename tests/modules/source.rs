@@ -110,7 +110,8 @@ pub(crate) fn paths(tokens: &[Token], children: &[&str]) -> Vec<Vec<Token>> {
     let mut found = Vec::new();
     for at in 0..tokens.len() {
         let first = tokens[at].as_str();
-        let begins = at == 0 || !matches!(tokens[at - 1].as_str(), "::" | ".");
+        // `pub(in …)` tells where a thing may be used, not what it needs.
+        let begins = at == 0 || !matches!(tokens[at - 1].as_str(), "::" | "." | "in");
         let is_root = matches!(first, "crate" | "super" | "self") || children.contains(&first);
         if begins && is_root && tokens.get(at + 1).is_some_and(|next| next == "::") {
             tree(tokens, at, &[], &mut found);

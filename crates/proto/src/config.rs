@@ -97,13 +97,13 @@ impl Leniency {
     /// Control characters in field values, and nothing else of [`HEADERS`](Self::HEADERS).
     pub const HEADER_VALUE_RELAXED: Self = Self(1 << 10);
 
-    /// Is every leniency of `other` in this set?
+    /// True if every leniency of `other` is in this set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Is this the strict grammar?
+    /// True if this is the strict grammar.
     #[must_use]
     pub const fn is_none(self) -> bool {
         self.0 == 0

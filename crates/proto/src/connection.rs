@@ -83,13 +83,13 @@ impl Connection {
         self.packet = 0;
     }
 
-    /// Is HTTP over here: is what comes another protocol's?
+    /// True if HTTP is over here: what comes is another protocol's.
     #[must_use]
     pub fn has_switched(&self) -> bool {
         matches!(self.receive, Receive::Raw)
     }
 
-    /// Between messages, with no byte of another received and no exchange open?
+    /// True between messages, with no byte of another received and no exchange open.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.receive, Receive::Head | Receive::Closed)
@@ -98,8 +98,8 @@ impl Connection {
             && !matches!(self.send, Send::Body(_))
     }
 
-    /// In the middle of an incoming message: its first byte was seen (an empty line before a head
-    /// is none), its end was not?
+    /// True in the middle of an incoming message: its first byte was seen (an empty line before a head
+    /// is none), its end was not.
     #[must_use]
     pub fn receiving(&self) -> bool {
         match self.receive {
@@ -118,7 +118,7 @@ impl Connection {
         }
     }
 
-    /// Has a message begun to go out that has not ended, or has the last one gone?
+    /// True if a message has begun to go out that has not ended, or the last one has gone.
     #[must_use]
     pub fn is_answering(&self) -> bool {
         self.send != Send::Idle

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Who broke the rules.
+/// The side that broke the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// This side: a command that cannot be carried out.
@@ -153,7 +153,7 @@ pub(crate) fn fail<T>(kind: ErrorKind, at: usize) -> Result<T, Fail> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
     /// The rendered block holds a CR or LF that is no line end, or another number of lines than
-    /// its renderer says, or an empty line in the wrong place: somebody tried to split the message.
+    /// its renderer says, or an empty line in the wrong place: an attempt to split the message.
     BadBlock,
     /// Not now: the body of the message before is still open, or there is no message to end.
     OutOfOrder,

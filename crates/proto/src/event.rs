@@ -49,7 +49,7 @@ pub struct RequestHead<'a> {
     pub version: (u8, u8),
     /// The fields.
     pub fields: Fields<'a>,
-    /// May another request follow (RFC 9112 §9.3), as far as this head tells?
+    /// True if another request may follow (RFC 9112 §9.3), as far as this head tells.
     pub keep_alive: bool,
     /// How the body ends. With `switch`, what counts if the switch is declined.
     pub body: BodyFraming,
@@ -74,7 +74,7 @@ pub struct ResponseHead<'a> {
     pub reason: &'a [u8],
     /// The fields.
     pub fields: Fields<'a>,
-    /// May the connection be used again (RFC 9112 §9.3), as far as this head tells?
+    /// True if the connection may be used again (RFC 9112 §9.3), as far as this head tells.
     pub keep_alive: bool,
     /// How the body ends. With `switch`, what counts if the switch is declined.
     pub body: BodyFraming,

@@ -55,7 +55,7 @@ impl<'a> Fields<'a> {
         self.len
     }
 
-    /// No fields at all?
+    /// True if there are no fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0

@@ -3,7 +3,7 @@
 //! HTTP/1.x connections as machines over bytes: no sockets, no clock, no threads, no `unsafe`.
 //!
 //! Bytes that arrived go into [`Connection::next_event`], which says what they mean; what is to be
-//! said goes through [`Connection::send_head`] and its neighbours, which append bytes. Who owns the
+//! said goes through [`Connection::send_head`] and its neighbours, which append bytes. The
 //! socket, when to read and how long to wait is the business of a driver.
 //!
 //! # Whose rules

@@ -246,7 +246,7 @@ impl Connection {
         Ok(Step::Head(None, verdict))
     }
 
-    /// The head of a message is whole. `at` is where an error is found.
+    /// Begins the message whose head is whole. `at` is where an error is found.
     fn begin_message(&mut self, at: usize) -> Result<Verdict, Fail> {
         match self.rules.role {
             Role::Server => {
@@ -284,7 +284,7 @@ impl Connection {
         }
     }
 
-    /// Behind a head that is no switch: its body, or the end of its message.
+    /// Goes on behind a head that is no switch: with its body, or the end of its message.
     pub(crate) fn go_on(&mut self, framing: BodyFraming) {
         if self.rules.role == Role::Server
             && framing::is_refused(&self.facts, self.rules.config.leniency)
@@ -298,7 +298,7 @@ impl Connection {
         }
     }
 
-    /// The message received has ended.
+    /// Ends the message being received: another follows, or none may.
     fn end_message(&mut self) {
         if self.switches_after {
             self.detach();
@@ -310,7 +310,7 @@ impl Connection {
         }
     }
 
-    /// May another message follow the one that ends here?
+    /// True if another message may follow the one that ends here.
     fn may_go_on(&self) -> bool {
         let leniency = self.rules.config.leniency;
         let is_bodyless = self.expected.first().is_some_and(|expected| expected.head);

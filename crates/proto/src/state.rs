@@ -23,7 +23,7 @@ use crate::event::BodyFraming;
 pub(crate) enum Receive {
     /// A head, or the gap before one. In the middle of one, the connection has a machine.
     Head,
-    /// Nobody knows yet: a switch was asked for. If it is declined, this is the body.
+    /// Not known yet: a switch was asked for. If it is declined, this is the body.
     Held(BodyFraming),
     /// A body with so many bytes to come.
     Length(u64),
@@ -39,7 +39,7 @@ pub(crate) enum Receive {
     Closed,
     /// Another protocol.
     Raw,
-    /// Nothing anybody wants: behind a 101 nobody asked for.
+    /// Nothing: it is dropped, behind a 101 that was not asked for.
     Ignored,
     /// Nothing: this happened.
     Failed(Error),
@@ -61,7 +61,7 @@ impl Receive {
         if may_go_on { Self::Head } else { Self::Closed }
     }
 
-    /// Inside the body of a message, or its trailers?
+    /// True inside the body of a message, or its trailers.
     pub(crate) fn is_body(&self) -> bool {
         matches!(
             self,

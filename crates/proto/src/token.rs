@@ -56,25 +56,25 @@ const CLASSES: [u8; 256] = {
     table
 };
 
-/// May this byte stand in a token?
+/// True if this byte may stand in a token (RFC 9110 §5.6.2).
 #[inline]
 pub(crate) fn is_token(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & TOKEN != 0
 }
 
-/// May this byte stand in a field value?
+/// True if this byte may stand in a field value (RFC 9110 §5.5).
 #[inline]
 pub(crate) fn is_value(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & VALUE != 0
 }
 
-/// May this byte stand in the path of a request target?
+/// True if this byte may stand in the path of a request target.
 #[inline]
 pub(crate) fn is_target(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & TARGET != 0
 }
 
-/// May this byte stand in an authority?
+/// True if this byte may stand in an authority.
 #[inline]
 pub(crate) fn is_authority(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & AUTHORITY != 0
@@ -166,7 +166,7 @@ impl Matcher {
         None
     }
 
-    /// The value, or an element of it, ends here: was it a word?
+    /// The word, if the value, or the element that ends here, was one.
     pub(crate) fn end(&self) -> Option<u8> {
         (self.phase == Phase::Behind).then_some(self.word)
     }

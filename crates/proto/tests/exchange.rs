@@ -1,4 +1,4 @@
-//! What a connection remembers between its two directions: who waits for whom, and whether it can
+//! What a connection remembers between its two directions: what waits for what, and whether it can
 //! go on.
 
 use http_native_proto::{

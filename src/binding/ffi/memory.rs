@@ -3,23 +3,28 @@
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use napi::sys;
 
 use super::scope::{Failure, Outcome, Reference, Scope, Value, check};
-use crate::net::connection::Wake;
 
 /// Bytes, and buffers, that may wait to be let go of before the JS thread is woken for it.
 const WAITING_BYTES: usize = 1024 * 1024;
 const WAITING: usize = 16;
 
-/// References to JS memory whose bytes were written; deleted on the JS thread.
-pub(in crate::binding) struct Releases {
-    waiting: Mutex<(Vec<usize>, usize)>,
-    wake: Arc<Wake>,
+/// What wakes the JS thread, on whatever thread.
+pub(in crate::binding) trait Wakes: Send + Sync + 'static {
+    fn give(&self);
 }
 
-impl Releases {
-    pub(in crate::binding) fn new(wake: Arc<Wake>) -> Self {
+/// References to JS memory whose bytes were written; deleted on the JS thread.
+pub(in crate::binding) struct Releases<W> {
+    waiting: Mutex<(Vec<usize>, usize)>,
+    wake: Arc<W>,
+}
+
+impl<W: Wakes> Releases<W> {
+    pub(in crate::binding) fn new(wake: Arc<W>) -> Self {
         Self {
             waiting: Mutex::default(),
             wake,
@@ -42,7 +47,7 @@ impl Releases {
     }
 
     /// Lets go of everything that was written.
-    pub(in crate::binding) fn release(&self, scope: Scope) {
+    pub(in crate::binding) fn release(&self, scope: Scope<'_>) {
         let (waiting, _) = std::mem::take(&mut *self.lock());
         for reference in waiting {
             // SAFETY: each reference was created in this environment and is deleted once, here.
@@ -53,26 +58,46 @@ impl Releases {
 
 /// Memory of a Uint8Array that JavaScript still owns. Only the kernel reads it, in `writev`: should JavaScript
 /// shrink or detach the buffer meanwhile, the write fails or sends other bytes, as it does in core.
-pub(super) struct Kept {
-    pub(super) data: *const u8,
-    pub(super) len: usize,
-    pub(super) reference: sys::napi_ref,
-    pub(super) releases: Arc<Releases>,
+struct Kept<W: Wakes> {
+    data: *const u8,
+    len: usize,
+    reference: sys::napi_ref,
+    releases: Arc<Releases<W>>,
 }
 
 // SAFETY: the memory may be read from any thread; the reference is only carried, and deleted on the JS thread.
-unsafe impl Send for Kept {}
+unsafe impl<W: Wakes> Send for Kept<W> {}
 
-impl AsRef<[u8]> for Kept {
+impl<W: Wakes> AsRef<[u8]> for Kept<W> {
     fn as_ref(&self) -> &[u8] {
         // SAFETY: the reference keeps the array, and so its memory, alive until `releases` deletes it.
         unsafe { std::slice::from_raw_parts(self.data, self.len) }
     }
 }
 
-impl Drop for Kept {
+impl<W: Wakes> Drop for Kept<W> {
     fn drop(&mut self) {
         self.releases.add(self.reference, self.len);
+    }
+}
+
+impl<'s> Scope<'s> {
+    /// The same bytes, kept alive until dropped, on whatever thread.
+    pub(in crate::binding) fn kept<W: Wakes>(
+        self,
+        value: Value<'s>,
+        releases: &Arc<Releases<W>>,
+    ) -> Outcome<Bytes> {
+        let bytes = self.bytes(value)?;
+        let mut reference = ptr::null_mut();
+        // SAFETY: as in `i32`.
+        check(unsafe { sys::napi_create_reference(self.env, value.0, 1, &mut reference) })?;
+        Ok(Bytes::from_owner(Kept {
+            data: bytes.as_ptr(),
+            len: bytes.len(),
+            reference,
+            releases: Arc::clone(releases),
+        }))
     }
 }
 
@@ -84,7 +109,7 @@ pub(in crate::binding) struct Records {
 }
 
 impl Records {
-    pub(in crate::binding) fn new(scope: Scope, value: Value) -> Outcome<Self> {
+    pub(in crate::binding) fn new(scope: Scope<'_>, value: Value<'_>) -> Outcome<Self> {
         let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
         // SAFETY: as in `Scope::bytes`.
         check(unsafe {

@@ -1,20 +1,26 @@
 //! Values and calls, inside a callback.
 
 use std::ffi::{CString, c_char, c_void};
+use std::marker::PhantomData;
 use std::ptr;
-use std::sync::Arc;
 
-use bytes::Bytes;
 use napi::sys;
-
-use super::memory::{Kept, Releases};
 
 /// Arguments that a raw function takes at most.
 pub(super) const ARGUMENTS: usize = 6;
 
 /// A JS value, valid in its [`Scope`].
 #[derive(Clone, Copy)]
-pub(in crate::binding) struct Value(pub(super) sys::napi_value);
+#[repr(transparent)]
+pub(in crate::binding) struct Value<'s>(pub(super) sys::napi_value, PhantomData<&'s ()>);
+
+impl Value<'_> {
+    /// # Safety
+    /// The handle is valid for the lifetime that the caller gives it, or is only passed on to be written to.
+    pub(super) unsafe fn new(handle: sys::napi_value) -> Self {
+        Self(handle, PhantomData)
+    }
+}
 
 /// Why a call failed.
 #[derive(Debug)]
@@ -35,58 +41,70 @@ pub(super) fn check(status: sys::napi_status) -> Outcome<()> {
     }
 }
 
-/// A callback's window into JavaScript.
+/// A callback's window into JavaScript: `'s` is the time that its handles are valid for.
 #[derive(Clone, Copy)]
-pub(in crate::binding) struct Scope {
+pub(in crate::binding) struct Scope<'s> {
     pub(super) env: sys::napi_env,
+    callback: PhantomData<&'s ()>,
     /// No JavaScript is below on the stack, so ticks and microtasks must run when a call returns. Node does
     /// that itself for a thread-safe function.
-    pub(super) outermost: bool,
+    outermost: bool,
 }
 
-impl Scope {
+impl<'s> Scope<'s> {
     /// The scope of a `#[napi]` function.
-    pub(in crate::binding) fn of(env: &napi::Env) -> Self {
+    pub(in crate::binding) fn of(env: &'s napi::Env) -> Self {
         Self {
             env: env.raw(),
+            callback: PhantomData,
             outermost: false,
         }
     }
 
-    /// The scope of a callback that Node does not know of (libuv's).
-    pub(in crate::binding) fn outside(env: sys::napi_env) -> Self {
-        Self {
+    /// Runs `body` in the scope of a callback, which nothing that belongs to the scope can leave. `outermost`: it is a
+    /// callback that Node does not know of (libuv's).
+    ///
+    /// # Safety
+    /// `env` is alive, and a callback of it runs on its thread.
+    pub(super) unsafe fn enter<T>(
+        env: sys::napi_env,
+        outermost: bool,
+        body: impl for<'c> FnOnce(Scope<'c>) -> T,
+    ) -> T {
+        body(Scope {
             env,
-            outermost: true,
-        }
+            callback: PhantomData,
+            outermost,
+        })
     }
 
-    pub(in crate::binding) fn env(self) -> sys::napi_env {
-        self.env
+    /// A handle that Node-API has just given.
+    fn own(self, handle: sys::napi_value) -> Value<'s> {
+        Value(handle, PhantomData)
     }
 
-    pub(in crate::binding) fn i32(self, value: Value) -> Outcome<i32> {
+    pub(in crate::binding) fn i32(self, value: Value<'_>) -> Outcome<i32> {
         let mut number = 0;
         // SAFETY: `env` and `value` belong to the running callback; `number` outlives the call.
         check(unsafe { sys::napi_get_value_int32(self.env, value.0, &mut number) })?;
         Ok(number)
     }
 
-    pub(in crate::binding) fn f64(self, value: Value) -> Outcome<f64> {
+    pub(in crate::binding) fn f64(self, value: Value<'_>) -> Outcome<f64> {
         let mut number = 0.0;
         // SAFETY: as in `i32`.
         check(unsafe { sys::napi_get_value_double(self.env, value.0, &mut number) })?;
         Ok(number)
     }
 
-    pub(in crate::binding) fn bool(self, value: Value) -> Outcome<bool> {
+    pub(in crate::binding) fn bool(self, value: Value<'_>) -> Outcome<bool> {
         let mut truth = false;
         // SAFETY: as in `i32`.
         check(unsafe { sys::napi_get_value_bool(self.env, value.0, &mut truth) })?;
         Ok(truth)
     }
 
-    pub(in crate::binding) fn is_string(self, value: Value) -> bool {
+    pub(in crate::binding) fn is_string(self, value: Value<'_>) -> bool {
         let mut kind = 0;
         // SAFETY: as in `i32`.
         let status = unsafe { sys::napi_typeof(self.env, value.0, &mut kind) };
@@ -96,7 +114,7 @@ impl Scope {
     /// Replaces the contents of `into` by the string's, latin1 (each code unit cut to its low byte) or UTF-8.
     pub(in crate::binding) fn string(
         self,
-        value: Value,
+        value: Value<'_>,
         utf8: bool,
         into: &mut Vec<u8>,
     ) -> Outcome<()> {
@@ -131,8 +149,8 @@ impl Scope {
         }
     }
 
-    /// The bytes of a Uint8Array. They must not be kept beyond the callback, nor JavaScript be called meanwhile.
-    pub(in crate::binding) fn bytes<'a>(self, value: Value) -> Outcome<&'a [u8]> {
+    /// The bytes of a Uint8Array. JavaScript must not be called while they are in use: it could take the memory away.
+    pub(in crate::binding) fn bytes(self, value: Value<'s>) -> Outcome<&'s [u8]> {
         let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
         // SAFETY: out pointers outlive the call, those not wanted are null as the API allows.
         check(unsafe {
@@ -166,42 +184,28 @@ impl Scope {
         Ok(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) })
     }
 
-    /// The same bytes, kept alive until dropped, on whatever thread.
-    pub(in crate::binding) fn kept(self, value: Value, releases: &Arc<Releases>) -> Outcome<Bytes> {
-        let bytes = self.bytes(value)?;
-        let mut reference = ptr::null_mut();
-        // SAFETY: as in `i32`.
-        check(unsafe { sys::napi_create_reference(self.env, value.0, 1, &mut reference) })?;
-        Ok(Bytes::from_owner(Kept {
-            data: bytes.as_ptr(),
-            len: bytes.len(),
-            reference,
-            releases: Arc::clone(releases),
-        }))
-    }
-
-    fn global(self) -> Outcome<Value> {
+    fn global(self) -> Outcome<Value<'s>> {
         let mut value = ptr::null_mut();
         // SAFETY: as in `i32`.
         check(unsafe { sys::napi_get_global(self.env, &mut value) })?;
-        Ok(Value(value))
+        Ok(self.own(value))
     }
 
-    pub(in crate::binding) fn number(self, number: f64) -> Outcome<Value> {
+    pub(in crate::binding) fn number(self, number: f64) -> Outcome<Value<'s>> {
         let mut value = ptr::null_mut();
         // SAFETY: as in `i32`.
         check(unsafe { sys::napi_create_double(self.env, number, &mut value) })?;
-        Ok(Value(value))
+        Ok(self.own(value))
     }
 
-    pub(in crate::binding) fn integer(self, number: i32) -> Outcome<Value> {
+    pub(in crate::binding) fn integer(self, number: i32) -> Outcome<Value<'s>> {
         let mut value = ptr::null_mut();
         // SAFETY: as in `i32`.
         check(unsafe { sys::napi_create_int32(self.env, number, &mut value) })?;
-        Ok(Value(value))
+        Ok(self.own(value))
     }
 
-    pub(in crate::binding) fn latin1(self, text: &[u8]) -> Outcome<Value> {
+    pub(in crate::binding) fn latin1(self, text: &[u8]) -> Outcome<Value<'s>> {
         let mut value = ptr::null_mut();
         // SAFETY: `text` is readable for its length; V8 copies it.
         check(unsafe {
@@ -212,11 +216,11 @@ impl Scope {
                 &mut value,
             )
         })?;
-        Ok(Value(value))
+        Ok(self.own(value))
     }
 
     /// A Buffer with a copy of the bytes.
-    pub(in crate::binding) fn buffer(self, bytes: &[u8]) -> Outcome<Value> {
+    pub(in crate::binding) fn buffer(self, bytes: &[u8]) -> Outcome<Value<'s>> {
         let mut value = ptr::null_mut();
         // SAFETY: as in `latin1`; the copy's address is not wanted.
         check(unsafe {
@@ -228,41 +232,52 @@ impl Scope {
                 &mut value,
             )
         })?;
-        Ok(Value(value))
+        Ok(self.own(value))
     }
 
-    pub(in crate::binding) fn array(self) -> Outcome<Value> {
+    pub(in crate::binding) fn array(self) -> Outcome<Value<'s>> {
         let mut value = ptr::null_mut();
         // SAFETY: as in `i32`.
         check(unsafe { sys::napi_create_array(self.env, &mut value) })?;
-        Ok(Value(value))
+        Ok(self.own(value))
     }
 
-    pub(in crate::binding) fn set(self, array: Value, index: usize, value: Value) -> Outcome<()> {
+    pub(in crate::binding) fn set(
+        self,
+        array: Value<'_>,
+        index: usize,
+        value: Value<'_>,
+    ) -> Outcome<()> {
         // SAFETY: as in `i32`.
         check(unsafe { sys::napi_set_element(self.env, array.0, index as u32, value.0) })
     }
 
-    pub(in crate::binding) fn reference(self, value: Value) -> Outcome<Reference> {
+    pub(in crate::binding) fn reference(self, value: Value<'_>) -> Outcome<Reference> {
         let mut reference = ptr::null_mut();
         // SAFETY: as in `i32`.
         check(unsafe { sys::napi_create_reference(self.env, value.0, 1, &mut reference) })?;
         Ok(Reference(reference))
     }
 
-    pub(in crate::binding) fn dereference(self, reference: &Reference) -> Outcome<Value> {
+    pub(in crate::binding) fn dereference(self, reference: &Reference) -> Outcome<Value<'s>> {
         let mut value = ptr::null_mut();
         // SAFETY: the reference is strong and belongs to this environment.
         check(unsafe { sys::napi_get_reference_value(self.env, reference.0, &mut value) })?;
-        Ok(Value(value))
+        Ok(self.own(value))
     }
 
     /// Runs `body` with a handle scope of its own, so that a long batch does not pile up handles.
-    pub(in crate::binding) fn nested<T>(self, body: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    pub(in crate::binding) fn nested<T>(
+        self,
+        body: impl for<'n> FnOnce(Scope<'n>) -> Outcome<T>,
+    ) -> Outcome<T> {
         let mut scope = ptr::null_mut();
-        // SAFETY: opened and closed here, in order; `body` gives no handle out but through its references.
+        // SAFETY: opened and closed here, in order; no handle of its own leaves `body`, whose scope it belongs to.
         check(unsafe { sys::napi_open_handle_scope(self.env, &mut scope) })?;
-        let result = body();
+        let result = body(Scope {
+            callback: PhantomData,
+            ..self
+        });
         // SAFETY: see above.
         check(unsafe { sys::napi_close_handle_scope(self.env, scope) })?;
         result
@@ -270,7 +285,7 @@ impl Scope {
 
     /// Calls a function with one argument. It catches what its callees throw; should it throw itself, that is
     /// reported as uncaught.
-    pub(in crate::binding) fn call(self, function: Value, argument: Value) -> Outcome<()> {
+    pub(in crate::binding) fn call(self, function: Value<'_>, argument: Value<'_>) -> Outcome<()> {
         let this = self.global()?;
         // SAFETY: handles of this scope; one argument at the address given. Without an async context
         // `napi_make_callback` takes the root one, which requests leave by AsyncResource.
@@ -296,11 +311,11 @@ impl Scope {
         let mut error = ptr::null_mut();
         // SAFETY: an exception is pending; this takes it over.
         check(unsafe { sys::napi_get_and_clear_last_exception(self.env, &mut error) })?;
-        self.report(Value(error))
+        self.report(self.own(error))
     }
 
     /// Reports an error as uncaught: 'uncaughtException', or the end of the process.
-    pub(in crate::binding) fn report(self, error: Value) -> Outcome<()> {
+    pub(in crate::binding) fn report(self, error: Value<'_>) -> Outcome<()> {
         // SAFETY: as in `i32`.
         check(unsafe { sys::napi_fatal_exception(self.env, error.0) })
     }

@@ -3,12 +3,13 @@
 use std::ffi::{CStr, c_void};
 use std::panic::AssertUnwindSafe;
 use std::ptr;
+use std::rc::Rc;
 
-use napi::sys;
+use napi::{Env, sys};
 
 use super::export::PANIC;
+use super::host::Host;
 use super::scope::{Outcome, Scope, check};
-use crate::binding::environment::Environment;
 
 /// A wake for the JS thread that any thread may give.
 #[derive(Clone, Copy)]
@@ -20,14 +21,12 @@ unsafe impl Send for Signal {}
 unsafe impl Sync for Signal {}
 
 impl Signal {
-    /// A signal that makes the JS thread call [`Environment::drain`]. It does not keep the process alive.
-    pub(in crate::binding) fn new(
-        env: sys::napi_env,
-        environment: *const Environment,
-    ) -> Outcome<Self> {
+    /// A signal that makes the JS thread call [`Host::drain`]. It does not keep the process alive.
+    pub(in crate::binding) fn new<H: Host>(env: &Env, host: &Rc<H>) -> Outcome<Self> {
         const NAME: &CStr = c"http-native";
+        let env = env.raw();
         let (mut name, mut function) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: strings and out pointers outlive the calls; `environment` lives as long as its environment,
+        // SAFETY: strings and out pointers outlive the calls; `host` lives as long as its environment,
         // and `drain` is not called without one.
         unsafe {
             check(sys::napi_create_string_utf8(
@@ -45,8 +44,8 @@ impl Signal {
                 1,
                 ptr::null_mut(),
                 None,
-                environment.cast_mut().cast::<c_void>(),
-                Some(drain),
+                Rc::as_ptr(host).cast_mut().cast::<c_void>(),
+                Some(drain::<H>),
                 &mut function,
             ))?;
             check(sys::napi_unref_threadsafe_function(env, function))?;
@@ -66,7 +65,7 @@ impl Signal {
     }
 
     /// Whether the process is to stay alive for events. JS thread only.
-    pub(in crate::binding) fn hold(self, scope: Scope, hold: bool) {
+    pub(in crate::binding) fn hold(self, scope: Scope<'_>, hold: bool) {
         // SAFETY: on the JS thread, by having a scope.
         unsafe {
             if hold {
@@ -89,10 +88,10 @@ impl Signal {
     }
 }
 
-unsafe extern "C" fn drain(
+unsafe extern "C" fn drain<H: Host>(
     env: sys::napi_env,
     _: sys::napi_value,
-    environment: *mut c_void,
+    host: *mut c_void,
     _: *mut c_void,
 ) {
     // No env: the environment is being torn down and JavaScript can't be called.
@@ -100,12 +99,13 @@ unsafe extern "C" fn drain(
         return;
     }
     // SAFETY: `Signal::new` was given a pointer that is valid while its environment is.
-    let environment = unsafe { &*environment.cast::<Environment>() };
-    let scope = Scope {
-        env,
-        outermost: false,
-    };
-    if std::panic::catch_unwind(AssertUnwindSafe(|| environment.drain(scope))).is_err() {
-        scope.throw(&PANIC);
+    let host = unsafe { &*host.cast::<H>() };
+    // SAFETY: Node calls this, and has an environment.
+    unsafe {
+        Scope::enter(env, false, |scope| {
+            if std::panic::catch_unwind(AssertUnwindSafe(|| host.drain(scope))).is_err() {
+                scope.throw(&PANIC);
+            }
+        });
     }
 }

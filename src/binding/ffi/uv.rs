@@ -1,17 +1,18 @@
-//! libuv's readiness watch on one socket, for a connection that is lent to the JS thread, and its phase for closed handles.
+//! libuv's readiness watch on one socket, for a connection that is lent to the JS thread, and its phase for closed
+//! handles.
 //!
 //! Node-API has no call for these; what is used of libuv is exported by Node and stable through libuv 1.x, which all
 //! supported versions have.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use napi::sys;
 
+use super::host::Host;
 use super::scope::{Failure, Scope};
-use crate::binding::closing::Closing;
-use crate::binding::environment::Environment;
 
 /// `UV_IDLE` of `uv_handle_type`.
 const UV_IDLE: c_int = 6;
@@ -38,10 +39,10 @@ unsafe extern "C" {
     fn uv_close(handle: *mut c_void, callback: unsafe extern "C" fn(*mut c_void));
 }
 
-fn event_loop(scope: Scope) -> Result<*mut sys::uv_loop_s, Failure> {
+fn event_loop(scope: Scope<'_>) -> Result<*mut sys::uv_loop_s, Failure> {
     let mut event_loop = std::ptr::null_mut();
     // SAFETY: out pointer of a live environment.
-    match unsafe { sys::napi_get_uv_event_loop(scope.env(), &mut event_loop) } {
+    match unsafe { sys::napi_get_uv_event_loop(scope.env, &mut event_loop) } {
         sys::Status::napi_ok => Ok(event_loop),
         _ => Err(Failure::Refused),
     }
@@ -72,23 +73,24 @@ pub(in crate::binding) struct Watch(*mut c_void);
 
 /// What the callback needs.
 struct Watched {
-    environment: *const Environment,
+    /// A [`Host`]; the callback knows which.
+    host: *const c_void,
     env: sys::napi_env,
     id: u32,
 }
 
 impl Watch {
-    /// Calls [`Environment::readable`] for the connection in each turn of the event loop while `fd` has bytes to read.
-    pub(in crate::binding) fn start(
-        scope: Scope,
-        environment: &Environment,
+    /// Calls [`Host::readable`] for the connection in each turn of the event loop while `fd` has bytes to read.
+    pub(in crate::binding) fn start<H: Host>(
+        scope: Scope<'_>,
+        host: &H,
         id: u32,
         fd: c_int,
     ) -> Result<Self, Failure> {
         let event_loop = event_loop(scope)?;
         let watched = Box::into_raw(Box::new(Watched {
-            environment: std::ptr::from_ref(environment),
-            env: scope.env(),
+            host: std::ptr::from_ref(host).cast::<c_void>(),
+            env: scope.env,
             id,
         }));
         // SAFETY: the handle is freed by `closed`, which libuv calls when it is done with it. `fd` is open: the caller's
@@ -104,7 +106,7 @@ impl Watch {
             uv_handle_set_data(handle, watched.cast::<c_void>());
             uv_unref(handle);
             let watch = Self(handle);
-            if uv_poll_start(handle, UV_READABLE, readable) != 0 {
+            if uv_poll_start(handle, UV_READABLE, readable::<H>) != 0 {
                 watch.stop();
                 return Err(Failure::Refused);
             }
@@ -119,23 +121,27 @@ impl Watch {
     }
 }
 
-unsafe extern "C" fn readable(handle: *mut c_void, status: c_int, _events: c_int) {
-    // SAFETY: `start` set the data; it is freed after the last call.
-    let (environment, env, id) = unsafe {
+unsafe extern "C" fn readable<H: Host>(handle: *mut c_void, status: c_int, _events: c_int) {
+    // SAFETY: `start` set the data, of this host; it is freed after the last call.
+    let (host, env, id) = unsafe {
         let watched = &*uv_handle_get_data(handle).cast::<Watched>();
-        (&*watched.environment, watched.env, watched.id)
+        (&*watched.host.cast::<H>(), watched.env, watched.id)
     };
-    let scope = Scope::outside(env);
     // A panic has nowhere to go from here: the connection goes back to its I/O thread. So it does when the socket has
     // an error: libuv has told of that once and watches it no longer, and what was read may lie before the error.
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        scope.nested(|| {
-            environment.readable(scope, id);
-            Ok(())
-        })
+        // SAFETY: the event loop of a live environment calls this.
+        unsafe {
+            Scope::enter(env, true, |scope| {
+                scope.nested(|scope| {
+                    host.readable(scope, id);
+                    Ok(())
+                })
+            })
+        }
     }));
     if outcome.is_err() || status != 0 {
-        environment.end_loan(id);
+        host.unwatch(id);
     }
 }
 
@@ -147,44 +153,72 @@ unsafe extern "C" fn closed(handle: *mut c_void) {
     }
 }
 
-/// Does anything wait for the end of this turn of the event loop: immediates, closed handles, timers?
-pub(in crate::binding) fn waits_for_turn(scope: Scope) -> bool {
+/// True if anything waits for the end of this turn of the event loop: immediates, closed handles, timers
+/// (`uv_backend_timeout`).
+pub(in crate::binding) fn waits_for_turn(scope: Scope<'_>) -> bool {
     // SAFETY: asks the loop of a live environment for a number; for those it does not wait for events.
     event_loop(scope).is_ok_and(|event_loop| unsafe { uv_backend_timeout(event_loop) } == 0)
 }
 
-/// Calls [`Environment::close_phase`] where libuv tells of the handles that were closed in this turn of the event loop.
-pub(in crate::binding) fn at_close_phase(
-    scope: Scope,
-    closing: &Rc<Closing>,
-) -> Result<(), Failure> {
-    let event_loop = event_loop(scope)?;
-    // SAFETY: a handle that was never started is closed; `reached` frees it and takes its data.
-    unsafe {
-        let handle = allocate(UV_IDLE);
-        // Never fails.
-        uv_idle_init(event_loop, handle);
-        uv_handle_set_data(handle, Rc::into_raw(Rc::clone(closing)).cast_mut().cast());
-        uv_close(handle, reached);
+/// A host's place in libuv's phase for closed handles. It may come when the host is gone.
+#[derive(Default)]
+pub(in crate::binding) struct ClosePhase(Cell<Option<(sys::napi_env, *const c_void)>>);
+
+impl ClosePhase {
+    /// Has [`Host::close_phase`] called where libuv tells of the handles that were closed in this turn of the event loop;
+    /// once, however often this is asked for before.
+    pub(in crate::binding) fn ask<H: Host>(
+        self: &Rc<Self>,
+        scope: Scope<'_>,
+        host: &H,
+    ) -> Result<(), Failure> {
+        if self.is_asked() {
+            return Ok(());
+        }
+        let event_loop = event_loop(scope)?;
+        // SAFETY: a handle that was never started is closed; `reached` frees it and takes its data.
+        unsafe {
+            let handle = allocate(UV_IDLE);
+            // Never fails.
+            uv_idle_init(event_loop, handle);
+            uv_handle_set_data(handle, Rc::into_raw(Rc::clone(self)).cast_mut().cast());
+            uv_close(handle, reached::<H>);
+        }
+        self.0
+            .set(Some((scope.env, std::ptr::from_ref(host).cast())));
+        Ok(())
     }
-    Ok(())
+
+    /// True from [`Self::ask`] until the phase.
+    pub(in crate::binding) fn is_asked(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// The host is going: nothing is called.
+    pub(in crate::binding) fn forget(&self) {
+        self.0.set(None);
+    }
 }
 
-unsafe extern "C" fn reached(handle: *mut c_void) {
-    // SAFETY: `at_close_phase` set the data and allocated the handle, with which libuv is done.
-    let closing = unsafe {
-        let closing = Rc::from_raw(uv_handle_get_data(handle).cast::<Closing>());
+unsafe extern "C" fn reached<H: Host>(handle: *mut c_void) {
+    // SAFETY: `ask` set the data and allocated the handle, with which libuv is done.
+    let phase = unsafe {
+        let phase = Rc::from_raw(uv_handle_get_data(handle).cast::<ClosePhase>());
         free(handle, UV_IDLE);
-        closing
+        phase
     };
-    let Some((env, environment)) = closing.reached() else {
+    let Some((env, host)) = phase.0.take() else {
         return;
     };
-    // SAFETY: `Closing` forgets the environment when that ends.
-    let environment = unsafe { &*environment };
-    let scope = Scope::outside(env);
+    // SAFETY: `ask` was given this host, and `forget` is called before it goes.
+    let host = unsafe { &*host.cast::<H>() };
     // A panic has nowhere to go from here, and nothing is half done.
     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        scope.nested(|| environment.close_phase(scope))
+        // SAFETY: the event loop of a live environment calls this.
+        unsafe {
+            Scope::enter(env, true, |scope| {
+                scope.nested(|scope| host.close_phase(scope))
+            })
+        }
     }));
 }

@@ -50,7 +50,7 @@ fn a_tapped_connection_gives_its_bytes_up_and_parses_what_comes_back() {
     peer.write_all(request).unwrap();
     assert_eq!(stage.raw(request.len()), request);
 
-    // Whoever listens may say something else than what came.
+    // The listener may say something else than what came.
     let events = received(&connection, Some(b"POST / HTTP/1.1\r\nHost: here\r\n"));
     assert!(events.is_empty());
     let events = received(&connection, Some(b"Content-Length: 2\r\n\r\nok"));

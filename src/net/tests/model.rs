@@ -23,12 +23,12 @@ use http_native_proto::{Config, Role};
 use shuttle::scheduler::RandomScheduler;
 use socket2::Socket;
 
-use super::super::connection::{Connection, EventQueue, Wake};
-use super::super::ids::Ids;
-use super::super::io_thread::IoThread;
-use super::super::reactor;
-use super::super::shared::{Command, Shared};
-use super::super::transport::Transport;
+use crate::net::connection::{Connection, EventQueue, Wake};
+use crate::net::ids::Ids;
+use crate::net::io_thread::IoThread;
+use crate::net::reactor;
+use crate::net::shared::{Command, Shared};
+use crate::net::transport::Transport;
 use peer::{Peer, Plan};
 use script::Script;
 
@@ -37,7 +37,7 @@ use script::Script;
 pub(in crate::net) enum Fault {
     /// What is read while something waits to be parsed is parsed before it.
     Overtaking,
-    /// After a write nobody looks whether the driver skipped the end of the connection because of it.
+    /// After a write the writer does not look whether the driver skipped the end of the connection because of it.
     LostWake,
 }
 
@@ -149,7 +149,7 @@ fn pair(random: &mut Random) -> io::Result<(Socket, UnixStream)> {
 }
 
 impl Connection {
-    /// Its state, for whoever looks for the cause.
+    /// Its state, as a help to find the cause.
     fn shows(&self) -> String {
         let state = self.lock();
         let duty = state.duty(true);

@@ -25,7 +25,7 @@ pub(crate) fn of_request(facts: &Facts, leniency: Leniency) -> BodyFraming {
     }
 }
 
-/// Has a request a Transfer-Encoding that says nothing about where its body ends?
+/// True if a request has a Transfer-Encoding that says nothing about where its body ends (RFC 9112 §6.3, item 4).
 ///
 /// Node: the request is delivered all the same, and the connection fails behind its head.
 pub(crate) fn is_refused(facts: &Facts, leniency: Leniency) -> bool {
@@ -72,7 +72,7 @@ fn needs_close(facts: &Facts) -> bool {
     }
 }
 
-/// May another message follow (RFC 9112 §9.3)?
+/// True if another message may follow (RFC 9112 §9.3).
 ///
 /// Node: "HTTP/1.1 or later" is exactly `1.1`; 2.0 must ask for it as 1.0 must, and for such
 /// versions `keep-alive` weighs more than `close`.
@@ -87,12 +87,12 @@ pub(crate) fn keeps_alive(facts: &Facts, role: Role, bodyless: bool) -> bool {
     asked && (role == Role::Server || bodyless || !needs_close(facts))
 }
 
-/// Does this request ask for another protocol (RFC 9110 §7.8) or a tunnel (§9.3.6)?
+/// True if this request asks for another protocol (RFC 9110 §7.8) or a tunnel (§9.3.6).
 pub(crate) fn is_switch_request(facts: &Facts) -> bool {
     facts.code == u16::from(Method::CONNECT.number()) || facts.has(CONNECTION_UPGRADE | UPGRADE)
 }
 
-/// Does this response name another protocol, being a 101 (RFC 9110 §15.2.2)?
+/// True if this response is a 101 that names another protocol (RFC 9110 §15.2.2).
 pub(crate) fn is_switch_response(facts: &Facts) -> bool {
     facts.code == 101 && facts.has(CONNECTION_UPGRADE | UPGRADE)
 }

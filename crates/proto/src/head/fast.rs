@@ -36,7 +36,7 @@ fn offset(whole: &[u8], part: &[u8]) -> usize {
     part.as_ptr() as usize - whole.as_ptr() as usize
 }
 
-/// Is this the HTTP method table's name for a method that HTTP/1.x requests may use?
+/// The method of this name, of those that are common; the machine looks for the others.
 #[inline]
 fn method(name: &[u8]) -> Option<Method> {
     match name {

@@ -304,7 +304,7 @@ impl Machine {
     }
 }
 
-/// May this byte, a control character, stand in a value?
+/// True if this byte, a control character, may stand in a value.
 fn allows(byte: u8, rules: &Rules) -> bool {
     match byte {
         b'\r' | b'\n' => false,

@@ -155,7 +155,7 @@ impl Machine {
         }
     }
 
-    /// Was the head or were the trailers read to their end?
+    /// True if the head, or the trailers, were read to their end.
     pub(crate) fn is_done(&self) -> bool {
         self.state == State::Done
     }
@@ -202,18 +202,18 @@ impl Machine {
         Ok(())
     }
 
-    /// Is the field begun last within the limit?
+    /// True if the field begun last is within the limit.
     pub(super) fn counts(&self, rules: &Rules) -> bool {
         let limit = rules.config.max_headers;
         limit == 0 || self.begun <= limit
     }
 
-    /// The target or reason is whole.
+    /// Ends the target or reason.
     pub(super) fn end_start(&mut self) {
         self.start_len = self.text.len();
     }
 
-    /// A name begins.
+    /// Begins a field, at its name.
     pub(super) fn begin_field(&mut self) {
         self.field = self.text.len();
         self.counted = false;
@@ -227,14 +227,14 @@ impl Machine {
         &self.text[self.field..]
     }
 
-    /// The name is whole.
+    /// Ends the name.
     pub(super) fn end_name(&mut self) {
         self.text.push(b'\n');
         self.value = self.text.len();
         self.state = State::ValueStart;
     }
 
-    /// The value is whole; the next byte begins a line.
+    /// Ends the value and the field; the next byte begins a line. Drops the field if it is beyond the limit.
     pub(super) fn end_field(&mut self, rules: &Rules) {
         self.state = State::FieldStart;
         if !self.counts(rules) && !self.keeps_surplus(rules) {
@@ -250,7 +250,7 @@ impl Machine {
         }
     }
 
-    /// Is a field beyond the limit kept all the same?
+    /// True if a field beyond the limit is kept all the same.
     fn keeps_surplus(&mut self, rules: &Rules) -> bool {
         let Config {
             max_headers,

@@ -1,5 +1,7 @@
-//! The JS thread: a program at random, the end of each tick as in `binding/environment.rs` and `binding/loan.rs`, and what
-//! must have come of it at the end.
+//! The JS thread: a program at random, and the end of each tick as in `binding/flush.rs` and `binding/lending.rs`.
+
+mod events;
+mod outcome;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,13 +10,13 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http_native_proto::OutFraming;
 
-use super::super::super::batch::{ReadBuffer, read_buffer};
-use super::super::super::connection::{Batch, Connection, Event};
-use super::super::super::lending::Received;
-use super::super::super::message::{Block, Body, Head, Message};
-use super::super::super::shared::{Command, Shared};
-use super::peer::{Peer, Plan};
+use super::peer::Plan;
 use super::{Progress, QUIET, Random, step};
+use crate::net::batch::{ReadBuffer, read_buffer};
+use crate::net::connection::Connection;
+use crate::net::lending::Received;
+use crate::net::message::{Block, Body, Head, Message};
+use crate::net::shared::{Command, Shared};
 
 /// How JavaScript ends the connection. Nothing is said behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -422,137 +424,5 @@ impl Script {
             Received::Nothing => {}
             Received::Return => self.end_loan(),
         }
-    }
-
-    // What it is told.
-
-    fn take_events(&mut self) {
-        let mut batch = Batch::default();
-        self.shared.queue.wake.taken();
-        self.shared.queue.take(&mut batch);
-        for event in &batch.events {
-            self.progress.moved();
-            self.hear(event, &batch);
-            if self.connection.delivered(event.weight()) {
-                self.marked = true;
-            }
-        }
-    }
-
-    fn hear(&mut self, event: &Event, batch: &Batch) {
-        if self.closed && !matches!(event, Event::Rest { .. }) {
-            self.wrong.push("something behind CLOSED".to_owned());
-        }
-        match event {
-            Event::Head { numbers, text, .. } => {
-                let target = format!("/{}", self.requests);
-                let text = batch.slice(text);
-                if text.get(..numbers[3] as usize) != Some(target.as_bytes()) {
-                    let text = String::from_utf8_lossy(text);
-                    let wrong = format!("out of order: {text:?} instead of {target}");
-                    self.wrong.push(wrong);
-                }
-                if numbers[0] & 4 != 0 {
-                    self.held = Some(self.requests);
-                }
-                self.owed.push_back(self.requests);
-                self.requests += 1;
-            }
-            Event::Data { payload, .. } if !b"hello".starts_with(batch.slice(payload)) => {
-                // It may have come in pieces.
-                let piece = batch.slice(payload);
-                if !b"hello".windows(piece.len()).any(|part| part == piece) {
-                    self.wrong.push("a body out of order".to_owned());
-                }
-            }
-            Event::Raw { payload, .. } => self.raw.extend_from_slice(batch.slice(payload)),
-            Event::ParseError { .. } if self.plan.drops => {}
-            Event::ParseError { .. } => self.wrong.push("a message is cut".to_owned()),
-            Event::Drain { .. } => self.awaits_drain = false,
-            Event::Rest { .. } => self.awaits_rest = false,
-            Event::Lent { .. } => {
-                self.awaits_lent = false;
-                if self.lent {
-                    self.end_loan();
-                } else {
-                    self.lent = self.connection.lent().is_some();
-                }
-            }
-            Event::Eof { .. } => self.eof = true,
-            Event::Closed { errno, .. } => {
-                if *errno != 0 && !self.plan.drops {
-                    self.wrong.push(format!("failed with {errno}"));
-                }
-                self.closed = true;
-                self.lent = false;
-            }
-            _ => {}
-        }
-    }
-
-    // What must have come of it.
-
-    /// What is wrong, now that nothing comes any more.
-    pub(super) fn judge(mut self, peer: &Peer) -> Vec<String> {
-        let said = self.said.len();
-        let got = peer.got.len();
-        let is_abrupt = matches!(self.ended, End::Destroy | End::Reset);
-        let mut wrong = std::mem::take(&mut self.wrong);
-        let mut check = |holds: bool, what: String| {
-            if !holds {
-                wrong.push(what);
-            }
-        };
-        check(
-            self.said.starts_with(&peer.got),
-            "other bytes were written than said".to_owned(),
-        );
-        let drops = self.plan.drops;
-        check(
-            drops || is_abrupt || got == said,
-            format!("{got} of {said} written"),
-        );
-        let must_close = matches!(self.ended, End::Close | End::Destroy | End::Reset)
-            || (self.ended == End::Shutdown && self.eof)
-            || (drops && (self.ended != End::Shutdown || self.closed));
-        check(
-            self.closed == must_close,
-            format!("no CLOSED, or a false one ({})", self.closed),
-        );
-        check(
-            drops || self.ended == End::None || peer.eof,
-            "no FIN".to_owned(),
-        );
-        check(self.closed || !self.awaits_drain, "no DRAIN".to_owned());
-        check(!self.awaits_rest, "no REST".to_owned());
-        check(self.closed || !self.awaits_lent, "no LENT".to_owned());
-        if !drops && self.ended == End::None {
-            check(
-                self.has_heard_all(),
-                format!(
-                    "not parsed: {} of {} requests came, {} raw bytes, EOF {}",
-                    self.requests,
-                    self.plan.heads.len(),
-                    self.raw.len(),
-                    self.eof,
-                ),
-            );
-        }
-        if let Some(number) = self.left_http {
-            let behind = &self.plan.bytes[self.plan.heads[number]..];
-            check(
-                behind.starts_with(&self.raw),
-                "raw bytes out of order".to_owned(),
-            );
-        }
-        if self.ended == End::Destroy && !drops {
-            let taken = self.connection.taken().max(self.promised);
-            check(got as u64 >= taken, format!("{taken} taken, {got} written"));
-        }
-        if !wrong.is_empty() {
-            wrong.push(format!("ended with {:?}", self.ended));
-            wrong.push(self.connection.shows());
-        }
-        wrong
     }
 }

@@ -1,0 +1,148 @@
+//! The way up: batches of events are encoded and given to JavaScript, a turn of the event loop at a time.
+
+use std::time::{Duration, Instant};
+
+use super::encode::STRIDE;
+use super::encoder::Encoder;
+use super::environment::Environment;
+use super::ffi::{Failure, Scope, Value, waits_for_turn};
+use crate::net::batch::read_buffer;
+use crate::net::connection::Batch;
+use crate::net::lending::Received;
+
+/// How long one call of the event loop may dispatch, about: then others have their turn, as with a flood of one peer's.
+const TURN: Duration = Duration::from_millis(10);
+
+impl Environment {
+    /// Gives JavaScript the events that wait, when the signal was given.
+    pub(super) fn take_events(&self, scope: Scope<'_>) {
+        self.wake.taken();
+        self.releases.release(scope);
+        // A refusal means that the environment is going away: JavaScript can be told of nothing any more.
+        let _ = self.drain_queues(scope);
+    }
+
+    fn drain_queues(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        self.reconsider_loans();
+        let began = Instant::now();
+        // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
+        for _ in 0..2 * self.queues.borrow().len() {
+            if self.closing.postpones() {
+                return Ok(());
+            }
+            if !self.encoder.borrow_mut().refill(&self.queues.borrow()) {
+                return Ok(());
+            }
+            loop {
+                let more = scope.nested(|scope| self.dispatch_some(scope))?;
+                if !self.marked.borrow().is_empty() {
+                    self.flush(scope);
+                }
+                self.relieve();
+                if !more {
+                    break;
+                }
+                if self.encoder.borrow().is_at_end_of_stream() && waits_for_turn(scope) {
+                    // What the bytes before it led to, immediates included, comes first.
+                    self.closing.closes(scope, self)?;
+                    self.closing.postpones();
+                    return Ok(());
+                }
+                if began.elapsed() > TURN {
+                    self.wake.give();
+                    return Ok(());
+                }
+            }
+            self.end_round(scope)?;
+        }
+        if self.queues.borrow().iter().any(|queue| !queue.is_empty()) {
+            self.wake.give();
+        }
+        Ok(())
+    }
+
+    /// Encodes and dispatches as many events as the records hold. False when none are left.
+    fn dispatch_some(&self, scope: Scope<'_>) -> Result<bool, Failure> {
+        let (function, count) = {
+            let mut dispatch = self.dispatch.borrow_mut();
+            let Some(dispatch) = &mut *dispatch else {
+                return Ok(false);
+            };
+            let values = scope.dereference(&dispatch.values)?;
+            self.loans.begin_batch();
+            let count = self.encoder.borrow_mut().encode(
+                self,
+                scope,
+                dispatch.records.numbers(),
+                values,
+            )?;
+            (scope.dereference(&dispatch.function)?, count)
+        };
+        if count == 0 {
+            return Ok(false);
+        }
+        scope.call(function, scope.integer(count)?)?;
+        Ok(!self.encoder.borrow().is_empty())
+    }
+
+    /// Encodes the events of one connection that were not queued (driver two) into fresh arrays.
+    pub(super) fn encode_now<'s>(
+        &self,
+        scope: Scope<'s>,
+        batch: Batch,
+    ) -> Result<(Vec<i32>, Value<'s>), Failure> {
+        let values = scope.array()?;
+        let mut encoder = Encoder::from(batch);
+        let mut numbers = vec![0; encoder.remaining() * STRIDE];
+        encoder.encode(self, scope, &mut numbers, values)?;
+        Ok((numbers, values))
+    }
+
+    /// Lets connections be read from that were not because too much waited in all.
+    fn relieve(&self) {
+        for connection in self.wake.relieved() {
+            connection.relieve();
+            self.attend(&connection);
+        }
+    }
+
+    /// What the events led to may have led to immediates, which core runs before it hears of more.
+    pub(super) fn end_round(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        if waits_for_turn(scope) {
+            self.closing.closes(scope, self)?;
+        }
+        Ok(())
+    }
+
+    /// Lets JavaScript tell of what was closed, and the events that waited come.
+    pub(super) fn tell_closed(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        if self.closing.take_postponed() {
+            self.give_signal();
+        }
+        let function: Option<Value<'_>> = match &*self.dispatch.borrow() {
+            Some(dispatch) => Some(scope.dereference(&dispatch.function)?),
+            None => None,
+        };
+        match function {
+            Some(function) => scope.call(function, scope.integer(0)?),
+            None => Ok(()),
+        }
+    }
+
+    /// A lent socket has something to read. Called by the event loop.
+    pub(super) fn receive_lent(&self, scope: Scope<'_>, id: u32) {
+        let received = {
+            let mut scratch = self.loans.scratch.borrow_mut();
+            let scratch = scratch.get_or_insert_with(read_buffer);
+            self.with(id, |connection| match connection.queue() {
+                Some(queue) => connection.receive_lent(scratch, queue),
+                None => Received::Nothing,
+            })
+        };
+        match received {
+            Ok(Received::Events) => self.take_events(scope),
+            Ok(Received::Nothing) => {}
+            Ok(Received::Return) | Err(_) => self.end_loan(id),
+        }
+    }
+}

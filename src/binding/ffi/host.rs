@@ -1,0 +1,52 @@
+//! What the fence calls in the house.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::scope::{ARGUMENTS, Failure, Outcome, Scope, Value};
+
+/// A function that JavaScript calls, with its arguments; missing ones are undefined.
+pub(in crate::binding) type Function<H> =
+    for<'s> fn(&H, Scope<'s>, &[Value<'s>; ARGUMENTS]) -> Outcome<Option<Value<'s>>>;
+
+/// What a raw function is called with.
+pub(super) struct Exported<H> {
+    pub(super) host: *const H,
+    pub(super) function: Function<H>,
+}
+
+/// What the raw functions of a host point to.
+pub(in crate::binding) struct Exports<H>(RefCell<Vec<Rc<Exported<H>>>>);
+
+impl<H> Default for Exports<H> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<H> Exports<H> {
+    pub(super) fn keep(&self, exported: Rc<Exported<H>>) {
+        self.0.borrow_mut().push(exported);
+    }
+}
+
+/// The owner of an environment's state: callbacks of Node and of libuv end in one of these, on the JS thread.
+pub(in crate::binding) trait Host: Sized + 'static {
+    /// The raw functions, which live as long as this.
+    fn exports(&self) -> &Exports<Self>;
+
+    /// The signal was given.
+    fn drain(&self, scope: Scope<'_>);
+
+    /// A watched socket has something to read.
+    fn readable(&self, scope: Scope<'_>, id: u32);
+
+    /// A watched socket has an error, or a bug was met: the watch is to end.
+    fn unwatch(&self, id: u32);
+
+    /// Where libuv tells of the handles that were closed in this turn of the event loop.
+    fn close_phase(&self, scope: Scope<'_>) -> Result<(), Failure>;
+
+    /// The environment is being torn down.
+    fn tear_down(&self);
+}

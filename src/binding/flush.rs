@@ -1,0 +1,139 @@
+//! The way down: what JavaScript said is handed to the I/O threads, or written here.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::environment::Environment;
+use super::ffi::Scope;
+use crate::net::connection::Connection;
+use crate::net::shared::Command;
+
+/// How long the end of the process waits for what counts as taken: while peers read on, and in all.
+const STANDSTILL: Duration = Duration::from_millis(500);
+const FAREWELL: Duration = Duration::from_secs(5);
+
+impl Environment {
+    /// Hands everything marked to the I/O threads, with at most one wake each.
+    pub(super) fn flush(&self, scope: Scope<'_>) {
+        let marked = std::mem::take(&mut *self.marked.borrow_mut());
+        for id in &marked {
+            if self.is_unreferenced(*id) {
+                self.hold_while_working(scope, *id);
+            }
+            // A driver two has no thread, and nothing to write.
+            let _ = self.with(*id, |connection| {
+                if connection.is_asked_for() {
+                    connection.flush_from_js();
+                }
+            });
+        }
+        if let [id] = marked[..] {
+            if let Some(connection) = self.unmark(id) {
+                self.flush_one(&connection);
+            }
+        } else {
+            self.flush_many(&marked);
+        }
+        // Keeps its memory for the next turn, unless JavaScript marked more meanwhile, which it cannot.
+        let mut empty = marked;
+        empty.clear();
+        *self.marked.borrow_mut() = empty;
+    }
+
+    fn is_unreferenced(&self, id: u32) -> bool {
+        match self.known.borrow().get(id as usize) {
+            Some(Some(known)) => !known.held && known.connection.thread().is_some(),
+            _ => false,
+        }
+    }
+
+    fn flush_one(&self, connection: &Arc<Connection>) {
+        let Some(thread) = connection.thread() else {
+            return;
+        };
+        let lent = self.loans.includes(connection.id);
+        // Waking a sleeping thread would cost as much as writing, and reach the peer later.
+        if !lent && !self.threads.borrow()[thread].shared.mailbox.is_asleep() {
+            self.attend(connection);
+            return;
+        }
+        let done = connection.flush_from_js();
+        if lent && !done {
+            self.end_loan(connection.id);
+        } else if !done {
+            self.attend(connection);
+        } else if !lent {
+            self.consider_loan(connection);
+        }
+    }
+
+    fn flush_many(&self, marked: &[u32]) {
+        for id in marked {
+            if self.loans.includes(*id)
+                && let Some(connection) = self.unmark(*id)
+            {
+                self.flush_one(&connection);
+            }
+        }
+        for (index, thread) in self.threads.borrow().iter().enumerate() {
+            let commands = marked.iter().filter_map(|id| {
+                let known = self.known.borrow();
+                let known = known.get(*id as usize)?.as_ref()?;
+                let ours = known.marked && known.connection.thread() == Some(index);
+                ours.then(|| Command::Attend(Arc::clone(&known.connection)))
+            });
+            let commands: Vec<_> = commands.collect();
+            if !commands.is_empty() {
+                thread.shared.mailbox.deliver(commands);
+            }
+        }
+        for id in marked {
+            self.unmark(*id);
+        }
+    }
+
+    fn unmark(&self, id: u32) -> Option<Arc<Connection>> {
+        let mut known = self.known.borrow_mut();
+        let known = known.get_mut(id as usize)?.as_mut()?;
+        known.marked = false;
+        Some(Arc::clone(&known.connection))
+    }
+
+    /// Writes all that waits, as far as the kernel takes it, and has what counts as taken reach the kernel: the
+    /// process, or the worker, is about to end.
+    pub(super) fn flush_now(&self) {
+        for known in self.known.borrow().iter().flatten() {
+            if known.connection.has_output() && !known.connection.flush_from_js() {
+                // The driver, which waits for room in the kernel's buffer.
+                self.attend(&known.connection);
+            }
+        }
+        self.await_promised();
+    }
+
+    /// Waits until the I/O threads have written what counts as taken, for as long as peers read it.
+    fn await_promised(&self) {
+        let began = Instant::now();
+        let (mut least, mut since) = (usize::MAX, began);
+        loop {
+            let promised = self.promised();
+            let now = Instant::now();
+            if promised < least {
+                (least, since) = (promised, now);
+            }
+            if promised == 0 || now - since > STANDSTILL || now - began > FAREWELL {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn promised(&self) -> usize {
+        let known = self.known.borrow();
+        let connections = known.iter().flatten();
+        let promised: usize = connections.map(|known| known.connection.promised()).sum();
+        let threads = self.threads.borrow();
+        let lingering = threads.iter().map(|thread| thread.shared.lingering());
+        promised + lingering.sum::<usize>()
+    }
+}

@@ -1,0 +1,47 @@
+//! What Node and libuv call, and the end of an environment.
+
+use super::environment::Environment;
+use super::ffi::{Exports, Failure, Host, Scope};
+
+impl Host for Environment {
+    fn exports(&self) -> &Exports<Self> {
+        &self.exports
+    }
+
+    fn drain(&self, scope: Scope<'_>) {
+        self.take_events(scope);
+    }
+
+    fn readable(&self, scope: Scope<'_>, id: u32) {
+        self.receive_lent(scope, id);
+    }
+
+    fn unwatch(&self, id: u32) {
+        self.end_loan(id);
+    }
+
+    fn close_phase(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        self.tell_closed(scope)
+    }
+
+    /// Ends the I/O threads.
+    fn tear_down(&self) {
+        self.closing.forget();
+        self.end_loans();
+        self.flush_now();
+        // Joined here, so that no signal is given afterwards.
+        self.threads.borrow_mut().clear();
+        // Events that are not taken any more hold connections, which hold their queue.
+        for queue in self.queues.borrow_mut().drain(..) {
+            queue.clear();
+        }
+        self.encoder.borrow_mut().clear();
+        for (_, bound) in self.listeners.borrow_mut().drain() {
+            bound.listener.close();
+        }
+        self.known.borrow_mut().clear();
+        if let Some(signal) = self.signal.take() {
+            signal.release();
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The words of a record, the kinds of events and their flags: `docs/BOUNDARY.md`, which describes them.
+
+use crate::numbers::numbers;
+
+numbers! {
+    /// The layout of records.
+    RECORDS {
+        /// Int32 words per record.
+        STRIDE = 8,
+        /// The word that is 1 where a packet begins.
+        BEGINS = 7,
+        /// Records that a dispatch has room for.
+        MAX_RECORDS = 512,
+    }
+}
+
+numbers! {
+    /// The kinds of events: the first word of a record. 0 carries nothing.
+    EVENTS {
+        ACCEPT = 1,
+        REQUEST = 2,
+        RESPONSE = 3,
+        DATA = 4,
+        END = 5,
+        PARSE_ERROR = 6,
+        EOF = 7,
+        CLOSED = 8,
+        DRAIN = 9,
+        TIMEOUT = 10,
+        RAW = 11,
+        CONNECTED = 12,
+        EXPIRED = 13,
+        FIN = 14,
+    }
+}
+
+/// What is in the third word of DATA.
+pub(super) mod data {
+    use crate::numbers::numbers;
+
+    numbers! {
+        /// What a piece of a body is of its Buffer.
+        DATA_PARTS {
+            /// All of it.
+            WHOLE = 0,
+            /// A part; more of the same Buffer follows.
+            PART = 1,
+            /// The last such part.
+            LAST_PART = 2,
+        }
+    }
+}
+
+/// Flags in the third word of END.
+pub(super) mod end {
+    use crate::numbers::numbers;
+
+    numbers! {
+        /// All of them.
+        END_FLAGS {
+            /// Trailers follow.
+            TRAILERS = 1,
+            /// The end of the connection was the end of the message.
+            AT_EOF = 2,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The numbers and names that JavaScript reads off the addon instead of having its own.
+
+use http_native_proto::{ErrorKind, METHODS, Surplus};
+use napi::bindgen_prelude::{Env, Object, Result};
+
+use super::records::{self, data, end};
+use super::send_flags::SEND_FLAGS;
+use crate::net::event::{DEADLINES, SYSCALLS};
+use crate::net::head_flags::HEAD_FLAGS;
+use crate::net::limits::{EVENTS_A_CALL, SEGMENT, TAKEN_MAX, WINDOW, WINDOW_IN_ALL};
+use crate::numbers::Table;
+
+/// How much of each thing there may be.
+const LIMITS: Table = &[
+    ("BATCH", Surplus::BATCH as i32),
+    ("EVENTS_A_CALL", EVENTS_A_CALL as i32),
+    ("SEGMENT", SEGMENT as i32),
+    ("TAKEN_MAX", TAKEN_MAX as i32),
+    ("WINDOW", WINDOW as i32),
+    ("WINDOW_IN_ALL", WINDOW_IN_ALL as i32),
+];
+
+/// The tables, each an object of numbers by name.
+const TABLES: [(&str, Table); 9] = [
+    ("DATA_PARTS", data::DATA_PARTS),
+    ("DEADLINES", DEADLINES),
+    ("END_FLAGS", end::END_FLAGS),
+    ("EVENTS", records::EVENTS),
+    ("HEAD_FLAGS", HEAD_FLAGS),
+    ("LIMITS", LIMITS),
+    ("RECORDS", records::RECORDS),
+    ("SEND_FLAGS", SEND_FLAGS),
+    ("SYSCALLS", SYSCALLS),
+];
+
+/// Adds the tables to the exports, with `METHODS` and `PARSE_ERRORS`: `[code, reason]` by the number of the kind.
+pub(super) fn export(env: &Env, exports: &mut Object) -> Result<()> {
+    for (name, table) in TABLES {
+        let mut numbers = Object::new(env)?;
+        for (name, number) in table {
+            numbers.set(name, *number)?;
+        }
+        exports.set(name, numbers)?;
+    }
+    exports.set("METHODS", METHODS.to_vec())?;
+    let errors = ErrorKind::ALL.iter();
+    let errors: Vec<_> = errors
+        .map(|kind| vec![kind.code(), kind.reason()])
+        .collect();
+    exports.set("PARSE_ERRORS", errors)
+}

@@ -1,0 +1,27 @@
+//! What the first number of a REQUEST or RESPONSE record says of the head.
+
+use crate::numbers::numbers;
+
+numbers! {
+    /// All of them.
+    HEAD_FLAGS {
+        /// Another message may follow: llhttp's `should_keep_alive`.
+        KEEP_ALIVE = 1,
+        /// DATA or END will follow; without it the message is complete, and no END comes.
+        BODY = 2,
+        /// Parsing is held until `upgrade(id, accept)`.
+        UPGRADE = 4,
+        /// An Expect field is present.
+        HAS_EXPECT = 8,
+        /// A Host field is present.
+        HAS_HOST = 16,
+        /// Content-Length or Transfer-Encoding is present.
+        FRAMED = 32,
+        /// 1xx other than 101: a final response follows (RFC 9110 §15.2).
+        INFORMATIONAL = 64,
+        /// The body ends with the connection (RFC 9112 §6.3).
+        UNTIL_CLOSE = 128,
+        /// The text holds more fields than the field count says: those beyond `maxHeadersCount`.
+        SURPLUS = 256,
+    }
+}

@@ -1,0 +1,70 @@
+//! What must have come of a program at its end.
+
+use super::super::peer::Peer;
+use super::{End, Script};
+
+impl Script {
+    /// What is wrong, now that nothing comes any more.
+    pub(in super::super) fn judge(mut self, peer: &Peer) -> Vec<String> {
+        let said = self.said.len();
+        let got = peer.got.len();
+        let is_abrupt = matches!(self.ended, End::Destroy | End::Reset);
+        let mut wrong = std::mem::take(&mut self.wrong);
+        let mut check = |holds: bool, what: String| {
+            if !holds {
+                wrong.push(what);
+            }
+        };
+        check(
+            self.said.starts_with(&peer.got),
+            "other bytes were written than said".to_owned(),
+        );
+        let drops = self.plan.drops;
+        check(
+            drops || is_abrupt || got == said,
+            format!("{got} of {said} written"),
+        );
+        let must_close = matches!(self.ended, End::Close | End::Destroy | End::Reset)
+            || (self.ended == End::Shutdown && self.eof)
+            || (drops && (self.ended != End::Shutdown || self.closed));
+        check(
+            self.closed == must_close,
+            format!("no CLOSED, or a false one ({})", self.closed),
+        );
+        check(
+            drops || self.ended == End::None || peer.eof,
+            "no FIN".to_owned(),
+        );
+        check(self.closed || !self.awaits_drain, "no DRAIN".to_owned());
+        check(!self.awaits_rest, "no REST".to_owned());
+        check(self.closed || !self.awaits_lent, "no LENT".to_owned());
+        if !drops && self.ended == End::None {
+            check(
+                self.has_heard_all(),
+                format!(
+                    "not parsed: {} of {} requests came, {} raw bytes, EOF {}",
+                    self.requests,
+                    self.plan.heads.len(),
+                    self.raw.len(),
+                    self.eof,
+                ),
+            );
+        }
+        if let Some(number) = self.left_http {
+            let behind = &self.plan.bytes[self.plan.heads[number]..];
+            check(
+                behind.starts_with(&self.raw),
+                "raw bytes out of order".to_owned(),
+            );
+        }
+        if self.ended == End::Destroy && !drops {
+            let taken = self.connection.taken().max(self.promised);
+            check(got as u64 >= taken, format!("{taken} taken, {got} written"));
+        }
+        if !wrong.is_empty() {
+            wrong.push(format!("ended with {:?}", self.ended));
+            wrong.push(self.connection.shows());
+        }
+        wrong
+    }
+}
