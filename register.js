@@ -6,8 +6,9 @@
  * fetch uses internals of its own and stays as it is.
  */
 
-const core = require('node:http')
-const { syncBuiltinESMExports } = require('node:module')
+const Module = require('node:module')
+
+const CLASSES = ['Agent', 'ClientRequest', 'IncomingMessage', 'OutgoingMessage', 'Server', 'ServerResponse']
 
 /** The modules that `http` is made of, and what of ours they show. The rest of them works with objects of core's own. */
 const PARTS = {
@@ -24,15 +25,11 @@ const TLS_PARTS = {
   _http_server: ['kServerResponse', 'storeHTTPOptions', 'setupConnectionsTracking', 'httpServerPreClose', '_connectionListener']
 }
 
-const CLASSES = ['Agent', 'ClientRequest', 'IncomingMessage', 'OutgoingMessage', 'Server', 'ServerResponse']
-
-const http = require('./index.js')
-
 const isInstance = Function.prototype[Symbol.hasInstance]
 
 /**
  * Lets instances of either class pass for instances of the other: packages may hold on to the class they saw first, and
- * https and earlier servers make core's. Those of other copies of ours, which a test runner loads, have the same mark.
+ * earlier servers make core's. Those of other copies of ours, which a test runner loads, have the same mark.
  * Subclasses inherit the method, and answer for themselves alone.
  */
 function recognise (Class, other, mark) {
@@ -54,9 +51,20 @@ function show (part, name, ours) {
 }
 
 function install () {
+  // Nobody can have changed what nobody has loaded.
+  const isFirst = process.moduleLoadList?.includes('NativeModule http') === false
+  const core = require('node:http')
+  const http = require('./index.js')
   if (!http.native.active) return
-  const tls = require('./lib/register-tls')
-  for (const name of Object.keys(http)) show(core, name, http)
+  const originals = require('./lib/core/classes')
+  const tls = require('./lib/register/tls')
+  const { own } = require('./lib/core/symbols')
+  // Another copy of ours may have been here before.
+  const isOurs = own('is Server') in core.Server.prototype
+  const kept = isFirst || isOurs ? new Set() : require('./lib/register/wrappers').carryOver(core, http, originals, CLASSES)
+  for (const name of Object.keys(http)) {
+    if (!kept.has(name)) show(core, name, http)
+  }
   show(core, '_connectionListener', tls)
   for (const [id, names] of Object.entries(PARTS)) {
     for (const name of names) show(require(id), name, http)
@@ -64,15 +72,28 @@ function install () {
   for (const [id, names] of Object.entries(TLS_PARTS)) {
     for (const name of names) show(require(id), name, tls)
   }
-  const originals = require('./lib/core/classes')
-  const { own } = require('./lib/core/symbols')
   for (const name of CLASSES) {
     const mark = own(`is ${name}`)
     Object.defineProperty(http[name].prototype, mark, { __proto__: null, value: true })
     recognise(http[name], originals[name], mark)
     recognise(originals[name], http[name], mark)
   }
-  syncBuiltinESMExports()
+  Module.syncBuiltinESMExports()
 }
 
-install()
+/**
+ * Agents that trace an application wrap what it gets from `require` when it is first asked for. They must not see what we
+ * load: they would wrap core's http, find it replaced, and not look again.
+ */
+function unseen (load) {
+  const { prototype } = Module
+  const hooked = prototype.require
+  prototype.require = function (id) { return Module._load(id, this, false) }
+  try {
+    load()
+  } finally {
+    prototype.require = hooked
+  }
+}
+
+unseen(install)

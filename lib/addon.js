@@ -21,8 +21,12 @@ const TARGETS = ['linux-x64-gnu', 'linux-x64-musl', 'linux-arm64-gnu', 'linux-ar
 /** Where the dynamic loader of musl lies; a system may have both. */
 const MUSL = { x64: '/lib/ld-musl-x86_64.so.1', arm64: '/lib/ld-musl-aarch64.so.1' }
 
-/** A bundler has put this file into another: paths beside it say nothing, and only what is written out below is found. */
-const isBundled = typeof __filename === 'undefined' || !__filename.endsWith(path.join('lib', 'addon.js'))
+/**
+ * A bundler has put this file into another: paths beside it say nothing, and only what is written out below is found. As
+ * this package is published, lib/ is one file.
+ */
+const isBundled = typeof __filename === 'undefined' ||
+  !['addon.js', 'http-native.js'].some((name) => __filename.endsWith(path.join('lib', name)))
 
 function failure (code, message, cause) {
   const error = new Error(message, cause && { cause })

@@ -6,22 +6,29 @@
  */
 
 const { Buffer } = require('node:buffer')
-const { performance } = require('node:perf_hooks')
 const timers = require('node:timers')
-const { deserialize } = require('node:v8')
 const { runInThisContext } = require('node:vm')
 
 /** Those of Node's own realm: a test runner gives what it loads others. */
-const { process, queueMicrotask } = runInThisContext('globalThis')
+const { process, queueMicrotask, Date: GlobalDate } = runInThisContext('globalThis')
+
+const { hrtime } = process
 
 /** new Date(0), as v8.serialize writes it: whoever reads it gets a Date of the class that V8 knows. */
 const EPOCH = Uint8Array.of(0xff, 0x0f, 0x44, 0, 0, 0, 0, 0, 0, 0, 0)
 
-const { constructor: Date } = deserialize(EPOCH)
+/** The modules for what is seldom needed cost milliseconds: they are loaded where it is. */
+const Date = isNative(GlobalDate, 'Date') ? GlobalDate : require('node:v8').deserialize(EPOCH).constructor
 
-/** Its `now` may have been replaced before. */
-function isNative (method) {
-  return Function.prototype.toString.call(method).endsWith('{ [native code] }')
+/** V8's own, or put in its place before? */
+function isNative (method, name) {
+  return Function.prototype.toString.call(method) === `function ${name}() { [native code] }`
+}
+
+/** Milliseconds on a clock that nobody sets. */
+function elapsed () {
+  const [seconds, nanoseconds] = hrtime()
+  return seconds * 1e3 + nanoseconds / 1e6
 }
 
 module.exports = {
@@ -35,7 +42,6 @@ module.exports = {
   queueMicrotask,
   Date,
   /** Milliseconds since 1970. */
-  clock: isNative(Date.now) ? Date.now : () => new Date().getTime(),
-  /** Milliseconds since the process began. */
-  elapsed: performance.now.bind(performance)
+  clock: isNative(Date.now, 'now') ? Date.now : () => new Date().getTime(),
+  elapsed
 }

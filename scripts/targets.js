@@ -34,4 +34,4 @@ for (const target of targets) {
     process.exitCode = 1
   }
 }
-console.log(path.relative(root, pack(layOutMain(out), out)))
+layOutMain(out).then((folder) => console.log(path.relative(root, pack(folder, out))))

@@ -8,6 +8,7 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { spawnSync } = require('node:child_process')
+const { layOutMain } = require('../../scripts/targets/packages')
 
 const root = path.join(__dirname, '..', '..')
 const index = path.join(root, 'index.js')
@@ -52,6 +53,12 @@ test('esbuild, with the application, minified and not', async (t) => {
     await build({ stdin: { contents: APP, resolveDir: root }, outfile, bundle: true, minify, platform: 'node', loader: { '.node': 'copy' }, logLevel: 'error' })
     assert.equal(run(process.execPath, [outfile]), 'true Agent Agent Server ServerResponse false\n')
   }
+})
+
+test('as it is published, in one file', async (t) => {
+  const folder = await layOutMain(workplace(t))
+  fs.cpSync(path.join(root, 'native'), path.join(folder, 'native'), { recursive: true })
+  isLikeCore(path.join(folder, 'index.js'))
 })
 
 test('esbuild, with the package left outside', async (t) => {

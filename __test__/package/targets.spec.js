@@ -45,7 +45,7 @@ function workplace (t) {
 /** All packages, in a registry. */
 async function publish (t) {
   const folder = workplace(t)
-  pack(layOutMain(folder), folder)
+  pack(await layOutMain(folder), folder)
   for (const target of targets) pack(layOut(folder, target, builtFor(target) ?? dummy(folder)), folder)
   return serveTarballs(t, folder)
 }
@@ -141,7 +141,7 @@ test('a project that has no package of its platform runs on core', async (t) => 
   assert.deepEqual(JSON.parse(stdout), { ...EXPECTED, active: false, reason: 'HTTP_NATIVE_NOT_INSTALLED', arch: process.arch })
 })
 
-test('everything that is published is of one version', (t) => {
+test('everything that is published is of one version', async (t) => {
   const { VERSION } = require(builtFor(targets.find(isHere)) ?? '../../lib/addon')
   assert.equal(VERSION, version)
   const ofFile = (file, pattern) => pattern.exec(fs.readFileSync(path.join(root, file), 'utf8'))[1]
@@ -150,7 +150,7 @@ test('everything that is published is of one version', (t) => {
   assert.equal(ofFile('Cargo.lock', /^name = "http-native"\nversion = "(.*)"$/m), version)
   assert.equal(ofFile('package-lock.json', /^ {2}"version": "(.*)",$/m), version)
   const folder = workplace(t)
-  const main = require(path.join(layOutMain(folder), 'package.json'))
+  const main = require(path.join(await layOutMain(folder), 'package.json'))
   assert.equal(main.version, version)
   assert.deepEqual(main.optionalDependencies, Object.fromEntries(targets.map((target) => [packageOf(target), version])))
   for (const target of targets) assert.equal(require(path.join(layOut(folder, target, dummy(folder)), 'package.json')).version, version)

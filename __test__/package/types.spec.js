@@ -50,12 +50,12 @@ export = { server, agent, isActive }
 `
 
 /** A project that has the package, as it is published, and some release of Node's types. */
-function projectWith (t, types) {
+async function projectWith (t, types) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'http-native-types-'))
   t.after(() => fs.rmSync(folder, { recursive: true, force: true }))
   const modules = path.join(folder, 'node_modules')
   fs.mkdirSync(path.join(modules, '@types'), { recursive: true })
-  layOutMain(modules)
+  await layOutMain(modules)
   fs.cpSync(path.join(root, 'node_modules', types), path.join(modules, '@types', 'node'), { recursive: true })
   const undici = path.join(modules, '@types', 'node', 'node_modules', 'undici-types')
   fs.cpSync(fs.existsSync(undici) ? undici : path.join(root, 'node_modules', 'undici-types'), path.join(modules, 'undici-types'), { recursive: true })
@@ -72,23 +72,23 @@ function compile (folder, files, options) {
 
 for (const types of ['@types/node', 'types-node-22', 'types-node-24']) {
   const { version } = require(`${types}/package.json`)
-  test(`ES modules and CommonJS type-check in node16 with the types of Node ${version.split('.')[0]}`, (t) => {
-    compile(projectWith(t, types), { 'app.mts': MODULES, 'app.cts': COMMON }, { module: 'node16' })
+  test(`ES modules and CommonJS type-check in node16 with the types of Node ${version.split('.')[0]}`, async (t) => {
+    compile(await projectWith(t, types), { 'app.mts': MODULES, 'app.cts': COMMON }, { module: 'node16' })
   })
 }
 
-test('programs type-check in nodenext', (t) => {
-  compile(projectWith(t, 'types-node-24'), { 'app.mts': MODULES, 'app.cts': COMMON }, { module: 'nodenext' })
+test('programs type-check in nodenext', async (t) => {
+  compile(await projectWith(t, 'types-node-24'), { 'app.mts': MODULES, 'app.cts': COMMON }, { module: 'nodenext' })
 })
 
-test('programs type-check for bundlers', (t) => {
-  compile(projectWith(t, 'types-node-24'), { 'app.ts': MODULES }, { module: 'esnext', moduleResolution: 'bundler', esModuleInterop: 'true' })
+test('programs type-check for bundlers', async (t) => {
+  compile(await projectWith(t, 'types-node-24'), { 'app.ts': MODULES }, { module: 'esnext', moduleResolution: 'bundler', esModuleInterop: 'true' })
 })
 
-test('Are The Types Wrong finds nothing', (t) => {
+test('Are The Types Wrong finds nothing', async (t) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'http-native-types-'))
   t.after(() => fs.rmSync(folder, { recursive: true, force: true }))
-  const tarball = pack(layOutMain(folder), folder)
+  const tarball = pack(await layOutMain(folder), folder)
   const attw = path.join(root, 'node_modules', '@arethetypeswrong', 'cli', 'dist', 'index.js')
   const { status, stdout, stderr } = spawnSync(process.execPath, [attw, tarball, '--profile', 'node16', '--format', 'json'], { encoding: 'utf8' })
   assert.equal(status, 0, `${stdout}\n${stderr}`)
@@ -99,6 +99,6 @@ test('publint finds nothing', async (t) => {
   const { publint } = await import('publint')
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'http-native-types-'))
   t.after(() => fs.rmSync(folder, { recursive: true, force: true }))
-  const { messages } = await publint({ pkgDir: layOutMain(folder), strict: true })
+  const { messages } = await publint({ pkgDir: await layOutMain(folder), strict: true })
   assert.deepEqual(messages, [])
 })

@@ -6,7 +6,6 @@
  */
 
 const { AsyncResource } = require('node:async_hooks')
-const dns = require('node:dns')
 const net = require('node:net')
 const { getSystemErrorName } = require('node:util')
 // Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
@@ -150,7 +149,7 @@ Attempts.prototype.resolve = function resolve () {
   const query = { family, hints: options.hints || 0 }
   if (family === 0) {
     // As net does: no AAAA answers for machines without IPv6.
-    if (query.hints === 0) query.hints = dns.ADDRCONFIG
+    if (query.hints === 0) query.hints = require('node:dns').ADDRCONFIG
     if (options.autoSelectFamily ?? net.getDefaultAutoSelectFamily()) {
       query.all = true
       this.patience = Math.max(10,
@@ -159,7 +158,7 @@ Attempts.prototype.resolve = function resolve () {
   }
   // The key is there in core even if it says nothing.
   if (options.family === undefined) query.family = undefined
-  const lookup = options.lookup || dns.lookup
+  const lookup = options.lookup || require('node:dns').lookup
   if (query.all) lookup(host, query, (error, addresses) => this.resolvedAll(error, addresses))
   else lookup(host, query, (error, address, family) => this.resolvedOne(error, address, family))
 }

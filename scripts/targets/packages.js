@@ -9,6 +9,7 @@ const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { root } = require('../prepare')
+const { bundle } = require('./bundle')
 const { targets, packageOf, binaryOf } = require('./list')
 
 const manifest = require('../../package.json')
@@ -53,14 +54,17 @@ function layOut (folder, target, binary) {
   return where
 }
 
-/** The main package, of what package.json calls its files but binaries. @returns {string} its folder */
-function layOutMain (folder) {
+/** The main package, of what package.json calls its files but binaries. @returns {Promise<string>} its folder */
+async function layOutMain (folder) {
   const where = path.join(folder, 'http-native')
   empty(where)
   // What only a clone needs.
   const { private: isPrivate, scripts, devDependencies, napi, ...published } = manifest
   const files = manifest.files.filter((name) => !name.startsWith('native'))
-  for (const name of [...files, 'README.md', 'LICENSE']) fs.cpSync(path.join(root, name), path.join(where, name), { recursive: true })
+  for (const name of [...files, 'README.md', 'LICENSE']) {
+    if (name !== 'lib') fs.cpSync(path.join(root, name), path.join(where, name), { recursive: true })
+  }
+  await bundle(where)
   const optionalDependencies = Object.fromEntries(targets.map((target) => [packageOf(target), manifest.version]))
   writeManifest(where, { ...published, files, optionalDependencies })
   return where

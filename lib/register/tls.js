@@ -5,11 +5,11 @@
  * Their servers are tls.Servers that our constructor never saw; the names are those of core's _http_server.
  */
 
-const { clearInterval } = require('./host')
-const core = require('./core/classes')
-const { Agent } = require('./client/agent')
-const { Server, storeOptions, startSweep, _connectionListener: serve } = require('./server/server')
-const { kConnections, kIncomingMessage, kParserConfig, kServerResponse, kSweep, kUniqueHeaders } = require('./core/symbols')
+const { clearInterval } = require('../host')
+const core = require('../core/classes')
+const { Agent } = require('../client/agent')
+const { Server, storeOptions, startSweep, _connectionListener: serve } = require('../server/server')
+const { kConnections, kIncomingMessage, kParserConfig, kServerResponse, kSweep, kUniqueHeaders } = require('../core/symbols')
 
 /** Gives a server what ours have. */
 function adopt (server) {

@@ -1,0 +1,67 @@
+'use strict'
+
+/** What traces http sees under register what it sees of core, whichever is loaded first. */
+
+const { test } = require('node:test')
+const assert = require('node:assert/strict')
+const path = require('node:path')
+const { pathToFileURL } = require('node:url')
+const { Child } = require('../child')
+const { register } = require('./frameworks')
+
+const FIVE = 'spans: 5 of the server, 5 of the client\n'
+
+const fixture = (name) => path.join(__dirname, '..', 'fixtures', 'apm', name)
+
+const require_ = (file) => ['--require', file]
+const import_ = (file) => ['--import', pathToFileURL(file).href]
+
+/** @param {string[]} options of Node, those of NODE_OPTIONS before */
+async function run (app, options, before = []) {
+  const { code, stdout, stderr } = await new Child(`apm/${app}`, { execArgv: options, env: { NODE_OPTIONS: before.join(' ') } }).ended()
+  return { code, stdout, stderr: stderr.replaceAll(/\(node:\d+\)/g, '(node)') }
+}
+
+/** Both are loaded in the same way, or the tracer by NODE_OPTIONS, which come first. */
+function orders (tracer, load) {
+  return {
+    'register first': [[...load(register), ...load(tracer)]],
+    'the tracer first': [[...load(tracer), ...load(register)]],
+    'the tracer in NODE_OPTIONS': [load(register), load(tracer)],
+    'register in NODE_OPTIONS': [load(tracer), load(register)]
+  }
+}
+
+const seen = { code: 0, stdout: FIVE, stderr: '' }
+
+for (const tracer of ['otel.js', 'hook.js']) {
+  for (const [way, load] of [['--require', require_], ['--import', import_]]) {
+    for (const [order, options] of Object.entries(orders(fixture(tracer), load))) {
+      test(`${tracer} sees all requests with ${way}, ${order}`, async () => {
+        assert.deepEqual(await run('app.js', ...options), seen)
+      })
+    }
+  }
+}
+
+for (const [order, options] of Object.entries({
+  'register first': [[...import_(register), ...import_(fixture('import.mjs'))]],
+  'the tracer first': [[...import_(fixture('import.mjs')), ...import_(register)]],
+  'register by --require': [[...require_(register), ...import_(fixture('import.mjs'))]]
+})) {
+  test(`import.mjs sees all requests of an ES module, ${order}`, async () => {
+    const alone = await run('app.mjs', import_(fixture('import.mjs')))
+    assert.equal(alone.stdout, FIVE)
+    assert.deepEqual(await run('app.mjs', ...options), alone)
+  })
+}
+
+test('wrappers that stand are kept, and a warning names those that cannot wrap ours', async () => {
+  const { code, stdout, stderr } = await run('app.js', [...require_(fixture('eager.js')), ...require_(register)])
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: FIVE })
+  assert.match(stderr, /HTTP_NATIVE_WRAPPED.*: http\.get, http\.request stay as they are, with node:http below\./)
+})
+
+test('wrappers of what is replaced anyway see everything where register comes first', async () => {
+  assert.deepEqual(await run('app.js', [...require_(register), ...require_(fixture('eager.js'))]), seen)
+})

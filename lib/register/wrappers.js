@@ -1,0 +1,68 @@
+'use strict'
+
+/**
+ * What an application, or an agent that traces it, has put on core's http before register came. Additions and wrappers of
+ * what is inherited (`Server.prototype.emit`) work on ours as well, and are carried over. Who wraps a function of core's own
+ * holds on to it and cannot be given ours: exported functions stay wrapped, with core's below, and a warning names them.
+ */
+
+const { process } = require('../host')
+
+/** Core's files that what it exports is written in. */
+const FILES = ['http', '_http_agent', '_http_client', '_http_incoming', '_http_outgoing', '_http_server', 'internal/errors', 'internal/util', 'net']
+
+/** @returns {Function} whether a function is Node's own, as far as the text of its sources tells */
+function sourcesOfCore () {
+  let text
+  try {
+    const natives = process.binding('natives')
+    text = FILES.map((file) => natives[file]).join('\n')
+  } catch {
+    // The permission model does not give them; then nothing can be told.
+    return () => true
+  }
+  return (method) => text.includes(Function.prototype.toString.call(method))
+}
+
+/** Of both kinds of members. */
+const functionsOf = ({ value, get, set }) => [value, get, set].filter((member) => typeof member === 'function')
+
+/**
+ * @param {object} core the http of the running Node
+ * @param {object} ours the same of ours
+ * @param {object} originals core's classes, whatever its exports show by now
+ * @returns {Set<string>} the exports that must stay as they are
+ */
+function carryOver (core, ours, originals, classes) {
+  const isCores = sourcesOfCore()
+  const kept = new Set(Object.keys(core).filter((name) => {
+    return !functionsOf(Object.getOwnPropertyDescriptor(core, name)).every(isCores)
+  }))
+  const lost = []
+  for (const name of classes) {
+    const theirs = originals[name].prototype
+    const own = ours[name].prototype
+    for (const key of Reflect.ownKeys(theirs)) {
+      const member = Object.getOwnPropertyDescriptor(theirs, key)
+      if (typeof key === 'symbol' && functionsOf(member).length === 0) continue
+      if (functionsOf(member).every(isCores)) continue
+      if (Object.hasOwn(own, key)) lost.push(`http.${name}.prototype.${String(key)}`)
+      else Object.defineProperty(own, key, member)
+    }
+  }
+  if (kept.size + lost.length > 0) warn([...kept].map((name) => `http.${name}`), lost)
+  return kept
+}
+
+function warn (kept, lost) {
+  const parts = []
+  if (kept.length > 0) parts.push(`${kept.join(', ')} stay as they are, with node:http below`)
+  if (lost.length > 0) parts.push(`${lost.join(', ')} are not wrapped any more`)
+  process.emitWarning(`node:http was wrapped before http-native/register was loaded: ${parts.join('; ')}.`, {
+    type: 'HttpNativeWarning',
+    code: 'HTTP_NATIVE_WRAPPED',
+    detail: 'Load http-native/register first: before the agent in --require, and in NODE_OPTIONS if the agent is there. More: docs/ERRORS.md of http-native.'
+  })
+}
+
+module.exports = { carryOver }
