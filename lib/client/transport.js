@@ -167,7 +167,12 @@ function waitInSocket (connection) {
     if (connection.attempts !== null) connection.establish()
     else fail(new codes.ERR_SOCKET_CLOSED())
   }
-  const closed = () => fail(coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', 'Socket closed before the connection was established'))
+  const closed = () => {
+    const error = coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', 'Socket closed before the connection was established')
+    // As of any write that fails (Writable's onwrite).
+    for (const state of [socket._writableState, socket._readableState]) if (!state.errored) state.errored = error
+    fail(error)
+  }
   connection.leaveSocket = () => {
     socket.off('connect', connected)
     socket.off('close', closed)

@@ -53,6 +53,9 @@ for (const [how, reach] of Object.entries(paths)) {
             const say = (...values) => run.log(`${method} ${name}, ${moment}`, ...values, storage.getStore())
             const request = run.request({ method, agent: false, host: 'somewhere.example', lookup, ...reach() })
             for (const event of ['finish', 'error', 'close']) request.on(event, (error) => say(event, error?.code ?? error?.message))
+            request.on('socket', (socket) => process.nextTick(() => socket.on('close', (hadError) => {
+              say('socket closed', hadError, socket.errored?.code ?? socket.errored?.message)
+            })))
             let count = 0
             const write = (chunk) => {
               const index = count++
