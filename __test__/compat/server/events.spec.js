@@ -251,39 +251,3 @@ scenario('the listeners that core has for itself are shown', async (run) => {
   })
   await run.exchange()
 })
-
-const POST = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n'
-const BODY = 'x'.repeat(1000)
-const NEXT = 'GET /next HTTP/1.1\r\nHost: x\r\n\r\n'
-const packets = {
-  'all of its body in the packet of its head': [POST + BODY],
-  'all of its body behind the packet of its head': [POST, BODY],
-  'a part of its body in the packet of its head': [POST + BODY.slice(500), BODY.slice(500)],
-  'another request in its packet': [POST + BODY + NEXT],
-  'another request in its packet, and one behind that': [POST + BODY + NEXT, NEXT],
-  'another request behind its packet': [POST + BODY, NEXT]
-}
-
-for (const [what, parts] of Object.entries(packets)) {
-  scenario.server(`an exception at a request with ${what} loses the rest of the packet, and what comes then is an error`, async (run) => {
-    let first, socket
-    const server = run.server.createServer((req, res) => {
-      run.log('request', req.url)
-      first ??= req
-      throw new Error('from the handler')
-    })
-    server.on('connection', (accepted) => { socket = accepted })
-    await run.listenAt(server, { port: 0, host: '127.0.0.1' })
-    const peer = run.dial()
-    let sent = 0
-    const isRead = () => socket !== undefined && (socket.destroyed || socket.bytesRead >= sent)
-    for (const part of parts) {
-      peer.send(part)
-      sent += part.length
-      // Then it has been parsed, too, and what it means is known.
-      while (!isRead()) await run.sleep(2)
-      await run.sleep(20)
-    }
-    run.log('request', 'complete', first.complete, 'destroyed', first.destroyed)
-  })
-}
