@@ -42,7 +42,7 @@ function ServerConnection (id, stream, server, listener) {
   this.server = server
   this.listener = listener
   /** Bytes that messages and sockets buffer. */
-  this.highWaterMark = server.highWaterMark
+  this.highWaterMark = stream === null ? server.highWaterMark : stream.writableHighWaterMark
   /** Responses behind `current`, in the order of their requests; null until there was one. */
   this.queue = null
   /** Requests whose response was taken from its socket before it was over; null until there was one. */

@@ -60,7 +60,7 @@ function exchange (request, flags) {
 
   const Class = server[kServerResponse]
   const response = new Class(request, {
-    highWaterMark: server.highWaterMark,
+    highWaterMark: this.highWaterMark,
     rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites
   })
   if (measure.isObserved()) {

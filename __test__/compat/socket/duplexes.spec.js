@@ -31,6 +31,14 @@ scenario.server('a server serves any duplex given to it', async (run) => {
   await converse(run, server, 'GET /duplex HTTP/1.1\r\nHost: x\r\n\r\n', /over a duplex/)
 })
 
+scenario.server('the high water mark of messages on a duplex is the duplex\'s', async (run) => {
+  const server = run.server.createServer({ highWaterMark: 1 }, (req, res) => {
+    run.log('server', req.url, req.readableHighWaterMark, res.writableHighWaterMark, res.write('x'.repeat(500)), res.writableNeedDrain)
+    res.end('over')
+  })
+  await converse(run, server, 'GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n', /over[^]*over/)
+})
+
 scenario.server('bodies, keep-alive and pipelining over a duplex', async (run) => {
   const server = run.server.createServer((req, res) => {
     const chunks = []
