@@ -26,7 +26,7 @@ const { kConnection, kWaiting } = require('../core/symbols')
  * @param {import('./connection').Connection} connection
  * @param {object} options of net.Socket: allowHalfOpen, highWaterMark
  */
-function NativeSocket (connection, options) {
+const NativeSocket = function Socket (connection, options) { // The name that stacks show.
   const handle = new Handle(connection)
   this[kConnection] = connection
   this[kWaiting] = null

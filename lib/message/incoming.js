@@ -54,9 +54,9 @@ Object.setPrototypeOf(IncomingMessage, Readable)
 /**
  * A message from a connection, without the Readable that it may never need. Same prototype, so nobody can tell.
  * All stores are here, in one order: V8 makes the object as large as the stores it counts in its constructor, and
- * gives all requests one hidden class.
+ * gives all requests one hidden class. Stacks show the name that the function has here.
  */
-function Arrival (connection) {
+const Arrival = function IncomingMessage (connection) {
   this._events = undefined
   this._eventsCount = 0
   this._maxListeners = undefined
