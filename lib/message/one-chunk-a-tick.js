@@ -49,7 +49,7 @@ function endOfTick (message) {
   else if (message[kCorked]) message.uncork()
 }
 
-/** Gives all held parts as one, and forgets them; undefined if there are none. */
+/** Gives all held parts as one, and holds none from then on; undefined if there are none. */
 function takeHeld (message) {
   const parts = message[kChunkedBuffer]
   if (parts === null) return undefined

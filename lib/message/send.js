@@ -114,7 +114,7 @@ function transmit (message, flags, head, body, encoding, size, callback) {
   return afterSend(message, connection, connection.send(flags | TRAILERS, trailer, countLines(trailer), undefined, 0), callback)
 }
 
-/** The callbacks of parts written in one tick: called in a tick behind the cork's end, which uncork() and end() bring about, too. */
+/** Callbacks of parts written in one tick: called in the tick behind the end of the cork, be that uncork() or end(). */
 class Batch {
   callbacks = []
   error = null
@@ -178,7 +178,7 @@ function whyLost (message) {
   return message[kErrored] || (message[kConnection]?.socket ?? message[kSocket])?.errored || new codes.ERR_STREAM_DESTROYED('write')
 }
 
-/** Sees to a write's callback. In core the callback of a write of its own waits for the end of the tick. @returns {number} pending */
+/** Sees to a write's callback: that of a write of its own waits for the end of the tick, as in core. @returns {number} pending */
 function afterSend (message, connection, pending, callback, isCorked = false) {
   if (callback !== null) {
     // Even an empty list shows that callbacks wait for the transport: 'finish' comes behind them.

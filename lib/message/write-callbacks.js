@@ -87,7 +87,7 @@ function failBuffered (message) {
 }
 
 /**
- * Settles all callbacks that are left: the connection is closed.
+ * Calls all callbacks that are left: the connection is closed.
  * @param {number} taken bytes that counted as taken when it ended
  */
 function failWaiting (message, taken) {
