@@ -14,7 +14,8 @@ const { kConnection } = require('../core/symbols')
 const { BODY, END, CORK } = sendFlags
 
 /**
- * When less than this waits, a message of which nobody is told is over at once, as a small one is in core.
+ * Bytes. A message that ends with less than this pending, and that nothing waits for, is over at once, as a small one is
+ * in core.
  */
 const PENDING_MAX = 64 * 1024
 
@@ -27,55 +28,55 @@ const NOTHING = new Uint8Array(0)
 function Connection (id, stream) {
   this.id = id
   this.stream = stream
-  /** The net.Socket-shaped face; for tokio's sockets made when somebody looks (lib/connection/socket.js). */
+  /** The net.Socket-shaped face; on a native connection made when it is read first (lib/connection/socket.js). */
   this.socket = stream
-  /** Why the connection ended, once it has: an errno as libuv has it, 0 for an orderly end. */
+  /** Why the connection ended, once it has: an errno as libuv has it (negative), 0 for an orderly end. */
   this.errno = 0
-  /** The message that the connection is sending or has in its care: `socket._httpMessage`. */
+  /** The message that is being sent, or that has the connection: `socket._httpMessage`. */
   this.current = null
-  /** Nothing more may be sent: our side was ended, or given up. */
+  /** True if nothing more may be sent: our side was ended, or the connection given up. */
   this.outputEnded = false
-  /** Totals, once the connection is closed. */
+  /** Totals, set when the connection is closed. */
   this.bytesRead = 0
   this.bytesWritten = 0
-  /** Closed by us before its time, and whether what comes up is of no interest for that: lib/binding/deliver.js. */
+  /** True once we have closed it before its time; and true once its events are dropped for that (lib/binding/deliver.js). */
   this.givenUp = false
   this.deaf = false
-  /** Its reader is behind, and what came of later packets in the meantime: lib/connection/pause.js. */
+  /** Paused; keeping the records of later packets; those records; on its way to its end: lib/connection/pause.js. */
   this.paused = false
   this.keeps = false
   this.kept = null
   this.isLeaving = false
-  /** There were trailers, or more fields than core's parser hands over at once: lib/binding/dispatch.js. */
+  /** True once there were trailers, or more fields than core's parser hands over at once: lib/binding/dispatch.js. */
   this.batches = false
-  /** The bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
+  /** True once the bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
   this.detached = false
-  /** The bytes take their way through the socket, where others listen for them (lib/connection/socket.js). */
+  /** True if the bytes pass through the socket, which has listeners for them (lib/connection/socket.js). */
   this.tapped = false
-  /** Bytes of what was said last that are more than the characters of its strings, or fewer. */
+  /** Bytes that are pending less the characters that core would count for them. */
   this.surplus = 0
-  /** Parts of a message were sent in this tick. */
+  /** True if parts of a message were sent in this tick, and wait for its end. */
   this.corked = false
-  /** How often that was: what was said under one cork is one write to a stream. */
+  /** The number of corks so far: what was sent under one cork is one write to a stream in core. */
   this.corks = 0
-  /** Bytes that were taken back, since the connection was given up under the cork. */
+  /** Bytes that were taken back when the connection was given up under the cork. */
   this.discarded = 0
-  /** It is to be written at the end of this tick. */
+  /** True if a write on this thread is due at the end of this tick. */
   this.writesSoon = false
-  /** What did not reach the peer, until it is told. */
+  /** Bytes that did not reach the peer, until their callbacks are called. */
   this.unsent = 0
-  /** What counted as taken, of all that was said, when the connection ended. */
+  /** Bytes, of all ever sent, that counted as taken when the connection ended. */
   this.takenAtEnd = 0
-  /** Callbacks of those parts (lib/message/send.js). */
+  /** Callbacks of the corked parts (lib/message/send.js). */
   this.batch = null
-  /** Parts that waited for the connection are being sent: they leave at once. */
+  /** True while parts are sent that waited for the connection: they are not corked. */
   this.flushing = false
   if (id !== -1) connections[id] = this
   if (stream !== null) stream[kConnection] = this
 }
 
 /**
- * Sends a message or a part of one; see docs/BOUNDARY.md for the flags. Not on a stream: there core sends.
+ * Sends a message or a part of one; see docs/BOUNDARY.md for the flags. Not on a stream: there core writes.
  * @returns {number} bytes that the kernel has not taken yet
  */
 Connection.prototype.send = function send (flags, head, lines, body, length) {
@@ -103,7 +104,7 @@ Connection.prototype.writeRaw = function writeRaw (chunk, utf8) {
   return pending
 }
 
-/** What is written from now on leaves together at the end of this tick, or not at all if the connection does not last so long. */
+/** Holds what is sent from now on until the end of this tick; if the connection is given up before, it is not sent. */
 Connection.prototype.cork = function cork () {
   if (this.corked) return
   this.corked = true
@@ -116,7 +117,7 @@ Connection.prototype.uncork = function () {
   if (this.batch !== null) this.batch.leave()
 }
 
-/** The connection is given up: what would have waited for the end of this tick is not sent. */
+/** Drops what is corked: the connection is given up. */
 Connection.prototype.discard = function discard () {
   if (!this.corked || this.id === -1) return
   if (this.discarded === 0) process.nextTick(forgetDiscarded, this)
@@ -129,12 +130,12 @@ function uncork (connection) {
   connection.corked = false
 }
 
-/** From now on bytes come to `onRaw`, and are parsed when they are given to `receive`. */
+/** Sends bytes to `onRaw` from now on; they are parsed when they are given to `receive`. */
 Connection.prototype.tap = function tap () {
   if (this.id === -1) return
   native.tap(this.id)
   touch()
-  // What was read before and waits to be parsed.
+  // For bytes that were read before, and wait to be parsed.
   process.nextTick(receiveNothing, this)
 }
 
@@ -142,7 +143,7 @@ function receiveNothing (connection) {
   connection.receive(NOTHING)
 }
 
-/** Driver two, and tapped connections: feeds bytes of the stream to the protocol; null at its end. Events come before this returns. */
+/** Driver two and tapped connections: feeds bytes to the protocol, null at their end. Their events come before this returns. */
 Connection.prototype.receive = function (chunk) {
   if (this.id !== -1) receive(this.id, chunk)
 }
@@ -152,23 +153,23 @@ Connection.prototype.runForSocket = function runForSocket (method, a, b) {
   method.call(this.socket, a, b)
 }
 
-/** Is it a Unix socket? */
+/** True on a Unix socket or a Windows pipe. */
 Connection.prototype.isPipe = function isPipe () {
   return this.id !== -1 && this.stream === null && native.isPipe(this.id) === 1
 }
 
-/** Is the way to the peer still being found? */
+/** True while the connection is being made; here never. */
 Connection.prototype.isConnecting = function isConnecting () {
   return false
 }
 
-/** Bytes that the kernel has not taken yet. */
+/** Gives the bytes that the kernel has not taken yet. */
 Connection.prototype.pending = function pending () {
   return this.id === -1 ? this.unsent : native.pending(this.id)
 }
 
 /**
- * A part that is about to be sent counts as so many characters: a net.Socket's stream has strings as they are, and counts
+ * Counts a part that is about to be sent by its characters: a net.Socket's stream keeps strings as they are, and counts
  * their length, for as long as they wait.
  */
 Connection.prototype.countAs = function countAs (characters, bytes) {
@@ -177,8 +178,8 @@ Connection.prototype.countAs = function countAs (characters, bytes) {
 }
 
 /**
- * The same, as it is shown. What was left to the I/O thread counts as gone when it is little, as for 'finish', and the
- * kernel has room; not so what waits for the end of its tick, in core as well.
+ * Gives the pending bytes as core shows them (`writableLength`). A little that was left to the I/O thread counts as gone
+ * if the kernel has room, as for 'finish'; what waits for the end of its tick does not, as in core.
  */
 Connection.prototype.shownPending = function shownPending () {
   if (this.stream !== null) return 0
@@ -188,7 +189,7 @@ Connection.prototype.shownPending = function shownPending () {
   return this.counted(native.waiting(this.id, this.corked))
 }
 
-/** As many bytes, counted as the stream of a net.Socket counts them. */
+/** Gives a number of pending bytes as the stream of a net.Socket counts them. */
 Connection.prototype.counted = function counted (bytes) {
   return bytes === 0 || this.surplus >= bytes ? bytes : bytes - this.surplus
 }
@@ -198,8 +199,8 @@ function drained (connection) {
 }
 
 /**
- * Counts all that was said as taken, or has `onDrain` follow when it is.
- * @returns {number} 0 if it is taken; else the bytes, of all that was ever said, that must be
+ * Asks whether all that was sent counts as taken. If it does not, `onDrain` follows once it does.
+ * @returns {number} 0 if it is taken; else the bytes, of all ever sent, that must be taken before
  */
 Connection.prototype.takes = function takes () {
   if (this.id === -1) return 0
@@ -209,8 +210,8 @@ Connection.prototype.takes = function takes () {
 }
 
 /**
- * More was said than counts as taken, and is waited for: at the end of this tick it is written on this thread, as core
- * does, so that what the kernel takes at once is told at once.
+ * Writes on this thread at the end of this tick, as core does, so that what the kernel takes at once counts at once. Called
+ * when not all counts as taken and something waits for that.
  */
 Connection.prototype.writeSoon = function writeSoon () {
   if (this.writesSoon) return
@@ -225,7 +226,7 @@ function writeNow (connection) {
   touch()
 }
 
-/** A write of the socket's is made at once, as core's: is all that was said taken by that? */
+/** Writes now, for a write of the socket, as core's is made. True if all that was sent is taken by that. */
 Connection.prototype.writesAtOnce = function writesAtOnce () {
   if (this.id === -1 || this.corked) return false
   const isTaken = native.writeNow(this.id) === 1
@@ -233,13 +234,13 @@ Connection.prototype.writesAtOnce = function writesAtOnce () {
   return isTaken
 }
 
-/** Bytes, of all that was ever said, that count as taken. */
+/** Gives the bytes, of all ever sent, that count as taken; Infinity if all do. */
 Connection.prototype.taken = function taken () {
   if (this.id === -1) return this.takenAtEnd
   return native.takes(this.id, 0, false) === 0 ? Infinity : native.taken(this.id)
 }
 
-/** Is there room for more, whether what waits is taken or not? If not, `onDrain` follows when there is. */
+/** True if there is room for more, whether what waits is taken or not. If false, `onDrain` follows once there is. */
 Connection.prototype.hasRoom = function hasRoom () {
   if (this.id === -1) return true
   const has = native.hasRoom(this.id) === 1
@@ -247,7 +248,7 @@ Connection.prototype.hasRoom = function hasRoom () {
   return has
 }
 
-/** What is corked leaves at the end of this tick, and is taken in the next. */
+/** Calls back in the tick behind the end of this one: corked parts are sent at its end, and taken in the next. */
 function uncorkedNext (connection) {
   process.nextTick(drained, connection)
 }
@@ -256,7 +257,7 @@ function uncorkedNext (connection) {
 Connection.prototype.notifyDrain = function notifyDrain () {
   if (this.id === -1) return
   if (native.takes(this.id, 0, true) === 0) {
-    // Before the callbacks of the same parts.
+    // It comes before the callbacks of the same parts.
     if (this.batch !== null) this.batch.drains = true
     else process.nextTick(this.corked ? uncorkedNext : drained, this)
   } else {
@@ -279,13 +280,13 @@ Connection.prototype.resume = function resume () {
   else goOn(this)
 }
 
-/** Reading waits for who reads the message: as in core a socket that somebody looks at shows it. */
+/** Stops reading because the message's reader is behind; through the socket, if there is one, which then shows it as in core. */
 Connection.prototype.holdBack = function holdBack () {
   if (this.socket !== null) this.socket.pause()
   else this.pause()
 }
 
-/** The message was read, or will be from what it has buffered. */
+/** Reads again: the message was read, or has all in its buffer. */
 Connection.prototype.goOn = function goOn () {
   const { socket } = this
   if (socket === null) this.resume()
@@ -300,7 +301,7 @@ Connection.prototype.upgrade = function upgrade (accept) {
   if (this.stream === null) touch()
 }
 
-/** Ends our side (FIN) when all output is written; with `tells` its socket hears of that, behind what was read before. */
+/** Ends our side (FIN) when all output is written. @param {boolean} tells true: `socket.finished()` follows, behind earlier reads */
 Connection.prototype.shutdown = function shutdown (tells = false) {
   if (this.id === -1) return
   if (this.stream !== null) {
@@ -312,12 +313,12 @@ Connection.prototype.shutdown = function shutdown (tells = false) {
   touch()
 }
 
-/** A stream drops what it has buffered a tick after it was destroyed. */
+/** Forgets dropped bytes: a stream drops its buffer a tick after it was destroyed. */
 function forgetDiscarded (connection) {
   connection.discarded = 0
 }
 
-/** Closes when all output is written: net.Socket's destroySoon. */
+/** Closes when all output is written. As net.Socket's destroySoon. */
 Connection.prototype.close = function close () {
   if (this.id === -1) return
   if (this.stream !== null) {
@@ -330,7 +331,7 @@ Connection.prototype.close = function close () {
   touch()
 }
 
-/** Is the body of a request arriving? */
+/** True while the body of a request is arriving; here never. */
 Connection.prototype.isReceiving = function isReceiving () {
   return false
 }
@@ -364,7 +365,7 @@ Connection.prototype.reset = function reset () {
   touch()
 }
 
-/** Idle time in milliseconds after which `onTimeout` is called, 0 for never. */
+/** Sets the idle time after which `onTimeout` is called; ms, 0 for never. */
 Connection.prototype.setTimeout = function setTimeout (ms) {
   if (this.id === -1) return
   if (this.stream !== null) {
@@ -375,7 +376,7 @@ Connection.prototype.setTimeout = function setTimeout (ms) {
   touch()
 }
 
-/** The connection is closed: the last chance to ask the native side about it. */
+/** Reads from the native side what is asked for later: the connection is closed, and its id is freed next. */
 Connection.prototype.beforeRelease = function beforeRelease (errno) {
   this.bytesRead = native.bytesRead(this.id)
   this.bytesWritten = native.bytesWritten(this.id)
@@ -383,7 +384,7 @@ Connection.prototype.beforeRelease = function beforeRelease (errno) {
   this.unsent = this.bytesWritten - this.takenAtEnd
 }
 
-/** Driver two: the stream is gone; frees the native side. */
+/** Driver two: frees the native side when the stream has closed. */
 Connection.prototype.release = function release (errno) {
   if (this.id === -1) return
   const { id } = this

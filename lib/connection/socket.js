@@ -1,10 +1,10 @@
 'use strict'
 
 /**
- * A native connection dressed as net.Socket: net's own class over a handle that speaks to the Connection. While the
- * connection speaks HTTP the socket carries no data, it is a face, unless somebody listens for it: then the connection
- * is tapped, and what is read takes its way through the socket to the parser. Once detached (upgrade, CONNECT) it
- * carries the raw stream, or becomes Node's own (lib/connection/detach.js): then it has no connection, and its methods are net's.
+ * A native connection in the shape of net.Socket: net's own class over a handle that passes on to the Connection. While
+ * the connection speaks HTTP no data passes through the socket, unless it has listeners for data: then the connection is
+ * tapped, and the bytes pass through the socket to the parser. Once detached (upgrade, CONNECT) the socket carries the raw
+ * stream, or becomes Node's own (lib/connection/detach.js): then it has no connection, and its methods are net's.
  * Knows nothing of server or client: both call, from their `on…` methods,
  *
  *   socket.connected() · received(chunk) · ended() · drained() · finished() · timedOut() · disconnected(errno, syscall)
@@ -34,25 +34,25 @@ const NativeSocket = function Socket (connection, options) { // The name that st
 }
 Object.setPrototypeOf(NativeSocket.prototype, net.Socket.prototype)
 Object.setPrototypeOf(NativeSocket, net.Socket)
-// To whoever looks it is a Socket.
+// Applications see a Socket.
 Object.defineProperty(NativeSocket.prototype, 'constructor', { value: net.Socket, writable: true, configurable: true })
 
 /**
- * A socket for a connection that is up.
- * @returns {net.Socket}
+ * Makes a socket for a connection that is up, or was.
+ * @returns {net.Socket} a destroyed one if the connection is closed
  */
 function acceptedSocket (connection, options) {
   const socket = new NativeSocket(connection, { allowHalfOpen: true, ...options })
   if (connection.id === -1) {
-    // Looked at too late: the connection is gone, and so is its socket.
+    // Made too late: the connection is gone, and its socket is made destroyed.
     socket._handle = null
     socket._readableState.destroyed = socket._readableState.closed = socket._readableState.closeEmitted = true
     socket._writableState.destroyed = socket._writableState.closed = socket._writableState.closeEmitted = true
     return socket
   }
-  // Nothing will be read in HTTP mode but the end, which must come through.
+  // In HTTP mode only the end is read, and it must come through.
   if (!connection.detached) {
-    // After the first request a 'resume' would be news.
+    // Behind the first request a 'resume' event would be one that core does not emit.
     if (connection.incoming) socket._readableState.flowing = true
     else Readable.prototype.resume.call(socket)
   }
@@ -60,7 +60,7 @@ function acceptedSocket (connection, options) {
 }
 
 /**
- * A socket for a connection that is being made. Emits 'connect' and 'ready' (see `connected`), or 'error'.
+ * Makes a socket for a connection that is being made. Emits 'connect' and 'ready' (see `connected`), or 'error'.
  * @returns {net.Socket}
  */
 function connectingSocket (connection, options) {
@@ -73,9 +73,9 @@ function connectingSocket (connection, options) {
 }
 
 /**
- * The connection whose face it is: none if it is Node's own by now, which may carry another's HTTP like any stream. Its
- * prototype stays ours even then: in V8 of Node 20 and 22, objects whose prototype was changed share no shape any more,
- * and whoever reads from sockets, as ws does for each message, would pay for it.
+ * Gives the connection behind the socket: null if the socket is Node's own by now, and may carry HTTP of another
+ * connection like any stream. Its prototype stays ours even then: in V8 of Node 20 and 22, objects whose prototype was
+ * changed share no shape any more, which readers of many sockets, as ws, would pay for with each message.
  */
 function ownConnection (socket) {
   const connection = socket[kConnection]
@@ -119,7 +119,7 @@ function findGetter (prototype, name) {
 
 addsPending('writableLength')
 
-/** net.Socket's way to its handle, for single chunks and batches. */
+/** Writes one chunk or a batch to the connection. As net.Socket's _writeGeneric. */
 NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, encoding, callback) {
   if (isHandedOver(this)) return net.Socket.prototype._writeGeneric.call(this, writev, data, encoding, callback)
   if (this.connecting) {
@@ -127,7 +127,7 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
     this._pendingEncoding = encoding
     const connected = () => {
       this.off('close', closed)
-      // What the connection holds was said before.
+      // What the connection holds was sent before this.
       this[kConnection].establish()
       this._writeGeneric(writev, data, encoding, callback)
     }
@@ -161,7 +161,7 @@ function writeChunk (connection, chunk, encoding) {
 }
 
 /**
- * Idle time after which 'timeout' is emitted; the native side watches.
+ * Sets the idle time after which 'timeout' is emitted; the native side watches.
  * @param {number} ms 0 for never
  */
 NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
@@ -182,7 +182,7 @@ NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
 
 NativeSocket.prototype.pause = function pause () {
   const connection = ownConnection(this)
-  // In HTTP mode pausing the socket holds the messages back; see core's http.Server.
+  // In HTTP mode a paused socket stops the messages, too; see core's http.Server (onSocketPause).
   if (connection !== null && !connection.detached && !this.connecting) connection.pause()
   return net.Socket.prototype.pause.call(this)
 }
@@ -193,7 +193,7 @@ NativeSocket.prototype.resume = function resume () {
   return net.Socket.prototype.resume.call(this)
 }
 
-/** Whoever listens for bytes gets them, before or after HTTP does. */
+/** Taps the connection for listeners of bytes; HTTP gets them, too. */
 for (const name of ['on', 'addListener', 'prependListener']) {
   NativeSocket.prototype[name] = {
     [name] (event, listener) {
@@ -203,7 +203,7 @@ for (const name of ['on', 'addListener', 'prependListener']) {
   }[name]
 }
 
-/** Whoever adds bytes adds them to what is parsed. */
+/** Adds bytes to what is parsed. */
 NativeSocket.prototype.push = function push (chunk, encoding) {
   if (chunk !== null) tap(this)
   return net.Socket.prototype.push.call(this, chunk, encoding)
@@ -212,7 +212,7 @@ NativeSocket.prototype.push = function push (chunk, encoding) {
 function tap (socket) {
   const connection = ownConnection(socket)
   if (connection === null || connection.tapped || connection.detached || socket.destroyed) return
-  // In core the parser takes the bytes from under those who listened before it came, until somebody listens anew.
+  // In core the parser takes the bytes from listeners that were there before it, until a new one is added.
   if (connection.isOffered) return
   connection.tapped = true
   net.Socket.prototype.on.call(socket, 'data', onTapped)
@@ -221,18 +221,18 @@ function tap (socket) {
   if (socket._readableState.flowing) socket.read(0)
 }
 
-/** The parser's share. */
+/** Gives the bytes to the parser. */
 function onTapped (chunk) {
   this[kConnection].receive(chunk)
 }
 
-/** In HTTP mode the bytes belong to the messages; nobody may change how they are read. */
+/** @throws ERR_HTTP_SOCKET_ENCODING in HTTP mode: the bytes belong to the messages. */
 NativeSocket.prototype.setEncoding = function setEncoding (encoding) {
   if (!isHandedOver(this) && !this[kConnection].detached) throw new codes.ERR_HTTP_SOCKET_ENCODING()
   return net.Socket.prototype.setEncoding.call(this, encoding)
 }
 
-/** A connection may listen in fewer places than core, or for longer: what is shown is what core has. */
+/** Gives the listeners that core has: a connection may listen in fewer places than core, or for longer. */
 NativeSocket.prototype.listeners = function listeners (event) {
   const found = net.Socket.prototype.listeners.call(this, event)
   return ownConnection(this)?.listenersShown?.(event, found) ?? found
@@ -244,7 +244,7 @@ NativeSocket.prototype.listenerCount = function listenerCount (event, listener) 
   return listener ? found.filter((one) => one === listener).length : found.length
 }
 
-/** Closes with RST: net's own does, but that it knows handles of its own only. */
+/** Closes with RST. net's own method can reset handles of its own only. */
 NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
   const connection = ownConnection(this)
   if (connection === null || !this._handle || connection.isPipe()) return net.Socket.prototype.resetAndDestroy.call(this)
@@ -260,7 +260,7 @@ function reset (socket) {
 
 // ------------------------------------------------------------------------------------- from the connection
 
-/** The connection is up. */
+/** Called when the connection is up: emits 'connect' and 'ready'. */
 NativeSocket.prototype.connected = function connected () {
   if (this.destroyed) return
   const connection = this[kConnection]
@@ -272,14 +272,14 @@ NativeSocket.prototype.connected = function connected () {
   this.emit('connect')
   connection.establish()
   this.emit('ready')
-  // Whoever has paused it meanwhile stops HTTP, too.
+  // A socket that was paused meanwhile stops HTTP, too.
   if (this.isPaused()) connection.pause()
   else if (this.readable) this.read(0)
 }
 
 /**
- * The bytes are no longer HTTP: from now on the socket is read like any stream.
- * @param {boolean} isKnown whoever reads it has begun to, or does not want to yet
+ * Called when the bytes are no longer HTTP: from now on the socket is read like any stream.
+ * @param {boolean} isKnown true if the application reads it already, or has paused it
  */
 NativeSocket.prototype.detached = function detached (isKnown) {
   this.removeListener('data', onTapped)
@@ -289,21 +289,21 @@ NativeSocket.prototype.detached = function detached (isKnown) {
   state.resumeScheduled = false
 }
 
-/** The raw stream stays with the connection. Who has paused it reads it when it resumes. */
+/** Called if the raw stream stays with the connection. A paused socket is read once it resumes. */
 NativeSocket.prototype.staysNative = function staysNative () {
   if (!this.isPaused()) return
   this._handle.reading = false
   keepProcess(this[kConnection], this._handle, false)
 }
 
-/** Bytes of the raw stream. */
+/** Called with bytes of the raw stream. */
 NativeSocket.prototype.received = function received (chunk) {
   if (this.destroyed || this.push(chunk)) return
   if (this._handle) this._handle.reading = false
   this[kConnection].pause()
 }
 
-/** The peer sent FIN. */
+/** Called when the peer sent FIN. */
 NativeSocket.prototype.ended = function ended () {
   if (this.destroyed || this._readableState.ended) return
   const connection = this[kConnection]
@@ -312,31 +312,31 @@ NativeSocket.prototype.ended = function ended () {
   this.read(0)
 }
 
-/** More of what was said is taken. */
+/** Called when more bytes are taken. */
 NativeSocket.prototype.drained = function drained () {
   if (this[kWaiting] !== null) tellTaken(this, takenBy(this[kConnection]))
 }
 
-/** Our side has ended, behind what was read before. */
+/** Called when our FIN was sent, behind what was read before. */
 NativeSocket.prototype.finished = function finished () {
   tellTaken(this, Infinity)
 }
 
-/** The connection was idle for the time set. */
+/** Called when the connection was idle for the time set. */
 NativeSocket.prototype.timedOut = function timedOut () {
   this.emit('timeout')
 }
 
 /**
- * The connection is closed.
- * @param {number} errno 0 for an orderly end
+ * Called when the connection is closed.
+ * @param {number} errno negative as libuv's, 0 for an orderly end
  * @param {number} syscall as in docs/BOUNDARY.md
  */
 NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   const error = errno === 0 ? undefined : systemError(errno, syscall)
   tellTaken(this, takenBy(this[kConnection]))
   failWaiting(this, error ?? new codes.ERR_SOCKET_CLOSED())
-  // Its handle finds the connection closed, and sees to 'close' by itself.
+  // The handle finds the connection closed, and brings about 'close'.
   if (!this.destroyed) this.destroy(error)
 }
 

@@ -1,12 +1,12 @@
 'use strict'
 
 /**
- * Messages of ours that core sends. A message is ours as long as it is sent as most are: whole parts, on a native
- * connection whose socket is left alone. At its first unusual act (cork(), a `_send` or a socket's write() of the
- * application's own, a stream that it is assigned to, a destroyed socket, ...) `leaveToCore` makes it core's: from then on
- * the methods of core's own OutgoingMessage run on it, and write to its socket what core would write there.
+ * Messages that core sends. A message is ours as long as it is sent as most are: whole parts, on a native connection
+ * whose socket is left alone. At its first unusual act (cork(), a replaced `_send` or socket.write(), a stream that it is
+ * assigned to, a destroyed socket, ...) `leaveToCore` makes it core's: from then on the methods of core's own
+ * OutgoingMessage run on it, and write to its socket what core would write there.
  *
- * What a socket of ours is given that way reaches the connection as raw bytes; the native side is told when the message
+ * What core writes to a socket of ours reaches the connection as raw bytes; the native side is told when the message
  * is over (`tellAnswered`) or, for a request, that its response is to come (`expect`).
  */
 
@@ -19,7 +19,7 @@ const { ended } = require('./queue')
 const versions = require('../core/versions')
 const { kChunkedBuffer, kConnection, kCorked, kFinished, kNative, kSocket } = require('../core/symbols')
 
-/** What core's constructor sets in slots of its own, and ours does not. */
+/** A message of core's: its slots are those that core's constructor sets, and ours does not. */
 const pristine = new cores.OutgoingMessage.constructor()
 const streams = Object.getOwnPropertySymbols(new Stream())
 const slots = Object.getOwnPropertySymbols(pristine).filter((slot) => !streams.includes(slot))
@@ -28,7 +28,7 @@ const { write: socketWrite } = net.Socket.prototype
 
 function nop () {}
 
-/** Makes a message core's, if it is not, and if its end is not with the connection already. */
+/** Makes a message core's. Does nothing if it is already, or if its end is with the connection. */
 function leaveToCore (message) {
   if (message[kNative] !== true || (message.finished && message[kConnection] !== null && message.outputData.length === 0)) return
   message[kNative] = false
@@ -42,7 +42,7 @@ function leaveToCore (message) {
   if (versions.corkMergesChunks) giveHeld(message)
 }
 
-/** The parts that are held for the end of the tick (lib/message/one-chunk-a-tick.js) are core's chunk in the making. */
+/** Gives core the parts held for the end of the tick (lib/message/one-chunk-a-tick.js): they are a corked chunk in core. */
 function giveHeld (message) {
   const held = message[kChunkedBuffer]
   message[kChunkedBuffer] = held === null ? [] : held.flatMap(({ data, encoding, callback }) => [data, encoding, callback ?? nop])
@@ -51,14 +51,14 @@ function giveHeld (message) {
   message[kSocket]?.cork()
 }
 
-/** A message that has got its connection writes to the socket of that. */
+/** Makes a carried message write to its connection's socket. */
 function carryThrough (message, connection) {
   const socket = connection.getSocket()
   message[kSocket] = socket
   hearDrain(connection)
 }
 
-/** The message hears of the socket's 'drain' before others do, as in core. */
+/** Adds the listener for the socket's 'drain', before all others, as in core. */
 function hearDrain (connection) {
   const { socket } = connection
   if (connection.stream === null && !socket.rawListeners('drain').includes(onDrain)) socket.prependListener('drain', onDrain)
@@ -73,12 +73,12 @@ function onDrain () {
   if (message && message[kNative] === false) connection.tellDrained(message)
 }
 
-/** The listener by which core's servers learn that a response is over; ours learn it from their messages. */
+/** Ends the exchange of a message that core sent; our own messages call kFinished themselves. */
 function tellFinished () {
   if (this[kNative] !== true) this[kFinished]()
 }
 
-/** A response is over that the native side knows nothing of. */
+/** Tells the native side that a response is over: core sent it as raw bytes. */
 function tellAnswered ({ id }) {
   if (id === -1) return
   native.answered(id)
@@ -86,8 +86,8 @@ function tellAnswered ({ id }) {
 }
 
 /**
- * True if the connection and its socket carry a message as most are carried: nobody but messages writes to the socket,
- * or wants to hear when it has drained.
+ * True if the connection and its socket carry a message as most are carried: nothing but messages writes to the socket,
+ * and no listener but ours waits for its 'drain'.
  */
 function carriesPlainly (connection) {
   if (connection.stream !== null || connection.outputEnded || (connection.id === -1 && !connection.isConnecting())) return false
@@ -98,7 +98,7 @@ function carriesPlainly (connection) {
     (drain === undefined || drain === onDrain)
 }
 
-/** True if the message's next part is core's to send, for what has become of the message or its transport. */
+/** True if core has to send the message's next part, because of the state of the message or of its transport. */
 function isUnusual (message) {
   if (message.destroyed || message.strictContentLength) return true
   const connection = message[kConnection]

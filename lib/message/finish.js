@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * How an outgoing message comes to its end: the callbacks that wait for it, and 'finish' when the transport took all.
+ * The end of an outgoing message: the callbacks of end(), and 'finish' once the transport has taken all.
  */
 
 const { EventEmitter } = require('node:events')
@@ -17,24 +17,24 @@ const {
 
 const baseEmit = EventEmitter.prototype.emit
 
-/** Nobody can tell whether an event was emitted. */
+/** True if no listener can tell whether an event was emitted. */
 function isQuiet (message) {
   return message._events === undefined && message.emit === baseEmit
 }
 
-/** Is nobody told what becomes of the message? Then large parts of it stay where they are until they are written. */
+/** True if no callback and no listener waits for the message's progress: large parts are not copied before they are written. */
 function isUntold (message) {
   return message[kEndCallbacks] === null && message[kCallbacks] === null && isQuiet(message)
 }
 
-/** The callback of end(). */
+/** Adds a callback of end(). */
 function addEndCallback (message, callback) {
   if (!versions.endCallbackGetsError) message.once('finish', callback)
   else if (message[kEndCallbacks] === null) message[kEndCallbacks] = [callback]
   else message[kEndCallbacks].push(callback)
 }
 
-/** Everything was sent: lets the world know when the transport took it. */
+/** Brings about 'finish', once the transport has taken everything. @param {number} pending bytes not taken yet */
 function finishLater (message, connection, pending) {
   if (!isUntold(message)) finishTaken(message, connection)
   else if (pending < PENDING_MAX) settle(message)
@@ -42,13 +42,13 @@ function finishLater (message, connection, pending) {
   else message[kAwaitsRoom] = true
 }
 
-/** 'finish' comes when all is taken, behind the callbacks of what was said before. */
+/** Emits 'finish' once all is taken, behind the callbacks of earlier writes. */
 function finishTaken (message, connection) {
   if (isTaken(message, connection)) process.nextTick(finish, message)
   else whenTaken(message, connection, (error) => finish(message, error))
 }
 
-/** The turn that ended the message is over. Nobody listened then; maybe there are listeners now. */
+/** Finishes a message behind the turn that ended it. Listeners that it has got meanwhile hear 'finish' when all is taken. */
 function settled () {
   const connection = this[kConnection]
   if (isUntold(this)) finish(this)
@@ -60,7 +60,7 @@ function settleNow (message) {
   message[kSettle]()
 }
 
-/** More is taken: 'drain' if that is all, then callbacks of writes, then 'finish'. */
+/** Handles progress of the transport: 'drain' if all is taken, then callbacks of writes, then 'finish'. */
 function drained () {
   const taken = this[kConnection]?.taken() ?? Infinity
   if (taken === Infinity && !this.finished && this[kNeedDrain] && isOpen(this[kConnection]) && !isSocketFull(this)) emitDrain(this)
@@ -70,17 +70,17 @@ function drained () {
   this[kSettle]()
 }
 
-/** True if more may be written to it. */
+/** True if the connection's side is not ended. */
 function isOpen (connection) {
   return connection !== null && !connection.outputEnded && (connection.socket === null || connection.socket.writable)
 }
 
-/** True if the socket of a message that core sends has a 'drain' of its own to emit, which the message will hear. */
+/** True if core sends the message and its socket will emit 'drain', which the message hears (delegate.js). */
 function isSocketFull (message) {
   return message[kNative] !== true && message[kSocket].writableNeedDrain
 }
 
-/** In the context of the write that returned false, as in core; that of core's own message is its socket's. */
+/** Emits 'drain' in the context of the write that returned false, as in core; for core's own message in its socket's. */
 function emitDrain (message) {
   const scope = message[kDrainScope]
   message[kNeedDrain] = false
@@ -89,22 +89,22 @@ function emitDrain (message) {
   else scope.runInAsyncScope(message.emit, message, 'drain')
 }
 
-/** Why the end does not count although the transport took it, on those Nodes that tell. */
+/** Gives the error with which the end fails although the transport took it; null on Nodes whose end() has none. */
 function flushError (message, error) {
   if (!versions.endCallbackGetsError) return null
   const socket = message[kConnection]?.socket ?? message[kSocket]
   return error || message[kErrored] || socket?.errored || (socket?._hadError ? new codes.ERR_STREAM_DESTROYED('end') : null)
 }
 
-/** The transport took all, or will never take it. */
+/** Finishes the message: the transport took all, or never will. */
 function finish (message, error) {
   if (!message._closed || !isLost(message)) finishAnyway(message, error)
 }
 
-/** Even if the message was closed before. */
+/** The same, also if the message was closed before. */
 function finishAnyway (message, error) {
   if (message[kWritableFinished]) return
-  // Of a request whose connection has failed core tells no end.
+  // A request whose connection has failed does not finish in core.
   if (!versions.endCallbackGetsError && message[kSocket]?._hadError) return
   const reason = flushError(message, error)
   if (reason) {
@@ -121,9 +121,9 @@ function finishAnyway (message, error) {
   if (message._events !== undefined || message.emit !== baseEmit) message.emit('finish')
 }
 
-/** Tells those who wait for the end that it will not come. Called by subclasses when the transport is lost. */
+/** Fails the callbacks of end(). Called by subclasses when the transport is lost. */
 function failEndCallbacks (message, error) {
-  // Of an end that comes behind nobody will hear; core tells of those that it sends.
+  // An end that comes later than this reports nothing; core sees to the messages that it sends.
   if (message.finished && message[kNative] === true) fail(message, error)
 }
 

@@ -18,7 +18,7 @@ const { NO_BODY, LENGTH, CHUNKED, UNTIL_CLOSE } = sendFlags
 const CLOSE = /(?:^|\W)close(?:$|\W)/i
 const CHUNKED_CODING = /(?:^|\W)chunked(?:$|\W)/i
 
-// What the caller's own fields said: bits of `seen`.
+// Fields that the application gave: bits of `seen`.
 const CONNECTION = 1
 const CONTENT_LENGTH = 2
 const TRANSFER_ENCODING = 4
@@ -39,7 +39,7 @@ function keepAliveTail (timeout) {
   return tail.text
 }
 
-/** CRLFs in a rendered block. */
+/** Gives the number of CRLFs in a rendered block. */
 function countLines (text) {
   let lines = 0
   for (let at = text.indexOf('\r\n'); at !== -1; at = text.indexOf('\r\n', at + 2)) lines++
@@ -49,7 +49,7 @@ function countLines (text) {
 /** One head being rendered. A single instance is reused: rendering never re-enters. */
 const state = { text: '', lines: 0, seen: 0 }
 
-/** Notes the fields that change how the message is sent. */
+/** Notes a field that changes how the message is sent. */
 function note (message, lower, value) {
   switch (lower.length) {
     case 4:
@@ -87,7 +87,7 @@ function note (message, lower, value) {
   }
 }
 
-/** Refuses a value that must not be sent; remembers one that is not plain ASCII. */
+/** Throws for a value that must not be sent; notes one that is not plain ASCII. */
 function checkValue (message, name, value) {
   if (value === undefined) throw new codes.ERR_HTTP_INVALID_HEADER_VALUE(value, name)
   if (!isUnusual(value)) return
@@ -106,7 +106,7 @@ function line (message, name, lower, value, check) {
   note(message, lower, value)
 }
 
-/** A binary string that holds UTF-8, as text. Core does this to Content-Disposition once the length is known. */
+/** Decodes a binary string as UTF-8. As core's processHeader does with Content-Disposition once the length is known. */
 function fromLatin1 (value) {
   return Buffer.from(String(value), 'latin1').toString()
 }
@@ -126,14 +126,14 @@ function field (message, name, lower, value, check) {
   line(message, name, lower, value, check)
 }
 
-/** A field that setHeader has not seen: its name is checked here. */
+/** Renders a field that did not pass setHeader: its name is checked here. */
 function uncheckedField (message, name, value) {
   const lower = lowerToken(name)
   if (lower === undefined) throw new codes.ERR_INVALID_HTTP_TOKEN('Header name', name)
   field(message, name, lower, value, true)
 }
 
-/** Fields in any of the shapes writeHead and request() take. */
+/** Renders fields in any of the shapes that writeHead() and request() take. */
 function uncheckedFields (message, headers) {
   if (!Array.isArray(headers)) {
     for (const name in headers) {
@@ -150,12 +150,12 @@ function uncheckedFields (message, headers) {
 }
 
 /**
- * Renders the head of a message into `message._header`. Reached through the prototype as `_storeHeader`, because
+ * Renders the head of a message into `message._header`. Called through the prototype as `_storeHeader`, because
  * packages wrap that.
  * @param {OutgoingMessage} message
  * @param {string} firstLine with its CRLF
  * @param {object|Array|null|undefined} headers the message's own (kOutHeaders), or unchecked ones
- * @returns {boolean} whether the head must leave at once (Expect)
+ * @returns {boolean} true if the head has to be sent at once (Expect)
  */
 function storeHead (message, firstLine, headers) {
   state.text = firstLine
@@ -192,7 +192,7 @@ function storeHead (message, firstLine, headers) {
   return (seen & EXPECT) !== 0
 }
 
-/** Date, Connection and Keep-Alive. */
+/** Adds Date, Connection and Keep-Alive. */
 function addConnection (message, seen) {
   const sendDate = message.sendDate && (seen & DATE) === 0
   if (!message._removedConnection && (seen & CONNECTION) === 0) {
@@ -235,7 +235,7 @@ function addDate (wanted) {
   state.lines++
 }
 
-/** Content-Length or Transfer-Encoding, unless the caller said how the body ends. @returns {number} the framing */
+/** Adds Content-Length or Transfer-Encoding, unless one of them was given. @returns {number} the framing */
 function addFraming (message, seen) {
   if ((seen & (CONTENT_LENGTH | TRANSFER_ENCODING)) !== 0) {
     if (!message._hasBody) return NO_BODY
@@ -258,7 +258,7 @@ function addFraming (message, seen) {
     message.chunkedEncoding = true
     return CHUNKED
   } else {
-    // Nothing says where the body ends but the end of the connection.
+    // Only the end of the connection ends the body.
     message._last = true
   }
   return UNTIL_CLOSE

@@ -36,7 +36,7 @@ function checkedLower (name) {
 /**
  * Sets a field; replaces one of the same name.
  * @param {string} name
- * @param {string|number|string[]} value kept as given
+ * @param {string|number|string[]} value stored as given
  * @throws ERR_HTTP_HEADERS_SENT, ERR_INVALID_HTTP_TOKEN, ERR_HTTP_INVALID_HEADER_VALUE, ERR_INVALID_CHAR
  */
 methods.setHeader = function setHeader (name, value) {
@@ -48,7 +48,7 @@ methods.setHeader = function setHeader (name, value) {
   return this
 }
 
-/** Sets all of a Headers or a Map; several set-cookie of a Headers become one array. */
+/** Sets all fields of a Headers or a Map; several set-cookie of a Headers become one array. */
 methods.setHeaders = function setHeaders (headers) {
   if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('set')
   if (!headers || Array.isArray(headers) || typeof headers.keys !== 'function' || typeof headers.get !== 'function') {
@@ -83,7 +83,7 @@ methods.appendHeader = function appendHeader (name, value) {
   return this
 }
 
-/** The value as it was set, or undefined. */
+/** Gives the value as it was set; undefined if there is none. */
 methods.getHeader = function getHeader (name) {
   if (isCores(this)) return cores.OutgoingMessage.getHeader.apply(this, arguments)
   validateString(name, 'name')
@@ -92,19 +92,19 @@ methods.getHeader = function getHeader (name) {
   return headers[lowerToken(name) ?? name.toLowerCase()]?.[1]
 }
 
-/** Lower-case names, in the order they were set. */
+/** Gives the names in lower case, in the order in which they were set. */
 methods.getHeaderNames = function getHeaderNames () {
   const headers = this[kOutHeaders]
   return headers ? Object.keys(headers) : []
 }
 
-/** Names as they were given. */
+/** Gives the names as they were spelt. */
 methods.getRawHeaderNames = function getRawHeaderNames () {
   const headers = this[kOutHeaders]
   return headers ? Object.values(headers).map((entry) => entry[0]) : []
 }
 
-/** A shallow copy: lower-case name -> value. */
+/** Gives a shallow copy: lower-case name -> value. */
 methods.getHeaders = function getHeaders () {
   const copy = { __proto__: null }
   const headers = this[kOutHeaders]
@@ -119,7 +119,7 @@ methods.hasHeader = function hasHeader (name) {
   return headers !== null && headers !== undefined && headers[lowerToken(name) ?? name.toLowerCase()] !== undefined
 }
 
-/** Removes a field. Of the automatic ones also what would have been added (RFC 9112 framing included). */
+/** Removes a field; an automatic one (Date, Connection, framing, ...) is not added either. */
 methods.removeHeader = function removeHeader (name) {
   if (isCores(this)) return cores.OutgoingMessage.removeHeader.apply(this, arguments)
   validateString(name, 'name')
@@ -142,7 +142,7 @@ methods.removeHeader = function removeHeader (name) {
   if (headers !== null && headers !== undefined) delete headers[lower]
 }
 
-/** The fields with their own spelling of the names; deprecated, but called. */
+/** Gives the fields with their names as spelt; deprecated, but called. */
 methods._renderHeaders = function _renderHeaders () {
   if (this._header) throw new codes.ERR_HTTP_HEADERS_SENT('render')
   const rendered = {}
@@ -152,7 +152,7 @@ methods._renderHeaders = function _renderHeaders () {
 }
 
 /**
- * Fields that follow a chunked body. Array values give one line each, unless listed in uniqueHeaders.
+ * Sets the fields that follow a chunked body. Array values give one line each, unless listed in uniqueHeaders.
  * @param {object|Array<[string, string]>} headers
  */
 methods.addTrailers = function addTrailers (headers) {
@@ -177,7 +177,7 @@ function trailerLine (message, name, value) {
   return `${name}: ${value}\r\n`
 }
 
-/** Deprecated views of the store: what it holds, and how the names were spelt. */
+/** Defines a deprecated view of the store: its values, or the names as spelt. */
 function legacy (name, get, set) {
   const text = `OutgoingMessage.prototype.${name} is deprecated`
   Object.defineProperty(methods, name, {

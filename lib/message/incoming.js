@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * IncomingMessage: what a request or a response looks like to who reads it. A Readable whose state is made when
- * somebody first touches it: most requests are answered without a look at their body. Knows nothing of server or
- * client; the connection calls `kReceive` and `kComplete`.
+ * IncomingMessage: a request (server) or response (client) to be read. A Readable whose state is made at the first touch:
+ * most requests are answered without a look at their body. Knows nothing of server or client; the connection calls
+ * `kReceive` and `kComplete`.
  */
 
 const { Readable, finished } = require('node:stream')
@@ -33,7 +33,7 @@ function versionText (version) {
  * @param {import('node:net').Socket} socket
  */
 function IncomingMessage (socket) {
-  // Without `new` it fails here as core's does, before it writes on whatever `this` is.
+  // Without `new`, core's constructor throws here, before it writes to whatever `this` is.
   if (!(this instanceof IncomingMessage)) cores.IncomingMessage.constructor.call(this, socket)
   Arrival.call(this, socket?.[kConnection] ?? null)
   Object.defineProperties(this, own)
@@ -44,17 +44,17 @@ function IncomingMessage (socket) {
   this[kRawHeaders] = []
 }
 
-/** What core has as own data properties of a message is here for all that come from a connection, made at the first look. */
+/** Messages from a connection have here, as accessors, what core's have as own data properties. */
 const shared = quiet(Readable.prototype)
-/** The same for a message that somebody else makes, who may count on its keys. */
+/** The same accessors as own properties, for messages that other code constructs: it may rely on their keys. */
 const own = {}
 Object.setPrototypeOf(IncomingMessage.prototype, shared)
 Object.setPrototypeOf(IncomingMessage, Readable)
 
 /**
- * A message from a connection, without the Readable that it may never need. Same prototype, so nobody can tell.
- * All stores are here, in one order: V8 makes the object as large as the stores it counts in its constructor, and
- * gives all requests one hidden class. Stacks show the name that the function has here.
+ * A message from a connection, without the Readable that it may never need; its prototype is IncomingMessage's. All
+ * stores are here, in one order: V8 makes the object as large as the stores that it counts in a constructor, and gives
+ * all requests one hidden class. Stacks show the name that the function has here.
  */
 const Arrival = function IncomingMessage (connection) {
   this._events = undefined
@@ -91,8 +91,9 @@ const Arrival = function IncomingMessage (connection) {
 Arrival.prototype = IncomingMessage.prototype
 
 /**
+ * Makes the message for a head that arrived.
  * @param {import('../connection/connection').Connection} connection
- * @param {Function} [Class=IncomingMessage] another gets the real socket, as in core
+ * @param {Function} [Class=IncomingMessage] any other class is constructed with the socket, as in core
  */
 function newMessage (connection, Class) {
   if (Class === undefined || Class === IncomingMessage) return new Arrival(connection)
@@ -125,7 +126,7 @@ function readResponse (message, status, version, reasonLength, text) {
   message[kRawHeaders] = null
 }
 
-/** Of a head with more fields than maxHeadersCount: the raw headers show the others, the folded ones do not. */
+/** Folds only the first `count` fields (maxHeadersCount); `rawHeaders` has all. */
 function foldFirst (message, count) {
   const raw = message.rawHeaders.slice(0, 2 * count)
   message[kHeaders] = fold(raw, message.joinDuplicateHeaders)
@@ -143,15 +144,15 @@ function accessor (name, get, set, object = IncomingMessage.prototype) {
   Object.defineProperty(object, name, { __proto__: null, get, set, configurable: true, enumerable: false })
 }
 
-/** For what core has as data. */
+/** Defines an accessor for what is an own data property in core. */
 function lazily (name, get, set) {
   accessor(name, get, set, shared)
   own[name] = { __proto__: null, get, set, configurable: true, enumerable: true }
 }
 
 /**
- * The Readable's state. Core's stream code finds it here; its first look makes it. On objects that are no messages
- * of a connection (bare prototypes, mocks) there is nothing to make.
+ * The Readable's state, made when core's stream code reads it for the first time. Undefined on objects that are no
+ * messages of a connection (bare prototypes, mocks).
  */
 lazily('_readableState', function () {
   const state = this[kState]
@@ -163,7 +164,7 @@ lazily('_readableState', function () {
 function materialise (message) {
   Readable.call(message, { highWaterMark: message[kConnection].highWaterMark })
   const state = message[kState]
-  // Nothing is read ahead before somebody asks: see _read.
+  // Nothing is read ahead before the first read: see _read.
   state.readingMore = true
   const progress = message[kProgress]
   if (progress === COMPLETE) {
@@ -265,7 +266,7 @@ function abortSignal (message) {
   message[kAbortController]?.controller.abort()
 }
 
-/** What happens to the socket is of no interest to the signal any more, not even if it is looked at later. */
+/** Detaches the signal from the socket, also if the signal is made only later. */
 IncomingMessage.prototype[kDetachSignal] = function () {
   const holder = this[kAbortController]
   if (!holder) {
@@ -302,12 +303,12 @@ IncomingMessage.prototype._read = function _read () {
   }
 }
 
-/** Does a socket stand still that somebody has looked at? As in core, whoever reads a message sets it going. */
+/** True if there is a socket and it is not flowing: reading the message makes it flow, as core's _read does (readStart). */
 function isStill (socket) {
   return socket !== null && socket.readableFlowing !== true
 }
 
-/** Takes a part of the body; stops the connection when the reader is behind. */
+/** Takes a part of the body; pauses the connection when the message's buffer is full. */
 IncomingMessage.prototype[kReceive] = function (chunk) {
   if (this._dumped) return
   if (!this.push(chunk) && !this[kPaused]) {
@@ -316,27 +317,27 @@ IncomingMessage.prototype[kReceive] = function (chunk) {
   }
 }
 
-/** The message is complete. @param {string|undefined} trailers raw fields */
+/** Completes the message. @param {string|undefined} trailers raw fields */
 IncomingMessage.prototype[kComplete] = function (trailers) {
   this.complete = true
   if (this[kPaused]) {
-    // What is buffered may be read when it will; the connection has other messages to carry.
+    // The connection has other messages to carry while the buffer of this one is read.
     this[kPaused] = false
     this[kConnection].goOn()
   }
   if (trailers !== undefined) {
     this[kRawTrailers] = trailers
-    // Whoever looked early holds this object.
+    // The object given out earlier gets the fields, too.
     if (this[kTrailers] !== null) addFields(this[kTrailers], this.rawTrailers, this.joinDuplicateHeaders)
   }
   if (this[kState] !== undefined) this.push(null)
   else this[kProgress] = COMPLETE
-  // So does the end of a message.
+  // The end of a message makes a paused socket flow, as reading does.
   const connection = this[kConnection]
   if (connection !== null && connection.socket !== null && connection.socket.readableFlowing === false) connection.goOn()
 }
 
-/** Did somebody look into the message? If not, none of its events can be missed. */
+/** True if the message's stream state was read. If not, no listener can miss an event of it. */
 function isTouched (message) {
   return message[kState] !== undefined
 }
@@ -350,9 +351,9 @@ IncomingMessage.prototype._dump = function _dump () {
     this[kProgress] = OVER
     return
   }
-  // What is buffered must not surprise listeners that had given up.
+  // Listeners that were meant for the body must not see what is discarded.
   this.removeAllListeners('data')
-  // With nothing to discard there is no need to begin the flow: the end is all that is left to read.
+  // Without anything to discard there is no need to make it flow: only the end is left to read.
   if (versions.requestEndsFirst && this.complete && !this.destroyed && this.readableLength === 0) this.read(0)
   else this.resume()
 }
@@ -366,7 +367,8 @@ if (versions.optimizeEmptyRequests) {
 }
 
 /**
- * A message that was not read to its end takes its socket along. An 'error' is for those who listen only.
+ * Destroys the socket with a message that was not read to its end; 'error' is emitted only if there are listeners. As
+ * core's _destroy.
  */
 IncomingMessage.prototype._destroy = function _destroy (error, callback) {
   if (isCores(this)) return cores.IncomingMessage._destroy.apply(this, arguments)

@@ -16,7 +16,7 @@ function method (value) {
 }
 
 /**
- * What a message's prototype stands on: a stream's prototype that can do without listeners.
+ * Makes a prototype for messages: a stream's prototype that can do without the object for listeners.
  * @param {object} prototype of Stream or Readable
  */
 function quiet (prototype) {

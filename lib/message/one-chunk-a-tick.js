@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Where all that a message writes in one tick becomes one chunk (Node 26), its parts are held until the tick is over.
+ * Holds the parts that a message writes in one tick, and sends them as one chunk behind it, where core does so (Node 26).
  */
 
 const { Buffer, process } = require('../host')
@@ -14,14 +14,14 @@ const { kConnection, kChunkedBuffer, kChunkedLength, kCorked, kHighWaterMark, kN
 
 const { HEAD, BODY } = sendFlags
 
-/** True if the rest of this tick keeps a body part of this size in the message. */
+/** True if a body part of this size (bytes) is held until the end of the tick. */
 function holdsBack (message, size) {
   if (!versions.tickMergesChunks || !message.chunkedEncoding || message.outputData.length !== 0 || !isCarried(message)) return false
-  // What makes no chunk waits only behind others.
+  // An empty part makes no chunk: it is held only behind others.
   return size !== 0 || message[kChunkedBuffer] !== null
 }
 
-/** @returns {boolean} as write() */
+/** Holds a part. @returns {boolean} as write() */
 function hold (message, chunk, encoding, size, callback) {
   if (message[kChunkedBuffer] === null) {
     message[kChunkedBuffer] = []
@@ -30,26 +30,26 @@ function hold (message, chunk, encoding, size, callback) {
   message[kChunkedBuffer].push({ data: chunk, encoding, callback, size })
   message[kChunkedLength] += size
   if (heldLength(message) < message[kHighWaterMark]) return true
-  // One chunk it will be, however large; the writer is asked to wait until it left.
+  // The chunk grows as large as the tick makes it; the writer is asked to wait until it was sent.
   awaitDrain(message)
   return false
 }
 
-/** What is held back, with the chunk's frame and the head that leaves with it; bytes. */
+/** Gives the size of what is held, with the chunk's frame and the head that goes with it; bytes. */
 function heldLength (message) {
   const held = message[kChunkedLength]
   if (held === 0) return 0
   return held + held.toString(16).length + 4 + (message._headerSent || message._header === null ? 0 : message._header.length)
 }
 
-/** Core's connectionCorkNT. What has been given up meanwhile is core's to fail. */
+/** As core's connectionCorkNT. If the message was destroyed meanwhile, core fails its parts. */
 function endOfTick (message) {
   if (message[kNative] === true && message[kChunkedBuffer] !== null && (isLost(message) || isUnusual(message))) leaveToCore(message)
   if (message[kNative] === true) releaseHeld(message)
   else if (message[kCorked]) message.uncork()
 }
 
-/** Takes all parts held back, as one. Returns undefined if there are none. */
+/** Gives all held parts as one, and holds none from then on; undefined if there are none. */
 function takeHeld (message) {
   const parts = message[kChunkedBuffer]
   if (parts === null) return undefined
@@ -60,13 +60,13 @@ function takeHeld (message) {
   return { data, encoding: null, size: data.length, callback: calling(parts) }
 }
 
-/** One callback for those of all parts. */
+/** Makes one callback of those of all parts. */
 function calling (parts) {
   const callbacks = parts.filter((part) => part.callback !== null)
   return callbacks.length === 0 ? null : (error) => { for (const part of callbacks) part.callback(error) }
 }
 
-/** @returns {number} bytes that the transport has not taken */
+/** Sends what is held. @returns {number} bytes that the transport has not taken */
 function sendHeld (message) {
   const part = takeHeld(message)
   if (part === undefined) return 0
@@ -74,11 +74,11 @@ function sendHeld (message) {
   return deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
 }
 
-/** The parts held back leave. */
+/** Sends what is held, at the end of the tick. */
 function releaseHeld (message) {
   if (message[kChunkedBuffer] === null) return
   const pending = sendHeld(message)
-  // They have waited: what destroys the connection in this tick comes too late for them.
+  // The parts have waited: they are written even if the connection is destroyed in this tick.
   message[kConnection]?.uncork()
   noteBackpressure(message, pending)
 }

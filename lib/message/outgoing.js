@@ -1,14 +1,14 @@
 'use strict'
 
 /**
- * OutgoingMessage: write() and end() of requests and responses alike; the header store and what a message tells of
- * itself are in files beside this one. Knows nothing of server or client. A message is
- *  - carried by a Connection (`this[kConnection]`): proto frames the body, one `send` per call of the user;
- *  - carried by nothing yet: parts wait in `outputData` until `_flush()`;
- *  - sent by core's own methods, once it is no usual message any more (lib/message/delegate.js).
+ * OutgoingMessage: write() and end() of requests and responses; the header store (header-store.js) and the state that a
+ * message shows (state.js) lie beside it. Knows nothing of server or client. A message is in one of three states:
+ *  - carried by a Connection (`this[kConnection]`): each write() is one `send`, and proto frames the body;
+ *  - not carried yet: its parts are queued in `outputData` until `_flush()`;
+ *  - core's: core's own methods send it, from its first unusual act on (lib/message/delegate.js).
  *
  * Subclasses may set `kHeadFlags` and `kLastFlags` (sendFlags to add to HEAD and to a closing END) and override
- * `kFinished`, called when the last byte was handed over, just before 'finish'.
+ * `kFinished`, called once the last byte was handed over, just before 'finish'.
  */
 
 const { captureRejectionSymbol } = require('node:events')
@@ -39,7 +39,7 @@ const {
 
 const { HEAD, BODY, END, UNTIL_CLOSE, HEAD_UTF8, INFORMATIONAL, CORK, UNTOLD } = sendFlags
 
-/** Parts of this size and more may leave without a copy, if nobody is told when they are taken. */
+/** Bytes. A part of this size or more may be sent without a copy if no callback or listener waits until it is taken. */
 const LARGE = 16 * 1024
 
 const { Stream } = stream
@@ -50,7 +50,7 @@ const { Stream } = stream
  * @param {boolean} [options.rejectNonStandardBodyWrites=false]
  */
 function OutgoingMessage (options) {
-  // What EventEmitter's own constructor sets, without the object for listeners that most messages never have.
+  // EventEmitter's constructor sets the same, but makes the object for listeners, which most messages never need.
   this._events = undefined
   this._eventsCount = 0
   this._maxListeners = undefined
@@ -109,7 +109,7 @@ Object.setPrototypeOf(OutgoingMessage, Stream)
 
 Object.defineProperties(OutgoingMessage.prototype, Object.getOwnPropertyDescriptors(headerMethods))
 Object.defineProperties(OutgoingMessage.prototype, Object.getOwnPropertyDescriptors(stateMembers))
-// Not among the members where core's messages have it as an own property.
+// Not among the inherited members where core's messages have it as an own property.
 Object.defineProperty(versions.socketIsData ? shared : OutgoingMessage.prototype, 'socket', carrier)
 
 OutgoingMessage.prototype[kHeadFlags] = 0
@@ -137,13 +137,13 @@ OutgoingMessage.prototype.flushHeaders = function flushHeaders () {
   this._send('')
 }
 
-/** Core's way of output: raw bytes, with the head before them if it has not left. Ours sends heads that way, and no more. */
+/** As core's _send: raw bytes, with the head before them if it was not sent. Our own callers send heads this way, no more. */
 function _send (data, encoding, callback) {
   if (this[kNative] === true && data === '' && typeof encoding !== 'function' && !callback && !isUnusual(this)) {
     let flags = takeHeadFlag(this)
-    // Core glues what it is given to the head and writes both as one string, in the encoding of what it was given.
+    // Core glues the data to the head and writes both as one string, in the encoding of the data.
     if (flags !== 0 && this[kUnusual] && isUtf8(encoding)) flags |= HEAD_UTF8
-    // The parts that it goes before have corked their socket.
+    // The parts behind this head have corked their socket.
     if (flags !== 0 && this[kChunkedBuffer] !== null) flags |= CORK
     if (flags !== 0) return deliver(this, flags, this._header, undefined, null, -1, null) < this[kHighWaterMark]
   }
@@ -156,8 +156,8 @@ function _send (data, encoding, callback) {
 }
 
 /**
- * True if the head must leave behind what waits already, a 1xx block: core would put a head that it cannot glue to the data
- * before all of that, and the block into the body (docs/COMPATIBILITY.md).
+ * True if the head has to be sent behind what is queued, a 1xx block: core's _send puts a head that it cannot glue to the
+ * data before all of that, and the block into the body (docs/COMPATIBILITY.md).
  */
 function isHeadBehind (message, data, encoding) {
   return !isCores(message) && !message._headerSent && message._header !== null && message.outputData.length !== 0 && !isGluable(data, encoding)
@@ -173,7 +173,7 @@ OutgoingMessage.prototype._writeRaw = _writeRaw
 
 // ------------------------------------------------------------------------------------------- write() and end()
 
-/** True if the message leaves to core, or has left: for what has become of it, or since its output is the application's. */
+/** True if the message is core's. Makes it core's first if it is unusual, or if `_send` or `_writeRaw` was replaced. */
 function leaves (message) {
   if (message[kNative] !== true) return true
   if (!isUnusual(message) && message._send === _send && message._writeRaw === _writeRaw) return false
@@ -181,34 +181,34 @@ function leaves (message) {
   return true
 }
 
-/** The message was ended before: core tells what is wrong, in a later tick, for which a message of ours that nobody listens to has to last. */
+/** Calls core's method for a message that has ended: it reports the misuse in a later tick, and needs an `_events` to do it. */
 function complain (message, method, args) {
   if (!isCores(message)) message._events ??= { __proto__: null }
   return cores.OutgoingMessage[method].apply(message, args)
 }
 
-/** True if core's end() would send the chunks that cork() holds behind the end of the body (docs/COMPATIBILITY.md). */
+/** True if core's end() would send the chunks that cork() gathers behind the end of the body (docs/COMPATIBILITY.md). */
 function leavesChunksBehind (message) {
   return versions.corkMergesChunks && !versions.tickMergesChunks && !isCores(message) && message[kCorked] !== 0
 }
 
-/** Ends all corks of a message: what is held leaves, and what comes behind is not held. */
+/** Ends all corks of a message: the chunks gathered so far are sent, and later ones are not gathered. */
 function releaseCorked (message) {
   message[kCorked] = 1
   cores.OutgoingMessage.uncork.call(message)
 }
 
-/** True if core refuses the part, at the moment when core does: it is none, or in an encoding that there is not. */
+/** True if core's write() refuses the part in the call: its type is wrong, or its encoding is unknown. */
 function isOdd (chunk, encoding) {
   return typeof chunk === 'string' ? Boolean(encoding) && !Buffer.isEncoding(encoding) : !isUint8Array(chunk)
 }
 
 /**
- * Sends a part of the body. Without a head so far it sends the implicit one.
+ * Sends a part of the body, with the implicit head before it if there is none so far.
  * @param {string|Uint8Array} chunk
  * @param {string} [encoding='utf8'] of a string
- * @param {Function} [callback] when the part was handed over
- * @returns {boolean} false: more than the high water mark waits; 'drain' follows
+ * @param {Function} [callback] once the part was handed over
+ * @returns {boolean} false if `writableHighWaterMark` bytes or more wait; 'drain' follows
  */
 OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   if (this.finished) return complain(this, 'write', arguments)
@@ -225,7 +225,7 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
 
   if (!this._header) {
     this._implicitHeader()
-    // The application may have a hand in the head, too.
+    // `_implicitHeader`, a method of the application perhaps, can have changed the message.
     if (leaves(this)) return cores.OutgoingMessage.write.apply(this, arguments)
   }
   if (!this._hasBody) {
@@ -242,7 +242,7 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   if (holdsBack(this, size)) return hold(this, chunk, encoding, size, callback ?? null)
 
   let flags = takeHeadFlag(this)
-  // A head that leaves with nothing waits for the end of the tick, too.
+  // A head without a part stays corked until the end of the tick, too.
   flags |= size !== 0 ? BODY : flags && CORK
   if (flags === 0) return !this[kNeedDrain]
   if (callback !== undefined) flags |= CORKED
@@ -250,11 +250,11 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, callback ?? null))
 }
 
-/** Keeps what is written until uncork(); nests. */
+/** Gathers what is written until uncork(); nests. */
 OutgoingMessage.prototype.cork = function cork () {
   leaveToCore(this)
   if (this[kNative] !== true) cores.OutgoingMessage.cork.call(this)
-  // Its end has left: what is corked now is its socket, for those behind it.
+  // The message has been sent: cork() corks its socket, for the messages behind it.
   else this.socket?.cork()
 }
 
@@ -262,17 +262,17 @@ OutgoingMessage.prototype.uncork = function uncork () {
   if (this[kNative] !== true && (isCores(this) || this[kCorked] !== 0 || !versions.corkMergesChunks)) {
     return cores.OutgoingMessage.uncork.call(this)
   }
-  // Core would count below zero without a cork(), and keep what is written later (docs/COMPATIBILITY.md).
+  // Core's uncork() without a cork() counts below zero, and gathers what is written later (docs/COMPATIBILITY.md).
   if (this.finished || this[kNative] !== true) this[kSocket]?.uncork()
-  // What was written in this tick leaves.
+  // Sends what was written in this tick.
   this[kConnection]?.uncork()
 }
 
 /**
  * Ends the message, with a last part if given.
  * @param {string|Uint8Array} [chunk]
- * @param {string} [encoding='utf8']
- * @param {Function} [callback] when everything was handed over
+ * @param {string} [encoding='utf8'] of a string
+ * @param {Function} [callback] once all of the message was handed over; gets the error if it was not
  * @returns {this}
  */
 OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
@@ -321,7 +321,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   if (size >= LARGE && isUntold(this)) flags |= UNTOLD
 
   const carried = isCarried(this)
-  // All is sent if nothing has to follow what was.
+  // True if no byte is left to send: neither a last chunk nor anything queued.
   const isSent = flags === END && !chunk && !(this._hasBody && this.chunkedEncoding) && this.outputSize === 0 && !this[kConnection]?.corked
   const pending = carried || !isSent ? deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null) : 0
   this.finished = true
@@ -334,19 +334,19 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   return this
 }
 
-/** Everything is with the transport; 'finish' follows when it took it. */
+/** Emits 'prefinish': all of the message is with the transport. 'finish' follows once the transport has taken it. */
 OutgoingMessage.prototype._finish = function _finish () {
   if (isCores(this)) return cores.OutgoingMessage._finish.apply(this, arguments)
   if (this._events !== undefined || this.emit !== baseEmit) this.emit('prefinish')
 }
 
-/** The message has got a transport: what waited leaves. */
+/** Sends what is queued: the message has got a transport. As core's _flush. */
 OutgoingMessage.prototype._flush = function _flush () {
   if (this[kNative] === true && (isUnusual(this) || !isOurs(this))) leaveToCore(this)
   if (this[kNative] !== true) return cores.OutgoingMessage._flush.call(this)
   if (!isCarried(this)) return
   const ended = this.finished
-  // What waited may have left with a part that came meanwhile.
+  // A part that came meanwhile can have sent the queue already.
   const hasWaited = this.outputData.length !== 0
   const ret = this._flushOutput()
   const connection = this[kConnection]
@@ -366,7 +366,7 @@ OutgoingMessage.prototype._flushOutput = function _flushOutput (socket) {
 
 // ---------------------------------------------------------------------------------------------------- the rest
 
-/** Sets the socket's idle time (now, or once there is a socket) and listens for 'timeout'. @param {number} ms */
+/** Sets the socket's idle time, now or once there is a socket, and listens for 'timeout'. @param {number} ms */
 OutgoingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
   if (callback) this.on('timeout', callback)
   const { socket } = this
@@ -375,12 +375,12 @@ OutgoingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
   return this
 }
 
-/** Destroys the message and its socket. */
+/** Destroys the message and its socket. @param {Error} [error] */
 OutgoingMessage.prototype.destroy = function destroy (error) {
   if (this.destroyed) return this
   const connection = this[kConnection]
   if (this[kNative] === true && connection !== null && this[kChunkedBuffer] === null) {
-    // There may be no socket to be destroyed. And what was ended is with the connection, which tells of it.
+    // No socket has been made, or the message has ended, and its connection reports what becomes of it.
     const isUnseen = connection.socket === null && !error
     if (isUnseen || this.finished) {
       this.destroyed = true
@@ -390,7 +390,7 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
       return this
     }
   }
-  // What is held is given up first, and the socket's cork with it: what went before leaves.
+  // Held parts are lost, and with them the socket's cork: the parts before them are sent.
   if (this[kNative] === true && this[kChunkedBuffer] !== null) connection?.uncork()
   leaveToCore(this)
   return cores.OutgoingMessage.destroy.call(this, error)
@@ -405,10 +405,10 @@ OutgoingMessage.prototype[captureRejectionSymbol] = function (error, event) {
 }
 
 if (versions.httpValidation) {
-  /** The server whose options count, too. */
+  /** Gives the server whose validation options count, too; none here. */
   OutgoingMessage.prototype[kValidation] = function () {}
 
-  /** May field values hold control characters? */
+  /** True if field values may hold control characters. */
   OutgoingMessage.prototype._isLenientHeaderValidation = function () {
     const server = this[kValidation]()
     const validation = this.httpValidation ?? server?.httpValidation
@@ -424,9 +424,9 @@ leaveCores(OutgoingMessage.prototype, 'OutgoingMessage', [
 ], ['writableFinished', 'writableLength', 'writableHighWaterMark', 'writableCorked', 'writableNeedDrain', '_flushOutput'])
 
 /**
- * The `uniqueHeaders` option as a set.
+ * Gives the `uniqueHeaders` option as a set of lower-case names.
  * @param {unknown} names
- * @returns {Set<string>|null} null unless an array
+ * @returns {Set<string>|null} null unless `names` is an array
  */
 function parseUniqueHeadersOption (names) {
   if (!Array.isArray(names)) return null

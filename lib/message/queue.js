@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A message's own queue, `outputData`: the writes that core would make, while there is nothing to write to. When there is
- * a connection they are put together again, since proto frames by itself.
+ * A message's queue, `outputData`: the writes that core would make, while the message is not carried. Once it is, the
+ * parts are put together from them again, since proto frames by itself.
  */
 
 const { sendFlags } = require('../binding')
@@ -12,14 +12,14 @@ const { kConnection } = require('../core/symbols')
 
 const { HEAD, BODY, END, HEAD_UTF8, INFORMATIONAL } = sendFlags
 
-/** Flags of entries only. What frames a chunk; nothing but what a head is glued to. */
+/** Flags of entries only: a part of a chunk's frame; an empty part that a head is glued to. */
 const FRAME = 1 << 29
 const EMPTY = 1 << 28
 
-/** In place of the callback that ends the message. */
+/** Stands in the queue for core's callback that ends the message. */
 function ended () {}
 
-/** Keeps a part until the message has a transport. `data`, `encoding` and `callback` are what core shows. */
+/** Queues a part. `data`, `encoding` and `callback` are what core shows. @returns {number} `outputSize` */
 function enqueue (message, flags, data, encoding, callback) {
   const size = data === undefined ? 0 : data.length
   message.outputData.push({ data, encoding, callback, flags })
@@ -28,12 +28,12 @@ function enqueue (message, flags, data, encoding, callback) {
   return message.outputSize
 }
 
-/** Core sends a head and such a part behind it as one string. */
+/** True if core's _send glues a head to such a part. */
 function isGluable (data, encoding) {
   return typeof data === 'string' && (!encoding || encoding === 'utf8' || encoding === 'latin1')
 }
 
-/** The same with a head before it. */
+/** Queues a part with a head before it. */
 function enqueueGlued (message, head, headFlags, flags, data, encoding, callback) {
   if (headFlags === 0) return enqueue(message, flags, data, encoding, callback)
   if (isGluable(data, encoding)) {
@@ -69,7 +69,7 @@ function enqueueParts (message, flags, head, body, encoding, size, callback) {
   return message.outputSize
 }
 
-/** Sends a part, behind what waits (core's _writeRaw), or queues it. Takes transmit's arguments. */
+/** Sends a part, behind what is queued (core's _writeRaw), or queues it. Takes transmit's arguments. */
 function deliver (message, flags, head, body, encoding, size, callback) {
   if (isCarried(message)) {
     if (message.outputData.length === 0) return transmit(message, flags, head, body, encoding, size, callback)
@@ -78,7 +78,7 @@ function deliver (message, flags, head, body, encoding, size, callback) {
   return enqueueParts(message, flags, head, body, encoding, size, callback)
 }
 
-/** What waits leaves under one cork, as by core's _flushOutput; so does the part behind it if it is the last (core's end). */
+/** Sends what is queued under one cork, as core's _flushOutput; a last part behind it goes under the same (core's end). */
 function transmitBehind (message, connection, flags, head, body, encoding, size, callback) {
   connection.flushing = true
   flushQueue(message)
@@ -88,13 +88,13 @@ function transmitBehind (message, connection, flags, head, body, encoding, size,
   return pending
 }
 
-/** True if all that waits was put there by `deliver`: the array is public. */
+/** True if all entries are `deliver`'s: the array is public. */
 function isOurs (message) {
   return message.outputData.every(({ flags }) => flags !== undefined)
 }
 
 /**
- * Gives everything that waits to the connection.
+ * Gives everything that is queued to the connection.
  * @returns {number} bytes the connection has not taken
  */
 function flushQueue (message) {
@@ -108,7 +108,7 @@ function flushQueue (message) {
   return pending
 }
 
-/** What follows a head at once leaves with it, in one piece. */
+/** Sends the entries; what follows a head goes with it, in one `send`. @returns {number} bytes not taken */
 function assemble (message, entries) {
   let pending = 0
   let head = ''
@@ -132,7 +132,7 @@ function assemble (message, entries) {
       if (headFlags === 0 || (isNextFramed && !callback)) continue
     }
     const isBody = (content & BODY) !== 0
-    // A chunk's callback is with the line end behind it.
+    // A chunk's callback is with the CRLF behind it.
     const told = isBody && callback === null ? entries[i + 1]?.callback : callback
     pending = transmit(message, content | headFlags, head, isBody ? body : undefined, encoding, -1,
       !told || told === ended || told === nop ? null : told)
@@ -142,7 +142,7 @@ function assemble (message, entries) {
   return pending
 }
 
-/** `_header` is public, too. */
+/** Gives the head at the beginning of an entry; `_header` is public and can have been replaced. */
 function headOf (message, data) {
   const head = message._header
   return data === head || data.startsWith(head) ? head : data.slice(0, data.indexOf('\r\n\r\n') + 4)

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * The way of a message's parts to the Connection that carries it: one `send` each; proto frames them.
+ * Sends a message's parts through the Connection that carries it: one `send` each; proto frames them.
  */
 
 const { AsyncResource } = require('node:async_hooks')
@@ -17,19 +17,19 @@ const {
 
 const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
 
-/** Flag of `transmit`, ours alone: the part is written by itself, not with others that waited. */
+/** Flag of `transmit` alone: the part is a write of its own, not one of several that waited. */
 const CORKED = 1 << 27
 
 const CRLF = Buffer.from('\r\n')
 
 function nop () {}
 
-/** CRLFs in the head; counted anew if somebody replaced it. */
+/** Gives the number of CRLFs in the head; counted anew if `_header` was replaced. */
 function headLines (message, head) {
   return message[kHead] === head ? message[kLines] : countLines(head)
 }
 
-/** How the body that follows the head is framed. `chunkedEncoding` is public and decides to the last. */
+/** Gives the framing of the body behind the head. `chunkedEncoding` is public and decides to the last. */
 function framingOf (message) {
   if (message.chunkedEncoding) return message._hasBody ? CHUNKED : NO_BODY
   const framing = message[kFraming]
@@ -44,7 +44,6 @@ function isLatin1 (encoding) {
   return encoding === 'latin1' || encoding === 'binary'
 }
 
-/** Bytes of any other encoding. */
 function encode (text, encoding) {
   return Buffer.from(text, encoding)
 }
@@ -55,7 +54,7 @@ function sizeOf (chunk, encoding) {
 }
 
 /**
- * Gives a part of the message to its connection.
+ * Sends a part of the message with its connection.
  * @param {number} flags HEAD, BODY, END, INFORMATIONAL, HEAD_UTF8; framing, encodings and the rest are added here
  * @param {string} head rendered block for HEAD and INFORMATIONAL
  * @param {string|Uint8Array|undefined} body
@@ -115,11 +114,11 @@ function transmit (message, flags, head, body, encoding, size, callback) {
   return afterSend(message, connection, connection.send(flags | TRAILERS, trailer, countLines(trailer), undefined, 0), callback)
 }
 
-/** Parts that were written in this tick leave together: when it is over, or with what uncorks or ends their message. */
+/** Callbacks of parts written in one tick: called in the tick behind the end of the cork, be that uncork() or end(). */
 class Batch {
   callbacks = []
   error = null
-  /** The connection has promised 'drain', too. */
+  /** 'drain' is due with these callbacks, too. */
   drains = false
 
   constructor (message, connection) {
@@ -137,8 +136,8 @@ class Batch {
 }
 
 /**
- * A part is with the transport.
- * @param {boolean} isCorked it was written by itself: core corks its socket for the rest of the tick then
+ * Calls back for a part that counts as taken, at the moment when core would.
+ * @param {boolean} isCorked the part was a write of its own: core corks the socket for the rest of the tick then
  */
 function written (message, callback, isCorked) {
   const connection = message[kConnection]
@@ -151,7 +150,7 @@ function written (message, callback, isCorked) {
     connection.batch.callbacks.push(callback)
     process.nextTick(endOfTick, connection.batch)
   } else if (connection && message[kNeedDrain]) {
-    // 'drain' comes before it.
+    // 'drain' comes before the callback.
     whenTaken(message, connection, callback)
     connection.notifyDrain()
   } else {
@@ -169,20 +168,20 @@ function tell ({ callbacks, error, drains, connection, message }) {
   try {
     for (const callback of callbacks) callback(error)
   } finally {
-    // Of an ended message this tells the end, too.
+    // For an ended message this brings 'finish', too.
     if (drains && isOver && connection.id !== -1) connection.onDrain()
   }
 }
 
-/** What the callback of a part gets that was lost with the transport. */
+/** Gives the error for the callback of a part that was lost with the transport. */
 function whyLost (message) {
   return message[kErrored] || (message[kConnection]?.socket ?? message[kSocket])?.errored || new codes.ERR_STREAM_DESTROYED('write')
 }
 
-/** Keeps the promise of a write's callback; a part that is written itself waits for the end of its tick in core. */
+/** Sees to a write's callback: that of a write of its own waits for the end of the tick, as in core. @returns {number} pending */
 function afterSend (message, connection, pending, callback, isCorked = false) {
   if (callback !== null) {
-    // Even an empty list tells that callbacks wait for the transport: 'finish' comes behind.
+    // Even an empty list shows that callbacks wait for the transport: 'finish' comes behind them.
     message[kCallbacks] ??= []
     if (isTaken(message, connection)) written(message, callback, isCorked)
     else whenTaken(message, connection, callback)
@@ -191,50 +190,50 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
 }
 
 /**
- * The callback of an empty part comes behind those of what was written before in this tick, or is not taken.
- * @returns {boolean} false if there is nothing that it has to wait for
+ * Puts the callback of an empty part behind those of the writes before it in this tick.
+ * @returns {boolean} false, and the callback is not kept, if there is nothing that it has to wait for
  */
 function awaitOthers (message, callback) {
   const connection = message[kConnection]
   if (connection === null) return false
-  // Nor is there anything that a connection has taken that is still to be made.
+  // A connection that is still being made has taken nothing: the callback has to wait.
   if (connection.isConnecting()) connection.cork()
   else if (!isWaiting(message) && connection.batch?.message !== message) return false
   afterSend(message, connection, connection.pending(), callback, true)
   return true
 }
 
-/** True if parts can leave now: a message that waits for its turn or for a connection has none. */
+/** True if parts can be sent now; false for a message that waits for its turn or for a connection. */
 function isCarried (message) {
   return message[kConnection] !== null
 }
 
-/** What is sent now is lost: the transport is destroyed, although its 'close' may not have come yet. */
+/** True if parts sent now are lost: the transport is destroyed, even if its 'close' has not come yet. */
 function isLost (message) {
   const connection = message[kConnection]
   if (connection === null) return message[kSocket]?.destroyed === true
   return connection.givenUp || (connection.id === -1 && !connection.isConnecting()) || connection.socket?.destroyed === true
 }
 
-/** HEAD, once; none for those whose `_implicitHeader` makes no head. */
+/** HEAD for the call that sends the head, 0 for all others, and for messages whose `_implicitHeader` makes no head. */
 function takeHeadFlag (message) {
   if (message._headerSent || message._header === null) return 0
   message._headerSent = true
   return HEAD
 }
 
-/** The writer is asked for patience: 'drain' is to come, in its context. */
+/** Notes that write() returned false: 'drain' is to come, in the async context of this write. */
 function awaitDrain (message) {
   message[kNeedDrain] = true
   message[kDrainScope] ??= new AsyncResource('HTTPDRAIN')
 }
 
-/** The answer of write(), and the promise of 'drain' that false makes. */
+/** Gives write()'s result; if that is false, makes sure that 'drain' follows. */
 function noteBackpressure (message, pending) {
   const connection = message[kConnection]
   if (pending < message[kHighWaterMark] && !(message[kNeedDrain] && connection)) return true
   awaitDrain(message)
-  // What waits in the message leaves with its turn, or never.
+  // What is queued in the message is sent when its turn comes, or never.
   if (connection && message.outputData.length === 0) connection.notifyDrain()
   return false
 }

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * What an outgoing message tells about itself, in the words of stream.Writable, and its socket;
- * `lib/message/outgoing.js` puts these accessors on its prototype.
+ * The state that an outgoing message shows: stream.Writable's accessors, and its socket. `lib/message/outgoing.js` puts
+ * them on its prototype.
  */
 
 const { cores } = require('../core/messages')
@@ -41,7 +41,7 @@ getter('writableHighWaterMark', function () {
 
 getter('writableCorked', function () {
   if (!versions.writeShowsCork || this.finished) return 0
-  // There, writes cork until the end of their tick. Ours are held by the connection for that long.
+  // There, writes cork until the end of their tick. The connection corks ours for as long.
   return this[kChunkedBuffer] || this[kConnection]?.corked ? 1 : 0
 })
 
@@ -51,11 +51,11 @@ getter('writableEnded', function () { return this.finished })
 
 getter('writableNeedDrain', function () { return !this.destroyed && !this.finished && this[kNeedDrain] })
 
-/** Core's, where it is more than a slot: corks the new socket. */
+/** Core's accessor, where `socket` is one: its setter corks the new socket. */
 const cored = Object.getOwnPropertyDescriptor(cores.OutgoingMessage, 'socket')
 
 /**
- * The net.Socket (or what was assigned) that carries the message; made when somebody looks.
+ * The net.Socket (or what was assigned) that carries the message; made when it is read first.
  * Assignable: stream.pipeline sets `socket = null`.
  */
 const carrier = {
@@ -69,9 +69,9 @@ const carrier = {
   },
   set (socket) {
     const connection = socket?.[kConnection]
-    // A detached connection carries bytes, not messages: such a socket is as good as any other stream.
+    // A detached connection carries bytes, not messages: its socket is like any other stream.
     this[kConnection] = connection && (!connection.detached || connection.isAnswering) ? connection : null
-    // Streams look at what is written to them, so it is core that writes.
+    // On a stream core writes.
     if (socket && (this[kConnection] === null || connection.stream !== null)) leaveToCore(this)
     if (cored !== undefined) cored.set.call(this, socket)
     else this[kSocket] = socket
@@ -81,14 +81,14 @@ const carrier = {
   enumerable: false
 }
 
-/** As core's own data property, for messages that no connection makes. */
+/** Defines `socket` as an own property, as in core, for messages that no connection makes. */
 function ownSocket (message) {
   Object.defineProperty(message, 'socket', { ...carrier, enumerable: true })
 }
 
 getter('connection', function () { return this.socket }, { set (socket) { this.socket = socket } })
 
-/** Bytes that were sent and that the transport still holds, as far as that is shown. */
+/** Gives the bytes that were sent and that the transport still holds, as far as core shows them. */
 function shownBytes (message) {
   return message[kConnection]?.shownPending() ?? 0
 }

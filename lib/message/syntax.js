@@ -8,7 +8,7 @@ const { Date, clock } = require('../host')
 /** A field name or method: one or more tchar (RFC 9110 §5.6.2). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-/** All but what every field value is made of: a cheap first look that most values pass. */
+/** All but TAB and printable ASCII: a cheap first look that most field values pass. */
 const UNUSUAL = /[^\t\x20-\x7e]/
 
 /** What Node refuses in a field value: all controls but TAB, DEL, and what latin1 cannot say. */
@@ -18,17 +18,17 @@ const INVALID = /[^\t\x20-\x7e\x80-\xff]/
 // eslint-disable-next-line no-control-regex
 const INVALID_RELAXED = /[\x00\n\r\u0100-\uffff]/
 
-/** Is it a token? False for anything but a non-empty string of token characters. */
+/** True for a non-empty string of token characters. */
 function isToken (value) {
   return TOKEN.test(value)
 }
 
-/** Is there anything in a field value beyond TAB and printable ASCII? */
+/** True if a field value holds anything beyond TAB and printable ASCII. */
 function isUnusual (value) {
   return UNUSUAL.test(value)
 }
 
-/** Does a field value hold a character that must not be sent? */
+/** True if a field value holds a character that must not be sent. */
 function hasInvalidChar (value, relaxed) {
   return relaxed === true ? INVALID_RELAXED.test(value) : INVALID.test(value)
 }
@@ -53,7 +53,7 @@ function lowerToken (name) {
   return lower
 }
 
-// The date line is made at most once a second, when somebody asks: no timer, no work on an idle server.
+// The date line is made at most once a second, when it is needed: no timer, no work on an idle server.
 let date = ''
 let dateExpires = 0
 
@@ -64,7 +64,7 @@ function refreshDate (now) {
   return dateExpires
 }
 
-/** Now, as an IMF-fixdate (RFC 9110 §5.6.7). */
+/** Gives the time of now as an IMF-fixdate (RFC 9110 §5.6.7). */
 function utcDate () {
   const now = clock()
   // The lower bound is for clocks that were set back.

@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * Callbacks of a message's writes, and what is to follow its end, until what they are for counts as taken. What counts is
- * decided by the native side alone (`State::take` in src/net/state.rs): here they are kept in the order of what they are
- * for, each with the number of bytes, of all that was said on its connection, that must be taken before.
+ * Keeps the callbacks of a message's writes, and what follows its end, until the parts they are for count as taken.
+ * What counts as taken is decided by the native side alone (`State::take` in src/net/state.rs): here callbacks are in
+ * the order of their parts, each with the number of bytes, of all ever sent on its connection, that must be taken before.
  */
 
 const { AsyncResource } = require('node:async_hooks')
@@ -13,12 +13,12 @@ const { codes, systemError } = require('../core/errors')
 const versions = require('../core/versions')
 const { kCallbacks } = require('../core/symbols')
 
-/** What becomes of a write whose handle is closed: libuv's. */
+/** The errno of a write whose handle is closed, as libuv has it. */
 const ECANCELED = -constants.errno.ECANCELED
 const WRITE = 2
 
 /**
- * Does nothing wait to be taken, and does all that was said count as taken? If not, the connection's `onDrain` follows.
+ * True if no callback waits and all that was sent counts as taken. If false, the connection's `onDrain` follows.
  * @returns {boolean}
  */
 function isTaken (message, connection) {
@@ -30,8 +30,8 @@ function isWaiting (message) {
 }
 
 /**
- * Calls back when everything said so far is taken, or with the reason why it will not be: in the async context of now, or,
- * where there is no connection yet, in the one that this is made in, as core's socket writes then.
+ * Calls back once everything sent so far is taken, or with the error why it will not be: in the async context of now, or,
+ * while there is no connection, in the one that the connection is made in, as core's socket writes then.
  */
 function whenTaken (message, connection, callback) {
   message[kCallbacks] ??= []
@@ -44,8 +44,8 @@ function whenTaken (message, connection, callback) {
 }
 
 /**
- * As much is taken, of all that was ever said on the connection: calls those who waited for it.
- * @param {number} taken bytes
+ * Calls the callbacks of all parts that are taken.
+ * @param {number} taken bytes, of all ever sent on the connection
  */
 function tellTaken (message, taken) {
   const waiting = message[kCallbacks]
@@ -59,7 +59,7 @@ function tellTaken (message, taken) {
 }
 
 /**
- * Calls them, each in its own context or all in that of now. What one of them throws costs the others nothing but a tick.
+ * Calls callbacks, each in its own context or all in that of now. If one throws, the others follow in the next tick.
  */
 function call (entries, error, isOwn) {
   let called = 0
@@ -75,8 +75,8 @@ function call (entries, error, isOwn) {
 }
 
 /**
- * The connection is given up, or was lost: nothing that is not taken will be. In core the writes behind the one that the
- * handle has are the stream's to tell of, and come first.
+ * Fails the callbacks of writes that would still be in the stream's buffer in core, behind the one that the handle has:
+ * they come first when the connection is given up or lost.
  */
 function failBuffered (message) {
   const waiting = message[kCallbacks]
@@ -87,7 +87,7 @@ function failBuffered (message) {
 }
 
 /**
- * The connection is closed.
+ * Calls all callbacks that are left: the connection is closed.
  * @param {number} taken bytes that counted as taken when it ended
  */
 function failWaiting (message, taken) {

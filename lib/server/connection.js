@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * One connection to a client: its exchanges, strictly in order, and what the transport's events mean for them.
- * Carried by tokio or by a JS stream alike. Where core reacts to the events of its socket, we react to those of the
- * connection: the socket itself exists only if somebody looked.
+ * One connection to a client: its exchanges, strictly in order, and what the transport's events mean for them. The same
+ * for native connections and JS streams. Reacts to the connection's events where core reacts to its socket's: the socket
+ * itself is made only when it is read.
  */
 
 const diagnostics = require('node:diagnostics_channel')
@@ -33,68 +33,68 @@ const finishChannel = diagnostics.channel('http.server.response.finish')
 
 /**
  * @param {number} id of the native connection
- * @param {import('node:stream').Duplex|null} stream driver two
+ * @param {import('node:stream').Duplex|null} stream of driver two; null for a native connection
  * @param {import('./server').Server} server
- * @param {import('./listener').Listener|null} listener that accepted it
+ * @param {import('./listener').Listener|null} listener that accepted it; null for driver two
  */
 function ServerConnection (id, stream, server, listener) {
   Connection.call(this, id, stream)
   this.server = server
   this.listener = listener
-  /** Bytes that messages and sockets buffer. */
+  /** Bytes that messages and sockets buffer before they stop reading. */
   this.highWaterMark = stream === null ? server.highWaterMark : stream.writableHighWaterMark
-  /** Responses behind `current`, in the order of their requests; null until there was one. */
+  /** Responses behind `current`, in the order of their requests; null until the first. */
   this.queue = null
-  /** Requests whose response was taken from its socket before it was over; null until there was one. */
+  /** Requests whose responses were detached from the socket before they were over; null until the first. */
   this.dismissed = null
-  /** The request whose body is arriving. */
+  /** The request whose body is arriving; null between bodies. */
   this.receiving = null
   /** The last request, until it was read and its response sent: `socket.parser.incoming`. */
   this.incoming = null
   /** The async context of everything that happens here; made with the first request. */
   this.resource = null
-  /** The body of a request is arriving behind which the connection leaves HTTP (lib/server/upgrade.js). */
+  /** What follows the arriving body, if the connection leaves HTTP behind it (a Switch, lib/server/upgrade.js); null if nothing. */
   this.switching = null
-  /** 'connection' is being emitted, and its listeners that come before the server's own are called. */
+  /** True while 'connection' is emitted to the listeners that come before the server's own. */
   this.isOffered = false
-  /** It has left HTTP, but owes answers to requests from before. */
+  /** True while a connection that has left HTTP owes answers to requests from before. */
   this.isAnswering = false
   /** Requests so far, counted while maxRequestsPerSocket is set. */
   this.requests = 0
-  /** Bytes that queued responses hold back. */
+  /** Bytes that the queued responses have gathered: core's socketState.outgoingData. */
   this.outgoingData = 0
-  /** The transport took less than it was given, and will say when it took the rest. */
+  /** True if the transport has not taken all; `onDrain` follows. */
   this.needDrain = false
-  /** Reading is stopped because of that. */
+  /** True while reading is stopped because of the output. */
   this.heldBack = false
-  /** An error was reported; what follows from it is not another. */
+  /** True once an error was reported; what follows from it is not reported. */
   this.failed = false
-  /** A listener threw at a request: that, and what was to answer it (lib/server/client-error.js). */
+  /** The request at which a listener threw, with its response (lib/server/client-error.js); null if none. */
   this.thrown = null
-  /** Something came behind the request that was to be the last: no other begins, and what waits for none is idle. */
+  /** True if bytes came behind a request that was to be the last: no other request begins, and without one it counts as idle. */
   this.isClosing = false
-  /** The client ended in the middle of a message: what is wrong with that. */
+  /** The parser's error about the client's FIN in the middle of a message; null if there is none. */
   this.endError = null
-  /** What the end of the client's side means was seen to. */
+  /** True once the end of the client's side was handled. */
   this.inputEnded = false
-  /** Everybody was told that the connection is closed; what is still on its way up comes too late. */
+  /** True once the close was reported to requests and responses; events that arrive later are ignored. */
   this.isGone = false
   /** Idle time while an exchange is under way, ms; 0 for none. */
   this.idle = listener === null ? 0 : listener.idle
-  /** Runs a function in the context in which the application set that, null if it did not. */
+  /** Runs a function in the context in which the application set the idle time; null if the application did not. */
   this.timerScope = null
-  /** server._connections counts it, and nobody but us will count it out. */
+  /** True if server._connections counts it and this connection has to count itself out. */
   this.isCounted = stream === null
-  /** Driver two: the keep-alive time runs on the stream. */
+  /** Driver two: true while the keep-alive time runs on the stream. */
   this.keepAliveSet = false
-  /** Driver two: when the message that is arriving began, ms; 0 between messages. */
+  /** Driver two: when the message that is arriving began, ms of `elapsed()`; 0 between messages. */
   this.began = stream === null ? 0 : elapsed()
   server[kConnections].add(this)
 }
 Object.setPrototypeOf(ServerConnection.prototype, Connection.prototype)
 Object.assign(ServerConnection.prototype, failureMembers, endMembers, idleMembers)
 
-/** The socket, as core's servers dress it. Made when somebody looks. */
+/** Gives the socket, with the properties that core's server gives it. Made at the first call. */
 ServerConnection.prototype.getSocket = function getSocket () {
   if (this.socket !== null) return this.socket
   const { server } = this
@@ -117,10 +117,10 @@ ServerConnection.prototype.getSocket = function getSocket () {
   return socket
 }
 
-/** Only to be shown: what core hears from its socket the connection is told of. */
+/** Only shown as a listener: the connection hears from the addon what core hears from its socket. */
 function onSocketEvent () {}
 
-/** The listeners of the socket as core has them. */
+/** Gives the listeners of the socket as core has them. */
 ServerConnection.prototype.listenersShown = function listenersShown (event, listeners) {
   if (this.detached) return listeners
   switch (event) {
@@ -137,7 +137,7 @@ ServerConnection.prototype.listenersShown = function listenersShown (event, list
   }
 }
 
-/** First of the listeners: requests learn of it before anybody else does. */
+/** The socket's first 'close' listener: requests hear of the close before listeners of the application do. */
 function onSocketClose () {
   const connection = this[kConnection]
   Parser.free(this)
@@ -146,8 +146,8 @@ function onSocketClose () {
 }
 
 /**
- * The response's own: there while it has the socket, from when it got it. So whoever listened before hears first, and
- * whoever listens in the handler hears after the response.
+ * The response's 'close' listener: on the socket from when the response gets it until the response loses it. Earlier
+ * listeners hear before the response does, and those of the handler after it. As core's onServerResponseClose.
  */
 function onCarrierClose () {
   const connection = this[kConnection]
@@ -155,14 +155,14 @@ function onCarrierClose () {
   else connection.afterClose()
 }
 
-/** First of the listeners, too. */
+/** The socket's first 'end' listener. */
 function onSocketEnd () {
   const connection = this[kConnection]
   if (connection.tapped) connection.receive(null)
   connection.endInput()
 }
 
-/** An error on the socket's face that did not come from the connection: somebody destroyed it with one. */
+/** Reports an error of the socket that did not come from the connection: the socket was destroyed with it. */
 function onSocketError (error) {
   this[kConnection].failOnce(error)
 }
@@ -186,7 +186,7 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
     listener.refresh()
     if (this.timerScope !== null && this.current === null) this.timerScope = null
     if (this.idle !== listener.idle && this.resource !== null) {
-      // The native side began with the idle time that it knew of when the request came.
+      // The native side applied the idle time that was set when the request came.
       this.idle = listener.idle
       this.resetTimeout(this.idle)
     }
@@ -213,14 +213,14 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   } finally {
     // As in core: complete when the handler's first turn is over, not before.
     if (!hasBody && detached !== true && !request.complete && this.thrown === null) {
-      // Its events come of the parser's, unless nobody can hear any.
+      // The events come within the parser's context, unless no listener can hear any.
       if (isTouched(request)) this.run(complete, request, undefined)
       else request[kComplete](undefined)
     }
   }
 }
 
-/** Does somebody want to see how the response gets its socket and loses it? */
+/** True if the application has replaced the methods by which a response gets its socket and loses it. */
 function isPatched (response) {
   return response.assignSocket !== originalAssignSocket || response.detachSocket !== originalDetachSocket
 }
@@ -247,7 +247,7 @@ ServerConnection.prototype.attach = function attach (response) {
   else if (response[kNeedDrain]) response._flush()
 }
 
-/** Lets a response wait for those before it. */
+/** Queues a response behind those of earlier requests. */
 ServerConnection.prototype.enqueue = function enqueue (response) {
   if (this.queue === null) this.queue = []
   this.queue.push(response)
@@ -258,7 +258,7 @@ ServerConnection.prototype.enqueue = function enqueue (response) {
   }
 }
 
-/** Core looks whether the current response may go on whenever another's parts come or go. */
+/** Emits the current response's 'drain' if it is due: in core any response's parts that come or go can bring it about (updateOutgoingData). */
 ServerConnection.prototype.tellDrained = function tellDrained () {
   const { current } = this
   if (current === null || current.finished || !current[kNeedDrain]) return
@@ -267,7 +267,7 @@ ServerConnection.prototype.tellDrained = function tellDrained () {
   current.emit('drain')
 }
 
-/** A client that asks faster than it reads is not read from. */
+/** Stops reading from a client that sends requests faster than it reads responses. As core's parserOnIncoming. */
 ServerConnection.prototype.throttle = function throttle () {
   const isFull = this.needDrain || this.socket?.writableNeedDrain === true
   if (this.heldBack || (!isFull && this.outgoingData < this.highWaterMark)) return
@@ -276,7 +276,7 @@ ServerConnection.prototype.throttle = function throttle () {
   this.holdBack()
 }
 
-/** It has read enough. */
+/** Reads again if the queued responses hold little enough. As core's socketOnDrain. */
 ServerConnection.prototype.slacken = function slacken () {
   if (!this.heldBack || this.outgoingData > this.highWaterMark) return
   this.heldBack = false
@@ -299,7 +299,7 @@ ServerConnection.prototype.notifyDrain = function notifyDrain () {
   Connection.prototype.notifyDrain.call(this)
 }
 
-/** The last byte of a response was handed over: the next takes its place. */
+/** Ends the exchange of a response whose last byte was handed over, and gives the connection to the next response. */
 ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (response !== this.current) return
   if (response[kNative] !== true) tellAnswered(this)
@@ -307,14 +307,14 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
   }
-  // Whether it is read after all shows in the next tick, which core's responses are finished behind.
+  // The next tick shows whether the request is read after all; core finishes its responses behind that tick.
   if (isAboutToFlow(request)) process.nextTick(dumpUnread, request)
   else if (!request._consuming) request._dump()
   if (versions.messageSignal) request[kDetachSignal]?.()
 
   this.current = null
   if (this.incoming === request) {
-    // Nobody can hear the end of a request that nobody has touched.
+    // The end of an untouched request has no listeners.
     if (isTouched(request) && !request.readableEnded) request.on('end', clearIncoming)
     else this.incoming = null
   }
@@ -332,7 +332,7 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   }
 
   if (response._last) {
-    // The end of the message said so to the native side. Whoever wrote the last bytes raw, or set `_last` late, did not.
+    // The end of the message has told the native side so; but not if its last bytes were written raw, or `_last` was set late.
     this.outputEnded = true
     if (socket !== null && this.stream === null) socket.destroySoon()
     else this.close()
@@ -348,12 +348,12 @@ function isAboutToFlow (request) {
   return !request._consuming && isTouched(request) && request._readableState.resumeScheduled
 }
 
-/** Nobody reads the request: what there is of its body must not keep the next from being read. */
+/** Dumps a request that is not being read: what there is of its body must not keep the next from being read. */
 function dumpUnread (request) {
   if (!request._consuming && !isAboutToFlow(request)) request._dump()
 }
 
-/** Somebody has taken the connection from a response that is not over: its request is told when the connection closes. */
+/** Takes the connection from a response that is not over (detachSocket()): its request hears of the connection's close. */
 ServerConnection.prototype.dismiss = function dismiss (response) {
   this.current = null
   this.dismissed ??= []
@@ -361,18 +361,18 @@ ServerConnection.prototype.dismiss = function dismiss (response) {
   this.socket?.removeListener('close', onCarrierClose)
 }
 
-/** It has left HTTP, and the last answer from before is sent. */
+/** Called when the last answer from before the connection left HTTP is sent. */
 ServerConnection.prototype.owesNothing = function owesNothing () {
   this.isAnswering = false
 }
 
-/** A request was read after its response had been sent. */
+/** Forgets a request that was read after its response had been sent. */
 function clearIncoming () {
   const connection = this[kConnection]
   if (connection.incoming === this) connection.incoming = null
 }
 
-/** HTTP is over here: what the socket says is no longer the server's business. */
+/** Removes the server's listeners from the socket: HTTP is over. */
 ServerConnection.prototype.stopListening = function stopListening () {
   const { socket } = this
   socket.removeListener('drain', onDrain)
