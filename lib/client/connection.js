@@ -19,12 +19,11 @@ const measure = require('../core/performance-entries')
 const { Parser } = require('../connection/parser-facade')
 const { kAsyncId } = require('./pooled-socket')
 const { parserConfig } = require('../connection/parser-options')
-const parseErrors = require('../core/parse-errors')
 const versions = require('../core/versions')
 const { kConnection, kWritableFinished, kDrained, kReceive, kComplete } = require('../core/symbols')
 
 /** The parse error that core does not have: bytes behind the last response, for which it destroys the socket. */
-const UNASKED = parseErrors.length - 1
+const UNASKED = native.PARSE_ERRORS.length - 1
 
 const RESOURCE_OPTIONS = { requireManualDestroy: true }
 

@@ -33,7 +33,7 @@ const UNIX_PATH_MAX = 107
 const { ETIMEDOUT, EALREADY } = require('node:os').constants.errno
 
 /** Number of the system call that says that connect() itself failed; see docs/BOUNDARY.md. */
-const AT_ONCE = 4
+const AT_ONCE = native.SYSCALLS.CONNECT_AT_ONCE
 
 const MANUAL = Object.freeze({ requireManualDestroy: true })
 

@@ -6,7 +6,7 @@
  */
 
 const { format, inspect, getSystemErrorName } = require('node:util')
-const parseErrors = require('./parse-errors')
+const { PARSE_ERRORS: parseErrors } = require('../addon')
 
 /** Prototypes that make `String(error)` and the stack name the code, one per built-in class. */
 const shapes = new Map()
@@ -177,7 +177,7 @@ function connectionReset (message) {
 
 /**
  * What the peer sent is not HTTP.
- * @param {number} kind index into parse-errors.js
+ * @param {number} kind index into PARSE_ERRORS
  * @param {number} bytesParsed offset in the packet
  * @param {Buffer} [rawPacket]
  */

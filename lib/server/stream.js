@@ -135,8 +135,8 @@ StreamConnection.prototype.letGo = function letGo () {
 StreamConnection.prototype.expire = function expire (headers, request) {
   if (this.began === 0) return
   const age = elapsed() - this.began
-  if (headers > 0 && this.receiving === null && age >= headers) this.onExpired(1)
-  else if (request > 0 && age >= request) this.onExpired(2)
+  if (headers > 0 && this.receiving === null && age >= headers) this.onExpired(native.DEADLINES.HEADERS)
+  else if (request > 0 && age >= request) this.onExpired(native.DEADLINES.REQUEST)
 }
 
 /** The native side is done with. */

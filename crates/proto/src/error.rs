@@ -37,7 +37,7 @@ impl std::error::Error for Error {}
 macro_rules! kinds {
     ($($variant:ident $code:literal $reason:literal)*) => {
         /// What was wrong: one variant for each pair of code and reason Node knows. Its number is
-        /// its place in `lib/core/parse-errors.js`.
+        /// its place in `PARSE_ERRORS`, which the addon exports.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum ErrorKind {
@@ -60,7 +60,7 @@ macro_rules! kinds {
                 match self { $(Self::$variant => $reason,)* }
             }
 
-            /// Index into `lib/core/parse-errors.js`.
+            /// Index into `PARSE_ERRORS`, which the addon exports.
             #[must_use]
             pub fn number(self) -> u8 {
                 self as u8
