@@ -7,7 +7,7 @@
 
 const native = require('../addon')
 const { deliver } = require('./deliver')
-const { BEGINS, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
+const { AT_EOF, BEGINS, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
 const { hasFinished, settleAll } = require('./turn')
 const { moveTo, nextChunk, nextValue } = require('./values')
 
@@ -16,13 +16,17 @@ function keep (connection, records, at, values) {
   const kind = records[at]
   if (kind < events.REQUEST || (kind > events.CLOSED && kind !== events.RAW)) return false
   const { kept } = connection
+  // The stream of a socket that is paused, with nothing in its buffer, ends and fails all the same.
+  if (connection.readsOn && kept.length === 0 && isEnd(records, at)) return false
   if (kind === events.CLOSED) {
     // Its end or its failure, if it was read, has its place behind what was read before. Any other overtakes that, and
     // so does one that a write has met: whoever waits for that write would wait for ever.
     const syscall = records[at + 3]
     const isRead = syscall === SYSCALL_READ || (syscall === SYSCALL_NONE && kept.some(({ record }) => record[0] === events.EOF))
-    if (!isRead || native.pending(records[at + 1]) !== 0) {
-      kept.length = 0
+    // A socket that is read while it is paused fails at once, and drops what its buffer has (net's onStreamRead).
+    const fails = connection.readsOn && syscall === SYSCALL_READ && records[at + 2] !== 0
+    if (!isRead || fails || native.pending(records[at + 1]) !== 0) {
+      kept.length = connection.keptSize = 0
       return false
     }
   } else if (kept.length === 0 && records[at + BEGINS] === 0) {
@@ -37,7 +41,22 @@ function keep (connection, records, at, values) {
     value = nextValue(values)
   }
   kept.push({ record, value })
+  if (connection.readsOn && kind === events.DATA) readLess(connection, value.length)
   return true
+}
+
+/** True if the record tells that nothing more can be read. */
+function isEnd (records, at) {
+  const kind = records[at]
+  if (kind === events.END) return (records[at + 2] & AT_EOF) !== 0
+  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
+}
+
+/** Stops the reading of a connection that goes on although it stands still, when its socket's buffer would be full. */
+function readLess (connection, bytes) {
+  const { keptSize, socket } = connection
+  connection.keptSize += bytes
+  if (keptSize < socket.readableHighWaterMark && connection.keptSize >= socket.readableHighWaterMark) native.pause(connection.id)
 }
 
 function hasValue (record) {
@@ -57,6 +76,7 @@ function handKept (connection) {
   const isBad = kept.at(next === -1 ? next : next - 1).record[0] === events.PARSE_ERROR
   do {
     const { record, value } = kept.shift()
+    if (record[0] === events.DATA) connection.keptSize -= value.length
     const outer = moveTo(0)
     try {
       deliver(connection, record, 0, [value])

@@ -68,6 +68,8 @@ Object.setPrototypeOf(ClientConnection.prototype, ClientTransport.prototype)
 /** See `isApart` in binding.js. */
 ClientConnection.prototype.ticksAwaitPacket = true
 
+ClientConnection.prototype.readsOn = true
+
 /** What a message that is read from here buffers. */
 Object.defineProperty(ClientConnection.prototype, 'highWaterMark', {
   __proto__: null,

@@ -46,6 +46,7 @@ function Connection (id, stream) {
   this.paused = false
   this.keeps = false
   this.kept = null
+  this.keptSize = 0
   this.isLeaving = false
   /** True once there were trailers, or more fields than core's parser hands over at once: lib/binding/dispatch.js. */
   this.batches = false
@@ -152,6 +153,12 @@ Connection.prototype.receive = function (chunk) {
 Connection.prototype.runForSocket = function runForSocket (method, a, b) {
   method.call(this.socket, a, b)
 }
+
+/**
+ * True if a connection that stands still is read on until its socket's buffer would be full: it is paused by pausing its
+ * socket, as by core's client (readStop of _http_incoming), and not its handle, as by core's server.
+ */
+Connection.prototype.readsOn = false
 
 /** True on a Unix socket or a Windows pipe. */
 Connection.prototype.isPipe = function isPipe () {

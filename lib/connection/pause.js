@@ -12,7 +12,7 @@ const { native, events, touch, handKept, hasKeptEnd, dropKept } = require('../bi
 const FEW = 2
 
 function standStill (connection) {
-  native.pause(connection.id)
+  if (!connection.readsOn || connection.isLeaving) native.pause(connection.id)
   // Nobody would let it go on to its end.
   if (connection.isLeaving) return
   connection.paused = connection.keeps = true

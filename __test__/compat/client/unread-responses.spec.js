@@ -133,3 +133,33 @@ overAll((where, connect, { isSocket }) => {
     await run.closed(request)
   })
 })
+
+/** Bytes of a body that stay below a buffer's mark, that fill it with one read on Node 20, and that fill the socket's, too. */
+for (const size of [10000, 40000, 300000]) {
+  for (const [what, head] of Object.entries({ 'with a length, cut short': `Content-Length: ${size + 10}\r\n`, 'until close': '' })) {
+    for (const [how, leave] of Object.entries({ ends: (peer) => peer.end(), 'resets the connection': (peer) => peer.socket.resetAndDestroy() })) {
+      scenario.client(`a response ${what}, of ${size} bytes that are not read, whose server ${how}`, async (run) => {
+        const peers = []
+        await run.origin(async (peer) => {
+          peers.push(peer)
+          await peer.until('\r\n\r\n')
+          peer.send(`${OK}${head}\r\n${'x'.repeat(size)}`)
+        })
+        const request = run.request({ agent: false })
+        request.on('error', (error) => run.log('client', 'request error', error.code))
+        request.on('close', () => run.log('client', 'request close'))
+        request.on('socket', (socket) => run.watch('client', socket, ['end', 'close', 'error'], 'socket '))
+        request.end()
+        const [response] = await run.once(request, 'response')
+        run.watch('client', response, ['aborted', 'error', 'end', 'close'], 'response ')
+        await later()
+        leave(peers[0])
+        await later()
+        run.log('client', 'left', response.complete, response.destroyed, response.readableLength > 0)
+        request.destroy()
+        peers[0].destroy()
+        await run.closed(request)
+      })
+    }
+  }
+}
