@@ -1,11 +1,11 @@
 'use strict'
 
-/** The words, kinds and flags of what the addon tells and is told: docs/BOUNDARY.md, which describes them. */
+/** The words, kinds and flags of records and commands, as docs/BOUNDARY.md describes them. */
 
 /** Int32 words per record. */
 const STRIDE = 8
 
-/** The word that tells whether a packet begins with the record. */
+/** Index of the word that is 1 where a packet begins with the record. */
 const BEGINS = 7
 
 /** Records per dispatch at most; more wait for the next call. */
@@ -28,19 +28,19 @@ const events = Object.freeze({
   FIN: 14
 })
 
-/** Flags of DATA: a Buffer of its own, or others follow of the same. */
+/** Flags of DATA: a whole Buffer, or a part of one of which more follows. */
 const WHOLE = 0
 const PART = 1
 
-/** Flags of END: trailers follow, and the end of the connection was the end of the message. */
+/** Flags of END: trailers follow; the FIN ended the body. */
 const TRAILERS = 1
 const AT_EOF = 2
 
-/** Of CLOSED: nothing failed, or it was reading. */
+/** System calls of CLOSED: none failed; reading failed. */
 const SYSCALL_NONE = 0
 const SYSCALL_READ = 1
 
-/** Fields that a head may have to be handed over at once. */
+/** Fields that core's parser hands over in one call. */
 const BATCH = 31
 
 /** Flags of REQUEST and RESPONSE records. */

@@ -301,7 +301,7 @@ Connection.prototype.upgrade = function upgrade (accept) {
   if (this.stream === null) touch()
 }
 
-/** Ends our side (FIN) when all output is written. @param {boolean} tells true: `socket.finished()` follows, behind earlier reads */
+/** Ends our side (FIN) when all output is written. @param {boolean} tells true: `socket.finished()` follows, behind reads */
 Connection.prototype.shutdown = function shutdown (tells = false) {
   if (this.id === -1) return
   if (this.stream !== null) {

@@ -258,7 +258,7 @@ ServerConnection.prototype.enqueue = function enqueue (response) {
   }
 }
 
-/** Emits the current response's 'drain' if it is due: in core any response's parts that come or go can bring it about (updateOutgoingData). */
+/** Emits the current response's 'drain' if it is due: as in core, any response's parts that come or go can bring it about. */
 ServerConnection.prototype.tellDrained = function tellDrained () {
   const { current } = this
   if (current === null || current.finished || !current[kNeedDrain]) return
