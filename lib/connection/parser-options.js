@@ -47,7 +47,7 @@ function leniencyOf (insecure, validation) {
   return insecure ?? isInsecure() ? ALL : 0
 }
 
-/** Gives the limit of maxHeadersCount; 0 for none. Core counts names and values, in 32 bits, and takes what is below 1 for no limit. */
+/** Gives maxHeadersCount as a limit; 0 for none. Core counts names and values, in 32 bits, and takes less than 1 for no limit. */
 function limitOf (count) {
   if (typeof count !== 'number') return MAX_HEADERS
   const pairs = count << 1

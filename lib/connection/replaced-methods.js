@@ -29,7 +29,7 @@ function setTimeoutThrough (socket, args) {
   return result
 }
 
-/** Calls the replaced resetAndDestroy() without a handle: net's own method would reset only handles of its own, and destroys then. */
+/** Calls the replaced resetAndDestroy() without a handle: net's own method resets its own handles only, or else destroys. */
 function resetThrough (socket, reset) {
   const { _handle: handle } = socket
   let isMeant = false
