@@ -69,7 +69,7 @@ function setReused (socket) {
   socket[kAsyncId] = handle.getAsyncId()
 }
 
-/** Destroys the socket if bytes come: the next request would take them for its response, as in some versions of core (deliberate). */
+/** Destroys the socket if bytes come: they would be taken for the next response, as in some versions of core (deliberate). */
 function guard (socket) {
   if (socket.readableLength > 0) {
     socket.destroy()

@@ -1,10 +1,9 @@
 'use strict'
 
-// What the parser's errors are called: `[code, reason]`, indexed by the number of
-// `ErrorKind` (crates/proto/src/error.rs), whose tests keep the two lists equal.
-// `code` becomes `err.code`, `reason` becomes `err.reason`.
+// The parser's errors: `[code, reason]`, indexed by the number of `ErrorKind` (crates/proto/src/error.rs), whose tests
+// keep the two lists equal. `code` becomes `err.code`, `reason` becomes `err.reason`.
 //
-// The last one is ours: a response nobody asked for. Node destroys the socket
+// The last one is ours: a response that no request asked for. Node destroys the socket
 // without an error.
 module.exports = [
   ['HPE_CHUNK_EXTENSIONS_OVERFLOW', 'Chunk extensions overflow'],

@@ -43,7 +43,7 @@ members.setTimeout = function setTimeout (ms) {
   Connection.prototype.setTimeout.call(this, ms)
 }
 
-/** Sets the idle time between exchanges on a stream. On a native connection throws: its keep-alive time is one that no timer takes. */
+/** Sets the idle time between exchanges on a stream. On a native connection throws: its keepAliveTimeout is no time. */
 members.keepForNext = function keepForNext () {
   const { stream, server } = this
   if (stream === null) throw this.listener.keepAliveFault

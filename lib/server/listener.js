@@ -153,7 +153,7 @@ Listener.prototype.unref = function unref () {
   if (this.isListening) native.unrefListener(this.id)
 }
 
-/** Has connections report EXPIRED whose message has been arriving for longer. @param {number} headers ms @param {number} request ms */
+/** Has connections report EXPIRED whose message takes longer to arrive. @param {number} headers ms @param {number} request ms */
 Listener.prototype.expire = function expire (headers, request) {
   if (this.id >= 0) native.expire(this.id, headers, request)
 }

@@ -131,7 +131,7 @@ StreamConnection.prototype.letGo = function letGo () {
   this.forget(this.id)
 }
 
-/** Reports a message that has been arriving for too long. @param {number} headers ms, 0 for no limit @param {number} request likewise */
+/** Reports a message that has been arriving for too long. @param {number} headers ms, 0 for no limit @param {number} request ms */
 StreamConnection.prototype.expire = function expire (headers, request) {
   if (this.began === 0) return
   const age = elapsed() - this.began
