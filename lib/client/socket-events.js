@@ -229,7 +229,7 @@ function emitResponseTimeout () {
   if (response) request[kResource].runInAsyncScope(response.emit, response, 'timeout')
 }
 
-// ------------------------------------------------------------------------------------------- who asks for them
+// ------------------------------------------------------------------------------------------- as they are shown
 
 /**
  * Gives the listeners of a native connection's socket as core would have them now.
