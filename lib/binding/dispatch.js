@@ -58,7 +58,7 @@ function dispatch (count) {
   endDispatch()
 }
 
-/** True if an error is behind the message, or behind others of its packet: core sees it before it settles the message. */
+/** True if an error is behind the message, or behind others of its packet: in core it is seen before the message is settled. */
 function isFollowedByError (id) {
   if (cursor < runEnd) return isRunBad
   runEnd = cursor

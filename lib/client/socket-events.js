@@ -67,7 +67,7 @@ function tellOfClose (socket) {
   onSocketClose.call(socket)
 }
 
-/** Ends to listen for bytes: no more are expected for the exchange. */
+/** Stops listening for bytes: no more are expected for the exchange. */
 function hush (connection) {
   connection.heard &= DRAIN
   if (connection.stream === null) return
@@ -76,7 +76,7 @@ function hush (connection) {
   socket.removeListener('end', onSocketEnd)
 }
 
-/** Ends to listen for 'drain', too: all of the response is there, and nothing more is sent. */
+/** Stops listening for 'drain', too: all of the response is there, and nothing more is sent. */
 function hushAll (connection) {
   hush(connection)
   connection.heard = NONE

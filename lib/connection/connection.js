@@ -313,7 +313,7 @@ Connection.prototype.shutdown = function shutdown (tells = false) {
   touch()
 }
 
-/** Ends to count dropped bytes as pending: a stream drops its buffer a tick after it was destroyed. */
+/** Stops counting dropped bytes as pending: a stream drops its buffer a tick after it was destroyed. */
 function forgetDiscarded (connection) {
   connection.discarded = 0
 }
