@@ -21,6 +21,13 @@ function isSamePacket () {
   return !begins
 }
 
+/**
+ * Calls the `on…` method of a record's connection, or `accept` of its listener.
+ * @param {import('../connection/connection').Connection|undefined} connection undefined if it is closed: the record is dropped
+ * @param {Int32Array} records
+ * @param {number} at index of the record's first word
+ * @param {Array} values of all records; those of this one are taken also if it is dropped
+ */
 function deliver (connection, records, at, values) {
   const id = records[at + 1]
   const kind = records[at]

@@ -61,6 +61,7 @@ function flush () {
   native.flush()
 }
 
+/** Runs the ticks, and settles finished messages, until there are none. */
 function runTicks () {
   process._tickCallback()
   while (settling.length !== 0) {

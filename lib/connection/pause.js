@@ -11,6 +11,7 @@ const { native, events, touch, handKept, hasKeptEnd, dropKept } = require('../bi
 /** Kept records up to which reading goes on at once. */
 const FEW = 2
 
+/** Pauses a native connection: later packets are kept from now on. */
 function standStill (connection) {
   native.pause(connection.id)
   // Nothing would let it go on to its end.
@@ -19,6 +20,7 @@ function standStill (connection) {
   connection.kept ??= []
 }
 
+/** Lets a native connection go on: kept packets are delivered first, one a tick. */
 function goOn (connection) {
   const { kept } = connection
   connection.paused = false
