@@ -1,6 +1,6 @@
 'use strict'
 
-/** What the first bytes of an addon tell: what it was built for, and whether all of it is there. */
+/** Reads from an addon's first bytes what it was built for, and whether all of it is there. */
 
 const fs = require('node:fs')
 const { Buffer } = require('./host')
@@ -34,7 +34,7 @@ function targetOf (file) {
   return fs.statSync(file).size === 0 ? 'empty' : 'no library'
 }
 
-/** The table of sections is the last thing in an ELF file. Other systems look for themselves. */
+/** True if the file was cut short: the table of sections is the last thing in an ELF file. Other systems check it themselves. */
 function isCut (file) {
   const header = readHeader(file)
   if (!isElf(header)) return false

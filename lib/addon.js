@@ -11,19 +11,19 @@ const path = require('node:path')
 const { process } = require('./host')
 const { targetOf, isCut } = require('./addon-file')
 
-/** Of this JavaScript; the native part has its own. */
+/** The version of this JavaScript; the native part has its own. */
 const VERSION = '0.1.0'
 
 const OLDEST_NODE = 20
 
 const TARGETS = ['linux-x64-gnu', 'linux-x64-musl', 'linux-arm64-gnu', 'linux-arm64-musl', 'darwin-x64', 'darwin-arm64']
 
-/** Where the dynamic loader of musl lies; a system may have both. */
+/** The paths of musl's dynamic loader; a system may have it beside glibc's. */
 const MUSL = { x64: '/lib/ld-musl-x86_64.so.1', arm64: '/lib/ld-musl-aarch64.so.1' }
 
 /**
- * A bundler has put this file into another: paths beside it say nothing, and only what is written out below is found. As
- * this package is published, lib/ is one file.
+ * True if a bundler has put this file into another: then paths beside it say nothing, and only what is written out below
+ * is found. As this package is published, lib/ is one file.
  */
 const isBundled = typeof __filename === 'undefined' ||
   !['addon.js', 'http-native.js'].some((name) => __filename.endsWith(path.join('lib', name)))
@@ -34,14 +34,14 @@ function failure (code, message, cause) {
   return error
 }
 
-/** The report takes milliseconds: it is asked only where there is a doubt. */
+/** True on musl. The report takes milliseconds: it is made only where there is a doubt. */
 function isMusl () {
   if (!fs.existsSync(MUSL[process.arch] ?? '')) return false
   process.report.excludeNetwork = true
   return process.report.getReport().header.glibcVersionRuntime === undefined
 }
 
-/** @returns {string} what the file and the package of this platform are called after */
+/** @returns {string} the name of this platform, as in the file and the package for it */
 function targetHere () {
   const { platform, arch } = process
   const target = platform === 'linux' ? `linux-${arch}-${isMusl() ? 'musl' : 'gnu'}` : `${platform}-${arch}`
@@ -49,7 +49,7 @@ function targetHere () {
   return target
 }
 
-/** Written out, so that bundlers see them. */
+/** Requires the file of a platform. Written out, so that bundlers see them. */
 function requireFile (target) {
   try {
     switch (target) {
@@ -80,7 +80,7 @@ function requirePackage (target) {
   }
 }
 
-/** What kept a file that is there from being loaded, by what Node and the system said. */
+/** Gives the error for a file that is there and cannot be loaded, by what Node and the system said. */
 function explained (error, file) {
   const { code, message } = error
   if (code === 'ERR_DLOPEN_DISABLED') {
@@ -96,7 +96,7 @@ function explained (error, file) {
   return failure('NOT_LOADED', `${file} could not be loaded: ${message}`, error)
 }
 
-/** A file that was cut short would end the process with SIGBUS, instead of an error. */
+/** Throws for a file that was cut short, which would end the process with SIGBUS, or that is for another platform. */
 function check (file, target) {
   let found
   try {
@@ -118,7 +118,7 @@ function locatePackage (target) {
   }
 }
 
-/** Nothing is there: why, as far as the package's own folder tells. */
+/** Gives the error for a file that is not there, as far as the package's own folder tells why. */
 function missing (target, folder) {
   const looked = `Looked for native/http-native.${target}.node in ${folder}, and for the package http-native-${target}`
   const note = path.join(folder, 'native', 'not-built.txt')

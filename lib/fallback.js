@@ -1,11 +1,11 @@
 'use strict'
 
-/** Says once that core's http serves instead of ours, and what can be done. */
+/** Warns once that core's http serves instead of ours, and of what can be done. */
 
 const { getEnvironmentData, setEnvironmentData } = require('node:worker_threads')
 const { process } = require('./host')
 
-/** Threads inherit it. */
+/** Key of the environment data that threads inherit. */
 const SAID = 'http-native: has warned'
 
 const REMEDIES = {
@@ -23,7 +23,7 @@ const REMEDIES = {
 }
 
 /**
- * Once a process: threads that are started later are silent.
+ * Warns, once a process: threads that are started later are silent.
  * @param {Error} reason
  */
 function warn (reason) {

@@ -1,14 +1,14 @@
 'use strict'
 
 /**
- * What keeps the process alive, for those who ask: libuv knows of our listeners' sockets, but not of our connections. They
- * are added to what `process` tells, when it is asked.
+ * Adds our connections to what `process` lists as keeping it alive: libuv knows of our listeners' sockets, but not of
+ * connections.
  */
 
 const { process } = require('../host')
 const { native, connections, common } = require('.')
 
-/** Those that libuv would have, and that are not unreferenced. */
+/** Gives the connections that would be handles of libuv, less the unreferenced ones. */
 function active () {
   return connections.filter((connection) => connection !== undefined && connection.id !== -1 && connection.stream === null && isHeld(connection))
 }
@@ -18,13 +18,13 @@ function isHeld ({ socket, givenUp }) {
   return Boolean(socket._handle?.isReferenced)
 }
 
-/** As libuv's handles are called; of a connection that is being made it is known where to. */
+/** Gives the name that libuv's handle would have; for a connection that is being made it follows from the address. */
 function nameOf ({ id, attempts }) {
   const isPipe = attempts ? attempts.current.family === undefined : native.isPipe(id) === 1
   return isPipe ? 'PipeWrap' : 'TCPSocketWrap'
 }
 
-/** Puts a method in the place of one of the process's, of the same name. */
+/** Replaces a method of `process` by one of the same name. */
 function extend (name, more) {
   const original = process[name]
   if (typeof original !== 'function') return

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Hands one record to the connection that it is of. */
+/** Delivers one record to its connection. */
 
 const native = require('../addon')
 const { BATCH, BEGINS, TRAILERS, events } = require('./records')
@@ -13,14 +13,21 @@ const connections = []
 /** Listeners by id: objects with `accept(id, isPaused)`, which returns the Connection for a new id. */
 const listeners = new Map()
 
-/** Whether the record that is being delivered begins a packet. */
+/** True if the record that is being delivered begins a packet. */
 let begins = false
 
-/** True if what is being delivered came in the packet of what was delivered to its connection before it. */
+/** True if the record that is being delivered came in the packet of the connection's record before it. */
 function isSamePacket () {
   return !begins
 }
 
+/**
+ * Calls the `on…` method of a record's connection, or `accept` of its listener.
+ * @param {import('../connection/connection').Connection|undefined} connection undefined if it is closed: the record is dropped
+ * @param {Int32Array} records
+ * @param {number} at index of the record's first word
+ * @param {Array} values of all records; those of this one are taken also if it is dropped
+ */
 function deliver (connection, records, at, values) {
   const id = records[at + 1]
   const kind = records[at]
@@ -103,8 +110,8 @@ function deliver (connection, records, at, values) {
 }
 
 /**
- * The connection was given up. In core nothing is read any more from then on, but a packet that is being parsed is
- * parsed to its end.
+ * True if the record is not delivered: the connection was given up, and the packet that was being parsed then is over.
+ * Core, too, parses a packet to its end, and reads no other.
  */
 function isUnheard (connection, records, at) {
   const kind = records[at]

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Walks the records of a batch, or of a call that feeds a JS stream's bytes to the protocol, and runs ticks between them
- * where core's callbacks have ended.
+ * Walks the records of a batch, or of one call that fed bytes to the protocol, and runs ticks between them where core's
+ * callbacks end.
  */
 
 const native = require('../addon')
@@ -18,14 +18,14 @@ let records = null
 let values = null
 let cursor = 0
 let limit = 0
-/** Where the requests end that are known to come together, and whether an error is behind them. */
+/** The end of a run of requests of one packet, and whether an error is behind them. */
 let runEnd = 0
 let isRunBad = false
 
 /**
- * Called by the binding with the number of records encoded; 0 where libuv tells of closed handles.
+ * Called by the addon with the number of records that it encoded; 0 where libuv's close callbacks run.
  *
- * What a handler throws is reported here and goes no further: it must cost neither the rest of the batch nor, when a
+ * An exception of a handler is reported here and goes no further: it must cost neither the rest of the batch nor, if a
  * tick threw, Node's stack of async ids, which an exception that crosses `napi_make_callback` leaves corrupted.
  */
 function dispatch (count) {
@@ -48,7 +48,7 @@ function dispatch (count) {
         step()
         if (hasFinished() && !isFollowedByError(id)) settleAll()
       }
-      // Little to do: the answer leaves before the ticks, as early as core's does.
+      // The batch is one record: the answer goes out before the ticks, as early as core's does.
       if (limit === STRIDE) flush()
       runTicks()
     } catch (error) {
@@ -58,7 +58,7 @@ function dispatch (count) {
   endDispatch()
 }
 
-/** What is wrong behind a message, or behind others that came with it, was seen before the message was settled, in core. */
+/** True if an error is behind the message, or behind others of its packet: in core it is seen before the message is settled. */
 function isFollowedByError (id) {
   if (cursor < runEnd) return isRunBad
   runEnd = cursor
@@ -67,12 +67,12 @@ function isFollowedByError (id) {
   return isRunBad
 }
 
-/** Does the record go on with the packet that those of this connection before it came in? */
+/** True if the record belongs to the packet of the connection's record before it. */
 function isMore (at, id) {
   return at < limit && records[at + 1] === id && records[at + BEGINS] === 0
 }
 
-/** Are there later packets of a connection in this batch? */
+/** True if later packets of the connection are in this batch. */
 function isFollowed (id) {
   for (let at = cursor; at < limit; at += STRIDE) {
     if (records[at + 1] === id && records[at + BEGINS] !== 0 && records[at] < events.EOF) return true
@@ -80,15 +80,15 @@ function isFollowed (id) {
   return false
 }
 
-/** Do ticks run between a record and the one before it, of the same connection? */
+/** True if ticks run between a record and the one before it, of the same connection. */
 function isApart (connection, records, at) {
   if (records[at + BEGINS] !== 0) return true
   const kind = records[at]
-  // A client's parser is fed by an event of its socket, in core: the ticks wait until all of the packet is parsed.
+  // In core the client's parser is fed by the socket's 'data': ticks wait until all of the packet is parsed.
   if (connection?.ticksAwaitPacket === true) return kind < events.RESPONSE || kind > events.PARSE_ERROR
   const before = records[at - STRIDE]
   if (before === events.DATA || before === events.EOF) return true
-  // What a FIN means does not come with the bytes before it.
+  // A FIN is an event of its own, apart from the bytes before it.
   // Core's parser hands over trailers, heads of more than one batch of fields, and every head that comes after those,
   // through a callback that runs ticks.
   if (kind === events.REQUEST) return records[at + 6] > BATCH || connection?.batches === true
@@ -97,7 +97,7 @@ function isApart (connection, records, at) {
   return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
 }
 
-/** Takes the connections of a listener out of what is left of the batch. */
+/** Takes a listener's ACCEPT records out of the rest of the batch. @returns {number[]} the connections' ids */
 function takeAccepted (listener) {
   const ids = []
   for (let at = cursor; at < limit; at += STRIDE) {
@@ -108,7 +108,7 @@ function takeAccepted (listener) {
   return ids
 }
 
-/** Handles the record at the cursor. The cursor moves first: a throw must not repeat the record. */
+/** Delivers the record at the cursor. The cursor moves first: a throw must not repeat the record. */
 function step () {
   const at = cursor
   cursor = at + STRIDE
@@ -118,8 +118,8 @@ function step () {
 }
 
 /**
- * Feeds a connection whose bytes belong to a JS stream. Its events are delivered at once, inside this call,
- * as core's parser does; they may arrive while a batch is being dispatched.
+ * Feeds bytes to a connection of driver two, or a tapped one. Their events are delivered inside this call, as by core's
+ * parser; it may be called while a batch is being dispatched.
  * @param {number} id
  * @param {Uint8Array|null} chunk null when the stream has ended
  */
@@ -128,7 +128,7 @@ function receive (id, chunk) {
   deliverAll(connection, native.receive(id, chunk))
 }
 
-/** The same for what has come of the body of a request that leaves HTTP behind it. */
+/** Delivers the events of what has come so far of the body of a request that leaves HTTP behind it. */
 function receiveBody (id) {
   deliverAll(connections[id], native.upgradeAfterBody(id))
   touch()
@@ -136,7 +136,7 @@ function receiveBody (id) {
 
 const NOTHING = new Uint8Array(0)
 
-/** What one call gives is bounded: asks again for as long as there is more, and the connection is still there. */
+/** Delivers the events of a call, and asks for more while there are more and the connection has its id: one call's are bounded. */
 function deliverAll (connection, result) {
   const { id } = connection
   deliverNow(connection, result)
@@ -154,7 +154,7 @@ function deliverNow (connection, [own, ownValues]) {
     if (ticks && at !== 0 && isApart(connection, own, at)) process._tickCallback()
     const outer = moveTo(taken)
     try {
-      // Its id may be another's by now, if it was let go of meanwhile.
+      // Its id may be another connection's by now.
       deliver(connection.id === own[at + 1] ? connection : undefined, own, at, ownValues)
     } finally {
       taken = moveTo(outer)
@@ -164,7 +164,7 @@ function deliverNow (connection, [own, ownValues]) {
   }
 }
 
-/** Is there an error in the packet that begins with the record? Behind one, nothing is parsed. */
+/** True if the packet that begins with the record holds an error: behind it nothing is parsed. */
 function endsInError (records, at) {
   do at += STRIDE
   while (at < records.length && records[at + BEGINS] === 0)

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * What lib/ knows of the addon: events are handed to their owners, and what JavaScript said goes back down; nothing of
- * HTTP is decided here. The tables and the numbers are described in docs/BOUNDARY.md.
+ * All that lib/ knows of the addon: events go up to their owners, commands go down; nothing of HTTP is decided here. The
+ * tables and the numbers are described in docs/BOUNDARY.md.
  */
 
 const native = require('../addon')
@@ -13,12 +13,12 @@ const { handKept, hasKeptEnd, dropKept } = require('./kept')
 const { events, headFlags, sendFlags } = require('./records')
 const { kSettle, settle, touch, flush, atClosePhase } = require('./turn')
 
-/** Of the addon: what all copies of lib/ in an environment use, which is the first one's. Test runners load many. */
+/** Slot of the addon for what all copies of lib/ in an environment share: the first one's. Test runners load many. */
 const kFirst = Symbol.for('http-native: lib/binding')
 
 if (native[kFirst] === undefined) {
   start()
-  // process.exit() right after res.end(): what was said must still reach the kernel, as it does in core.
+  // process.exit() right after res.end(): what was sent must still reach the kernel, as it does in core.
   process.on('exit', () => { native.flushNow() })
 }
 
@@ -42,6 +42,6 @@ module.exports = native[kFirst] ??= {
   isSamePacket,
   atClosePhase,
   kSettle,
-  /** What else they have in common, by name (lib/core/symbols.js, lib/core/classes.js). */
+  /** What else the copies share, by name (lib/core/symbols.js, lib/core/classes.js). */
   common: Object.create(null)
 }

@@ -1,8 +1,7 @@
 'use strict'
 
 /**
- * What waits for a connection that stands still (lib/connection/pause.js): the records of later packets, with their values,
- * until it goes on.
+ * Keeps the records of later packets, with their values, for a paused connection (lib/connection/pause.js) until it goes on.
  */
 
 const native = require('../addon')
@@ -11,7 +10,7 @@ const { AT_EOF, BEGINS, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, eve
 const { hasFinished, settleAll } = require('./turn')
 const { moveTo, nextChunk, nextValue } = require('./values')
 
-/** The connection stands still: what later packets brought waits until it goes on. @returns {boolean} whether this does */
+/** Keeps a record that a later packet brought. @returns {boolean} false: it is to be delivered now */
 function keep (connection, records, at, values) {
   const kind = records[at]
   if (kind < events.REQUEST || (kind > events.CLOSED && kind !== events.RAW)) return false
@@ -19,8 +18,8 @@ function keep (connection, records, at, values) {
   // The stream of a socket that is paused, with nothing in its buffer, ends and fails all the same.
   if (connection.readsOn && kept.length === 0 && isEnd(records, at)) return false
   if (kind === events.CLOSED) {
-    // Its end or its failure, if it was read, has its place behind what was read before. Any other overtakes that, and
-    // so does one that a write has met: whoever waits for that write would wait for ever.
+    // The end or the failure of reading has its place behind what was read before. Any other close overtakes that, and
+    // so does one that was met by a write: a reader that waits for that write would wait for ever.
     const syscall = records[at + 3]
     const isRead = syscall === SYSCALL_READ || (syscall === SYSCALL_NONE && kept.some(({ record }) => record[0] === events.EOF))
     // A socket that is read while it is paused fails at once, and drops what its buffer has (net's onStreamRead).
@@ -69,7 +68,7 @@ function hasValue (record) {
   }
 }
 
-/** Hands over the first packet of what was kept. */
+/** Delivers the first of the kept packets. */
 function handKept (connection) {
   const { kept } = connection
   const next = kept.findIndex(({ record }, index) => index !== 0 && record[BEGINS] !== 0)
@@ -87,12 +86,12 @@ function handKept (connection) {
   } while (kept.length !== 0 && kept[0].record[BEGINS] === 0)
 }
 
-/** Has the connection ended, and nobody been told, for what was read before waits? */
+/** True if the end of the connection is kept, behind earlier packets. */
 function hasKeptEnd (kept) {
   return kept.length !== 0 && kept.at(-1).record[0] === events.CLOSED
 }
 
-/** Of a connection that was given up only its end is of interest. */
+/** Drops the kept records of a connection that was given up, but for its end. */
 function dropKept (kept) {
   const last = kept.at(-1)
   kept.length = 0

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A turn: what was said and what has finished in one run of the application's code. It ends behind the handler's ticks, or
- * with its dispatch: what finished is settled, and what was said goes to the I/O threads with one call.
+ * A turn: one run of the application's code, with the commands it gave and the messages it finished. It ends behind the
+ * handler's ticks, or with its dispatch: finished messages are settled, and the commands go to the I/O threads in one call.
  */
 
 const native = require('../addon')
@@ -14,16 +14,16 @@ const kSettle = Symbol('kSettle')
 /** Messages that finished in this turn. */
 let settling = []
 
-/** A dispatch is on the stack. */
+/** True while a dispatch is on the stack. */
 let dispatching = false
 
-/** `endTurn` is queued with process.nextTick. */
+/** True if `endTurn` is queued with process.nextTick. */
 let turnQueued = false
 
-/** Something was said since the last flush. */
+/** True if a command was given since the last flush. */
 let dirty = false
 
-/** Settles what finished; more may finish meanwhile. */
+/** Settles all finished messages; more may finish meanwhile. */
 function settleAll () {
   for (let i = 0; i < settling.length; i++) settling[i][kSettle]()
   settling = []
@@ -42,25 +42,26 @@ function queueTurn () {
   process.nextTick(endTurn)
 }
 
-/** Promises that `message[kSettle]()` runs when this turn's handler has returned. */
+/** Has `message[kSettle]()` called once, when this turn's handler has returned. */
 function settle (message) {
   settling.push(message)
   queueTurn()
 }
 
-/** A command was given: it leaves with the flush that ends this turn. */
+/** Notes that a command was given: the flush that ends this turn passes it on. */
 function touch () {
   dirty = true
   queueTurn()
 }
 
-/** Hands everything said so far to the I/O threads. */
+/** Passes all commands given so far on to the I/O threads. */
 function flush () {
   if (!dirty) return
   dirty = false
   native.flush()
 }
 
+/** Runs the ticks, and settles finished messages, until there are none. */
 function runTicks () {
   process._tickCallback()
   while (settling.length !== 0) {
@@ -69,15 +70,15 @@ function runTicks () {
   }
 }
 
-/** What waits for the end of the event loop's turn. */
+/** Callbacks for the end of the event loop's turn. */
 let closings = []
 
-/** Calls back where libuv tells of closed handles: behind the immediates. */
+/** Calls back where libuv's close callbacks run: behind the immediates. */
 function atClosePhase (callback) {
   if (closings.push(callback) === 1) native.closes()
 }
 
-/** Whoever was closed last hears of it first, as from libuv. */
+/** Calls the callbacks of the close phase: those of the last closed first, as libuv does. */
 function tellClosed () {
   const told = closings
   closings = []
@@ -92,7 +93,7 @@ function tellClosed () {
   flush()
 }
 
-/** True if messages have finished that are to be settled. */
+/** True if finished messages are to be settled. */
 function hasFinished () {
   return settling.length !== 0
 }

@@ -6,7 +6,7 @@ const { WHOLE, PART } = require('./records')
 
 let valueCursor = 0
 
-/** Where the next value is taken from now on. @returns {number} where it would have been taken from */
+/** Sets the index of the next value. @returns {number} the index before */
 function moveTo (position) {
   const before = valueCursor
   valueCursor = position
@@ -19,7 +19,7 @@ function nextValue (values) {
   return value
 }
 
-/** A piece of a body: a Buffer, or a part of the one that the small pieces of a packet share. */
+/** Gives a piece of a body: a Buffer, or a part of the one that the small pieces of a packet share. */
 function nextChunk (values, records, at) {
   const flag = records[at + 2]
   if (flag === WHOLE) return nextValue(values)

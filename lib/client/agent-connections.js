@@ -1,15 +1,15 @@
 'use strict'
 
 /**
- * An agent's connections: by which way they are made, directly or through a proxy, by us or by net; and how they tell
- * their agent what becomes of them.
+ * Makes an agent's connections, directly or through a proxy, ours or net's, and adds the listeners by which the agent
+ * hears what becomes of them.
  */
 
 const net = require('node:net')
 const { canDial, createConnection, dial, kDialable } = require('./dial')
 const { validateString } = require('../core/validators')
 
-/** Agent -> the function that forwards TLS key lines, once somebody listens. */
+/** Agent -> the function that forwards TLS key lines, once there is a listener for them. */
 const kOnKeylog = Symbol('onkeylog')
 
 /**
@@ -27,26 +27,26 @@ function connect (proxy, args) {
   return isDialable(options) && canDial(options) ? dialWith(options, callback) : createConnection(...args)
 }
 
-/** What was said about the way to the origin does not count for the way to its proxy. */
+/** Connects to a proxy. The origin's options are not the proxy's. */
 function connectToProxy ({ host, port, isSecure }, origin, callback) {
   if (isSecure) return require('node:tls').connect({ host, port }, callback)
   const options = { host, port }
   return isDialable(origin) && canDial(options, true) ? dialWith(options, callback) : net.connect(options, callback)
 }
 
-/** Ours, if nothing stands between the request and the wire (lib/client/dial.js). */
+/** Makes a native connection (lib/client/dial.js). */
 function dialWith (options, callback) {
   const socket = dial(options)
   if (callback) socket.once('connect', callback)
   return socket
 }
 
-/** Were these options made for one of our own requests? */
+/** True if these options were made for a request of ours. */
 function isDialable (options) {
   return options !== null && typeof options === 'object' && options[kDialable] === true
 }
 
-/** The name to ask a TLS server for: what the Host field says, unless that is an address. */
+/** Gives the name for TLS: that of the Host field, '' if it is an address. As core's calculateServerName. */
 function serverName (request, options) {
   let name = options.host
   const field = request.getHeader('host')
@@ -63,7 +63,7 @@ function serverName (request, options) {
   return net.isIP(name) ? '' : name
 }
 
-/** The listeners through which a connection tells its agent what became of it. */
+/** Adds the agent's listeners to a connection. As core's installListeners. */
 function watch (agent, socket, options) {
   function onFree () {
     agent.emit('free', socket, options)
@@ -75,7 +75,7 @@ function watch (agent, socket, options) {
   }
 
   function onTimeout () {
-    // In use, the time-out is the request's affair.
+    // In use, the time-out is the request's.
     for (const name in agent.freeSockets) {
       if (agent.freeSockets[name].includes(socket)) {
         socket.destroy()

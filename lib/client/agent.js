@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * Agent: keeps connections to origins, shares them out to requests, takes them back. Node's Agent to the
- * letter, because its methods and its tables are what subclasses (agent-base, agentkeepalive) build on.
- * Knows nothing of ClientRequest but `onSocket`, `shouldKeepAlive` and the header it asks for.
+ * Agent: keeps connections to origins, gives them to requests, takes them back. Its methods and tables are Node's to the
+ * letter, because subclasses (agent-base, agentkeepalive) build on them. Knows nothing of ClientRequest but `onSocket`,
+ * `shouldKeepAlive` and the header that it asks for.
  */
 
 const { EventEmitter } = require('node:events')
@@ -22,10 +22,10 @@ const kWaitOptions = own('kRequestOptions')
 /** Request -> the async context it waits in. */
 const kWaitContext = own('kRequestAsyncResource')
 
-/** In a head as the connection gives it: `name\nvalue\nname…`. No name holds a `=`. */
+/** Matches in a head as the connection gives it: `name\nvalue\nname…`. No name has a `=` in it. */
 const ANNOUNCED = /keep-alive\n(timeout)=(\d+)/i
 
-/** Milliseconds we let go of an idle connection before the server said that it would. */
+/** Milliseconds by which an idle connection is closed before the time that the server announced. */
 const TIMEOUT_BUFFER = 1000
 
 // The same string again is found in the tables without hashing it anew; most callers talk to one origin at a time.
@@ -49,7 +49,7 @@ function Agent (options) {
 
   this.options = { __proto__: null, ...options }
   if (this.options.noDelay === undefined) this.options.noDelay = true
-  // A request's `path` is its target; left in the options, net.connect would take it for a unix socket.
+  // A request's `path` is its target; net.connect would take it for that of a Unix socket.
   this.options.path = null
 
   this.defaultPort = (versions.envProxies && this.options.defaultPort) || 80
@@ -83,7 +83,7 @@ function Agent (options) {
   else validateNumber(this.maxTotalSockets, 'maxTotalSockets', 1)
 
   this.on('free', takeBack)
-  // Key lines are forwarded only once somebody wants them: the listener costs every TLS socket.
+  // Key lines are forwarded once there is a listener for them: forwarding costs every TLS socket.
   this.on('newListener', forwardKeylog)
 }
 Object.setPrototypeOf(Agent.prototype, EventEmitter.prototype)
@@ -117,7 +117,7 @@ function takeBack (socket, options) {
 
   const waiting = this.requests[name]
   if (waiting !== undefined && waiting.length !== 0) {
-    // Another is made for it when this one has closed.
+    // Another connection is made for the request when this one has closed.
     if (isStale(socket)) return
     const request = waiting.shift()
     if (waiting.length === 0) delete this.requests[name]
@@ -131,7 +131,7 @@ function takeBack (socket, options) {
     return
   }
 
-  // The last one who used it says whether it may live on.
+  // The last request on the connection says whether it may be kept.
   const request = socket._httpMessage
   if (!request || !request.shouldKeepAlive || !this.keepAlive) {
     socket.destroy()
@@ -159,7 +159,7 @@ function handOn (agent, request, socket) {
   hand(agent, request, socket)
 }
 
-/** An idle connection that fails is nobody's error. */
+/** Destroys an idle connection that fails; its error is reported to no request. As core's freeSocketErrorListener. */
 function onIdleError () {
   this.destroy()
   this.emit('agentRemove')
@@ -171,12 +171,12 @@ Agent.prototype.createConnection = function createConnection (...args) {
 }
 
 /**
- * The name of the pool that connections with these options belong to:
+ * Gives the name of the pool that connections with these options belong to:
  * `host:port:localAddress[:family][:socketPath]`.
  */
 Agent.prototype.getName = function getName (options = {}) {
   const { host, port, localAddress, family, socketPath } = options
-  // The options' family is the wish; what the name resolves to later does not matter here.
+  // The family of the options; what the name resolves to later is not part of it.
   const isPlain = !localAddress && !socketPath && family !== 4 && family !== 6
   if (isPlain && host === lastHost && port === lastPort) return lastName
   let name = `${host || 'localhost'}:${port || ''}:${localAddress || ''}`
@@ -190,7 +190,7 @@ Agent.prototype.getName = function getName (options = {}) {
   return name
 }
 
-/** The options of a connection for this request: the agent's outrank the request's. */
+/** Gives the options of a connection for this request: the agent's outrank the request's. */
 function merge (agent, request, options) {
   const merged = { __proto__: null, ...options, ...agent.options }
   if (merged.socketPath) merged.path = merged.socketPath
@@ -199,7 +199,7 @@ function merge (agent, request, options) {
 }
 
 /**
- * Finds, makes or queues for a connection, and hands it over with `request.onSocket`.
+ * Finds a connection or makes one, or queues the request for one. `request.onSocket` is called with it.
  * @param {object} request
  * @param {object|string} options a string is a host; port and localAddress then follow
  */
@@ -235,13 +235,13 @@ Agent.prototype.addRequest = function addRequest (request, options, port, localA
   }
   if (this.requests[name] === undefined) this.requests[name] = []
   request[kWaitOptions] = merged ?? options
-  // It is served from somebody else's 'free' event; what it does then belongs to its own caller.
+  // The request is served in the 'free' event of another; its own events belong to the context of its caller.
   request[kWaitContext] = new AsyncResource('QueuedRequest')
   this.requests[name].push(request)
 }
 
 /**
- * The name, if it is known without merging the options: that costs more than all the rest of taking an idle
+ * Gives the name, if it is known without merging the options: merging costs more than all the rest of taking an idle
  * connection, or of waiting for one.
  */
 function plainName (agent, request, options) {
@@ -252,7 +252,7 @@ function plainName (agent, request, options) {
   return agent.getName(options)
 }
 
-/** Back-pressure is as the request wants it, not as the one that the connection was made for wanted it. */
+/** Sets the socket's high water mark (bytes) to the request's: the socket was made with that of another. */
 function takeHighWaterMark (socket, mark) {
   if (mark !== undefined && mark !== null && socket.writableHighWaterMark !== mark) socket._writableState.highWaterMark = mark
 }
@@ -262,7 +262,7 @@ function takeIdle (agent, name) {
   if (idle === undefined) return undefined
   while (idle.length !== 0 && idle[0].destroyed) idle.shift()
   let socket
-  // Any other may have died as well, and not have told us yet.
+  // Any of them may have died with its events still to come.
   do {
     socket = agent.scheduling === 'fifo' ? idle.shift() : idle.pop()
   } while (socket !== undefined && isStale(socket))
@@ -270,7 +270,7 @@ function takeIdle (agent, name) {
   return socket
 }
 
-/** There is no connection for a request. What became of a tunnel (https.Agent's createConnection) is the agent's to tell. */
+/** Gives a request the error why it gets no connection; reports itself that of a tunnel. As core's handleSocketAfterProxy. */
 function refuse (request, socket, error) {
   if (versions.envProxies && error.code === 'ERR_PROXY_TUNNEL') {
     if (error.proxyTunnelTimeout) request.emit('timeout')
@@ -279,7 +279,7 @@ function refuse (request, socket, error) {
   request.onSocket(socket, error)
 }
 
-/** Gives a connection to a request, with the request's own idle time if it has one. */
+/** Gives a connection to a request, with the request's idle time if it has one. As core's setRequestSocket. */
 function hand (agent, request, socket) {
   request.onSocket(socket)
   const timeout = agent.options.timeout || 0
@@ -304,7 +304,7 @@ Agent.prototype.createSocket = function createSocket (request, options, callback
     options.keepAlive = this.keepAlive
     options.keepAliveInitialDelay = this.keepAliveMsecs
   }
-  // Only our own requests can ride on a connection of ours, and only if no subclass wants to see the socket made.
+  // A native connection can carry our own requests only, and a subclass's createConnection() has to see its socket made.
   if (request[kDialable] === true && this.createConnection === Agent.prototype.createConnection) {
     options[kDialable] = true
   }
@@ -327,7 +327,7 @@ Agent.prototype.createSocket = function createSocket (request, options, callback
   if (socket && (this[kProxy] === null || !awaitsTunnel(socket))) onCreated(null, socket)
 }
 
-/** Is it https.Agent's connection to a proxy, which calls back when the tunnel stands? */
+/** True for https.Agent's connection to a proxy, which calls back once the tunnel is there. */
 function awaitsTunnel (socket) {
   return Object.getOwnPropertySymbols(socket).some((symbol) => symbol.description === 'kWaitForProxyTunnel' && socket[symbol])
 }
@@ -342,7 +342,7 @@ function removeFrom (table, name, socket) {
   if (list.length === 0) delete table[name]
 }
 
-/** The first request that waits and may have the place that was just given up. */
+/** Gives the first waiting request that may have the place that became free; undefined if none. */
 function nextWaiting (agent, name) {
   const same = agent.requests[name]
   if (same !== undefined && same.length !== 0) return same[0]
@@ -354,7 +354,7 @@ function nextWaiting (agent, name) {
   return undefined
 }
 
-/** Takes a connection out of the tables, and makes another one if somebody waits. */
+/** Takes a connection out of the tables, and makes another one if a request waits. */
 Agent.prototype.removeSocket = function removeSocket (socket, options) {
   const name = this.getName(options)
   removeFrom(this.sockets, name, socket)
@@ -372,7 +372,7 @@ Agent.prototype.removeSocket = function removeSocket (socket, options) {
 }
 
 /**
- * Asked when a connection becomes idle; sets its idle time, also by what the server announced.
+ * Called when a connection becomes idle; sets its idle time, also by the server's announcement.
  * @returns {boolean} false to have it destroyed
  */
 Agent.prototype.keepSocketAlive = function keepSocketAlive (socket) {
@@ -385,7 +385,7 @@ Agent.prototype.keepSocketAlive = function keepSocketAlive (socket) {
   if (response) {
     const announced = announcedTimeout(response)
     if (announced !== undefined) {
-      // Let go before the server does, or a request may meet its FIN on the way.
+      // Closed before the server closes it, or a request may meet the server's FIN on the way.
       const buffer = versions.keepAliveTimeoutBuffer ? this.agentKeepAliveTimeoutBuffer : TIMEOUT_BUFFER
       const hint = Math.max(0, announced * 1000 - buffer)
       if (hint === 0) alive = false
@@ -397,8 +397,8 @@ Agent.prototype.keepSocketAlive = function keepSocketAlive (socket) {
 }
 
 /**
- * The seconds that the server announced with `Keep-Alive: timeout=…`; undefined if it did not. Read from the head
- * as it came if nobody has looked at the fields: building them would cost more than the rest of the exchange.
+ * Gives the seconds that the server announced with `Keep-Alive: timeout=…`; undefined if it did not. Reads the head as it
+ * came if its fields were not read yet: building them would cost more than the rest of the exchange.
  */
 function announcedTimeout (response) {
   const text = response[kText]
@@ -412,7 +412,7 @@ function announcedTimeout (response) {
   return found === null ? undefined : Number(found[1])
 }
 
-/** Asked when an idle connection is given to a request. */
+/** Called when an idle connection is given to a request. */
 Agent.prototype.reuseSocket = function reuseSocket (socket, request) {
   request.reusedSocket = true
   socket.ref()
@@ -428,7 +428,7 @@ Agent.prototype.destroy = function destroy () {
 }
 
 /**
- * An agent as http.globalAgent is.
+ * Makes an agent with the options of http.globalAgent.
  * @param {object} [proxyEnv] as `proxyEnv` of core's: process.env with NODE_USE_ENV_PROXY and --use-env-proxy
  */
 function makeGlobalAgent (proxyEnv) {

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * One connection to a server: which exchange is under way on it, and what the transport's events mean for that
- * exchange. Carried by tokio or by a JS stream alike. Knows nothing of agents beyond the socket's 'free' event.
+ * One connection to a server: which exchange is under way on it, and what the transport's events mean for that exchange.
+ * The same for native connections and JS streams. Knows nothing of agents beyond the socket's 'free' event.
  */
 
 const { AsyncResource } = require('node:async_hooks')
@@ -29,7 +29,7 @@ const RESOURCE_OPTIONS = { requireManualDestroy: true }
 
 const finishChannel = diagnostics.channel('http.client.response.finish')
 
-/** Limits and leniencies of a request that asks for nothing special; shared, never changed. */
+/** The parser's configuration for a request without options of its own; shared, never changed. */
 let plain = null
 
 function plainConfig () {
@@ -38,39 +38,39 @@ function plainConfig () {
 
 /**
  * @param {number} id of the native connection, -1 while there is none yet
- * @param {import('node:stream').Duplex|null} stream the JS stream that carries it, null for tokio
+ * @param {import('node:stream').Duplex|null} stream the JS stream that carries it (driver two); null for a native connection
  */
 function ClientConnection (id, stream) {
   ClientTransport.call(this, id, stream)
   this.config = plainConfig()
-  /** Its response, until that is complete. */
+  /** The response whose body is arriving; null between bodies. */
   this.response = null
-  /** That one's body ends with the connection, however that ends. */
+  /** True if that body ends with the connection, however the connection ends. */
   this.untilClose = false
   this.inputEnded = false
-  /** What `socket.parser` and `request.parser` show. */
+  /** The object that `socket.parser` and `request.parser` show. */
   this.parser = null
-  /** The socket's own events are listened to; see client-listeners.js. */
+  /** True while the socket's own events are listened to; see socket-events.js. */
   this.watching = false
-  /** What is listened for because of the exchange under way. */
+  /** The listeners there are for the exchange under way: a value of socket-events.js. */
   this.heard = 0
-  /** The socket's next 'timeout' is the request's. */
+  /** True if the socket's next 'timeout' is the request's. */
   this.timeoutArmed = false
-  /** Each 'timeout' of the socket is the response's. */
+  /** True while each 'timeout' of the socket is the response's. */
   this.responseTimed = false
-  /** It was closed under an exchange. */
+  /** True if it was closed under an exchange. */
   this.isLost = false
-  /** An error was reported for this exchange; what follows from it is not another. */
+  /** True once an error was reported for this exchange; what follows from it is not reported. */
   this.failed = false
 }
 Object.setPrototypeOf(ClientConnection.prototype, ClientTransport.prototype)
 
-/** See `isApart` in binding.js. */
+/** See `isApart` in lib/binding/dispatch.js. */
 ClientConnection.prototype.ticksAwaitPacket = true
 
 ClientConnection.prototype.readsOn = true
 
-/** What a message that is read from here buffers. */
+/** Bytes that a message from this connection buffers before it stops reading. */
 Object.defineProperty(ClientConnection.prototype, 'highWaterMark', {
   __proto__: null,
   get () { return this.socket?.readableHighWaterMark ?? stream.getDefaultHighWaterMark(false) },
@@ -92,7 +92,7 @@ ClientConnection.prototype.getSocket = function getSocket () {
 // ------------------------------------------------------------------------------------------------- exchanges
 
 /**
- * Promises the connection to a request. What befalls the socket from now on befalls the request.
+ * Promises the connection to a request: what happens to the socket from now on happens to the request.
  * @param {import('./request').ClientRequest} request
  */
 ClientConnection.prototype.reserve = function reserve (request) {
@@ -105,7 +105,7 @@ ClientConnection.prototype.reserve = function reserve (request) {
   else watch(this)
 }
 
-/** Begins the exchange. */
+/** Begins the exchange. As core's tickOnSocket. */
 ClientConnection.prototype.begin = function begin (request) {
   this.socket._httpMessage = request
   this.isExpected = false
@@ -127,21 +127,21 @@ function configOf (request) {
   return parserConfig(request, false)
 }
 
-/** Idle since the last exchange: did the peer end it since, or say what nobody asked for? Asks the kernel. */
+/** True if the peer has ended an idle connection, or has sent bytes on it. Asks the kernel. */
 ClientConnection.prototype.isStale = function isStale () {
   // What becomes of a connection that is being made is for the request that gets it.
   if (this.attempts !== null) return false
   return this.id === -1 || (this.kept !== null && this.kept.length !== 0) || native.isStale(this.id) !== 0
 }
 
-/** Gives the connection free: the exchange is over and the transport may carry another. */
+/** Frees the connection: the exchange is over, and the transport may carry another. */
 ClientConnection.prototype.end = function end () {
   leave(this)
   this.forget()
   if (this.stream?.closed) this.leave()
 }
 
-/** It was closed: the listeners stay where they are, as in core. */
+/** Ends the exchange of a connection that was closed: the listeners stay where they are, as in core. */
 ClientConnection.prototype.lose = function lose () {
   this.isLost = true
   this.forget()
@@ -151,14 +151,14 @@ ClientConnection.prototype.forget = function forget () {
   if (this.request !== null) {
     this.lastContext = this.request[kResource]
     freeParser(this)
-    // Promised, but it never came to an exchange.
+    // It was promised, but the exchange never began.
     if (!this.request.socket) this.request[kResource].emitDestroy()
   }
   this.request = null
   this.response = null
 }
 
-/** Nothing more is to be parsed for the exchange. */
+/** Frees the parser: nothing more is to be parsed for the exchange. */
 function freeParser (connection) {
   if (Parser.leave(connection)) connection.request[kResource].emitDestroy()
 }
@@ -167,14 +167,14 @@ ClientConnection.prototype.freeParser = function () {
   freeParser(this)
 }
 
-/** The listeners of its socket as core has them. */
+/** Gives the listeners of the socket as core has them. */
 ClientConnection.prototype.listenersShown = function listenersShown (event, listeners) {
   return shown(this, event, listeners)
 }
 
 ClientConnection.prototype.onResponse = function onResponse (flags, status, version, reasonLength, fieldCount, text) {
   const { request } = this
-  // Nobody asked: an answer that waits here would be taken for the next request's (response queue poisoning).
+  // A response that no request asked for would be taken for the next request's (response queue poisoning).
   if (request === null || request.res !== null) {
     this.socket.destroy()
     return
@@ -203,7 +203,7 @@ function deliver (request, response, flags) {
     measure.end(request, response.statusCode, response.statusMessage, response.headers)
   }
   if (finishChannel.hasSubscribers) finishChannel.publish({ request, response })
-  // First of its listeners: the connection is given back before anybody asks for the next.
+  // First of its listeners: the connection is given back before the application asks for the next.
   response.on('end', onResponseEnd)
   if (!request[kWritableFinished]) request.on('finish', request[kAnsweredEarly])
   hearResponseTimeout(this)
@@ -212,7 +212,7 @@ function deliver (request, response, flags) {
     this.response = response
     this.untilClose = (flags & headFlags.UNTIL_CLOSE) !== 0
   }
-  // Nobody listens for it, or it is not wanted any more: then nobody will read it either.
+  // Without a listener, or on an aborted request, the response is not going to be read.
   if (request.aborted || !request.emit('response', response)) response._dump()
   if (!hasBody) {
     freeParser(this)
@@ -225,7 +225,7 @@ function onResponseEnd () {
   this.req[kResponseEnded](this)
 }
 
-/** 1xx: news before the response. */
+/** Emits 'continue' and 'information' for a 1xx block. */
 function inform (request, response) {
   if (response.statusCode === 100) request.emit('continue')
   if (request.listenerCount('information') === 0) return
@@ -235,7 +235,7 @@ function inform (request, response) {
   })
 }
 
-/** The server left HTTP as asked: the stream is handed over, with what came behind the head. */
+/** Hands the stream over with what came behind the head: the server left HTTP as asked. */
 function detach (connection, request, response) {
   const { socket } = connection
   const event = request.method === 'CONNECT' ? 'connect' : 'upgrade'
@@ -250,7 +250,7 @@ function detach (connection, request, response) {
   socket.emit('agentRemove')
   unwatch(connection)
   connection.end()
-  // Before anything else: it goes with the connection.
+  // First: it is freed with the connection.
   const head = native.takeHead(connection.id)
   let isOver = false
   if (connection.stream === null) {
@@ -271,7 +271,7 @@ function detach (connection, request, response) {
   emitClose(request)
 }
 
-/** Driver two: the stream is somebody else's now. */
+/** Driver two: gives the stream up: it belongs to the application. */
 ClientConnection.prototype.leave = function leave () {
   const { id, stream } = this
   if (id === -1) return
@@ -289,7 +289,7 @@ ClientConnection.prototype.onData = function onData (chunk) {
 ClientConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   const { request, response } = this
   if (response === null) return
-  // A body that ends with the connection is over when the socket's 'end' says so, which is next.
+  // A body that ends with the connection is over at the socket's 'end', which is next.
   if (this.untilClose && this.stream === null && !this.tapped && !this.inputEnded) return
   this.response = null
   freeParser(this)
@@ -299,13 +299,13 @@ ClientConnection.prototype.onEnd = function onEnd (fieldCount, text) {
 
 ClientConnection.prototype.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
   const { request, socket } = this
-  // The end of the stream in the middle of a message: `onEof` and the socket's 'close' say more.
+  // The end of the stream in the middle of a message: `onEof` and the socket's 'close' report it.
   if (rawPacket === undefined) return
   this.response = null
   if (request !== null) freeParser(this)
   hush(this)
   socket.destroy()
-  // What nobody asked for is not said to whom it came behind; who has got the connection meanwhile has lost it.
+  // Bytes behind the last response are no error of its request; a request that has the connection meanwhile has lost it.
   if (request === null || kind === UNASKED) return
   this.failed = true
   socket._hadError = true
@@ -321,12 +321,12 @@ ClientConnection.prototype.onDrain = function onDrain () {
 
 ClientConnection.prototype.onEof = function onEof () {
   if (this.stream !== null) return
-  // Nothing may come to a socket in the pool, not even its end.
+  // A socket in the pool emits nothing, not even 'end'.
   if (versions.unsolicitedDataDestroys && this.socket[kAsyncId] === -1) this.socket.destroy()
   else this.runForSocket(this.socket.ended)
 }
 
-/** In the context of whoever the connection was made for, or of the exchange that is under way or was the last. */
+/** Runs in the context that the connection was made in, or in that of the exchange under way or the last one. */
 ClientConnection.prototype.runForSocket = function runForSocket (method, a, b) {
   const resource = this.context ?? this.request?.[kResource] ?? this.lastContext
   if (resource === null) method.call(this.socket, a, b)
@@ -345,20 +345,20 @@ ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
   }
   this.stopIdleTimer()
   if (this.stream === null) {
-    // Nor is what becomes of a socket in the pool an error to anybody; see onEof.
+    // Nor does a socket in the pool report an error; see onEof.
     if (versions.unsolicitedDataDestroys && this.socket[kAsyncId] === -1) this.socket.disconnected(0, 0)
     else this.runForSocket(this.socket.disconnected, errno, syscall)
   }
   this.leaveContext()
 }
 
-/** Is it a client's, of whichever copy of lib/? */
+/** True for a client's connection, of any copy of lib/. */
 function isClients (connection) {
   return connection?.ticksAwaitPacket === true
 }
 
 /**
- * The connection that carries a socket's exchanges: ours, or for any other Duplex one made now.
+ * Gives the connection that carries a socket's exchanges: ours, or for any other Duplex one made now.
  * @param {import('node:stream').Duplex} socket
  */
 function connectionOf (socket) {

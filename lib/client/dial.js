@@ -1,14 +1,14 @@
 'use strict'
 
 /**
- * Makes a native connection as net.connect would: finds the addresses, tries them in turn, words the errors.
- * Refuses (canDial) whatever it cannot do exactly like net.connect; that then does it.
+ * Makes a native connection as net.connect would: finds the addresses, tries them in turn, words the errors. `canDial`
+ * refuses what it cannot do exactly like net.connect; net.connect does that then.
  */
 
 const { AsyncResource } = require('node:async_hooks')
 const net = require('node:net')
 const { getSystemErrorName } = require('node:util')
-// Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
+// Taken when the module is loaded: mocked clocks stop the global ones, but not core's sockets.
 const { setTimeout: startTimer, clearTimeout } = require('node:timers')
 const diagnostics = require('node:diagnostics_channel')
 const { Buffer, process } = require('../host')
@@ -20,14 +20,14 @@ const { connectingSocket } = require('../connection/socket')
 const { own } = require('../core/symbols')
 const versions = require('../core/versions')
 
-/** Mark of requests that can ride on a native connection, and of the options of a connection made for one. */
+/** Mark of requests that a native connection can carry, and of the options of a connection made for one. */
 const kDialable = own('kDialable')
 
-// Whoever wants to see or to replace connections (mocks, tracers) patches one of these.
+// Mocks and tracers that watch or replace connections patch one of these.
 const socketConnect = net.Socket.prototype.connect
 const { connect: netConnect, createConnection: netCreateConnection } = net
 
-/** Bytes of a unix socket's path that fit into sockaddr_un, with its NUL. */
+/** Bytes of a Unix socket's path that fit into sockaddr_un, with its NUL. */
 const UNIX_PATH_MAX = 107
 
 const { ETIMEDOUT, EALREADY } = require('node:os').constants.errno
@@ -39,16 +39,16 @@ const MANUAL = Object.freeze({ requireManualDestroy: true })
 
 const socketChannel = diagnostics.channel('net.client.socket')
 
-/** Core asks net for each connection; before agents knew proxies, it kept what was there when it was loaded. */
+/** As core's Agent: reads net.createConnection for each connection; before agents knew proxies, once when it was loaded. */
 const createConnection = versions.envProxies ? (...args) => net.createConnection(...args) : netCreateConnection
 
-/** @param {boolean} isProxied core asks net.connect for the way to a proxy */
+/** True if connecting was patched. @param {boolean} isProxied true: core calls net.connect, for the way to a proxy */
 function isPatched (isProxied) {
   if (net.Socket.prototype.connect !== socketConnect) return true
   return isProxied ? net.connect !== netConnect : versions.envProxies && net.createConnection !== netCreateConnection
 }
 
-/** The permission model guards net.connect; it must not be passed by. */
+/** True if the permission model forbids net.connect; it must not be passed by. */
 function isForbidden () {
   return process.permission !== undefined && !process.permission.has('net')
 }
@@ -58,7 +58,7 @@ function isPort (port) {
   return Number.isInteger(port) && port >= 0 && port < 65536
 }
 
-/** A family as dns.lookup has it. */
+/** Gives a family as dns.lookup has it. */
 function familyOf (family) {
   if (family === 'IPv4') return 4
   if (family === 'IPv6') return 6
@@ -66,10 +66,10 @@ function familyOf (family) {
 }
 
 /**
- * May these options of net.connect be served by a native connection? False also for options that are wrong:
- * net.connect then throws what it throws for them.
+ * True if a native connection can serve these options of net.connect. False also for options that are wrong: net.connect
+ * then throws what it throws for them.
  * @param {object} options
- * @param {boolean} [isProxied] they lead to a proxy
+ * @param {boolean} [isProxied] true if they lead to a proxy
  */
 function canDial (options, isProxied = false) {
   if (isPatched(isProxied) || isForbidden()) return false
@@ -108,7 +108,7 @@ function dial (options) {
 }
 
 /**
- * The way from a name to a connection.
+ * The attempts to connect to the addresses of a name.
  * @param {ClientConnection} connection
  * @param {net.Socket} socket
  * @param {object} options
@@ -121,13 +121,13 @@ function Attempts (connection, socket, options) {
   this.port = Number(options.port)
   /** Addresses still to be tried, best first. */
   this.addresses = []
-  /** What is being tried: { address, family }. */
+  /** The address that is being tried: { address, family }. */
   this.current = null
   this.errors = []
-  /** Milliseconds an address gets if there is another; 0 for as long as it takes. */
+  /** Milliseconds that an address gets if there is another; 0 for as long as it takes. */
   this.patience = 0
   this.timer = null
-  /** The async resource of what is being tried: what comes of it belongs to whoever found the address. */
+  /** The async resource of the attempt: its events belong to the code that found the address. */
   this.resource = null
 }
 
@@ -156,7 +156,7 @@ Attempts.prototype.resolve = function resolve () {
         options.autoSelectFamilyAttemptTimeout ?? net.getDefaultAutoSelectFamilyAttemptTimeout())
     }
   }
-  // The key is there in core even if it says nothing.
+  // The key is there in core even if it is undefined.
   if (options.family === undefined) query.family = undefined
   const lookup = options.lookup || require('node:dns').lookup
   if (query.all) lookup(host, query, (error, addresses) => this.resolvedAll(error, addresses))
@@ -215,7 +215,7 @@ function invalidFamily (family, host, port) {
   return error
 }
 
-/** Was the socket destroyed meanwhile? */
+/** True if the socket was destroyed, or is connected. */
 Attempts.prototype.isOver = function isOver () {
   return this.connection.attempts !== this || this.socket.destroyed
 }
@@ -268,7 +268,7 @@ Attempts.prototype.try = function (target) {
   }
 }
 
-/** The address did not answer in time, and there is another. */
+/** Gives an attempt up that took too long, and tries the next address. */
 Attempts.prototype.giveUp = function giveUp () {
   const { connection, socket, port } = this
   const { address, family } = this.current
@@ -284,7 +284,7 @@ Attempts.prototype.connected = function connected () {
   this.socket.connected()
 }
 
-/** Tells what came of the attempt, in its context. */
+/** Handles the result of an attempt, in its context. */
 Attempts.prototype.run = function run (method, a, b) {
   const { resource } = this
   resource.runInAsyncScope(method, this, a, b)
@@ -292,7 +292,8 @@ Attempts.prototype.run = function run (method, a, b) {
 }
 
 /**
- * An attempt ended with this errno.
+ * Reports an attempt that failed, and tries the next address, or destroys the socket.
+ * @param {number} errno negative as libuv's
  * @param {number} syscall as in docs/BOUNDARY.md
  */
 Attempts.prototype.failed = function failed (errno, syscall) {
@@ -305,7 +306,7 @@ Attempts.prototype.failed = function failed (errno, syscall) {
   if (syscall === AT_ONCE) error.message += ` - Local (${family === 6 ? '::' : '0.0.0.0'}:0)`
   this.errors.push(error)
   const isOnly = socket.autoSelectFamilyAttemptedAddresses === undefined
-  // The only address failed, and core's call itself has told: then that was no attempt.
+  // Core's connect() failed in the call, for the only address: then it emits no 'connectionAttemptFailed'.
   if (!isOnly || syscall !== AT_ONCE) {
     if (isOnly) {
       socket.connecting = false
@@ -321,7 +322,7 @@ Attempts.prototype.failed = function failed (errno, syscall) {
   socket.destroy(this.errors.length === 1 ? error : allFailed(this.errors))
 }
 
-/** The socket was destroyed. */
+/** Ends all attempts: the socket was destroyed. */
 Attempts.prototype.cancel = function cancel () {
   clearTimeout(this.timer)
   this.addresses = []

@@ -1,6 +1,6 @@
 'use strict'
 
-/** http.setGlobalProxyFromEnv: the environment's proxies for whoever uses the global agents, and for fetch. */
+/** http.setGlobalProxyFromEnv: sets the environment's proxies for the global agents, and for fetch. */
 
 const { process } = require('../host')
 const core = require('../core/classes')
@@ -14,7 +14,7 @@ const { proxyUrlOf } = require('./proxy')
  */
 function setGlobalProxyFromEnv (env = process.env) {
   const before = agents.globalAgent
-  // Checks, and sees to https and fetch. Under register it has just replaced our agent by one of its own.
+  // Checks `env`, and sets the proxies of https and fetch. Under register it has just replaced our agent by one of its own.
   const restoreCore = core.setGlobalProxyFromEnv(env)
   if (proxyUrlOf(env, 'http:') === undefined) return restoreCore
   agents.globalAgent = agents.makeGlobalAgent(env)

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * What `request()` is called with, understood: url, options, callback, and the checks Node makes on them.
+ * Sorts and checks the arguments of `request()`, as Node does: url, options, callback.
  * Knows nothing of connections.
  */
 
@@ -11,14 +11,14 @@ const { isToken } = require('../message/syntax')
 const versions = require('../core/versions')
 const { validateBoolean, validateInteger, validateOneOf } = require('../core/validators')
 
-/** What a target must not hold: controls, blanks, DEL is let through, and all beyond latin1. */
+/** Characters that a target must not hold: controls, blanks, all beyond latin1; DEL is let through. */
 const INVALID_TARGET = /[^\u0021-\u00ff]/
 
 /** The last url string and its parts: the same few are asked for over and over. */
 let lastUrl
 let lastParts
 
-/** A url string as request options. Throws ERR_INVALID_URL. */
+/** Gives a url string as request options. @throws ERR_INVALID_URL */
 function fromUrlString (text) {
   if (text !== lastUrl) {
     lastParts = urlToHttpOptions(new URL(text))
@@ -27,7 +27,7 @@ function fromUrlString (text) {
   return lastParts
 }
 
-/** URL objects of any realm or library: what has these two is one. */
+/** True for URL objects of any realm or library. */
 function isUrl (input) {
   return Boolean(input?.href && input.protocol && input.auth === undefined && input.path === undefined)
 }
@@ -61,7 +61,7 @@ function checkHost (host, name) {
   return host
 }
 
-/** Throws ERR_UNESCAPED_CHARACTERS for a target that cannot be sent as it is. */
+/** Refuses a target that cannot be sent as it is. @throws ERR_UNESCAPED_CHARACTERS */
 function checkTarget (target) {
   if (INVALID_TARGET.test(target)) throw new codes.ERR_UNESCAPED_CHARACTERS('Request path')
 }
@@ -81,7 +81,7 @@ function chooseAgent (options, defaultAgent) {
   return agent
 }
 
-/** Throws ERR_INVALID_PROTOCOL if the agent does not speak what was asked for. */
+/** Refuses a protocol that is not the agent's. @throws ERR_INVALID_PROTOCOL */
 function checkProtocol (protocol, expected) {
   if (protocol !== expected) throw new codes.ERR_INVALID_PROTOCOL(protocol, expected)
 }
@@ -112,9 +112,7 @@ function checkParserOptions (options) {
   }
 }
 
-/**
- * The Host field of a request: the port only if it is not what the scheme implies, IPv6 in brackets.
- */
+/** Gives the Host field of a request: the port only if the scheme does not imply it, IPv6 in brackets. */
 function hostField (host, port, defaultPort) {
   let field = host
   const colon = host.indexOf(':')

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * How an exchange can end for its request other than well: errors, 'close', and what is owed to callbacks.
+ * Ends an exchange badly for its request: errors, 'close', and the callbacks that are left.
  */
 
 const diagnostics = require('node:diagnostics_channel')
@@ -30,20 +30,20 @@ function emitError (request, error) {
   request.emit('error', error)
 }
 
-/** Nothing more will come of a request. */
+/** Closes a request: nothing more will come of it. */
 function emitClose (request) {
   request._closed = true
-  // Of what never got as far as a transport core never tells.
+  // Core reports nothing of an end that never got to a transport.
   if (request[kEndCallbacks] !== null && request.outputData.length === 0) {
     failEndCallbacks(request, request[kError] ?? connectionReset('socket hang up'))
   }
   request.emit('close')
 }
 
-/** The transport is gone under an exchange. */
+/** Ends the exchange of a connection that has closed. As core's socketCloseListener. */
 function lose (connection, request, socket) {
   const response = request.res
-  // What was kept for a connection that never came fails with the write that waits in the socket, and what core sends with
+  // What was held for a connection that never came fails with the write that waits in the socket, and what core sends with
   // core's write.
   const isToldLater = connection.heldSize !== 0 || request[kNative] !== true
   const endCallbacks = isToldLater ? request[kEndCallbacks] : null
@@ -61,14 +61,14 @@ function lose (connection, request, socket) {
     }
     emitClose(request)
   }
-  // Nor does anybody hear of what never got as far as the transport.
+  // An end that is queued in the message reports nothing.
   const isSent = request.outputData.length === 0
   request.outputData.length = 0
   if (endCallbacks !== null) request[kEndCallbacks] = endCallbacks
   if (!isToldLater && isSent) failWrites(request)
 }
 
-/** The callbacks of writes that will never be taken. */
+/** Fails the callbacks of writes that will never be taken. */
 function failWrites (request) {
   const callbacks = request[kCallbacks]
   if (callbacks === null && request[kEndCallbacks] === null) return

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * An agent's socket between two exchanges: hooks see it leave one async context and enter another, and a peer that
- * says what nobody asked for, or leaves, is found out before the next exchange begins.
+ * An agent's socket between two exchanges: moves it from one async context to another for hooks, and finds a peer that
+ * has sent unasked bytes, or its end, before the next exchange begins.
  */
 
 const net = require('node:net')
@@ -18,7 +18,7 @@ const kOnRead = Symbol('kOnRead')
 /** Socket -> the guard that waits for 'connect'. */
 const kOnConnect = Symbol('kOnConnect')
 
-/** The resource that async hooks are told of when a handle enters another context. */
+/** The resource that async hooks see when a handle enters another context. As core's asyncResetHandle. */
 class ReusedHandle {
   constructor (type, handle) {
     this.type = type
@@ -26,13 +26,13 @@ class ReusedHandle {
   }
 }
 
-/** A connection of ours is guarded by its parser (see UNASKED in client-connection.js). */
+/** True for a connection of ours: its parser guards it (see UNASKED in connection.js). */
 function isNative (socket) {
   const connection = socket[kConnection]
   return connection !== undefined && connection.stream === null
 }
 
-/** The socket waits for a request. */
+/** Guards the socket: it is idle from now on. */
 function setFree (socket) {
   socket[kAsyncId] = -1
   if (isNative(socket)) socket[kConnection].leaveContext()
@@ -40,8 +40,8 @@ function setFree (socket) {
 }
 
 /**
- * May the socket not be given to a request? One that the peer has left, or spoken on unasked, looks alive until its
- * events have come; it is destroyed.
+ * True if the socket must not be given to a request, and destroys it then. One whose peer has ended, or has sent unasked
+ * bytes, looks alive until its events have come.
  */
 function isStale (socket) {
   if (socket.destroyed) return true
@@ -50,12 +50,12 @@ function isStale (socket) {
   return isDead
 }
 
-/** What core asks its handles, where it does. */
+/** Asks a handle of core's whether bytes wait to be read, where handles can tell. */
 function hasUnread (handle) {
   return typeof handle?.hasPendingRead === 'function' && handle.hasPendingRead() === true
 }
 
-/** The socket is given to a request, in whose async context this is called. A native one enters it with the exchange. */
+/** Gives the socket to a request, in whose async context this is called. A native one enters it with the exchange. */
 function setReused (socket) {
   if (isNative(socket)) {
     socket[kAsyncId] = -1
@@ -69,7 +69,7 @@ function setReused (socket) {
   socket[kAsyncId] = handle.getAsyncId()
 }
 
-/** Bytes that come now would be taken for the answer to the next request, as core still does in some versions (deliberate). */
+/** Destroys the socket if bytes come: they would be taken for the next response, as in some versions of core (deliberate). */
 function guard (socket) {
   if (socket.readableLength > 0) {
     socket.destroy()
@@ -84,7 +84,7 @@ function guard (socket) {
   }
   socket[kOnRead] = handle.onread
   handle.onread = function (bytes) {
-    // Its end is no answer.
+    // An end is no response.
     if (bytes || versions.unsolicitedDataDestroys) socket.destroy()
     else socket[kOnRead].call(this, bytes)
   }

@@ -1,6 +1,6 @@
 'use strict'
 
-/** How a request to a proxy looks (RFC 9112 §3.2.2): absolute target, fields for the proxy. Knows nothing of sockets. */
+/** Turns requests to proxies (RFC 9112 §3.2.2): absolute target, fields for the proxy. Knows nothing of sockets. */
 
 const { hostField } = require('./options')
 const { codes } = require('../core/errors')
@@ -34,7 +34,7 @@ function turnToProxy (request, options, givenHost) {
   if (target !== undefined) request.path = target.href
 }
 
-/** The absolute target, once the options, the target and the Host field all name the same origin (RFC 9112 §3.2). */
+/** Gives the absolute target; throws unless the options, the target and the Host field name the same origin (RFC 9112 §3.2). */
 function agreedTarget (request, { host, port, headers }, givenHost) {
   validatePort(port, 'options.port')
   const origin = new URL(`http://${hostField(host)}`)
@@ -69,7 +69,7 @@ function agreedTarget (request, { host, port, headers }, givenHost) {
   return target
 }
 
-/** Does a Host field name this origin, perhaps in other words? */
+/** True if a Host field names this origin, in the same words or others. */
 function isAuthority (field, authority) {
   const text = `http://${field}`
   if (!URL.canParse(text)) return false
@@ -77,7 +77,7 @@ function isAuthority (field, authority) {
   return host === authority && !username && !password && pathname === '/' && !search && !hash
 }
 
-/** The Host field of a list of fields: `[name, value, …]` or `[[name, value], …]`. */
+/** Gives the Host field of a list of fields: `[name, value, …]` or `[[name, value], …]`. */
 function hostOfList (headers) {
   const pairs = []
   if (headers.length !== 0 && Array.isArray(headers[0])) {

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Proxies as the environment names them (NODE_USE_ENV_PROXY, `proxyEnv`): which one speaks for a scheme, and which
- * hosts it is not asked about. Knows nothing of agents but `proxyEnv`, and nothing of requests.
+ * Proxies of the environment (NODE_USE_ENV_PROXY, `proxyEnv`): the proxy for a scheme, and the hosts that it is not used
+ * for. Knows nothing of agents but `proxyEnv`, and nothing of requests.
  */
 
 const net = require('node:net')
@@ -16,8 +16,8 @@ const kProxy = own('kProxyConfig')
 
 /**
  * @param {object} env
- * @param {'http:'|'https:'} protocol of what is asked for
- * @returns {string|undefined} what the environment says; lower case first, as everywhere
+ * @param {'http:'|'https:'} protocol of the origin
+ * @returns {string|undefined} the proxy's url; variables in lower case come first, as everywhere
  * @throws ERR_PROXY_INVALID_CONFIG
  */
 function proxyUrlOf (env, protocol) {
@@ -30,7 +30,7 @@ function proxyUrlOf (env, protocol) {
 /**
  * @param {object} env
  * @param {string} protocol
- * @returns {ForwardProxy|null} null also for proxies that speak something else: others may know how to use them
+ * @returns {ForwardProxy|null} null also for proxies of other protocols: other agents may know how to use them
  * @throws ERR_PROXY_INVALID_CONFIG
  */
 function proxyFromEnv (env, protocol) {
@@ -65,7 +65,7 @@ class ForwardProxy {
     this.exceptions = exceptions ? exceptions.split(',').map((entry) => entry.trim().toLowerCase()) : []
   }
 
-  /** Is it to be asked about this origin? Unix sockets cannot be reached through a proxy. */
+  /** True if the proxy is used for this origin. Unix sockets cannot be reached through a proxy. */
   serves ({ host, port, socketPath }) {
     if (socketPath) return false
     if (this.exceptions.length === 0) return true
@@ -76,14 +76,14 @@ class ForwardProxy {
   }
 }
 
-/** `.example.com` covers the domain and all below it, `*.example.com` what is below it. */
+/** True if the entry covers the name: `.example.com` the domain and all below it, `*.example.com` what is below it. */
 function isBelow (name, entry) {
   if (entry.startsWith('*.')) return name.endsWith(entry.slice(1))
   if (!entry.startsWith('.')) return false
   return versions.strictProxying ? name === entry.slice(1) || name.endsWith(entry) : name.endsWith(entry.slice(1))
 }
 
-/** `192.168.1.0-192.168.1.255` covers the addresses from the one to the other. */
+/** True if `192.168.1.0-192.168.1.255` covers the address. */
 function isBetween (name, entry) {
   if (!entry.includes('-') || !net.isIPv4(name)) return false
   const [first, last] = entry.split('-').map((address) => address.trim())
@@ -96,7 +96,7 @@ function number (address) {
 }
 
 /**
- * The proxy of an agent. Ours have theirs from the start; core's keep theirs to themselves, but show their options.
+ * Gives the proxy of an agent: ours have it from the start; core's hide theirs, but show their options.
  * @returns {ForwardProxy|null|undefined}
  */
 function proxyOf (agent) {

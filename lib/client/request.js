@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * ClientRequest: a request on its way, from the options to the response. Finds its connection through an agent
+ * ClientRequest: a request on its way, from the options to the response. Gets its connection through an agent
  * (or the caller's createConnection) and leaves the exchange itself to ClientConnection.
  */
 
@@ -39,7 +39,7 @@ const startChannel = diagnostics.channel('http.client.request.start')
 const createdChannel = diagnostics.channel('http.client.request.created')
 
 /**
- * @param {string|URL|object} input url or options, see client-options.js
+ * @param {string|URL|object} input url or options, see options.js
  * @param {object|Function} [options]
  * @param {Function} [callback] once for 'response'
  * @throws ERR_INVALID_URL, ERR_INVALID_ARG_TYPE, ERR_INVALID_PROTOCOL, ERR_UNESCAPED_CHARACTERS,
@@ -107,7 +107,7 @@ function ClientRequest (input, options, callback) {
   if (unique !== undefined) this[kUniqueHeaders] = parseUniqueHeadersOption(unique)
   setFields(this, options, setHost, host, port, defaultPort)
   if (!agent) {
-    // Core knows that only now: a head that is rendered already says otherwise.
+    // Core sets these only now: a head that is rendered already says otherwise.
     this.shouldKeepAlive = false
     this._last = true
   }
@@ -118,17 +118,17 @@ function ClientRequest (input, options, callback) {
 Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype)
 Object.setPrototypeOf(ClientRequest, OutgoingMessage)
 
-/** Connections of ours can carry it. */
+/** Native connections can carry it. */
 ClientRequest.prototype[kDialable] = true
 
-/** The caller's fields, and those that go without saying. */
+/** Sets the caller's fields, and Host and Authorization where they are not given. */
 function setFields (request, options, setHost, host, port, defaultPort) {
   const { headers } = options
   const { agent } = request
   const isProxied = Boolean(agent && proxyOf(agent))
   if (Array.isArray(headers)) {
     if (isProxied) turnToProxy(request, options)
-    // Who gives a list means it: nothing is added but Connection and framing.
+    // A list of headers is sent as given: nothing is added but Connection and framing.
     request._storeHeader(startLine(request), headers)
     return
   }
@@ -157,7 +157,7 @@ function startLine (request) {
 /** Asks for a connection. */
 function connect (request, options) {
   if (options.signal) {
-    // The signal is the request's; net would destroy the socket with it as well.
+    // The request handles the signal; net would destroy the socket with it as well.
     options = { ...options }
     delete options.signal
   }
@@ -165,7 +165,7 @@ function connect (request, options) {
     request.agent.addRequest(request, options)
     return
   }
-  // The target is not the path of a unix socket.
+  // The target is not the path of a Unix socket.
   if (options.path || options.socketPath) options = { ...options, path: options.socketPath || undefined }
   if (typeof options.createConnection !== 'function') {
     request.onSocket(net.createConnection(options))
@@ -199,9 +199,9 @@ if (versions.pathIsChecked) {
   })
 }
 
-/** All of the request is with the transport. */
+/** Called when all of the request is with the transport. */
 ClientRequest.prototype._finish = function _finish () {
-  // The transport is somebody else's.
+  // The transport belongs to the application.
   if (this.upgradeOrConnect) return
   OutgoingMessage.prototype._finish.call(this)
   if (measure.isObserved()) {
@@ -219,7 +219,7 @@ ClientRequest.prototype._implicitHeader = function _implicitHeader () {
 // ---------------------------------------------------------------------------------------------- the connection
 
 /**
- * Called by the agent with a connection, or with what went wrong; acts in the next tick.
+ * Called by the agent with a connection, or with the error why there is none; acts in the next tick.
  * @param {import('node:stream').Duplex|null} socket
  * @param {Error} [error]
  */
@@ -232,7 +232,7 @@ ClientRequest.prototype.onSocket = function onSocket (socket, error) {
 }
 
 function takeSocket (request, socket, error) {
-  // The socket died in the meantime, and the request with it.
+  // The socket closed meanwhile, and the request with it.
   if (request._closed) return
   if (request.destroyed || error) {
     refuseSocket(request, socket, error)
@@ -245,7 +245,7 @@ function takeSocket (request, socket, error) {
     request.timeoutCb = emitRequestTimeout
     armTimeout(connection)
   }
-  // A stream may have its answer already, also one that takes nothing: that of a proxy that refused.
+  // The response may be on the stream already, and the stream not writable: that of a proxy that refused.
   if (connection.stream !== null) connection.expect(request)
   request.emit('socket', socket)
   if (!socket.writable) return
@@ -255,7 +255,7 @@ function takeSocket (request, socket, error) {
   if (request[kNative] === true && request[kNeedDrain] && !request.finished) connection.notifyDrain()
 }
 
-/** The request was given up before there was a connection, or there will be none. */
+/** Fails a request that was destroyed before it had a connection, or that gets none. */
 function refuseSocket (request, socket, error) {
   const reason = error || request[kError]
   if (!socket) {
@@ -278,22 +278,22 @@ function refuseSocket (request, socket, error) {
 function fail (request, error) {
   if (request._closed) return
   request.destroyed = true
-  // Of a tunnel that could not be made the agent has told.
+  // The agent has reported that the tunnel could not be made.
   if (error?.code === 'ERR_PROXY_TUNNEL' && versions.envProxies) return emitClose(request)
   if (error) emitError(request, error)
   else if (!request.aborted) emitError(request, connectionReset('socket hang up'))
   emitClose(request)
 }
 
-/** All was sent; the response was first. */
+/** Gives the connection back at 'finish', if the response has ended before. As core's requestOnFinish. */
 ClientRequest.prototype[kAnsweredEarly] = function () {
   if (this._ended && this.shouldKeepAlive && !this.destroyed) giveBack(this)
 }
 
-/** The response was read to its end. */
+/** Ends the exchange when the response was read to its end. As core's responseOnEnd. */
 ClientRequest.prototype[kResponseEnded] = function (response) {
   const { socket } = this
-  // A stream that is gone has none.
+  // A stream that has closed has none.
   const connection = socket[kConnection]
   if (connection !== undefined) disarmTimeout(connection)
   this._ended = true
@@ -307,7 +307,7 @@ ClientRequest.prototype[kResponseEnded] = function (response) {
   }
 }
 
-/** The exchange is over and the connection can carry another. */
+/** Gives the connection back: the exchange is over, and it can carry another. As core's responseKeepAlive. */
 function giveBack (request) {
   // The connection was lost behind the response.
   if (request._closed) return
@@ -350,14 +350,14 @@ function emitAbort (request) {
 ClientRequest.prototype.destroy = function destroy (error) {
   if (this.destroyed) return this
   this.destroyed = true
-  // What is left of the response interests nobody.
+  // The rest of the response is discarded.
   this.res?._dump()
   // Nothing is left to be given up, and the connection may already be the agent's.
   if (versions.destroySparesConnection && this.writableFinished && this.res?.complete) return this
   this[kError] = error ?? null
   if (this.socket) {
     this.socket.destroy(error)
-    // The peer learns of it before anything that is said on other connections from now on, as where sockets close at once.
+    // The peer learns of it before any command given on other connections from now on, as where sockets close at once.
     flush()
   }
   return this
@@ -423,7 +423,7 @@ function request (url, options, callback) {
   return new ClientRequest(url, options, callback)
 }
 
-/** A request without a body, ended. */
+/** Makes a request without a body, and ends it. */
 function get (url, options, callback) {
   const message = request(url, options, callback)
   message.end()

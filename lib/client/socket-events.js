@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * What the events of a client's socket mean for the exchange on it. On a stream the listeners come and go with each
- * exchange, as core's do. On a native connection they stay, so that an exchange costs none, and whoever asks for the
- * socket's listeners is shown those that core has at that moment.
+ * The events of a client's socket, and what they mean for the exchange on it. On a stream the listeners come and go with
+ * each exchange, as core's do. On a native connection they stay, so that an exchange costs none, and the socket's
+ * `listeners()` shows those that core has at that moment.
  */
 
 const { setImmediate } = require('../host')
@@ -12,18 +12,18 @@ const { connectionReset } = require('../core/errors')
 const { onDrain } = require('../message/delegate')
 const { kConnection } = require('../core/symbols')
 
-/** Values of a connection's `heard`: what there is of the listeners of 'data' and 'end', and of 'drain'. */
+/** Values of a connection's `heard`: which listeners core has, of 'data' and 'end', and of 'drain'. */
 const NONE = 0
 const DRAIN = 1
 const ALL = 3
 
-/** The socket is promised to a request. The agent's listeners come first: it made the socket. */
+/** Adds the listeners: the socket is promised to a request. The agent's come first: it made the socket. */
 function watch (connection) {
   const { socket } = connection
   connection.watching = true
   socket[kConnection] = connection
   socket.parser = null
-  // A stream's stays, too: with the stream goes its native side.
+  // A stream's stays, too: the native side is freed when the stream closes.
   socket.on('close', onSocketClose)
   socket.on('error', onSocketError)
   if (connection.stream !== null) return
@@ -31,7 +31,7 @@ function watch (connection) {
   socket.on('timeout', onSocketTimeout)
 }
 
-/** It is promised to another: who has come to listen meanwhile is heard first, as in core, where ours come anew. */
+/** Puts the listeners last: the socket is promised to another request. In core they are added anew, behind newer ones. */
 function watchAgain (connection) {
   const { socket } = connection
   putLast(socket, 'close', onSocketClose)
@@ -50,7 +50,7 @@ function putLast (socket, event, listener) {
   socket.on(event, listener)
 }
 
-/** The exchange begins: the bytes of the socket are its response. */
+/** Listens for the response: the exchange begins. */
 function hear (connection) {
   const { socket } = connection
   connection.heard = ALL
@@ -58,7 +58,7 @@ function hear (connection) {
   socket.on('data', onStreamData)
   socket.on('end', onSocketEnd)
   socket.on('drain', onDrain)
-  // If its 'close' is over, core's request would wait for ever. It may be still to come: libuv tells of closed handles
+  // If its 'close' is over, core's request would wait for ever. It may be still to come: libuv closes handles
   // behind the immediates.
   if (socket.closed) setImmediate(setImmediate, tellOfClose, socket)
 }
@@ -67,7 +67,7 @@ function tellOfClose (socket) {
   onSocketClose.call(socket)
 }
 
-/** No more bytes are expected for the exchange. */
+/** Stops listening for bytes: no more are expected for the exchange. */
 function hush (connection) {
   connection.heard &= DRAIN
   if (connection.stream === null) return
@@ -76,14 +76,14 @@ function hush (connection) {
   socket.removeListener('end', onSocketEnd)
 }
 
-/** Nor will anything more be sent for it: all of the response is there. */
+/** Stops listening for 'drain', too: all of the response is there, and nothing more is sent. */
 function hushAll (connection) {
   hush(connection)
   connection.heard = NONE
   if (connection.stream !== null) connection.socket.removeListener('drain', onDrain)
 }
 
-/** The exchange is over. */
+/** Removes a stream's listeners: the exchange is over. */
 function leave (connection) {
   if (connection.stream === null) return
   hush(connection)
@@ -93,7 +93,7 @@ function leave (connection) {
   socket.removeListener('timeout', emitResponseTimeout)
 }
 
-/** The socket is somebody else's now. */
+/** Removes all listeners: the socket belongs to the application. */
 function unwatch (connection) {
   const { socket } = connection
   leave(connection)
@@ -108,19 +108,19 @@ function unwatch (connection) {
   socket.removeListener('timeout', onSocketTimeout)
 }
 
-/** The socket's next 'timeout' is the request's. */
+/** Makes the socket's next 'timeout' the request's. */
 function armTimeout (connection) {
   connection.timeoutArmed = true
   if (connection.stream !== null) connection.socket.once('timeout', emitRequestTimeout)
 }
 
-/** From now on the socket's 'timeout' is the response's as well. */
+/** Makes the socket's 'timeout' the response's as well, from now on. */
 function hearResponseTimeout (connection) {
   connection.responseTimed = true
   if (connection.stream !== null) connection.socket.on('timeout', emitResponseTimeout)
 }
 
-/** The response has ended: the socket's 'timeout' is the agent's again. */
+/** Leaves the socket's 'timeout' to the agent: the response has ended. */
 function disarmTimeout (connection) {
   connection.timeoutArmed = connection.responseTimed = false
   if (connection.stream === null) return
@@ -136,19 +136,19 @@ function onStreamData (chunk) {
   if (connection.request === null || isComplete(connection)) hushAll(connection)
 }
 
-/** Is all of the response there? */
+/** True if all of the response is there. */
 function isComplete ({ request, response, failed }) {
   return !failed && request.res !== null && response === null
 }
 
-/** Where the parser is fed from here: tells it, once, that no more bytes come. */
+/** Tells the parser, once, that no more bytes come, where it is fed from here. */
 function endInput (connection) {
   if (connection.inputEnded || (connection.stream === null && !connection.tapped)) return
   connection.inputEnded = true
   connection.receive(null)
 }
 
-/** The same where the parser reads by itself: a body that ends with the connection has ended. */
+/** Ends a body that ends with the connection, where the native side reads by itself. */
 function endUntilClose (connection) {
   connection.inputEnded = true
   if (connection.untilClose) connection.onEnd(0, undefined)
@@ -158,7 +158,7 @@ function onSocketEnd () {
   const connection = this[kConnection]
   if (connection === undefined) return
   const { request } = connection
-  // Core does not listen any more when all of the response is there: what the request still has to say goes on.
+  // Core does not listen any more once all of the response is there: the rest of the request is sent.
   if (request !== null && connection.heard !== ALL) return
   if (connection.stream !== null || connection.tapped) endInput(connection)
   else endUntilClose(connection)
@@ -179,7 +179,7 @@ function onSocketError (error) {
   if (request !== null) {
     connection.failed = true
     this._hadError = true
-    // In the context of whoever has destroyed the socket.
+    // In the context of the code that destroyed the socket.
     emitError(request, error)
     if (connection.stream !== null) endInput(connection)
     else endUntilClose(connection)
@@ -195,7 +195,7 @@ function onSocketClose () {
   const { request, response } = connection
   // Core listens to a stream from the exchange on; see `hear`.
   if (connection.stream !== null && request !== null && request.socket !== this) return
-  // Whoever destroyed the socket did so before its end: what is under way is lost.
+  // The socket was destroyed before its end: what is under way is lost.
   const isCut = response !== null && connection.untilClose && !connection.inputEnded
   if (connection.stream !== null) connection.leave()
   if (request === null) return
@@ -205,7 +205,7 @@ function onSocketClose () {
   if (isCut) response.complete = true
 }
 
-/** A native connection's. */
+/** The 'timeout' listener of a native connection's socket. */
 function onSocketTimeout () {
   const connection = this[kConnection]
   const { request } = connection
@@ -217,7 +217,7 @@ function onSocketTimeout () {
   if (connection.responseTimed) emitResponseTimeout.call(this)
 }
 
-/** `request.timeoutCb` while it has one. */
+/** Emits the request's 'timeout': `request.timeoutCb` while it has one. */
 function emitRequestTimeout () {
   const request = this[kConnection]?.request
   if (request) request[kResource].runInAsyncScope(request.emit, request, 'timeout')
@@ -229,10 +229,10 @@ function emitResponseTimeout () {
   if (response) request[kResource].runInAsyncScope(response.emit, response, 'timeout')
 }
 
-// ------------------------------------------------------------------------------------------- who asks for them
+// ------------------------------------------------------------------------------------------- as they are shown
 
 /**
- * The listeners of a native connection's socket as core would have them now.
+ * Gives the listeners of a native connection's socket as core would have them now.
  * @param {ClientConnection} connection
  * @param {string|symbol} event
  * @param {Function[]} listeners that are there
@@ -262,7 +262,7 @@ function shown (connection, event, listeners) {
   }
 }
 
-/** The list with these in the place of that one. */
+/** Gives the list with `these` in the place of `that`. */
 function put (listeners, that, ...these) {
   const index = listeners.indexOf(that)
   return index === -1 ? listeners : listeners.toSpliced(index, 1, ...these)

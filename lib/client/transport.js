@@ -1,12 +1,12 @@
 'use strict'
 
 /**
- * The way of a client's words to its server: what is said before there is a connection is held until there is one,
- * a stream's callbacks tell when it was handed over, and idle time is watched where the connection is. Knows what the
- * request under way says about its framing; what comes back is for client-connection.js.
+ * A client's way to its server: holds what is sent before there is a connection, calls the callbacks of writes when a
+ * connection takes them, and watches idle time where the connection is. Knows of the request under way how it is framed;
+ * what comes back is for connection.js.
  */
 
-// Those of the module's load: mocked clocks stop the global ones, and not core's sockets.
+// Taken when the module is loaded: mocked clocks stop the global ones, but not core's sockets.
 const { setTimeout: startTimer, clearTimeout } = require('node:timers')
 const { Buffer, process } = require('../host')
 const { native, sendFlags, connections, touch, atClosePhase } = require('../binding')
@@ -20,24 +20,24 @@ const { HEAD, BODY, BODY_UTF8, END, CHUNKED, UNTIL_CLOSE } = sendFlags
 
 /**
  * @param {number} id of the native connection, -1 while there is none yet
- * @param {import('node:stream').Duplex|null} stream the JS stream that carries it, null for tokio
+ * @param {import('node:stream').Duplex|null} stream the JS stream that carries it (driver two); null for a native connection
  */
 function ClientTransport (id, stream) {
   Connection.call(this, id, stream)
   /** The request of the exchange under way; `current` also names the last one until the agent takes the socket back. */
   this.request = null
-  /** The way to the connection while there is none (lib/client/dial.js). */
+  /** The attempts to connect (lib/client/dial.js); null once there is a connection. */
   this.attempts = null
-  /** The async resource that its socket is to hooks, until the first exchange is over. */
+  /** The async resource that hooks take for the socket's, until the first exchange is over. */
   this.context = null
-  /** The one that it has left. */
+  /** The resource that it has left. */
   this.lastContext = null
-  /** What is to be done as soon as there is one: arguments of `send` and `writeRaw`. */
+  /** Held until there is a connection: arguments of `send` and `writeRaw`. */
   this.held = null
   this.heldSize = 0
-  /** Takes its listeners off the socket when that comes to anything. */
+  /** Takes the listeners for held writes off the socket. */
   this.leaveSocket = null
-  /** Our end of the attempt that failed. */
+  /** Our address in the attempt that failed. */
   this.triedFrom = undefined
   /**
    * The cork (`corks`) under which the first write to the socket was made: the others wait behind it. And the one under
@@ -46,13 +46,13 @@ function ClientTransport (id, stream) {
   this.firstWrite = 0
   this.lastWrite = -1
   this.drainWanted = false
-  /** A request is being flushed: it asks whether it was handed over. */
+  /** True while a request is flushed, which asks whether it was handed over. */
   this.flushing = false
-  /** The native side knows of the request that is under way. */
+  /** True once the native side knows of the request under way. */
   this.isExpected = false
-  /** The response was the connection's last. */
+  /** True if the response was the connection's last. */
   this.closing = false
-  /** What was asked of the socket before there was one: 'shutdown', 'close'. */
+  /** What was asked of the socket before there was a connection: 'shutdown' or 'close'; null if nothing. */
   this.ending = null
   /** Idle time wanted and, once applied, in force; ms. */
   this.idle = 0
@@ -70,7 +70,7 @@ ClientTransport.prototype.adopt = function adopt (id) {
   connections[id] = this
 }
 
-/** The socket has left the async context that it was made in: idle, or closed. */
+/** Takes the socket out of the async context that it was made in: it is idle, or closed. */
 ClientTransport.prototype.leaveContext = function leaveContext () {
   if (this.context === null) return
   this.context.emitDestroy()
@@ -78,7 +78,7 @@ ClientTransport.prototype.leaveContext = function leaveContext () {
   this.context = null
 }
 
-/** Gives the attempt up; nothing is heard of it any more. */
+/** Gives the attempt up; its events are ignored. */
 ClientTransport.prototype.abandon = function abandon () {
   const { id } = this
   if (id === -1) return
@@ -92,7 +92,7 @@ ClientTransport.prototype.onConnected = function onConnected () {
   this.attempts.run(this.attempts.connected)
 }
 
-/** From now on what is said leaves; what was said meanwhile goes first. */
+/** Sends what was held, and holds nothing from now on: there is a connection. */
 ClientTransport.prototype.establish = function establish () {
   // Done with the first write, or a listener of 'connect' has destroyed the socket.
   if (this.attempts === null) return
@@ -118,7 +118,7 @@ function sendHeld (connection, held) {
   connection.flushing = false
 }
 
-/** In core the first write tells at once, and those that waited behind it in a tick of their own. */
+/** Calls the callbacks of held writes: as in core the first write's at once, and those that waited behind it in a later tick. */
 function tellHandedOver (connection, request) {
   const callbacks = request?.[kCallbacks]
   const at = native.takes(connection.id, 0, false)
@@ -137,7 +137,7 @@ function tellHandedOver (connection, request) {
   connection.notifyDrain()
 }
 
-/** The attempt failed: the last chance to ask where from. */
+/** Reads our address of a failed attempt while the native side has it. */
 ClientTransport.prototype.beforeRelease = function beforeRelease (errno) {
   if (this.attempts === null) Connection.prototype.beforeRelease.call(this, errno)
   else this.triedFrom = native.address(this.id, false)
@@ -154,7 +154,7 @@ function hold (connection, parts, size) {
   return connection.heldSize
 }
 
-/** As core's first write does. */
+/** Waits for the socket's 'connect' or 'close', as core's first write does. */
 function waitInSocket (connection) {
   const { socket, request } = connection
   const fail = (error) => {
@@ -163,13 +163,13 @@ function waitInSocket (connection) {
   }
   const connected = () => {
     connection.leaveSocket()
-    // A listener before this one may have destroyed it.
+    // An earlier listener may have destroyed it.
     if (connection.attempts !== null) connection.establish()
     else fail(new codes.ERR_SOCKET_CLOSED())
   }
   const closed = () => {
     const error = coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', 'Socket closed before the connection was established')
-    // As of any write that fails (Writable's onwrite).
+    // As any failed write does (Writable's onwrite).
     for (const state of [socket._writableState, socket._readableState]) if (!state.errored) state.errored = error
     fail(error)
   }
@@ -181,7 +181,7 @@ function waitInSocket (connection) {
   socket.once('close', closed)
 }
 
-/** The connection was never made. In core the first write waits in the socket, and the others behind it in the stream. */
+/** Fails what was held: there will be no connection. In core the first write waits in the socket, the others in the stream. */
 function failHeld ({ socket, firstWrite, lastWrite }, request, first) {
   const later = socket.errored ?? first
   const callbacks = request[kCallbacks]
@@ -191,7 +191,7 @@ function failHeld ({ socket, firstWrite, lastWrite }, request, first) {
     call(callbacks.filter(isFirst), first, true)
     call(callbacks.filter((entry) => !isFirst(entry)), later, true)
   }
-  // An end that was not held came behind: of that nobody will hear.
+  // An end that was not held reports nothing.
   if (lastWrite !== -1) failEndCallbacks(request, lastWrite === firstWrite ? first : later)
 }
 
@@ -200,7 +200,7 @@ function sizeOf (chunk, utf8) {
   return utf8 ? Buffer.byteLength(chunk) : chunk.length
 }
 
-/** Bytes that proto will make of it. */
+/** Gives the bytes that proto will make of a part. */
 function sizeOfMessage (request, flags, head, body) {
   const isChunked = request !== null && request.chunkedEncoding && request._hasBody
   let size = head.length
@@ -215,9 +215,9 @@ function sizeOfMessage (request, flags, head, body) {
 // -------------------------------------------------------------------------------------------------- commands
 
 ClientTransport.prototype.send = function send (flags, head, lines, body, length) {
-  // The response said that it was the last; what the request still has to say, nobody will read.
+  // The response was the connection's last: the rest of the request is not sent, for it would not be read.
   if (this.closing) return PENDING_MAX
-  // A request cannot end with its connection: what has no framing goes out as it is.
+  // A request cannot end with its connection: a body without framing is sent as it is.
   if ((flags & HEAD) !== 0 && (flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
   if ((flags & (BODY | END)) === BODY && !this.flushing && this.attempts !== null) this.cork()
   if (this.attempts !== null) {
@@ -228,7 +228,7 @@ ClientTransport.prototype.send = function send (flags, head, lines, body, length
     }
     const size = hold(this, [flags, head, lines, body, length], sizeOfMessage(this.request, flags, head, body))
     if ((flags & END) !== 0) this.uncork()
-    // Not handed over before there is somebody to take it.
+    // Not handed over before there is a connection to take it.
     return this.flushing || (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
   }
   if ((flags & HEAD) !== 0) this.isExpected = true
@@ -243,7 +243,7 @@ ClientTransport.prototype.writeRaw = function writeRaw (chunk, utf8) {
   return Connection.prototype.writeRaw.call(this, chunk, utf8)
 }
 
-/** Is the way to the server still being found? */
+/** True while the connection is being made. */
 ClientTransport.prototype.isConnecting = function isConnecting () {
   return this.attempts !== null
 }
@@ -252,7 +252,7 @@ ClientTransport.prototype.isPipe = function isPipe () {
   return this.attempts === null ? Connection.prototype.isPipe.call(this) : this.attempts.isPipe()
 }
 
-/** Bytes not taken yet. Before there is somebody to take them it is plenty for a request that asks whether it was handed over. */
+/** Gives the bytes not taken yet. While there is no connection, enough for a flushed request to count as not handed over. */
 ClientTransport.prototype.pending = function pending () {
   if (this.heldSize !== 0) return this.flushing ? Math.max(this.heldSize, PENDING_MAX) : this.heldSize
   return Connection.prototype.pending.call(this)
@@ -279,7 +279,7 @@ ClientTransport.prototype.notifyDrain = function notifyDrain () {
   if (this.attempts === null) Connection.prototype.notifyDrain.call(this)
 }
 
-/** The socket has drained: the request that core sends may go on. */
+/** Emits 'drain' on a request that core sends, since the socket has drained. As core's ondrain. */
 ClientTransport.prototype.tellDrained = function tellDrained (request) {
   if (request.finished || !request[kNeedDrain]) return
   request[kNeedDrain] = false
@@ -295,7 +295,7 @@ ClientTransport.prototype.shutdown = function shutdown () {
 
 ClientTransport.prototype.close = function close () {
   if (this.attempts !== null) {
-    // What waits for a destroyed socket's connection need not be sent.
+    // What a destroyed socket holds need not be sent.
     if (this.socket.destroyed) this.destroy()
     else this.ending = 'close'
   } else Connection.prototype.close.call(this)
@@ -309,18 +309,18 @@ ClientTransport.prototype.destroy = function destroy (error) {
   }
   this.attempts = null
   this.held = null
-  // What is corked has not become a write, which would be told of when the socket has closed.
+  // Corked parts have not become a write, whose failure would be reported when the socket has closed.
   if (this.corked && this.firstWrite === this.corks) {
     this.firstWrite = -1
     this.leaveSocket?.()
   }
   attempts.cancel()
   this.abandon()
-  // What 'error' there is goes first.
+  // The socket's 'error', if there is one, comes first.
   atClosePhase(() => this.onClosed(0, 0))
 }
 
-/** The connection is given up: of what waits in the stream core tells now. */
+/** Fails the writes that would be in the stream's buffer in core: the connection is given up. */
 ClientTransport.prototype.failBufferedWrites = function failBufferedWrites () {
   const { request, socket } = this
   if (request === null) return
@@ -332,20 +332,20 @@ ClientTransport.prototype.failBufferedWrites = function failBufferedWrites () {
   }
 }
 
-/** The handle is closed, and with it the writes that it had. */
+/** Fails all other writes: the handle is closed. */
 ClientTransport.prototype.failWrites = function () {
   this.unsent = 0
   if (this.request !== null && this.heldSize === 0) failWaiting(this.request, this.taken())
 }
 
-/** Sends what the request has said before it had a connection. */
+/** Sends what a request has queued. */
 ClientTransport.prototype.flush = function flush (request) {
   this.flushing = true
   request._flush()
   this.flushing = false
 }
 
-/** A request is under way whose head is still to come, or is core's to send. Its response may be here first. */
+/** Tells the native side of a request whose head is still to come, or is core's to send: its response may be here first. */
 ClientTransport.prototype.expect = function expect (request) {
   if (this.isExpected || this.attempts !== null || this.id === -1) return
   this.isExpected = true
@@ -356,8 +356,8 @@ ClientTransport.prototype.expect = function expect (request) {
 // ------------------------------------------------------------------------------------------------- idle time
 
 /**
- * Idle time in milliseconds, 0 for none. Between two exchanges the agent sets it to and fro; only what it comes
- * down to is said to the I/O thread.
+ * Sets the idle time in milliseconds, 0 for none. Between two exchanges the agent sets it to and fro; only the result is
+ * passed on to the I/O thread.
  */
 ClientTransport.prototype.setTimeout = function (ms) {
   if (this.stream !== null) {
@@ -392,9 +392,9 @@ function applyIdle (connection) {
   Connection.prototype.setTimeout.call(connection, connection.idle)
 }
 
-/** In core the idle time is one of JavaScript's timers: those that ran out before it have their say before it. */
+/** Emits 'timeout' behind JavaScript's timers that ran out before it: in core the idle time is one of them. */
 ClientTransport.prototype.onTimeout = function onTimeout () {
-  // The same time again would be another.
+  // The same time set again is another.
   this.idleInForce = -1
   this.stopIdleTimer()
   this.idleTimer = startTimer(onIdle, 1, this).unref()

@@ -308,7 +308,7 @@ Connection.prototype.upgrade = function upgrade (accept) {
   if (this.stream === null) touch()
 }
 
-/** Ends our side (FIN) when all output is written. @param {boolean} tells true: `socket.finished()` follows, behind earlier reads */
+/** Ends our side (FIN) when all output is written. @param {boolean} tells true: `socket.finished()` follows, behind reads */
 Connection.prototype.shutdown = function shutdown (tells = false) {
   if (this.id === -1) return
   if (this.stream !== null) {
@@ -320,7 +320,7 @@ Connection.prototype.shutdown = function shutdown (tells = false) {
   touch()
 }
 
-/** Forgets dropped bytes: a stream drops its buffer a tick after it was destroyed. */
+/** Stops counting dropped bytes as pending: a stream drops its buffer a tick after it was destroyed. */
 function forgetDiscarded (connection) {
   connection.discarded = 0
 }

@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * The socket of a connection that has left HTTP becomes Node's own: its descriptor goes to libuv, and the face that
- * everybody holds becomes a plain net.Socket over it, whose methods do what net's do (lib/connection/socket.js). So TLS, child
- * processes, and whoever else looks for the handle of a socket finds what it looks for.
+ * Makes the socket of a connection that has left HTTP Node's own: its descriptor goes to libuv, and the net.Socket that
+ * the application holds becomes a plain one over it, whose methods are net's (lib/connection/socket.js). So TLS, child
+ * processes and other code that asks for a socket's handle find one.
  */
 
 const { closeSync } = require('node:fs')
@@ -14,14 +14,14 @@ const { kConnection } = require('../core/symbols')
 const kRead = Symbol('bytes read before')
 const kWritten = Symbol('bytes written before')
 
-/** net's own way to give a socket another handle. */
+/** net's slot for the method that gives a socket another handle. */
 const kReinitializeHandle = Object.getOwnPropertySymbols(net.Socket.prototype)
   .find((symbol) => symbol.description === 'kReinitializeHandle')
 
 /**
- * Hands the socket over, if HTTP is over on it and nothing is on its way in either direction.
- * @param {import('./connection').Connection} connection whose last head asked to leave HTTP, and got no answer yet
- * @returns {boolean} false: the socket stays where it is
+ * Hands the socket over to libuv, if nothing is on its way in either direction.
+ * @param {import('./connection').Connection} connection whose last head asked to leave HTTP, and was not answered yet
+ * @returns {boolean} false: the socket stays as it is
  */
 function handOver (connection) {
   const { id, socket } = connection
@@ -32,7 +32,7 @@ function handOver (connection) {
   if (fd < 0) return false
   const { isReferenced } = socket._handle
   const handle = adopt(fd)
-  // There is no memory for another handle. The connection is as good as lost, and will say so.
+  // There is no memory for another handle. The connection is as good as lost, and its events will report that.
   if (handle === null) return false
   connections[id] = undefined
   connection.id = -1
@@ -42,7 +42,7 @@ function handOver (connection) {
 
   socket._handle = null
   socket[kConnection] = undefined
-  // What each message goes through spares itself the question whose socket it is.
+  // Each write and read of the raw stream goes straight to net's method.
   socket._writeGeneric = net.Socket.prototype._writeGeneric
   socket.push = net.Socket.prototype.push
   socket[kReinitializeHandle](handle)
@@ -50,7 +50,7 @@ function handOver (connection) {
   return true
 }
 
-/** A handle of Node's for a descriptor. */
+/** Gives a handle of Node's for a descriptor; null if there can be none. */
 function adopt (fd) {
   try {
     const owner = new net.Socket({ fd, manualStart: true })
@@ -63,10 +63,10 @@ function adopt (fd) {
   }
 }
 
-/** Handles of sockets that carried something before: one class for each of libuv's, so that all look alike to V8. */
+/** Prototypes of handles whose counts begin above 0: one for each of libuv's, so that all look alike to V8. */
 const counting = new Map()
 
-/** What the socket carried before counts, too. */
+/** Adds what the socket carried before to the handle's counts. @param {number} read bytes @param {number} written bytes */
 function countFrom (handle, read, written) {
   const libuv = Object.getPrototypeOf(handle)
   let prototype = counting.get(libuv)

@@ -1,6 +1,6 @@
 'use strict'
 
-/** What stands for a libuv handle below a socket of ours: `socket._handle`. */
+/** `socket._handle` of our sockets, in the place of a libuv handle. */
 
 const { AsyncResource } = require('node:async_hooks')
 const { constants } = require('node:os')
@@ -15,7 +15,7 @@ const ECANCELED = -constants.errno.ECANCELED
 const WRITE = 2
 
 /**
- * What net.Socket's prototype expects below it.
+ * A handle with the methods that net.Socket calls.
  * @param {import('./connection').Connection} connection
  */
 function Handle (connection) {
@@ -45,7 +45,7 @@ Handle.prototype.readStop = function readStop () {
 Handle.prototype.shutdown = function shutdown (request) {
   const { connection } = this
   keepProcess(connection, this, true)
-  // In the middle of a message: core's loop goes on reading what is there before it ends our side.
+  // In the middle of a message core's loop goes on reading what is there before it ends our side.
   // Not so behind 'upgrade', where the body is the stream's to wait for.
   const readsOn = connection.id !== -1 && connection.isReceiving() && !connection.switching
   connection.shutdown(readsOn)
@@ -58,7 +58,7 @@ Handle.prototype.shutdown = function shutdown (request) {
     socket[kWaiting] ??= []
     socket[kWaiting].push({ at: Infinity, callback: done, resource: new AsyncResource('SHUTDOWNWRAP') })
   } else if (connection.id === -1 || isTaken(connection)) {
-    // As late as libuv tells: what ticks there are go first, but no other packet does.
+    // As late as libuv calls back: behind the ticks there are, before any other packet.
     process.nextTick(queueMicrotask, done)
   } else {
     wait(connection, done)
@@ -67,14 +67,14 @@ Handle.prototype.shutdown = function shutdown (request) {
 }
 
 /**
- * What was said before still leaves, as far as the kernel takes it: `write(answer)` followed by `destroy()` is a common
- * way to refuse.
+ * Closes the connection. What was sent before still goes out as far as the kernel takes it: `write(answer)` followed by
+ * `destroy()` is a common way to refuse.
  */
 Handle.prototype.close = function close (callback) {
   const { connection } = this
   const tell = () => {
     tellTaken(connection.socket, takenBy(connection))
-    // libuv cancels what its handle has, of which older releases do not tell.
+    // libuv cancels the handle's write; older releases of Node do not report it.
     failWaiting(connection.socket, versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null)
     connection.failWrites()
     callback?.()
@@ -89,7 +89,7 @@ Handle.prototype.close = function close (callback) {
   connection.discard()
   if (this.isReset) connection.reset()
   else connection.destroy()
-  // What the native side has to say is of no interest any more.
+  // Closed before the native side reports it.
   atClosePhase(closed)
 }
 
@@ -167,7 +167,7 @@ function keepProcess ({ id }, handle, keep) {
   else native.unref(id)
 }
 
-/** Does a raw stream wait for nothing: has its peer ended, or is it not being read? */
+/** True if a raw stream waits for nothing: its peer has ended, or it is not being read. */
 function isResting (socket) {
   return socket[kConnection].detached && (socket._readableState.ended || socket._handle?.reading === false)
 }

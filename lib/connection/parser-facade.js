@@ -1,22 +1,22 @@
 'use strict'
 
 /**
- * What `socket.parser` shows. There is no parser object in JavaScript; packages ask it for the message that is under way,
- * and wait for it to be freed. On a server there is one for each socket that somebody looks at, on a client one for each
- * connection, which goes from request to request.
+ * `socket.parser`. There is no parser object in JavaScript; packages ask for one to find the message that is under way,
+ * and wait for it to be freed. A server has one for each socket that it made, a client one for each connection, from
+ * request to request.
  */
 
-/** Where core's parser has its callbacks. */
+/** Slots in which core's parser has its callbacks. */
 const ON_MESSAGE_BEGIN = 0
 const CALLBACKS = 7
 
-/** The callbacks that a free parser has, too. */
+/** The slots that a free parser keeps. */
 const LASTING = new Set([1, 2, 3, 4])
 
-/** Fields that a message may have: core's default, in names and values. */
+/** Fields that a message may have: core's default, names and values counted. */
 const MAX_HEADER_PAIRS = 2000
 
-/** Nobody calls them; they show that the parser is in use. */
+/** Never called; they show that the parser is in use. */
 function called () {}
 function onIncoming () {}
 
@@ -41,7 +41,7 @@ class HTTPParser {
     if (this.#connection !== null) this.#connection.incoming = message
   }
 
-  /** A server's. */
+  /** Gives a server's socket its parser. */
   static of (connection, socket) {
     const parser = new HTTPParser()
     const { maxHeadersCount } = connection.server
@@ -54,7 +54,7 @@ class HTTPParser {
     return parser
   }
 
-  /** A client's: an exchange begins. */
+  /** Gives a client's connection its parser: an exchange begins. */
   static take (connection, request) {
     const parser = connection.parser ??= new HTTPParser()
     const { maxHeadersCount } = request
@@ -67,7 +67,7 @@ class HTTPParser {
     parser.socket.parser = request.parser = parser
   }
 
-  /** A client's: nothing more is to be parsed for the exchange. @returns {boolean} whether there was anything before */
+  /** Frees a client's parser at the end of the response. @returns {boolean} false if it was free */
   static leave (connection) {
     const { parser } = connection
     if (parser === null || parser.outgoing === null) return false
@@ -77,7 +77,7 @@ class HTTPParser {
     return true
   }
 
-  /** The connection speaks HTTP no longer. */
+  /** Frees a socket's parser: the connection speaks HTTP no longer. */
   static free (socket) {
     const { parser } = socket
     if (parser) {
@@ -115,7 +115,7 @@ class HTTPParser {
 
   finish () {}
 
-  /** The bytes come through the socket: whoever listens for them sees to it (lib/connection/socket.js). */
+  /** Nothing to do: bytes pass through the socket if it has listeners for them (lib/connection/socket.js). */
   consume () {}
 
   unconsume () {}

@@ -1,15 +1,15 @@
 'use strict'
 
-/** How strictly the parser reads, and how much: what the options of servers and requests mean to it. */
+/** The options of servers and requests that concern the parser: how strictly it reads, and how much. */
 
 const { maxHeaderSize: defaultSize } = require('node:http')
 const { process } = require('../host')
 const versions = require('../core/versions')
 
-/** Fields of a head, and again of its trailers, unless maxHeadersCount says otherwise. */
+/** Fields of a head, and again of its trailers, where maxHeadersCount is not set. */
 const MAX_HEADERS = 1000
 
-/** What becomes of fields beyond that. */
+/** What happens to fields beyond that. */
 const REFUSE = 0
 const DROP = versions.headersDropInBatches ? 2 : 1
 
@@ -21,12 +21,12 @@ const HEADER_VALUE_RELAXED = 1024
 
 const FLAG = /(?:^|\s)--insecure[-_]http[-_]parser(?:\s|$)/
 
-/** Was Node started with --insecure-http-parser? */
+/** True if Node was started with --insecure-http-parser. */
 const isInsecureByDefault = FLAG.test(process.execArgv.join(' ')) || FLAG.test(process.env.NODE_OPTIONS ?? '')
 
 let hasWarned = false
 
-/** Is what the grammar forbids let through where no option says otherwise? */
+/** True if the parser is lenient where no option says otherwise; warns once, as core does. */
 function isInsecure () {
   if (isInsecureByDefault && !hasWarned) {
     hasWarned = true
@@ -36,6 +36,7 @@ function isInsecure () {
 }
 
 /**
+ * Gives the bits of leniency that the options stand for.
  * @param {boolean|undefined} insecure the option insecureHTTPParser
  * @param {'strict'|'relaxed'|'insecure'|undefined} validation the option httpValidation
  */
@@ -46,7 +47,7 @@ function leniencyOf (insecure, validation) {
   return insecure ?? isInsecure() ? ALL : 0
 }
 
-/** maxHeadersCount, as core understands it: it counts names and values, in 32 bits, and takes what is below 1 for no limit. */
+/** Gives maxHeadersCount as a limit; 0 for none. Core counts names and values, in 32 bits, and takes less than 1 for no limit. */
 function limitOf (count) {
   if (typeof count !== 'number') return MAX_HEADERS
   const pairs = count << 1
@@ -54,9 +55,10 @@ function limitOf (count) {
 }
 
 /**
+ * Gives the parser's configuration.
  * @param {{maxHeaderSize: number, maxHeadersCount: number, insecureHTTPParser: boolean, httpValidation: string}} options
  * a server or a request
- * @param {boolean} refuses whether too many fields are an error
+ * @param {boolean} refuses true: too many fields are an error
  */
 function parserConfig ({ maxHeaderSize, maxHeadersCount, insecureHTTPParser, httpValidation }, refuses) {
   return {
@@ -69,9 +71,9 @@ function parserConfig ({ maxHeaderSize, maxHeadersCount, insecureHTTPParser, htt
 }
 
 /**
- * Do the options mean another configuration now?
+ * True if the options stand for another configuration now.
  * @param {object} options a server or a request
- * @param {object} then what they were
+ * @param {object} then the same options at an earlier time
  */
 function differ (options, then) {
   return options.maxHeadersCount !== then.maxHeadersCount || options.maxHeaderSize !== then.maxHeaderSize ||

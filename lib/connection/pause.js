@@ -1,37 +1,39 @@
 'use strict'
 
 /**
- * A connection whose reader is behind. Core would not have read what the I/O thread reads meanwhile: nobody hears of it
- * until the connection goes on, and then a packet at a time.
+ * Pauses a connection whose reader is behind. Core would not read meanwhile what the I/O thread has read: it is kept
+ * until the connection goes on, and then delivered a packet at a time.
  */
 
 const { process, setImmediate } = require('../host')
 const { native, events, touch, handKept, hasKeptEnd, dropKept } = require('../binding')
 
-/** Records that may wait when reading goes on. */
+/** Kept records up to which reading goes on at once. */
 const FEW = 2
 
+/** Pauses a native connection: later packets are kept from now on. */
 function standStill (connection) {
   if (!connection.readsOn || connection.isLeaving) native.pause(connection.id)
-  // Nobody would let it go on to its end.
+  // Nothing would let it go on to its end.
   if (connection.isLeaving) return
   connection.paused = connection.keeps = true
   connection.kept ??= []
 }
 
+/** Lets a native connection go on: kept packets are delivered first, one a tick. */
 function goOn (connection) {
   const { kept } = connection
   connection.paused = false
   const count = kept === null ? 0 : kept.length
   if (count !== 0) handOverLater(connection)
   else connection.keeps = false
-  // The next comes meanwhile, but what is kept does not grow.
+  // The I/O thread reads more meanwhile only if few records are kept.
   if (count > FEW) return
   native.resume(connection.id)
   touch()
 }
 
-/** A packet a tick: its reader may be behind again. */
+/** Delivers one packet a tick: its reader may be behind again. */
 function handOver (connection) {
   if (connection.paused || connection.kept.length === 0) return
   try {
@@ -46,12 +48,12 @@ function handOver (connection) {
 }
 
 function handOverLater (connection) {
-  // An end is read by itself: what the last of the data led to is over by then.
+  // An end is a read of its own in core: what the data before it has led to is over by then.
   if (connection.kept[0].record[0] === events.EOF) setImmediate(handOver, connection)
   else process.nextTick(handOver, connection)
 }
 
-/** The connection is to end: what nobody has heard of is lost. */
+/** Drops what is kept: the connection is to end. */
 function forgetKept (connection) {
   connection.isLeaving = true
   if (!connection.keeps) return
@@ -59,7 +61,7 @@ function forgetKept (connection) {
   goOn(connection)
 }
 
-/** Something is said on it, which meets its end: whoever waits to be read cannot be waited for. */
+/** Drops what is kept if the connection's end is among it: a command is given, which meets that end. */
 function meetEnd (connection) {
   if (hasKeptEnd(connection.kept)) forgetKept(connection)
 }

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Methods of net.Socket that applications, mocks and tracers have replaced, and for which our sockets have their own: what
- * took their place has its say, and what it comes down to is done by us.
+ * Methods of net.Socket that applications, mocks and tracers have replaced, and of which our sockets have their own: the
+ * replacement is called, and its effect is applied to the connection.
  */
 
 const net = require('node:net')
@@ -10,15 +10,15 @@ const { kConnection } = require('../core/symbols')
 
 const { setTimeout, resetAndDestroy } = net.Socket.prototype
 
-/** net's own. */
+/** net's own methods. */
 const core = { setTimeout, resetAndDestroy }
 
-/** @param {'setTimeout'|'resetAndDestroy'} name */
+/** True if the method of net.Socket was replaced. @param {'setTimeout'|'resetAndDestroy'} name */
 function isReplaced (name) {
   return net.Socket.prototype[name] !== core[name]
 }
 
-/** The timer of net's own method is not the one that counts. */
+/** Calls the replaced setTimeout(), and has the native side watch the time that it set in place of net's timer. */
 function setTimeoutThrough (socket, args) {
   const result = net.Socket.prototype.setTimeout.apply(socket, args)
   const { timeout } = socket
@@ -29,7 +29,7 @@ function setTimeoutThrough (socket, args) {
   return result
 }
 
-/** net's own method resets handles of its own only, and destroys a socket without one. */
+/** Calls the replaced resetAndDestroy() without a handle: net's own method resets its own handles only, or else destroys. */
 function resetThrough (socket, reset) {
   const { _handle: handle } = socket
   let isMeant = false

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Core's own parts, which ours may be put in place of (register.js), by this copy of lib/ or by another. */
+/** Core's own classes and functions, from before register.js put ours in their place, of this copy of lib/ or another. */
 
 const http = require('node:http')
 const { common } = require('../binding')

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Node's coded errors: same class, name, code, message and shape of the stack. One table; nobody else formats
- * a message. Knows nothing of HTTP beyond the wording.
+ * Node's coded errors: same class, name, code, message and shape of the stack. One table; no other file words a message of
+ * Node's. Knows nothing of HTTP beyond the wording.
  */
 
 const { format, inspect, getSystemErrorName } = require('node:util')
@@ -55,7 +55,7 @@ function define (Base, code, render) {
   return make
 }
 
-/** "Received …" as Node words it. */
+/** Words "Received …" as Node does. */
 function received (value) {
   if (value == null) return ` Received ${value}`
   if (typeof value === 'function') return ` Received function ${value.name}`
@@ -68,7 +68,7 @@ function received (value) {
   return ` Received type ${typeof value} (${shown})`
 }
 
-/** 'a', 'a or b', 'a, b, or c' */
+/** Words a list: 'a', 'a or b', 'a, b, or c'. */
 function list (words) {
   if (words.length < 3) return words.join(' or ')
   return `${words.slice(0, -1).join(', ')}, or ${words[words.length - 1]}`
@@ -165,7 +165,7 @@ const codes = {
 }
 
 /**
- * The peer is gone: what core's http reports with a bare code and no errno.
+ * Makes the error for a peer that is gone, which core's http reports with a bare code and no errno.
  * @param {string} message 'socket hang up' (client) or 'aborted' (messages)
  */
 function connectionReset (message) {
@@ -176,7 +176,7 @@ function connectionReset (message) {
 }
 
 /**
- * What the peer sent is not HTTP.
+ * Makes the error for bytes that are not HTTP.
  * @param {number} kind index into PARSE_ERRORS
  * @param {number} bytesParsed offset in the packet
  * @param {Buffer} [rawPacket]
@@ -197,7 +197,7 @@ function wordParseError ([code, reason], bytesParsed, rawPacket) {
   return error
 }
 
-/** What core's parser says of the bytes that come behind an exception of a listener. */
+/** Makes core's error for the bytes that come behind an exception of a listener. */
 function callbackError (bytes) {
   return wordParseError(['HPE_CB_HEADERS_COMPLETE', 'User callback error'], 0, bytes)
 }
@@ -205,7 +205,7 @@ function callbackError (bytes) {
 const SYSCALLS = ['', 'read', 'write', 'connect']
 
 /**
- * What the operating system said.
+ * Makes the error for a failed system call.
  * @param {number} errno negative, as libuv has it
  * @param {number} syscall as in docs/BOUNDARY.md
  */

@@ -28,7 +28,7 @@ function isSentByCore (message) {
   return message[kNative] !== true
 }
 
-/** A method that is ours or, if `isTheirs(this)`, core's. */
+/** Makes a method that is ours or, if `isTheirs(this)`, core's. */
 function defer (ours, theirs, isTheirs) {
   const method = function () {
     return (isTheirs(this) ? theirs : ours).apply(this, arguments)
@@ -50,10 +50,10 @@ function deferMember (ours, theirs, isTheirs) {
 }
 
 /**
- * Makes the members of a prototype of ours leave core's messages alone.
+ * Makes the members of a prototype of ours pass core's messages on to core's members.
  * @param {object} prototype
  * @param {'IncomingMessage'|'OutgoingMessage'|'ServerResponse'} name
- * @param {string[]} guarded members that see to it by themselves, since every message passes through them
+ * @param {string[]} guarded members that do so themselves, since every message passes through them
  * @param {string[]} [sending] members that are core's also for messages of ours that core sends
  */
 function leaveCores (prototype, name, guarded, sending = []) {
@@ -64,7 +64,7 @@ function leaveCores (prototype, name, guarded, sending = []) {
     const member = deferMember(Object.getOwnPropertyDescriptor(prototype, key), theirs, isTheirs)
     if (member !== undefined) Object.defineProperty(prototype, key, member)
   }
-  // What core's servers and clients call by names that nobody else knows.
+  // Core's servers and clients call these by symbols of their own.
   for (const key of Object.getOwnPropertySymbols(cores[name])) {
     if (!Object.hasOwn(prototype, key)) Object.defineProperty(prototype, key, Object.getOwnPropertyDescriptor(cores[name], key))
   }

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * The 'http' entries of perf_hooks. Only core's own classes can make them, and can tell whether anybody wants them: the
- * method of core's ServerResponse that ends a measurement does both, on whatever it is called.
+ * The 'http' entries of perf_hooks. Only core's own classes can make them, and know whether they are observed: the method
+ * of core's ServerResponse that ends a measurement does both, on whatever it is called.
  */
 
 const { ServerResponse } = require('./classes')
@@ -10,11 +10,11 @@ const { own } = require('./symbols')
 
 const finish = ServerResponse.prototype._finish
 
-/** Properties of core's that the method asks for; the first is the measurement. */
+/** Core's symbols that the method reads; the first is the measurement. */
 const asked = ask()
 const [kMeasurement] = asked
 
-/** Milliseconds since the process began, whatever an application has put in the place of the object's method. */
+/** Gives milliseconds since the process began, whatever an application has put in the place of the object's method. */
 function now () {
   const { performance } = require('node:perf_hooks')
   return Object.getPrototypeOf(performance).now.call(performance)
@@ -36,28 +36,28 @@ function ask () {
   try {
     finish.call(curious)
   } catch {
-    // A core that goes about it in another way: nothing is measured.
+    // A core that works in another way: nothing is measured.
     return []
   }
   return symbols[0]?.description === 'ServerResponseStatistics' ? symbols : []
 }
 
-/** As much of a response as the method looks at. */
+/** Makes as much of a response as the method reads. */
 function stub () {
   return { socket: {}, emit () {}, statusCode: 0, statusMessage: '', getHeaders: undefined }
 }
 
-/** What the method is called on to find out whether anybody observes: then it looks for the status. */
+/** True once the method has read the status of `probe`: then 'http' entries are observed. */
 let isAsked = false
 const probe = stub()
 for (const symbol of asked) probe[symbol] = {}
 Object.defineProperty(probe, 'statusCode', { __proto__: null, get () { isAsked = true; return 0 } })
 if (kMeasurement !== undefined) {
-  // Gone when it has been asked for: nothing is recorded of the probe itself.
+  // Gone once the status was read: nothing is recorded of the probe itself.
   Object.defineProperty(probe, kMeasurement, { __proto__: null, get: () => !isAsked })
 }
 
-/** Does anybody observe 'http' entries? Costs nothing worth mentioning. */
+/** True if 'http' entries are observed. Costs nothing worth mentioning. */
 function isObserved () {
   if (kMeasurement === undefined) return false
   isAsked = false
@@ -67,7 +67,7 @@ function isObserved () {
 
 /**
  * Begins to measure.
- * @param {object} message that the measurement is remembered with
+ * @param {object} message that the measurement is stored with
  * @param {'HttpRequest'|'HttpClient'} name
  * @param {{method: string, url: string, headers: object}} req
  */
@@ -75,7 +75,7 @@ function begin (message, name, req) {
   message[kMeasure] = { type: 'http', name, detail: { req }, startTime: now() }
 }
 
-/** Ends what was begun with the message. */
+/** Ends the measurement that was begun with the message. */
 function end (message, statusCode, statusMessage, headers) {
   const subject = stub()
   for (const symbol of asked) subject[symbol] = {}

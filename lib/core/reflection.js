@@ -1,8 +1,8 @@
 'use strict'
 
-/** The outside of our classes: what reflection tells of a member is what it tells of the host's. */
+/** Makes our classes look like core's to reflection. */
 
-/** Gives a function the name and the length that the host's has. */
+/** Gives a function the name and the length of core's. */
 function likeFunction (ours, theirs) {
   for (const key of ['name', 'length']) {
     if (ours[key] !== theirs[key]) Object.defineProperty(ours, key, { __proto__: null, value: theirs[key], configurable: true })
@@ -10,10 +10,10 @@ function likeFunction (ours, theirs) {
 }
 
 /**
- * Names, lengths and flags of a class and of its members as on the host, whose releases differ in them; ours may have lost
+ * Gives a class and its members the names, lengths and flags of core's, whose releases differ in them; ours may have lost
  * their names to a minifier. Members that are of another kind here (accessor for data) keep their own.
  * @param {Function} Class
- * @param {Function} Host the host's class of the same name
+ * @param {Function} Host core's class of the same name
  */
 function likeHost (Class, Host) {
   likeFunction(Class, Host)

@@ -17,7 +17,7 @@ const SWEEP = 'http.server.connectionsCheckingInterval'
 /** Core's symbols, as they were found first. */
 const borrowed = (common.borrowed ??= borrow())
 
-/** Those of its messages and servers. */
+/** Finds the symbols of core's messages and servers. */
 function borrow () {
   const listening = new Server()
   listening.emit('listening')
@@ -26,12 +26,12 @@ function borrow () {
   return found
 }
 
-/** A symbol of ours, the same in all copies of lib/: they know each other's messages, sockets and connections by it. */
+/** Gives a symbol of ours, the same in all copies of lib/: messages, sockets and connections are known by it. */
 function own (description) {
   return (common[description] ??= Symbol(description))
 }
 
-/** Core's symbol of this description if this Node has one, else ours. */
+/** Gives core's symbol of this description if this Node has one, else ours. */
 function slot (description) {
   return borrowed.find((symbol) => symbol.description === description) ?? own(description)
 }
@@ -56,7 +56,7 @@ module.exports = {
   /** Body parts that wait for the end of the tick: { data, encoding, callback, size }; core's own list while core sends. */
   kChunkedBuffer: slot('kChunkedBuffer'),
   kChunkedLength: slot('kChunkedLength'),
-  /** The socket; undefined while the connection has one that nobody has asked for. */
+  /** The socket; undefined while the connection has one that was not read yet. */
   kSocket: slot('kSocket'),
   kWritableFinished: slot('kWritableFinished'),
   kEndCallbacks: slot('kEndCallbacks'),
@@ -66,19 +66,19 @@ module.exports = {
   kUniqueHeaders: own('kUniqueHeaders'),
 
   // OutgoingMessage, ours.
-  /** The head as rendered, to notice when somebody replaced `_header`. */
+  /** The head as rendered, to notice a replaced `_header`. */
   kHead: own('kHead'),
   /** CRLFs in kHead. */
   kLines: own('kLines'),
   /** How the rendered head says the body ends: sendFlags.NO_BODY, LENGTH, CHUNKED or UNTIL_CLOSE. */
   kFraming: own('kFraming'),
-  /** A field value or the reason holds something beyond printable ASCII. */
+  /** True if a field value or the reason holds something beyond printable ASCII. */
   kUnusual: own('kUnusual'),
   /** Flags that a subclass adds to every HEAD it sends (REQUEST_HEAD…); 0 on the prototype. */
   kHeadFlags: own('kHeadFlags'),
   /** Flags that a subclass adds to END when `_last` is set (LAST); 0 on the prototype. */
   kLastFlags: own('kLastFlags'),
-  /** Message -> true while its parts leave as calls of its Connection; else core's methods send it (lib/message/delegate.js). */
+  /** Message -> true while each part is a call of its Connection; else core's methods send it (lib/message/delegate.js). */
   kNative: own('kNative'),
   /** Message -> called by the connection when all output was taken. */
   kDrained: own('kDrained'),
@@ -88,9 +88,9 @@ module.exports = {
   kCallbacks: own('kCallbacks'),
   /** Message -> the async context that 'drain' is for. */
   kDrainScope: own('kDrainScope'),
-  /** Message of whose end nobody is told: it is over when there is room for more on its connection. */
+  /** True for an ended message that nothing waits for: it finishes when there is room for more on its connection. */
   kAwaitsRoom: own('kAwaitsRoom'),
-  /** Message -> the httpValidation that it is under. */
+  /** Message -> gives the server whose validation options count. */
   kValidation: own('kValidation'),
 
   // Server.
@@ -98,7 +98,7 @@ module.exports = {
   kIncomingMessage: own('IncomingMessage'),
   kServerResponse: own('ServerResponse'),
   kOptimizeEmptyRequests: own('OptimizeEmptyRequestsOption'),
-  /** A server's handle: what accepts for it (lib/server/listener.js). */
+  /** A server's handle -> the Listener that accepts for it (lib/server/listener.js). */
   kListener: own('kListener'),
   /** Server -> the limits and leniencies of its parsers. */
   kParserConfig: own('kParserConfig'),
@@ -107,11 +107,11 @@ module.exports = {
   /** The timer that looks for requests that take too long. */
   kSweep: slot(SWEEP),
 
-  /** Message -> the listeners that core would have, given those that are there. */
+  /** Message -> gives the listeners that core would have, from those that are there. */
   kListenersShown: own('kListenersShown'),
 
   // NativeSocket.
-  /** Callbacks that wait until the kernel took all output. */
+  /** Callbacks that wait until the kernel took all output (lib/connection/socket-writes.js). */
   kWaiting: own('kWaiting'),
 
   // IncomingMessage, ours.
@@ -125,17 +125,17 @@ module.exports = {
   kRawTrailers: own('kRawTrailers'),
   kTrailers: own('kTrailers'),
   kTrailersDistinct: own('kTrailersDistinct'),
-  /** The Readable's state; undefined until somebody looks into the message. */
+  /** The Readable's state; undefined until it is read first. */
   kState: own('kState'),
-  /** How far a message went that nobody has looked into: 0 reading, 1 complete, 2 over. */
+  /** How far an untouched message went: 0 reading, 1 complete, 2 over. */
   kProgress: own('kProgress'),
-  /** Reading of the connection is stopped until the message is read. */
+  /** True while reading of the connection is stopped until the message is read. */
   kPaused: own('kPaused'),
   kAbortController: own('kAbortController'),
   /** Message -> takes a part of the body. */
   kReceive: own('kReceive'),
   /** Message -> the body is complete. */
   kComplete: own('kComplete'),
-  /** Message -> the exchange is over: the signal will not fire any more. */
+  /** Message -> detaches its signal from the socket: the exchange is over. */
   kDetachSignal: own('kDetachSignal')
 }

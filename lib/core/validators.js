@@ -17,7 +17,7 @@ function validateFunction (value, name) {
   if (typeof value !== 'function') throw new codes.ERR_INVALID_ARG_TYPE(name, 'Function', value)
 }
 
-/** Plain objects of any class; not null, arrays or functions. */
+/** Requires a plain object of any class; not null, an array or a function. */
 function validateObject (value, name) {
   if (value === null || Array.isArray(value) || typeof value !== 'object') {
     throw new codes.ERR_INVALID_ARG_TYPE(name, 'Object', value)
@@ -41,7 +41,7 @@ function validateInteger (value, name, min = Number.MIN_SAFE_INTEGER, max = Numb
   if (value < min || value > max) throw new codes.ERR_OUT_OF_RANGE(name, `>= ${min} && <= ${max}`, value)
 }
 
-/** Ports come as numbers and as text. */
+/** Requires a port, as a number or as text. */
 function validatePort (value, name) {
   const isGiven = typeof value === 'number' || (typeof value === 'string' && value.trim() !== '')
   if (!isGiven || +value !== (+value >>> 0) || value > 65535) throw new codes.ERR_SOCKET_BAD_PORT(name, value)
@@ -53,12 +53,13 @@ function validateOneOf (value, name, allowed) {
   throw new codes.ERR_INVALID_ARG_VALUE(name, value, `must be one of: ${shown}`)
 }
 
-/** Largest delay a timer takes. */
+/** Largest delay that a timer takes, ms. */
 const TIMEOUT_MAX = 2 ** 31 - 1
 
 /**
- * A delay as timers understand it: a finite number of milliseconds, cut to what a timer can hold.
+ * Gives a delay as timers take it: a finite number of milliseconds, cut to what a timer can hold.
  * @returns {number}
+ * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE
  */
 function timerDuration (ms, name) {
   validateNumber(ms, name)
@@ -71,7 +72,7 @@ function timerDuration (ms, name) {
   return ms
 }
 
-/** Timers count in whole milliseconds, and at least one. */
+/** Gives a time as timers count it: in whole milliseconds, and at least one. */
 function wholeTime (ms) {
   return Math.max(1, Math.min(Math.trunc(ms), TIMEOUT_MAX))
 }

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Where Node's releases behave differently, decided once. Every flag names a behaviour, not a release, so that
- * the code that asks says what it wants to know. The thresholds are the builds on which the behaviour was measured.
+ * Where Node's releases behave differently, decided once. Every flag names a behaviour, not a release. The thresholds are
+ * the builds on which the behaviour was measured.
  */
 
 const { process } = require('../host')
@@ -10,7 +10,7 @@ const { process } = require('../host')
 const [major, minor] = process.versions.node.split('.', 2).map(Number)
 
 /**
- * Was a change in this Node, given the minor with which it reached each older line?
+ * True if this Node has a change, given the minor with which it reached each older line.
  * @param {number} first the first major that always had it
  * @param {Object<number, number>} [backports] major -> minor
  */
@@ -35,7 +35,7 @@ module.exports = Object.freeze({
   closedHandleTellsWrites: has(22),
   /** Too many fields end the connection with 431; before, the surplus was dropped. */
   headerOverflowRejects: has(26, { 22: 23, 24: 21, 25: Infinity }),
-  /** What is dropped of too many fields are batches of the parser's; since, it is what is beyond the limit. */
+  /** Of too many fields whole batches of the parser's are dropped; later, what is beyond the limit. */
   headersDropInBatches: !has(22),
   /** Core's parser is llhttp 9.3, whose grammar differs in details from that of 9.4. */
   llhttp93: isBefore(process.versions.llhttp, 9, 4),
@@ -49,9 +49,9 @@ module.exports = Object.freeze({
   corkMergesChunks: has(22),
   /** All that is written in one tick becomes one chunk. */
   tickMergesChunks: has(26),
-  /** writableCorked tells that writes are held until the end of the tick. */
+  /** writableCorked shows that writes are held until the end of the tick. */
   writeShowsCork: has(26, { 20: 0 }),
-  /** 'drain' of a response comes when nothing waits anywhere; before, whenever the connection had a look. */
+  /** 'drain' of a response comes when nothing waits anywhere; before, whenever the connection looked. */
   drainedMeansEmpty: has(26, { 24: 21, 25: Infinity }),
   /** After a response the request ends before the response closes. */
   requestEndsFirst: has(26),
@@ -67,7 +67,7 @@ module.exports = Object.freeze({
   namesAsyncDispose: has(22),
   /** ClientRequest.path is an accessor that checks. */
   pathIsChecked: has(24),
-  /** Bytes that nobody asked for destroy a free socket of the agent. */
+  /** Unasked bytes destroy a free socket of the agent. */
   unsolicitedDataDestroys: has(26, { 22: 0, 24: 0, 25: Infinity }),
   /** headersDistinct is a plain object. */
   distinctHasPrototype: major === 25,
@@ -87,9 +87,9 @@ module.exports = Object.freeze({
   wholeRequestsPerSocket: has(27, { 26: 12 }),
   /** Agents know proxies, and take `defaultPort` and `protocol` as options. */
   envProxies: has(25, { 22: 21, 24: 5 }),
-  /** Who asks a proxy must name one origin everywhere, and NO_PROXY's `.suffix` covers whole labels only. */
+  /** A request to a proxy must name one origin everywhere, and NO_PROXY's `.suffix` covers whole labels only. */
   strictProxying: has(26, { 24: 21, 25: Infinity }),
-  /** A connection knows its request as soon as it is promised to it, not only when the exchange begins. */
+  /** A socket names its request as soon as it is promised to it, not only when the exchange begins. */
   promiseNamesRequest: has(25, { 24: 21 }),
   /** The httpValidation option. */
   httpValidation: has(26, { 24: 21, 25: Infinity }),

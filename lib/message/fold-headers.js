@@ -76,10 +76,12 @@ function fold (raw, joinAll) {
   return into
 }
 
+/** Adds raw fields to `headers` or `trailers`. */
 function addFields (into, raw, joinAll) {
   for (let i = 0; i < raw.length; i += 2) addField(into, raw[i], raw[i + 1], joinAll)
 }
 
+/** Folds raw fields for `headersDistinct` or `trailersDistinct`. */
 function foldDistinct (raw) {
   const into = versions.distinctHasPrototype ? {} : { __proto__: null }
   for (let i = 0; i < raw.length; i += 2) addDistinct(into, raw[i], raw[i + 1])

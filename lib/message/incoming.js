@@ -400,7 +400,7 @@ function answer (message, error, callback) {
   else callback(error)
 }
 
-// --------------------------------------------------------------------------------- for those who build messages
+// --------------------------------------------------------------------------------------------- building messages
 
 /** Adds raw fields: headers, or trailers once the message is complete. */
 IncomingMessage.prototype._addHeaderLines = function _addHeaderLines (fields, count) {

@@ -48,6 +48,7 @@ function encode (text, encoding) {
   return Buffer.from(text, encoding)
 }
 
+/** Gives the bytes of a part. */
 function sizeOf (chunk, encoding) {
   if (typeof chunk !== 'string') return chunk.byteLength
   return Buffer.byteLength(chunk, encoding || 'utf8')

@@ -25,6 +25,7 @@ function isTaken (message, connection) {
   return !isWaiting(message) && connection.takes() === 0
 }
 
+/** True if callbacks of the message's writes wait. */
 function isWaiting (message) {
   return message[kCallbacks] !== null && message[kCallbacks].length !== 0
 }

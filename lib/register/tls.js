@@ -1,8 +1,9 @@
 'use strict'
 
 /**
- * What https and http2 take from core's parts when they are loaded, of ours: so their HTTP/1 has the same classes as http.
- * Their servers are tls.Servers that our constructor never saw; the names are those of core's _http_server.
+ * Puts our parts in the place of those that https and http2 take from core when they are loaded, so that their HTTP/1 has
+ * the same classes as http. Their servers are tls.Servers that our constructor never saw; the names are those of core's
+ * _http_server.
  */
 
 const { clearInterval } = require('../host')
@@ -11,7 +12,7 @@ const { Agent } = require('../client/agent')
 const { Server, storeOptions, startSweep, _connectionListener: serve } = require('../server/server')
 const { kConnections, kIncomingMessage, kParserConfig, kServerResponse, kSweep, kUniqueHeaders } = require('../core/symbols')
 
-/** Gives a server what ours have. */
+/** Gives a server the slots that ours have. */
 function adopt (server) {
   if (server[kParserConfig] !== undefined) return
   Object.defineProperty(server, kParserConfig, { __proto__: null, value: Server.prototype[kParserConfig], configurable: true })
@@ -40,11 +41,11 @@ function _connectionListener (socket) {
   serve.call(this, socket)
 }
 
-/** Core's name for the proxy that an agent reads from its environment, which https.Agent looks for; no release has two. */
+/** Core's slot for the proxy that an agent reads from its environment, which https.Agent looks for; no release has two. */
 const kProxyConfig = Object.getOwnPropertySymbols(new core.Agent({ proxyEnv: { http_proxy: 'http://localhost' } }))
   .find(({ description }) => description === 'kProxyConfig')
 
-/** Agent -> that proxy, as core understands it. */
+/** Agent -> that proxy, as core's own agent has it. */
 const proxies = new WeakMap()
 
 function proxyOf (agent) {

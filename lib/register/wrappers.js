@@ -1,36 +1,36 @@
 'use strict'
 
 /**
- * What an application, or an agent that traces it, has put on core's http before register came. Additions and wrappers of
- * what is inherited (`Server.prototype.emit`) work on ours as well, and are carried over. Who wraps a function of core's own
- * holds on to it and cannot be given ours: exported functions stay wrapped, with core's below, and a warning names them.
+ * Carries over what an application, or an agent that traces it, has put on core's http before register came. Additions, and
+ * wrappers of what is inherited (`Server.prototype.emit`), work on ours as well. A wrapper of a function of core's own holds
+ * on to that and cannot be given ours: exported functions stay wrapped, with core's below, and a warning names them.
  */
 
 const { process } = require('../host')
 
-/** Core's files that what it exports is written in. */
+/** Core's files with the functions that its http exports. */
 const FILES = ['http', '_http_agent', '_http_client', '_http_incoming', '_http_outgoing', '_http_server', 'internal/errors', 'internal/util', 'net']
 
-/** @returns {Function} whether a function is Node's own, as far as the text of its sources tells */
+/** @returns {Function} true for functions that are Node's own, as far as the text of its sources shows */
 function sourcesOfCore () {
   let text
   try {
     const natives = process.binding('natives')
     text = FILES.map((file) => natives[file]).join('\n')
   } catch {
-    // The permission model does not give them; then nothing can be told.
+    // The permission model does not give the sources: every function counts as Node's own.
     return () => true
   }
   return (method) => text.includes(Function.prototype.toString.call(method))
 }
 
-/** Of both kinds of members. */
+/** Gives the functions of a property descriptor. */
 const functionsOf = ({ value, get, set }) => [value, get, set].filter((member) => typeof member === 'function')
 
 /**
  * @param {object} core the http of the running Node
  * @param {object} ours the same of ours
- * @param {object} originals core's classes, whatever its exports show by now
+ * @param {object} originals core's classes, whatever its exports are by now
  * @returns {Set<string>} the exports that must stay as they are
  */
 function carryOver (core, ours, originals, classes) {

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * How a connection of a server ends, and what that means for the exchanges under way: the client's FIN, the transport's
- * end, the server's own wish. `lib/server/connection.js` puts these methods on its prototype.
+ * The end of a server's connection, and what it means for the exchanges under way: the client's FIN, the transport's close,
+ * the server's own methods. `lib/server/connection.js` puts these methods on its prototype.
  */
 
 const { constants } = require('node:os')
@@ -14,21 +14,21 @@ const { closeResponse } = require('./response')
 const versions = require('../core/versions')
 const { kConnections, kWritableFinished } = require('../core/symbols')
 
-/** What became of output that will not be written. */
+/** The error of output that will not be written. */
 const ECANCELED = -constants.errno.ECANCELED
 const WRITE = 2
 
 const members = {}
 
-/** The client sent FIN. */
+/** Called when the client sent FIN. */
 members.onEof = function onEof () {
   const { socket } = this
   if (socket === null || this.stream !== null) this.endInput()
-  // Its 'end' leads to the rest, in core's order.
+  // The socket's 'end' leads to the rest, in core's order.
   else socket.ended()
 }
 
-/** The client's side has ended. Unless httpAllowHalfOpen is set ours ends too, and with it the exchanges under way. */
+/** Ends the exchanges under way when the client's side has ended, and our side too, unless httpAllowHalfOpen is set. */
 members.endInput = function endInput () {
   if (this.detached || this.inputEnded) return
   this.inputEnded = true
@@ -52,7 +52,7 @@ members.endOutput = function endOutput () {
   else this.shutdown()
 }
 
-/** Every request without a finished response is lost, and with it, where core has come to tell that, a response that waits. */
+/** Aborts every request without a finished response (core's abortIncoming), and where core does so every queued response. */
 members.abort = function abort () {
   const { current, queue, dismissed } = this
   if (dismissed !== null) for (const request of dismissed) abortRequest(request)
@@ -73,7 +73,7 @@ members.onClosed = function onClosed (errno, syscall) {
   this.errno = errno
   if (!this.detached) server[kConnections].delete(this)
   if (stream === null && socket !== null) {
-    // Its 'close' leads to the rest, in core's order.
+    // The socket's 'close' leads to the rest, in core's order.
     socket.disconnected(errno, syscall)
     return
   }
@@ -84,12 +84,12 @@ members.onClosed = function onClosed (errno, syscall) {
   this.afterClose()
 }
 
-/** The connection is given up: of what waits in the stream core tells now. */
+/** Fails the writes that would be in the stream's buffer in core: the connection is given up. */
 members.failBufferedWrites = function failBufferedWrites () {
   if (this.current !== null) failBuffered(this.current)
 }
 
-/** The handle is closed, and with it the writes that it had. */
+/** Fails all other writes: the handle is closed. */
 members.failWrites = function failWrites () {
   this.unsent = 0
   if (this.current !== null) failWaiting(this.current, this.taken())
@@ -102,7 +102,7 @@ members.countOut = function countOut () {
   this.server._emitCloseIfDrained()
 }
 
-/** Everybody knows that the connection is closed. */
+/** Ends what is left of the connection, once requests have heard of its close. */
 members.afterClose = function afterClose () {
   this.isGone = true
   if (!this.detached) this.closeResponses()
@@ -112,28 +112,28 @@ members.afterClose = function afterClose () {
 
 members.closeResponses = function closeResponses () {
   const { current } = this
-  // What would still be sent is lost; the response keeps its socket, to be looked at.
+  // What would still be sent is lost; the response keeps its socket to show.
   this.outputEnded = true
   if (current !== null) {
-    // Of an end that waits in the message nobody hears.
+    // An end that is queued in the message reports nothing.
     if (current.finished && !current[kWritableFinished] && current.outputData.length === 0) failEndCallbacks(current, systemError(ECANCELED, WRITE))
     closeResponse(current)
   }
   this.queue = null
 }
 
-/** Closes the connection: server.closeAllConnections(). */
+/** Closes the connection at once: server.closeAllConnections(). */
 members.terminate = function terminate () {
   if (this.socket !== null) {
     this.socket.destroy()
   } else {
     this.destroy()
-    // At once: the server may be closing.
+    // Not when the transport is closed: server.close() may be waiting.
     this.countOut()
   }
 }
 
-/** 0 busy, 1 between exchanges, 2 no byte ever received. */
+/** @returns {number} 0 busy, 1 between exchanges, 2 no byte received yet */
 members.idleness = function idleness () {
   if (this.id === -1) return 0
   const { current } = this

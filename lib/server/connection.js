@@ -258,7 +258,7 @@ ServerConnection.prototype.enqueue = function enqueue (response) {
   }
 }
 
-/** Emits the current response's 'drain' if it is due: in core any response's parts that come or go can bring it about (updateOutgoingData). */
+/** Emits the current response's 'drain' if it is due: as in core, any response's parts that come or go can bring it about. */
 ServerConnection.prototype.tellDrained = function tellDrained () {
   const { current } = this
   if (current === null || current.finished || !current[kNeedDrain]) return
@@ -299,7 +299,7 @@ ServerConnection.prototype.notifyDrain = function notifyDrain () {
   Connection.prototype.notifyDrain.call(this)
 }
 
-/** Ends the exchange of a response whose last byte was handed over, and gives the connection to the next response. */
+/** Ends the exchange of a response that was handed over, and gives the connection to the next. As core's resOnFinish. */
 ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (response !== this.current) return
   if (response[kNative] !== true) tellAnswered(this)

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * How an exchange begins: the response is made, what the head asks of the server itself is answered (Upgrade, a
- * missing Host, too many requests, Expect), and everything else is for 'request'.
+ * Begins an exchange: makes the response, answers what a head asks of the server itself (Upgrade, a missing Host, too many
+ * requests, Expect), and emits 'request' for everything else. As core's parserOnIncoming.
  */
 
 const { AsyncResource } = require('node:async_hooks')
@@ -24,14 +24,14 @@ const startChannel = diagnostics.channel('http.server.request.start')
 const RESOURCE_TYPE = 'HTTPINCOMINGMESSAGE'
 const RESOURCE_OPTIONS = { requireManualDestroy: true }
 
-/** What executionAsyncResource() shows. */
+/** The resource that executionAsyncResource() gives. */
 class ExchangeResource extends AsyncResource {
   constructor (connection) {
     super(RESOURCE_TYPE, RESOURCE_OPTIONS)
     this.connection = connection
   }
 
-  // Hooks ask for these while the constructor runs.
+  // Hooks read these while the constructor runs.
   get type () { return RESOURCE_TYPE }
 
   get socket () { return this.connection?.getSocket() }
@@ -45,7 +45,7 @@ function newResource (connection) {
  * Begins an exchange, on a ServerConnection.
  * @param {import('../message/incoming').IncomingMessage} request
  * @param {number} flags of its head
- * @returns {boolean} whether the connection left HTTP instead
+ * @returns {boolean} true if the connection left HTTP instead
  */
 function exchange (request, flags) {
   const { server } = this
@@ -104,7 +104,7 @@ function exchange (request, flags) {
   return false
 }
 
-/** Answers Expect. @returns {boolean} whether 'request' is still to be emitted */
+/** Answers Expect. @returns {boolean} true if 'request' is still to be emitted */
 function expect (server, request, response) {
   if (CONTINUE.test(request.headers.expect)) {
     response._expect_continue = true
@@ -124,7 +124,7 @@ function expect (server, request, response) {
   return false
 }
 
-/** Does a request that asks for an upgrade get one? */
+/** True if a request that asks for an upgrade gets one. */
 function wantsUpgrade (server, request) {
   if (!versions.shouldUpgradeCallback) return server.listenerCount('upgrade') > 0
   return Boolean(server.shouldUpgradeCallback(request))

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * How long a connection of a server may be idle: while an exchange is under way, or for as long as the application says.
+ * Idle times of a server's connection: while an exchange is under way, between exchanges, or as the application sets them.
  * `lib/server/connection.js` puts these methods on its prototype.
  */
 
@@ -14,7 +14,7 @@ const { keepAliveTime } = require('./timeouts')
 
 const members = {}
 
-/** The connection was idle for the time set. */
+/** Emits 'timeout', or destroys: the connection was idle for the time set. As core's socketOnTimeout. */
 members.onTimeout = function onTimeout () {
   if (this.detached) this.socket.timedOut()
   else if (this.stream !== null) tellTimeout.call(this)
@@ -33,17 +33,17 @@ function tellTimeout () {
     if (socket !== null) socket.destroy()
     else this.destroy()
   }
-  // Who listens to the socket comes behind the server.
+  // Listeners on the socket come behind the server's.
   if (socket !== null && this.stream === null) socket.timedOut()
 }
 
-/** The application sets the idle time: as with a timer, what happens then happens in its context. */
+/** Sets the idle time for the application; 'timeout' is emitted in its context, as by a timer. @param {number} ms 0 for never */
 members.setTimeout = function setTimeout (ms) {
   if (this.stream === null) this.timerScope = AsyncLocalStorage.snapshot()
   Connection.prototype.setTimeout.call(this, ms)
 }
 
-/** Between exchanges the idle time is another. A native connection knows, unless it is none that a timer takes. */
+/** Sets the idle time between exchanges on a stream. On a native connection throws: its keepAliveTimeout is no time. */
 members.keepForNext = function keepForNext () {
   const { stream, server } = this
   if (stream === null) throw this.listener.keepAliveFault
@@ -53,7 +53,7 @@ members.keepForNext = function keepForNext () {
   this.keepAliveSet = true
 }
 
-/** The server sets it. */
+/** Sets the idle time for the server. @param {number} ms 0 for never */
 members.resetTimeout = function resetTimeout (ms) {
   this.timerScope = null
   Connection.prototype.setTimeout.call(this, ms)

@@ -1,9 +1,10 @@
 'use strict'
 
 /**
- * What accepts for a server. Node makes and binds the handle, as for any net.Server, or the server was given one: by
- * `listen(handle)`, or by a cluster's primary. We take over its part in accepting: if it is a socket, we listen on a
- * duplicate of it; if others accept for it (a cluster with round robin), we adopt the connections that it is given.
+ * Accepts for a server. Node makes and binds the handle, as for any net.Server, or the server was given one: by
+ * `listen(handle)`, or by a cluster's primary. The listener takes the handle's place in accepting: if it is a socket,
+ * it listens on a duplicate of it; if others accept for it (a cluster with round robin), it adopts the connections that
+ * the handle is given.
  */
 
 const { AsyncResource } = require('node:async_hooks')
@@ -21,7 +22,7 @@ const { kListener, kParserConfig } = require('../core/symbols')
 
 const socketChannel = diagnostics.channel('net.server.socket')
 
-/** The methods of a handle that we take the place of. */
+/** The methods of a handle that are replaced. */
 const methods = {
   listen (backlog) { return this[kListener].listen(backlog) },
   close (callback) { this[kListener].close(callback) },
@@ -30,10 +31,10 @@ const methods = {
 }
 
 /**
- * Takes over a handle of Node's, until it is closed or somebody else takes it over.
+ * Takes a handle of Node's over, until it is closed or another server takes it over.
  * @param {import('./server').Server} server
  * @param {object} handle bound; a TCP, a Pipe, or what stands for the primary's in a cluster's worker
- * @param {boolean} isGiven the handle is not the server's own: others may accept from it, too
+ * @param {boolean} isGiven true if the handle is not the server's own: others may accept from it, too
  */
 function Listener (server, handle, isGiven) {
   handle[kListener]?.leave()
@@ -53,27 +54,27 @@ function Listener (server, handle, isGiven) {
   this.assumed = { maxHeadersCount, maxHeaderSize, insecureHTTPParser, httpValidation }
   this.keepAlive = -1
   this.idle = -1
-  /** The server's times that they come from. */
+  /** The server's times that `keepAlive` and `idle` (ms) were computed from. */
   this.times = { timeout: NaN, keepAliveTimeout: NaN, keepAliveTimeoutBuffer: NaN }
-  /** Why a timer would refuse them: errors, or null. */
+  /** The errors with which a timer would refuse them, or null. */
   this.idleFault = this.keepAliveFault = null
-  /** Connections come paused. At first they do: who wants to see them may still come. */
+  /** True if connections come paused. They do at first: listeners for them may still be added. */
   this.holds = true
-  /** Connections come from a socket of ours. */
+  /** True while connections come from a socket of ours. */
   this.isListening = false
-  /** The context in which listen() was called: connections inherit it. Those that others accept come in their own. */
+  /** The context in which listen() was called, and which connections inherit. Those that others accept come in their own. */
   this.resource = handle.fd >= 0 ? new AsyncResource('LISTENER', { requireManualDestroy: true }) : null
-  /** What the handle did by itself. */
+  /** The handle's own methods. */
   this.original = {}
   this.own = {}
   for (const [name, value] of Object.entries(methods)) {
     this.original[name] = handle[name]
     this.own[name] = Object.getOwnPropertyDescriptor(handle, name)
-    // What shows a server shows its handle as it was.
+    // Not enumerable: inspecting a server shows its handle as it was.
     Object.defineProperty(handle, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true })
   }
   Object.defineProperty(handle, kListener, { __proto__: null, value: this, enumerable: false, configurable: true })
-  /** net.Server's way to take a connection. */
+  /** net.Server's callback for a connection. */
   this.onconnection = null
 }
 
@@ -83,7 +84,7 @@ Listener.prototype.listen = function listen (backlog) {
   if (id < 0) return id
   this.refresh()
   if (!(handle.fd >= 0)) return this.original.listen.call(handle, backlog)
-  // What libuv delayed from bind to listen, which is not going to be its.
+  // An error of bind() that libuv reports only in listen(), which is not called here.
   const delayed = handle.getsockname?.({}) ?? 0
   if (delayed !== 0) return delayed
   const status = native.listen(id, handle.fd, backlog | 0)
@@ -95,7 +96,7 @@ Listener.prototype.listen = function listen (backlog) {
   return status
 }
 
-/** Connections that the handle is given come to us. */
+/** Takes the connections that the handle is given. */
 Listener.prototype.receive = function receive () {
   this.onconnection = this.handle.onconnection
   this.handle.onconnection = (error, client) => { this.adopt(error, client) }
@@ -108,8 +109,8 @@ Listener.prototype.close = function close (callback) {
 }
 
 /**
- * Others may be listening on the same socket: what we have taken off its queue would have been theirs, and must not
- * be lost.
+ * Takes the connections that are still in the queue: others may be listening on the same socket, and what we have taken
+ * off its queue would have been theirs, and must not be lost.
  */
 Listener.prototype.receiveLast = function receiveLast () {
   const { id } = this
@@ -130,7 +131,7 @@ Listener.prototype.stop = function stop () {
   this.resource?.emitDestroy()
 }
 
-/** Leaves the handle as it was found. */
+/** Gives the handle back as it was found. */
 Listener.prototype.leave = function leave () {
   const { handle, own } = this
   if (this.isListening) this.receiveLast()
@@ -152,12 +153,12 @@ Listener.prototype.unref = function unref () {
   if (this.isListening) native.unrefListener(this.id)
 }
 
-/** headersTimeout and requestTimeout, in milliseconds: connections that are over it get EXPIRED. */
+/** Has connections report EXPIRED whose message takes longer to arrive. @param {number} headers ms @param {number} request ms */
 Listener.prototype.expire = function expire (headers, request) {
   if (this.id >= 0) native.expire(this.id, headers, request)
 }
 
-/** Gives the native side the idle times, if they changed. */
+/** Gives the native side the idle times, if they have changed. */
 Listener.prototype.refresh = function refresh () {
   const { timeout, keepAliveTimeout, keepAliveTimeoutBuffer } = this.server
   const { times } = this
@@ -174,7 +175,7 @@ Listener.prototype.refresh = function refresh () {
   this.configure()
 }
 
-/** Does anybody look at a connection before its first request? Then nothing is read from it before. */
+/** True if application code can see a connection before its first request: then nothing is read from it before. */
 Listener.prototype.isWatched = function isWatched () {
   const { server } = this
   return server.emit !== baseEmit || server.listenerCount('connection') > 1 || socketChannel.hasSubscribers ||
@@ -192,7 +193,7 @@ Listener.prototype.configure = function configure () {
   if (this.id >= 0) native.configureListener(this.id, this.keepAlive, this.idle, this.holds)
 }
 
-/** Are there as many connections as there may be? */
+/** True if there are maxConnections connections. */
 Listener.prototype.isFull = function isFull () {
   const { maxConnections, _connections: connections } = this.server
   const isLimited = versions.zeroConnectionsRefuses ? maxConnections !== undefined && maxConnections !== null : maxConnections
@@ -200,8 +201,8 @@ Listener.prototype.isFull = function isFull () {
 }
 
 /**
- * Called by the binding for each connection that came to our socket.
- * @param {boolean} isPaused nothing is read from it before it is resumed
+ * Called by lib/binding for each connection that came to our socket.
+ * @param {boolean} isPaused true: nothing is read from it before it is resumed
  * @returns {Connection}
  */
 Listener.prototype.accept = function accept (id, isPaused) {
@@ -215,17 +216,16 @@ Listener.prototype.accept = function accept (id, isPaused) {
   return this.begin(id, isPaused, assumed)
 }
 
-/** As in core a server.timeout that is none throws where the connection would be served: it stays as it is. */
+/** Throws for a server.timeout that no timer takes, where core would serve the connection; the connection stays open, unread. */
 Listener.prototype.leaveUnserved = function leaveUnserved (id) {
   new Refused(id).pause()
   throw this.idleFault
 }
 
 /**
- * Takes a connection that others accepted, if it is a socket; whatever else it is net.Server takes, and we serve its
- * stream.
+ * Adopts a connection that others accepted, if it is a socket; anything else goes to net.Server, and its stream is served.
  * @param {number} error an errno, or 0
- * @param {object} [client] the connection's handle, which nobody reads from yet
+ * @param {object} [client] the connection's handle, which is not being read
  */
 Listener.prototype.adopt = function adopt (error, client) {
   const { server, handle } = this
@@ -235,7 +235,7 @@ Listener.prototype.adopt = function adopt (error, client) {
     if (this.idleFault !== null) throw this.idleFault
     const id = native.adopt(this.id, client.fd)
     if (id >= 0) {
-      // It was duplicated: nothing is lost, and the peer does not notice.
+      // The descriptor was duplicated: nothing is lost, and the peer does not notice.
       client.close()
       this.begin(id, this.holds, this.idle)
       touch()
@@ -246,8 +246,8 @@ Listener.prototype.adopt = function adopt (error, client) {
 }
 
 /**
- * A connection becomes the server's.
- * @param {number} assumed the idle time that the native side began with; server.timeout may have been set meanwhile
+ * Makes a connection the server's.
+ * @param {number} assumed ms: the idle time that the native side began with; server.timeout may have been set meanwhile
  */
 Listener.prototype.begin = function begin (id, isPaused, assumed) {
   const { server, resource } = this
@@ -268,9 +268,9 @@ Listener.prototype.begin = function begin (id, isPaused, assumed) {
   return connection
 }
 
-/** A connection beyond maxConnections. */
+/** Closes a connection beyond maxConnections, and emits 'drop'. */
 Listener.prototype.drop = function drop (id) {
-  // Pipes have no addresses to tell.
+  // Pipes have no addresses to show.
   if (this.handle.getsockname === undefined) {
     this.server.emit('drop')
     return this.refuse(id)
@@ -288,21 +288,21 @@ Listener.prototype.drop = function drop (id) {
   return this.refuse(id)
 }
 
-/** Is the peer one of those that the server's `blockList` has? */
+/** True if the server's `blockList` has the peer. */
 Listener.prototype.isBlocked = function isBlocked (id) {
   const { address } = native.address(id, true) ?? {}
   const version = isIP(address)
   return version !== 0 && this.server.blockList.check(address, `ipv${version}`)
 }
 
-/** Closes a connection that nobody heard of. */
+/** Closes a connection that is not served. */
 Listener.prototype.refuse = function refuse (id) {
   const connection = new Refused(id)
   connection.destroy()
   return connection
 }
 
-/** A connection that nobody will serve: what is still on its way from it is ignored. */
+/** A connection that is not served: its events are ignored. */
 function Refused (id) {
   Connection.call(this, id, null)
 }

@@ -1,6 +1,6 @@
 'use strict'
 
-/** ServerResponse: the status line, 1xx blocks, and how a response takes a socket. */
+/** ServerResponse: the status line, 1xx blocks, and the methods that give it a socket. */
 
 const diagnostics = require('node:diagnostics_channel')
 const { sendFlags } = require('../binding')
@@ -20,7 +20,7 @@ const {
 
 const createdChannel = diagnostics.channel('http.server.response.created')
 
-/** Is what a request that no parser has made shows as its headers of interest? Later releases look where the parser puts them. */
+/** True where core reads the `te` field of a request that no parser has made; later releases look where the parser puts it. */
 const believesHeaders = new cores.ServerResponse.constructor({
   method: 'GET', httpVersionMajor: 1, httpVersionMinor: 0, headers: { te: 'chunked' }
 }).useChunkedEncodingByDefault
@@ -38,7 +38,7 @@ function ServerResponse (request, options) {
   this._expect_continue = false
   if (request.method === 'HEAD') this._hasBody = false
   if (request.httpVersionMajor < 1 || request.httpVersionMinor < 1) {
-    // HTTP/1.0 knows no chunks, unless the client says it does.
+    // HTTP/1.0 has no chunks, unless the client says that it takes them.
     this.useChunkedEncodingByDefault = (believesHeaders || Boolean(request[kConnection])) && /chunk/i.test(request.headers.te)
     this.shouldKeepAlive = false
   }
@@ -59,20 +59,20 @@ ServerResponse.prototype._finish = function _finish () {
   OutgoingMessage.prototype._finish.call(this)
 }
 
-/** The exchange is over; the connection goes on to the next. */
+/** Ends the exchange: the connection goes on to the next. */
 ServerResponse.prototype[kFinished] = function () {
   this[kConnection]?.finishExchange(this)
 }
 
 const { on: ownOn } = ServerResponse.prototype
 
-/** Core's way to learn that the exchange is over is a listener; ours is kFinished. Shows it to those who look how others listen. */
+/** Shows core's 'finish' listener, by which its servers end an exchange (ours use kFinished): adds it if `on` was replaced. */
 function announceListeners (response) {
   if (response.on !== ownOn) response.on('finish', tellFinished)
 }
 
 ServerResponse.prototype[kListenersShown] = function (event, listeners) {
-  // What a server made has a limit of requests, if it is none.
+  // A server sets `_maxRequestsPerSocket` on its responses, also if it has no limit.
   if (event !== 'finish' || this._maxRequestsPerSocket === undefined || listeners.includes(tellFinished)) return listeners
   return [tellFinished, ...listeners]
 }
@@ -80,14 +80,14 @@ ServerResponse.prototype[kListenersShown] = function (event, listeners) {
 // ------------------------------------------------------------------------------------------------- the socket
 
 /**
- * Makes a socket carry this response.
+ * Assigns a socket, which carries this response from then on.
  * @throws ERR_HTTP_SOCKET_ASSIGNED
  */
 ServerResponse.prototype.assignSocket = function assignSocket (socket) {
   if (socket._httpMessage) throw new codes.ERR_HTTP_SOCKET_ASSIGNED()
   socket._httpMessage = this
   this.socket = socket
-  // A connection of ours tells its response by itself.
+  // A connection of ours reports its close to the response itself.
   if (this[kConnection] === null) socket.on('close', onSocketClose)
   this.emit('socket', socket)
   this._flush()
@@ -101,13 +101,13 @@ ServerResponse.prototype.detachSocket = function detachSocket (socket) {
   this.socket = null
 }
 
-/** The socket is gone; it may have been so before the response was done. */
+/** Closes the response with its socket, whether it was sent or not. */
 function onSocketClose () {
   const response = this._httpMessage
   if (response) closeResponse(response)
 }
 
-/** 'close', once. */
+/** Emits 'close', once. */
 function closeResponse (response) {
   if (response._closed) return
   response.destroyed = true
@@ -117,7 +117,7 @@ function closeResponse (response) {
 
 // --------------------------------------------------------------------------------------------- the status line
 
-/** Status lines by code; the message tells whether the line is still the right one. */
+/** Status lines by code, each with the message that it was made for. */
 const lines = []
 
 function statusLine (code, message) {
@@ -134,7 +134,7 @@ ServerResponse.prototype._implicitHeader = function _implicitHeader () {
 }
 
 /**
- * Renders the head. It leaves with the first part of the body.
+ * Renders the head. It is sent with the first part of the body.
  * @param {number} statusCode 100–999
  * @param {string} [reason] default: STATUS_CODES
  * @param {object|Array} [headers] object, flat array or array of pairs
@@ -197,7 +197,7 @@ if (versions.writeHeader) {
 
 // -------------------------------------------------------------------------------------------------------- 1xx
 
-/** A 1xx block from any shape of headers. */
+/** Renders a 1xx block from any shape of headers. */
 function informationalBlock (response, code, headers) {
   let block = statusLine(code, STATUS_CODES[code] || 'unknown')
   const add = (name, value) => {
@@ -219,24 +219,24 @@ function informationalBlock (response, code, headers) {
   return block + '\r\n'
 }
 
-/** Sends a 1xx block; where there is a method of the response for that, through it. */
+/** Sends a 1xx block; through writeInformation, where responses have it. */
 function inform (response, code, headers, callback) {
   if (versions.writeInformation) response.writeInformation(code, headers, callback)
   else sendInformational(response, informationalBlock(response, code, headers), callback)
 }
 
-/** 100: the client may send the body it announced with Expect. */
+/** Sends 100: the client may send the body that it announced with Expect. */
 ServerResponse.prototype.writeContinue = function writeContinue (callback) {
   inform(this, 100, null, callback)
   this._sent100 = true
 }
 
-/** 102 */
+/** Sends 102. */
 ServerResponse.prototype.writeProcessing = function writeProcessing (callback) {
   inform(this, 102, null, callback)
 }
 
-/** What core's writeEarlyHints is called on, which checks and renders as this release does: it sends the block for a response. */
+/** The `this` of core's writeEarlyHints, which checks and renders as in this release; sends the block for a response. */
 class Hints {
   constructor (response, hints) {
     this.response = response
@@ -248,7 +248,7 @@ class Hints {
   }
 
   _writeRaw (block, encoding, callback) {
-    // Older releases take anything; but what ends a line would let its source write the response.
+    // Older releases take any value; one with a line end would let its source write the response.
     for (const [name, value] of Object.entries(this.hints)) {
       if (/[\r\n]/.test(`${name}: ${value}`)) throw new codes.ERR_INVALID_CHAR('header content', name === 'link' ? 'Link' : name)
     }
@@ -257,7 +257,7 @@ class Hints {
 }
 
 /**
- * 103 with a Link field.
+ * Sends 103 with a Link field.
  * @param {{link: string|string[]}} hints and any other fields; without links nothing is sent
  */
 ServerResponse.prototype.writeEarlyHints = function writeEarlyHints (hints, callback) {
@@ -266,10 +266,10 @@ ServerResponse.prototype.writeEarlyHints = function writeEarlyHints (hints, call
 
 if (versions.writeInformation) {
   /**
-   * Any 1xx but 101.
+   * Sends any 1xx but 101.
    * @param {number} statusCode 100–199
    * @param {object|Array} [headers] as writeHead's
-   * @param {Function} [callback] when the block was handed over
+   * @param {Function} [callback] once the block was handed over
    * @returns {boolean} as write()
    */
   ServerResponse.prototype.writeInformation = function writeInformation (statusCode, headers, callback) {

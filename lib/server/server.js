@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Server: a net.Server for which we accept (lib/server/listener.js). Options, timeouts, and the list of connections; what
+ * Server: a net.Server that accepts through lib/server/listener.js. Options, timeouts, and the list of connections; what
  * happens on one of them is lib/server/connection.js.
  */
 
@@ -25,7 +25,7 @@ const {
 const { validateBoolean, validateFunction, validateInteger, validateObject, validateOneOf } = require('../core/validators')
 
 /**
- * @param {object|Function} [options] see docs; a function is the listener
+ * @param {object|Function} [options] see the documentation of http.createServer; a function is the listener
  * @param {Function} [requestListener] for 'request'
  */
 function Server (options, requestListener) {
@@ -50,7 +50,7 @@ function Server (options, requestListener) {
   this.on('connection', connectionListener)
   this.on('listening', startSweep)
 
-  /** Whether a client may end its side and still get its responses. */
+  /** True if a client may end its side and still get its responses. */
   this.httpAllowHalfOpen = false
   /** Idle time of connections, ms; 0 for none. */
   this.timeout = 0
@@ -65,7 +65,7 @@ const seam = Object.create(net.Server.prototype)
 Object.setPrototypeOf(Server.prototype, seam)
 Object.setPrototypeOf(Server, net.Server)
 
-/** Whoever wants to see connections sees the next one before anything is read from it. */
+/** A new 'connection' listener sees the next connection before anything is read from it. */
 for (const name of ['on', 'addListener', 'prependListener']) {
   seam[name] = {
     [name] (event, listener) {
@@ -76,7 +76,7 @@ for (const name of ['on', 'addListener', 'prependListener']) {
   }[name]
 }
 
-/** Checks the options and keeps them where core does: in public properties of the same names. */
+/** Checks the options and stores them where core does: in public properties of the same names. */
 function storeOptions (server, options) {
   server[kIncomingMessage] = options.IncomingMessage || IncomingMessage
   server[kServerResponse] = options.ServerResponse || ServerResponse
@@ -141,19 +141,19 @@ function storeBoolean (server, options, name, preset) {
   server[name] = options[name] ?? preset
 }
 
-/** The limits and leniencies of this server's parsers. */
+/** Gives the configuration of this server's parsers. */
 Server.prototype[kParserConfig] = function () {
   return parserConfig(this, versions.headerOverflowRejects)
 }
 
-/** net.Server's seam: it makes the handle here, or has been given one, and listens. */
+/** As net.Server's _listen2: makes the handle, unless there is one, and listens. */
 seam._listen2 = function _listen2 (address, port, addressType, backlog, fd, flags) {
   const listen = net.Server.prototype._listen2
-  // Where the permission model forbids the network, core is to say so.
+  // Where the permission model forbids the network, core throws.
   if (process.permission !== undefined && versions.permissionGuardsNet && !process.permission.has('net')) {
     return listen.call(this, address, port, addressType, backlog, fd, flags)
   }
-  // A descriptor comes from elsewhere, too.
+  // A descriptor is given, too.
   const isGiven = Boolean(this._handle) || typeof fd === 'number'
   if (!this._handle) {
     // As net.Server: on all addresses, those of IPv6 among them if there are any.
@@ -163,7 +163,7 @@ seam._listen2 = function _listen2 (address, port, addressType, backlog, fd, flag
       addressType = this._handle === null ? 4 : 6
     }
     this._handle ??= bind(address, port, addressType, fd, flags)
-    // It fails in the same way once more, and says so.
+    // It fails in the same way once more, and core reports it.
     if (this._handle === null) return listen.call(this, address, port, addressType, backlog, fd, flags)
   }
   const listener = new Listener(this, this._handle, isGiven)
@@ -171,13 +171,13 @@ seam._listen2 = function _listen2 (address, port, addressType, backlog, fd, flag
   if (this._handle !== null) listener.receive()
 }
 
-/** A bound handle, or null. */
+/** @returns {object|null} a bound handle; null if that failed */
 function bind (address, port, addressType, fd, flags) {
   const handle = net._createServerHandle(address, port, addressType, fd, flags)
   return typeof handle === 'number' ? null : handle
 }
 
-/** A server that goes to another thread takes its handle along, as it is. */
+/** Gives the handle back before the server is sent to another thread. */
 const kTransfer = Object.getOwnPropertySymbols(net.Server.prototype)
   .find((symbol) => symbol.description === 'messaging_transfer_symbol')
 if (kTransfer !== undefined) {
@@ -194,12 +194,12 @@ function connectionListener (socket) {
     connection.isOffered = false
     return
   }
-  // A server of core's, which http2 has for those who speak HTTP/1.
+  // A server of core's: http2 has one for clients that speak HTTP/1.
   if (typeof this[kParserConfig] !== 'function') core._connectionListener.call(this, socket)
   else serveStream(this, socket)
 }
 
-/** Begins to look for requests that take too long. */
+/** Starts to look for requests that take too long. As core's setupConnectionsTracking. */
 function startSweep () {
   if (this[kSweep] !== null) clearInterval(this[kSweep])
   this[kSweep] = setInterval(sweep, this.connectionsCheckingInterval, this).unref()
@@ -247,7 +247,7 @@ Server.prototype.closeIdleConnections = function closeIdleConnections () {
 }
 
 /**
- * Idle time for connections to come.
+ * Sets the idle time of later connections.
  * @param {number} [ms=0] 0 for none
  * @param {Function} [callback] for 'timeout'
  */
@@ -257,7 +257,7 @@ Server.prototype.setTimeout = function setTimeout (ms, callback) {
   return this
 }
 
-/** A rejected promise of a 'request' listener answers with 500, or cuts the response off. */
+/** Answers a rejected promise of a 'request' listener with 500, or cuts the response off. */
 Server.prototype[captureRejectionSymbol] = function (error, event, ...args) {
   if (event !== 'request') {
     net.Server.prototype[captureRejectionSymbol].call(this, error, event, ...args)

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * HTTP over a JS stream: a connection that tokio does not carry. The stream's bytes are fed to the native protocol, core's
- * own methods write the responses to it (lib/message/delegate.js), and the stream's events are the connection's.
+ * HTTP over a JS stream (driver two). The stream's bytes are fed to the native protocol, core's own methods write the
+ * responses to it (lib/message/delegate.js), and the stream's events are the connection's.
  */
 
 const { elapsed } = require('../host')
@@ -23,7 +23,7 @@ function nothing () {}
  */
 function StreamConnection (id, stream, server) {
   ServerConnection.call(this, id, stream, server, null)
-  /** Whether core's parser would have read the last packet from the stream's handle, which a listener may have closed since. */
+  /** True if core's parser would have read the last packet from the stream's handle, which a listener may have closed since. */
   this.isConsumed = false
 }
 Object.setPrototypeOf(StreamConnection.prototype, ServerConnection.prototype)
@@ -32,7 +32,7 @@ Object.setPrototypeOf(StreamConnection.prototype, ServerConnection.prototype)
 function serveStream (server, stream) {
   const id = native.open(0, server[kParserConfig]())
   const connection = new StreamConnection(id, stream, server)
-  // As in core what happens on it happens in the context of whoever hands the stream over.
+  // As in core: what happens on it happens in the context of the code that handed the stream over.
   connection.resource = newResource(connection)
   stream.server = server
   if (stream._server === undefined) stream._server = null
@@ -50,7 +50,7 @@ function serveStream (server, stream) {
   return connection
 }
 
-/** The bytes belong to the messages; nobody may change how they are read. */
+/** @throws ERR_HTTP_SOCKET_ENCODING: the bytes belong to the messages. */
 function refuseEncoding () {
   throw new codes.ERR_HTTP_SOCKET_ENCODING()
 }
@@ -82,7 +82,7 @@ function onStreamClose () {
   connection.forget(connection.id)
   Parser.free(this)
   connection.abort()
-  // A response that has the stream hears of it last, behind the listeners of others.
+  // A response that has the stream hears of it last, behind earlier listeners.
   if (connection.current === null) connection.afterClose()
 }
 
@@ -93,7 +93,7 @@ function onStreamError (error) {
   this[kConnection].failOnce(error)
 }
 
-/** Would core's parser read from the stream's handle by itself? Then its callbacks run ticks. */
+/** True if core's parser would read from the stream's handle by itself: its callbacks run ticks then. */
 StreamConnection.prototype.consumes = function consumes () {
   const { stream } = this
   return stream._handle?.isStreamBase === true && stream.listenerCount('data') === 1
@@ -103,7 +103,7 @@ function onStreamTimeout () {
   this[kConnection].onTimeout()
 }
 
-/** The stream is somebody else's now, who may know it already. */
+/** Gives the stream up: it belongs to the application. @param {boolean} isKnown true if it has the stream already */
 StreamConnection.prototype.leave = function leave (isKnown) {
   const { stream } = this
   stopListening(this)
@@ -131,7 +131,7 @@ StreamConnection.prototype.letGo = function letGo () {
   this.forget(this.id)
 }
 
-/** Does the message that is arriving take too long? Milliseconds, 0 for no limit. */
+/** Reports a message that has been arriving for too long. @param {number} headers ms, 0 for no limit @param {number} request ms */
 StreamConnection.prototype.expire = function expire (headers, request) {
   if (this.began === 0) return
   const age = elapsed() - this.began
@@ -139,7 +139,7 @@ StreamConnection.prototype.expire = function expire (headers, request) {
   else if (request > 0 && age >= request) this.onExpired(native.DEADLINES.REQUEST)
 }
 
-/** The native side is done with. */
+/** Drops the connection from the server's list, and its native side. */
 StreamConnection.prototype.forget = function forget (id) {
   if (id === -1) return
   this.server[kConnections].delete(this)

@@ -1,6 +1,6 @@
 'use strict'
 
-/** What the times of a server mean, which the application may set to anything at any moment. */
+/** The times of a server as numbers: the application may set them to anything at any moment. */
 
 const { timerDuration } = require('../core/validators')
 const versions = require('../core/versions')
@@ -10,8 +10,8 @@ function isTime (value) {
 }
 
 /**
- * How long an idle connection is kept between exchanges, ms; 0: as long as at other times. Older releases take what they
- * find, so that it may be anything: a timer then refuses it.
+ * Gives the idle time between exchanges, ms; 0: the same as during them. Older releases take whatever is set, so that it
+ * may be anything: a timer then refuses it.
  */
 function keepAliveTime ({ keepAliveTimeout, keepAliveTimeoutBuffer }) {
   if (!versions.checksKeepAlive) return keepAliveTimeout ? keepAliveTimeout + 1000 : 0
@@ -19,14 +19,12 @@ function keepAliveTime ({ keepAliveTimeout, keepAliveTimeoutBuffer }) {
   return keepAliveTimeout + (isTime(keepAliveTimeoutBuffer) ? keepAliveTimeoutBuffer : 1000)
 }
 
-/** headersTimeout or requestTimeout, ms; 0 for no limit. Core counts them in 32 bits. */
+/** Gives headersTimeout or requestTimeout, ms; 0 for no limit. Core counts them in 32 bits. */
 function limit (value) {
   return typeof value === 'number' && (isTime(value) || !versions.checksTimeLimits) ? value >>> 0 : 0
 }
 
-/**
- * @returns {Error|null} why a timer would refuse this time
- */
+/** @returns {Error|null} the error with which a timer would refuse this time */
 function faultOf (time) {
   if (!time) return null
   try {

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * What 'upgrade' gets while the body of its request is still arriving: a stream that writes to the socket at once, and
- * reads from it what comes behind the body.
+ * The stream that 'upgrade' gets while the body of its request is still arriving: what is written goes to the socket at
+ * once, and what is read is what comes behind the body.
  */
 
 const { Duplex } = require('node:stream')
@@ -25,12 +25,12 @@ class UpgradeStream extends Duplex {
     this.on('close', () => socket.destroy())
     socket.on('end', () => {
       this.push(null)
-      // A socket tells its end to those who do not read, too, if nothing is left to read.
+      // A socket reports its end without being read, too, if nothing is left to read.
       if (this.readableLength === 0) this.resume()
     })
   }
 
-  /** The body is complete: what comes now is the stream's. @param {Buffer} head what has come of it */
+  /** Begins to read from the socket: the body is complete. @param {Buffer} head what has come behind it */
   begin (head) {
     this.#request = null
     if (head.length > 0) this.#take(head)
@@ -42,7 +42,7 @@ class UpgradeStream extends Duplex {
   }
 
   _read () {
-    // Nothing can come before the body is read, which may be of no interest to whoever reads here.
+    // Nothing can come before the body was read, which the reader of this stream may have no interest in.
     this.#request?.resume()
     this.#socket.resume()
   }

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Upgrade and CONNECT: how a connection of a server leaves HTTP, and who gets its stream.
+ * Upgrade and CONNECT: takes a server's connection out of HTTP, and gives its stream to 'upgrade' or 'connect'.
  */
 
 const { Buffer } = require('../host')
@@ -18,16 +18,16 @@ function eventOf (request) {
   return request.method === 'CONNECT' ? 'connect' : 'upgrade'
 }
 
-/** What is to be done when the body is complete that stands before the other protocol. */
+/** What follows a body that stands before the other protocol. */
 class Switch {
-  /** What 'upgrade' got meanwhile. */
+  /** The stream that 'upgrade' got meanwhile. */
   stream = null
-  /** The bytes behind an error in the body: the body will never be complete, and nobody is told, as in core. */
+  /** The bytes behind an error in the body: it will never be complete, and no error is reported, as in core. */
   rest = undefined
 }
 
 /**
- * A request gets the switch that it asks for.
+ * Takes a connection out of HTTP, as a request asks.
  * @param {import('./connection').ServerConnection} connection
  * @param {number} flags of its head
  */
@@ -47,12 +47,12 @@ function leaveHttp (connection, request, flags) {
 }
 
 function announce ({ server, socket }, request, stream, head) {
-  // A socket that nobody takes is closed.
+  // Without a listener the socket is closed.
   if (server.listenerCount(eventOf(request)) === 0) socket.destroy()
   else server.emit(eventOf(request), request, stream, head)
 }
 
-/** The body is not complete: until it is, the stream can be written to, and the connection speaks HTTP. */
+/** Emits 'upgrade' before the body is complete: until it is, the stream can be written to, and the connection speaks HTTP. */
 function waitForBody (connection, request) {
   const { switching } = connection
   const socket = connection.getSocket()
@@ -62,13 +62,13 @@ function waitForBody (connection, request) {
   announce(connection, request, switching.stream, head ?? Buffer.alloc(0))
 }
 
-/** Does core's parser read from the socket's handle itself, without the packets being seen by JavaScript? */
+/** True if core's parser would read from the socket's handle itself, so that JavaScript does not see the packets. */
 function isConsumed ({ stream, tapped }) {
   if (stream === null) return !tapped
   return Boolean(stream._handle?.isStreamBase) && stream.listenerCount('data') === 1
 }
 
-/** The body that `waitForBody` waits for is complete. */
+/** Leaves HTTP: the body that `waitForBody` waits for is complete. */
 function beginUpgraded (connection) {
   const { server, socket, incoming, switching } = connection
   connection.switching = null
@@ -79,8 +79,8 @@ function beginUpgraded (connection) {
 }
 
 /**
- * Ends HTTP on a connection: its socket is a raw stream from now on.
- * @param {boolean} isKnown somebody reads from the socket already, or has decided not to
+ * Ends HTTP on a connection: its socket is a raw stream from now on. As core's onParserExecuteCommon.
+ * @param {boolean} isKnown true if the application has the socket already: it reads, or has decided not to
  * @returns {Buffer} what has come behind the last message
  */
 function detach (connection, isKnown) {
@@ -88,7 +88,7 @@ function detach (connection, isKnown) {
   connection.detached = true
   server[kConnections].delete(connection)
   const socket = connection.getSocket()
-  // Before anything else: it goes with the connection.
+  // First: it is freed with the connection.
   const head = native.takeHead(connection.id)
   // Answers to earlier requests that are still under way need the connection.
   connection.isAnswering = current !== null || (queue !== null && queue.length !== 0)
