@@ -42,9 +42,16 @@ const socketChannel = diagnostics.channel('net.client.socket')
 /** Core asks net for each connection; before agents knew proxies, it kept what was there when it was loaded. */
 const createConnection = versions.envProxies ? (...args) => net.createConnection(...args) : netCreateConnection
 
+/** Were they patched before this file came (lib/register-wrappers.js)? */
+let wasPatched = false
+
+function leaveToNet () {
+  wasPatched = true
+}
+
 /** @param {boolean} isProxied core asks net.connect for the way to a proxy */
 function isPatched (isProxied) {
-  if (net.Socket.prototype.connect !== socketConnect) return true
+  if (wasPatched || net.Socket.prototype.connect !== socketConnect) return true
   return isProxied ? net.connect !== netConnect : versions.envProxies && net.createConnection !== netCreateConnection
 }
 
@@ -346,4 +353,4 @@ function allFailed (errors) {
   return error
 }
 
-module.exports = { dial, canDial, createConnection, kDialable }
+module.exports = { dial, canDial, createConnection, kDialable, leaveToNet }
