@@ -4,4 +4,9 @@
  *
  *     node --require http-native/register app.js
  */
-export {}
+
+/**
+ * Puts core's `http` back, for tests. What was made or taken meanwhile stays, and so does an `https` that was loaded
+ * meanwhile.
+ */
+export function unregister (): void

@@ -45,14 +45,21 @@ function recognise (Class, other, mark) {
   })
 }
 
+/** What was where before: [part, name, descriptor]. */
+const replaced = []
+
 /** Puts one of ours in the place of core's, if this Node has one there. */
 function show (part, name, ours) {
-  if (Object.hasOwn(part, name)) Object.defineProperty(part, name, Object.getOwnPropertyDescriptor(ours, name))
+  const before = Object.getOwnPropertyDescriptor(part, name)
+  if (before === undefined) return
+  replaced.push([part, name, before])
+  Object.defineProperty(part, name, Object.getOwnPropertyDescriptor(ours, name))
 }
 
 function install () {
   // Nobody can have changed what nobody has loaded.
   const isFirst = process.moduleLoadList?.includes('NativeModule http') === false
+  const isNetFirst = process.moduleLoadList?.includes('NativeModule net') === false
   const core = require('node:http')
   const http = require('./index.js')
   if (!http.native.active) return
@@ -62,6 +69,7 @@ function install () {
   // Another copy of ours may have been here before.
   const isOurs = own('is Server') in core.Server.prototype
   const kept = isFirst || isOurs ? new Set() : require('./lib/register/wrappers').carryOver(core, http, originals, CLASSES)
+  if (!isNetFirst) require('./lib/register/wrappers').heedNet()
   for (const name of Object.keys(http)) {
     if (!kept.has(name)) show(core, name, http)
   }
@@ -78,6 +86,23 @@ function install () {
     recognise(http[name], originals[name], mark)
     recognise(originals[name], http[name], mark)
   }
+  Module.syncBuiltinESMExports()
+  if (process.env.NODE_DEBUG) tell([...kept])
+}
+
+/** NODE_DEBUG=http-native */
+function tell (kept) {
+  const ids = [...new Set(replaced.map(([part]) => part))].length
+  const but = kept.length === 0 ? '' : ` but ${kept.join(', ')}`
+  require('node:util').debuglog('http-native')(`http is ours${but}, in ${ids} modules of Node; https ${process.moduleLoadList?.includes('NativeModule https') ? 'was loaded before, and is not' : 'will be'}`)
+}
+
+/**
+ * Puts everything back where it was, for tests. What was made or taken meanwhile stays ours, and so does an https that was
+ * loaded meanwhile.
+ */
+function unregister () {
+  for (const [part, name, before] of replaced.splice(0).reverse()) Object.defineProperty(part, name, before)
   Module.syncBuiltinESMExports()
 }
 
@@ -97,3 +122,5 @@ function unseen (load) {
 }
 
 unseen(install)
+
+module.exports = { unregister }

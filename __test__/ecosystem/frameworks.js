@@ -19,7 +19,7 @@ function send (port, agent, [method, path, body]) {
     const request = http.request({ host: '127.0.0.1', port, agent, method, path, headers }, async (response) => {
       const text = (await response.toArray()).join('')
       const fields = response.rawHeaders.map((value, index, all) => /^(date|last-modified|etag)$/i.test(all[index - 1]) ? '<varies>' : value)
-      resolve({ asked: `${method} ${path}`, status: response.statusCode, fields, text: text.replaceAll(/\(node:\d+\)/g, '') })
+      resolve({ asked: `${method} ${path}`, status: response.statusCode, fields, text: text.replaceAll(/\(node:\d+\)|127\.0\.0\.1:\d+/g, '') })
     })
     request.on('error', reject)
     request.end(body)
@@ -39,8 +39,10 @@ async function converse (script, execArgv, requests) {
 
 /** Declares the test of one app of fixtures/ecosystem/. */
 function sameUnderRegister (name, script, requests = REQUESTS) {
-  test(`${name} answers under register as it does without`, async () => {
-    const expected = await converse(script, [], requests)
+  test(`${name} answers under register as it does without`, async (t) => {
+    const expected = await converse(script, [], requests).catch((error) => error)
+    // Some are older than the Node.
+    if (expected instanceof Error) return t.skip(`does not run on core: ${expected.message.split('\n')[0]}`)
     assert.equal(expected[0].status, 200)
     assert.deepEqual(await converse(script, ['--require', register], requests), expected)
   })

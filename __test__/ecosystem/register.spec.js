@@ -12,3 +12,15 @@ test('require, import and getBuiltinModule all see our classes under register', 
   const { code, stdout, stderr } = await child.ended()
   assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: 'all ours\n', stderr: '' })
 })
+
+test('NODE_DEBUG=http-native says what was replaced, in one line', async () => {
+  const child = new Child('apm/app.js', { execArgv: ['--require', register], env: { NODE_DEBUG: 'http-native' } })
+  const { code, stderr } = await child.ended()
+  assert.deepEqual({ code, stderr: stderr.replace(/\d+/, 'N') },
+    { code: 0, stderr: 'HTTP-NATIVE N: http is ours, in 7 modules of Node; https will be\n' })
+})
+
+test('unregister puts core back', async () => {
+  const child = new Child('ecosystem/unregistered.mjs')
+  assert.deepEqual(await child.ended(), { code: 0, signal: null, stdout: 'all as before\n', stderr: '' })
+})

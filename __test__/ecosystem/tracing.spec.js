@@ -34,10 +34,10 @@ function orders (tracer, load) {
 
 const seen = { code: 0, stdout: FIVE, stderr: '' }
 
-for (const tracer of ['otel.js', 'hook.js']) {
+for (const [name, tracer] of [['@opentelemetry/instrumentation-http', 'otel.js'], ['require-in-the-middle', 'hook.js']]) {
   for (const [way, load] of [['--require', require_], ['--import', import_]]) {
     for (const [order, options] of Object.entries(orders(fixture(tracer), load))) {
-      test(`${tracer} sees all requests with ${way}, ${order}`, async () => {
+      test(`${name} sees all requests with ${way}, ${order}`, async () => {
         assert.deepEqual(await run('app.js', ...options), seen)
       })
     }
@@ -49,7 +49,7 @@ for (const [order, options] of Object.entries({
   'the tracer first': [[...import_(fixture('import.mjs')), ...import_(register)]],
   'register by --require': [[...require_(register), ...import_(fixture('import.mjs'))]]
 })) {
-  test(`import.mjs sees all requests of an ES module, ${order}`, async () => {
+  test(`import-in-the-middle sees all requests of an ES module, ${order}`, async () => {
     const alone = await run('app.mjs', import_(fixture('import.mjs')))
     assert.equal(alone.stdout, FIVE)
     assert.deepEqual(await run('app.mjs', ...options), alone)
@@ -65,3 +65,11 @@ test('wrappers that stand are kept, and a warning names those that cannot wrap o
 test('wrappers of what is replaced anyway see everything where register comes first', async () => {
   assert.deepEqual(await run('app.js', [...require_(register), ...require_(fixture('eager.js'))]), seen)
 })
+
+for (const [order, options] of Object.entries(orders(fixture('net.js'), require_))) {
+  test(`wrappers of net see the connections of http, ${order}`, async () => {
+    const alone = await run('app.js', require_(fixture('net.js')))
+    assert.match(alone.stdout, /^[1-5] connections\n$/)
+    assert.deepEqual(await run('app.js', ...options), alone)
+  })
+}

@@ -156,6 +156,30 @@ test('everything that is published is of one version', async (t) => {
   for (const target of targets) assert.equal(require(path.join(layOut(folder, target, dummy(folder)), 'package.json')).version, version)
 })
 
+test('what the documents of the package link to is in it', async (t) => {
+  const folder = await layOutMain(workplace(t))
+  const documents = fs.readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.md'))
+  assert.ok(documents.includes('README.md'))
+  for (const name of documents) {
+    const text = fs.readFileSync(path.join(folder, name), 'utf8')
+    for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
+      assert.ok(fs.existsSync(path.join(folder, path.dirname(name), link)), `${name} links to ${link}`)
+    }
+  }
+})
+
+test('register is found by its path from any folder, and reaches children by NODE_OPTIONS', async (t) => {
+  if (builtFor(targets.find(isHere)) === null) return t.skip('there is no current binary for this machine')
+  const project = await install(t)
+  const register = path.join(project, 'node_modules', 'http-native', 'register')
+  const script = `const { execFileSync } = require('node:child_process')
+const ours = "require('http').Server === require('" + process.argv[1] + "').Server"
+console.log(eval(ours), execFileSync(process.execPath, ['-p', ours], { encoding: 'utf8' }).trim())`
+  const run = (args, env) => spawnSync(process.execPath, [...args, '-e', script, path.dirname(register)], { cwd: os.tmpdir(), env: { ...process.env, ...env }, encoding: 'utf8' }).stdout
+  assert.equal(run(['--require', register]), 'true false\n')
+  assert.equal(run([], { NODE_OPTIONS: `--require ${register}` }), 'true true\n')
+})
+
 test('the loader, napi-rs and the packages name the same platforms', () => {
   const names = targets.map(({ name }) => name)
   const source = fs.readFileSync(path.join(root, 'lib', 'addon.js'), 'utf8')

@@ -15,8 +15,9 @@ const root = path.join(__dirname, '..', '..')
 const MODULES = `import http, { Agent, createServer, native, type IncomingMessage, type RequestListener } from 'http-native'
 import * as everything from 'http-native'
 import core from 'node:http'
-import 'http-native/register'
+import { unregister } from 'http-native/register'
 
+unregister()
 const listener: RequestListener = (request, response) => {
   const url: string | undefined = request.url
   response.writeHead(200, { 'content-type': 'text/plain' }).end(url)

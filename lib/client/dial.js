@@ -42,9 +42,16 @@ const socketChannel = diagnostics.channel('net.client.socket')
 /** As core's Agent: reads net.createConnection for each connection; before agents knew proxies, once when it was loaded. */
 const createConnection = versions.envProxies ? (...args) => net.createConnection(...args) : netCreateConnection
 
-/** True if connecting was patched. @param {boolean} isProxied true: core calls net.connect, for the way to a proxy */
+/** True if they were patched before this file came (lib/register/wrappers.js). */
+let wasPatched = false
+
+function leaveToNet () {
+  wasPatched = true
+}
+
+/** True if connecting was patched. @param {boolean} isProxied core asks net.connect for the way to a proxy */
 function isPatched (isProxied) {
-  if (net.Socket.prototype.connect !== socketConnect) return true
+  if (wasPatched || net.Socket.prototype.connect !== socketConnect) return true
   return isProxied ? net.connect !== netConnect : versions.envProxies && net.createConnection !== netCreateConnection
 }
 
@@ -347,4 +354,4 @@ function allFailed (errors) {
   return error
 }
 
-module.exports = { dial, canDial, createConnection, kDialable }
+module.exports = { dial, canDial, createConnection, kDialable, leaveToNet }

@@ -6,7 +6,9 @@
  * on to that and cannot be given ours: exported functions stay wrapped, with core's below, and a warning names them.
  */
 
+const net = require('node:net')
 const { process } = require('../host')
+const { leaveToNet } = require('../client/dial')
 
 /** Core's files with the functions that its http exports. */
 const FILES = ['http', '_http_agent', '_http_client', '_http_incoming', '_http_outgoing', '_http_server', 'internal/errors', 'internal/util', 'net']
@@ -54,6 +56,12 @@ function carryOver (core, ours, originals, classes) {
   return kept
 }
 
+/** Connections of a net that was patched before are made by it, as those of one that is patched later. */
+function heedNet () {
+  const isCores = sourcesOfCore()
+  if (![net.connect, net.createConnection, net.Socket.prototype.connect].every(isCores)) leaveToNet()
+}
+
 function warn (kept, lost) {
   const parts = []
   if (kept.length > 0) parts.push(`${kept.join(', ')} stay as they are, with node:http below`)
@@ -65,4 +73,4 @@ function warn (kept, lost) {
   })
 }
 
-module.exports = { carryOver }
+module.exports = { carryOver, heedNet }

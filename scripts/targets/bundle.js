@@ -15,7 +15,7 @@ exports.register = () => require('./register.js')
 
 const FACES = {
   'index.js': "module.exports = require('./lib/http-native.js').index()\n",
-  'register.js': "require('./lib/http-native.js').register()\n"
+  'register.js': "const { unregister } = require('./lib/http-native.js').register()\nmodule.exports = { unregister }\n"
 }
 
 /** The native part, and what Node has, are found when they are needed. */

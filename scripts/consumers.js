@@ -1,0 +1,56 @@
+'use strict'
+
+/**
+ * `npm run consumers -- [NODE ...]`: runs __test__/ecosystem with each Node, this one and those that are named, and writes
+ * what came of it to docs/CONSUMERS.md.
+ */
+
+const { spawnSync } = require('node:child_process')
+const fs = require('node:fs')
+const path = require('node:path')
+const { root, giveUp } = require('./prepare')
+const { specFiles } = require('./spec-files')
+
+const HEAD = `# Consumers
+
+What builds on \`http\`, unmodified, at its work on core and under \`http-native/register\`: both must say the same. Written by
+\`npm run consumers\`, from a run of \`__test__/ecosystem\`; versions are those of package-lock.json.
+`
+
+/** In the names of tests; the others are about ourselves. */
+const CONSUMER = /^(.*?) (?:answers|does|talks|sees)\b/
+
+const PASSES = 'same'
+const FAILS = '**differs**'
+const LEFT_OUT = 'not on core either'
+
+/** @returns {{version: string, results: Map<string, string>}} by consumer */
+function runWith (node) {
+  const { stdout: version } = spawnSync(node, ['-p', 'process.version'], { encoding: 'utf8' })
+  if (!version) giveUp(`There is no Node at ${node}.`)
+  const files = specFiles().filter((file) => file.startsWith(path.join('__test__', 'ecosystem')))
+  console.error(`${version.trim()} ...`)
+  const { stdout } = spawnSync(node, ['--test', '--test-reporter=tap', ...files], { cwd: root, encoding: 'utf8', maxBuffer: 64 << 20 })
+  const results = new Map()
+  for (const [, result, name, directive] of stdout.matchAll(/^ *(ok|not ok) \d+ - (.*?)( # (?:SKIP|TODO).*)?$/gm)) {
+    const consumer = CONSUMER.exec(name)?.[1]
+    if (consumer === undefined || results.get(consumer) === FAILS) continue
+    results.set(consumer, result === 'not ok' ? FAILS : directive ? LEFT_OUT : PASSES)
+  }
+  return { version: version.trim(), results }
+}
+
+/** With the version, if it is a package's name. */
+function withVersion (name) {
+  const { packages } = JSON.parse(fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8'))
+  const version = packages[`node_modules/${name}`]?.version
+  return version === undefined ? name : `${name} ${version}`
+}
+
+const runs = [...new Set([process.execPath, ...process.argv.slice(2)])].map(runWith)
+const names = [...new Set(runs.flatMap(({ results }) => [...results.keys()]))].sort()
+const rows = names.map((name) => `| ${withVersion(name)} | ${runs.map(({ results }) => results.get(name) ?? '–').join(' | ')} |`)
+const table = [`| | ${runs.map(({ version }) => version).join(' | ')} |`, `|---${'|---'.repeat(runs.length)}|`, ...rows]
+
+fs.writeFileSync(path.join(root, 'docs', 'CONSUMERS.md'), `${HEAD}\n${table.join('\n')}\n`)
+if (table.some((row) => row.includes(FAILS))) process.exitCode = 1
