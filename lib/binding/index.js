@@ -9,7 +9,7 @@ const native = require('../addon')
 const { process } = require('../host')
 const { connections, listeners, isSamePacket } = require('./deliver')
 const { start, receive, receiveBody, takeAccepted, isFollowed } = require('./dispatch')
-const { handKept, hasKeptEnd, dropKept } = require('./kept')
+const { handKept, hasKeptEnd, dropKept, isFull } = require('./kept')
 const { events, headFlags, sendFlags } = require('./records')
 const { kSettle, settle, touch, flush, atClosePhase } = require('./turn')
 
@@ -37,6 +37,7 @@ module.exports = native[kFirst] ??= {
   handKept,
   hasKeptEnd,
   dropKept,
+  isFull,
   takeAccepted,
   isFollowed,
   isSamePacket,

@@ -40,7 +40,8 @@ function keep (connection, records, at, values) {
     value = nextValue(values)
   }
   kept.push({ record, value })
-  if (connection.readsOn && kind === events.DATA) readLess(connection, value.length)
+  connection.keptSize += sizeOf(value)
+  if (connection.readsOn && isFull(connection)) native.pause(connection.id)
   return true
 }
 
@@ -51,11 +52,14 @@ function isEnd (records, at) {
   return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
 }
 
-/** Stops the reading of a connection that goes on although it stands still, when its socket's buffer would be full. */
-function readLess (connection, bytes) {
-  const { keptSize, socket } = connection
-  connection.keptSize += bytes
-  if (keptSize < socket.readableHighWaterMark && connection.keptSize >= socket.readableHighWaterMark) native.pause(connection.id)
+/** Bytes that a kept record counts as: those of its value, and its own. */
+function sizeOf (value) {
+  return STRIDE * 4 + (value === undefined ? 0 : value.length)
+}
+
+/** True if as much is kept as the socket's buffer would hold. */
+function isFull (connection) {
+  return connection.keptSize >= connection.socket.readableHighWaterMark
 }
 
 function hasValue (record) {
@@ -75,7 +79,7 @@ function handKept (connection) {
   const isBad = kept.at(next === -1 ? next : next - 1).record[0] === events.PARSE_ERROR
   do {
     const { record, value } = kept.shift()
-    if (record[0] === events.DATA) connection.keptSize -= value.length
+    connection.keptSize -= sizeOf(value)
     const outer = moveTo(0)
     try {
       deliver(connection, record, 0, [value])
@@ -92,10 +96,13 @@ function hasKeptEnd (kept) {
 }
 
 /** Drops the kept records of a connection that was given up, but for its end. */
-function dropKept (kept) {
+function dropKept (connection) {
+  const { kept } = connection
   const last = kept.at(-1)
-  kept.length = 0
-  if (last?.record[0] === events.CLOSED) kept.push(last)
+  kept.length = connection.keptSize = 0
+  if (last?.record[0] !== events.CLOSED) return
+  kept.push(last)
+  connection.keptSize = sizeOf(undefined)
 }
 
-module.exports = { keep, handKept, hasKeptEnd, dropKept }
+module.exports = { keep, handKept, hasKeptEnd, dropKept, isFull }

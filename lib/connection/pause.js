@@ -6,14 +6,14 @@
  */
 
 const { process, setImmediate } = require('../host')
-const { native, events, touch, handKept, hasKeptEnd, dropKept } = require('../binding')
+const { native, events, touch, handKept, hasKeptEnd, dropKept, isFull } = require('../binding')
 
 /** Kept records up to which reading goes on at once. */
 const FEW = 2
 
 /** Pauses a native connection: later packets are kept from now on. */
 function standStill (connection) {
-  if (!connection.readsOn || connection.isLeaving) native.pause(connection.id)
+  if (!connection.readsOn || connection.isLeaving || connection.detached || isFull(connection)) native.pause(connection.id)
   // Nothing would let it go on to its end.
   if (connection.isLeaving) return
   connection.paused = connection.keeps = true
@@ -57,7 +57,7 @@ function handOverLater (connection) {
 function forgetKept (connection) {
   connection.isLeaving = true
   if (!connection.keeps) return
-  dropKept(connection.kept)
+  dropKept(connection)
   goOn(connection)
 }
 
