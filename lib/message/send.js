@@ -100,7 +100,8 @@ function transmit (message, flags, head, body, encoding, size, callback) {
   } else {
     body = undefined
   }
-  if (isPart) return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isCorked)
+  // What an end waits for is bytes; what a part's writer is told is counted as its stream would.
+  if (isPart) return connection.counted(afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isCorked))
 
   if (connection.batch !== null) connection.batch.leave()
   if (message._last) flags |= message[kLastFlags]
@@ -187,7 +188,7 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
     if (isTaken(message, connection)) written(message, callback, isCorked)
     else whenTaken(message, connection, callback)
   }
-  return connection.counted(pending)
+  return pending
 }
 
 /**
