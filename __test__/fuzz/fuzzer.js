@@ -10,9 +10,9 @@ const { shrink } = require('./shrink')
 const { signature } = require('./compare')
 const known = require('./known.json')
 
-/** Why a difference is known, or undefined. */
-function reasonFor (text) {
-  return known.find(({ match }) => text.includes(match))?.reason
+/** Why a difference is known, or undefined. An entry may be about programs only whose text matches `program`. */
+function reasonFor (text, program) {
+  return known.find(({ match, program: kind }) => text.includes(match) && (kind === undefined || new RegExp(kind).test(JSON.stringify(program))))?.reason
 }
 
 class Fuzzer extends EventEmitter {
@@ -62,7 +62,7 @@ class Fuzzer extends EventEmitter {
     if (shrinkMs > 0) ({ program, found } = await shrink(pair, program, found, (still) => signature(still) === first, shrinkMs))
     const text = `${side} ${signature(found)}`
     seen.becomes = text
-    const entry = this.classes.get(text) ?? { count: 0, example: `${side}-${index}`, known: reasonFor(text) }
+    const entry = this.classes.get(text) ?? { count: 0, example: `${side}-${index}`, known: reasonFor(text, program) }
     entry.count += 1 + seen.more
     seen.more = 0
     this.classes.set(text, entry)

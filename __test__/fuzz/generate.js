@@ -304,6 +304,10 @@ const RULES = [
   (chains) => major < 22 || major > 25 || !chains.flat().some(({ op }) => op === 'cork'),
   // 1xx before a head that waits for its socket.
   (chains, requests) => requests === 1 || !chains.flat().some(({ op }) => /^write[CPE]/.test(op)),
+  // detachSocket() with another request behind it, where core fails an assertion.
+  (chains, requests) => requests === 1 || !chains.flat().some(({ op }) => op === 'detachSocket'),
+  // A 'finish' listener that is added behind end(), as pipe() does.
+  (chains) => !chains.flat().some(({ op }) => op === 'pipe') || !chains.flat().some(({ op }) => op === 'end'),
   // resetAndDestroy() of a socket right behind its end().
   (chains) => !chains.flat().some(({ op }) => op === 'socketReset') || !chains.flat().some(({ op }) => op === 'socketEnd' || op === 'socketDestroySoon')
 ]

@@ -3,7 +3,7 @@
 /** Delivers one record to its connection. */
 
 const native = require('../addon')
-const { BATCH, BEGINS, TRAILERS, events } = require('./records')
+const { BATCH, BEGINS, FULL, TRAILERS, events } = require('./records')
 const { touch } = require('./turn')
 const { nextChunk, nextValue } = require('./values')
 
@@ -16,9 +16,23 @@ const listeners = new Map()
 /** True if the record that is being delivered begins a packet. */
 let begins = false
 
+/** The connection whose packet was delivered last, and whether that packet was as long as a read can be. */
+let readId = -1
+let wasFull = false
+
 /** True if the record that is being delivered came in the packet of the connection's record before it. */
 function isSamePacket () {
   return !begins
+}
+
+/** True if what is being delivered of the connection is a packet behind which core's loop reads on before it does anything else. */
+function isReadOn (id) {
+  return wasFull && readId === id
+}
+
+/** Forgets the packet at hand: its dispatch is over. */
+function endPackets () {
+  readId = -1
 }
 
 /**
@@ -32,6 +46,10 @@ function deliver (connection, records, at, values) {
   const id = records[at + 1]
   const kind = records[at]
   begins = records[at + BEGINS] !== 0
+  if (begins || readId !== id) {
+    readId = id
+    wasFull = records[at + BEGINS] === FULL
+  }
   if (kind === events.ACCEPT) {
     const listener = listeners.get(records[at + 2])
     if (listener === undefined) {
@@ -120,4 +138,4 @@ function isUnheard (connection, records, at) {
   return connection.deaf
 }
 
-module.exports = { connections, listeners, deliver, isSamePacket }
+module.exports = { connections, listeners, deliver, isSamePacket, isReadOn, endPackets }

@@ -7,7 +7,7 @@
 
 const native = require('../addon')
 const { process } = require('../host')
-const { connections, deliver } = require('./deliver')
+const { connections, deliver, endPackets } = require('./deliver')
 const { keep } = require('./kept')
 const { AT_EOF, BATCH, BEGINS, MAX_RECORDS, STRIDE, events } = require('./records')
 const { beginDispatch, endDispatch, flush, hasFinished, isDispatching, runTicks, settleAll, tellClosed, touch } = require('./turn')
@@ -55,6 +55,7 @@ function dispatch (count) {
       native.report(error)
     }
   }
+  endPackets()
   endDispatch()
 }
 

@@ -7,11 +7,11 @@
 
 const native = require('../addon')
 const { process } = require('../host')
-const { connections, listeners, isSamePacket } = require('./deliver')
+const { connections, listeners, isSamePacket, isReadOn } = require('./deliver')
 const { start, receive, receiveBody, takeAccepted, isFollowed } = require('./dispatch')
 const { handKept, hasKeptEnd, dropKept, isFull } = require('./kept')
 const { events, headFlags, sendFlags } = require('./records')
-const { kSettle, settle, touch, flush, atClosePhase } = require('./turn')
+const { kSettle, settle, touch, flush, atClosePhase, atPendingPhase } = require('./turn')
 
 /** Slot of the addon for what all copies of lib/ in an environment share: the first one's. Test runners load many. */
 const kFirst = Symbol.for('http-native: lib/binding')
@@ -41,7 +41,9 @@ module.exports = native[kFirst] ??= {
   takeAccepted,
   isFollowed,
   isSamePacket,
+  isReadOn,
   atClosePhase,
+  atPendingPhase,
   kSettle,
   /** What else the copies share, by name (lib/core/symbols.js, lib/core/classes.js). */
   common: Object.create(null)

@@ -5,8 +5,9 @@
  * handler's ticks, or with its dispatch: finished messages are settled, and the commands go to the I/O threads in one call.
  */
 
+const { AsyncResource } = require('node:async_hooks')
 const native = require('../addon')
-const { process } = require('../host')
+const { process, queueMicrotask } = require('../host')
 
 /** Message -> called once when the turn that finished it ends; see docs/BOUNDARY.md. */
 const kSettle = Symbol('kSettle')
@@ -70,6 +71,31 @@ function runTicks () {
   }
 }
 
+/** Callbacks for the end of the dispatch. */
+let pending = []
+
+/**
+ * Calls back where libuv's loop finishes what it was asked for: behind all that it has read at once, before its immediates
+ * and before it reads again.
+ */
+function atPendingPhase (callback) {
+  if (dispatching) pending.push(AsyncResource.bind(callback))
+  else process.nextTick(queueMicrotask, callback)
+}
+
+/** Calls the callbacks of the pending phase. */
+function tellPending () {
+  for (let i = 0; i < pending.length; i++) {
+    try {
+      pending[i]()
+      runTicks()
+    } catch (error) {
+      native.report(error)
+    }
+  }
+  pending = []
+}
+
 /** Callbacks for the end of the event loop's turn. */
 let closings = []
 
@@ -108,10 +134,11 @@ function beginDispatch () {
 }
 
 function endDispatch () {
+  if (pending.length !== 0) tellPending()
   dispatching = false
   flush()
 }
 
 module.exports = {
-  kSettle, settle, settleAll, hasFinished, touch, flush, runTicks, atClosePhase, tellClosed, isDispatching, beginDispatch, endDispatch
+  kSettle, settle, settleAll, hasFinished, touch, flush, runTicks, atPendingPhase, atClosePhase, tellClosed, isDispatching, beginDispatch, endDispatch
 }

@@ -241,6 +241,12 @@ Connection.prototype.writesAtOnce = function writesAtOnce () {
   return isTaken
 }
 
+/** Writes now what waits and does not count as taken. */
+Connection.prototype.writeWaiting = function writeWaiting () {
+  if (this.id === -1 || this.stream !== null || this.corked) return
+  if (native.takes(this.id, 0, true) !== 0) writeNow(this)
+}
+
 /** Gives the bytes, of all ever sent, that count as taken; Infinity if all do. */
 Connection.prototype.taken = function taken () {
   if (this.id === -1) return this.takenAtEnd

@@ -4,8 +4,8 @@
 
 const { AsyncResource } = require('node:async_hooks')
 const { constants } = require('node:os')
-const { process, queueMicrotask } = require('../host')
-const { native, atClosePhase } = require('../binding')
+const { process, setImmediate } = require('../host')
+const { native, atClosePhase, atPendingPhase, isReadOn } = require('../binding')
 const { systemError } = require('../core/errors')
 const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-writes')
 const versions = require('../core/versions')
@@ -45,9 +45,7 @@ Handle.prototype.readStop = function readStop () {
 Handle.prototype.shutdown = function shutdown (request) {
   const { connection } = this
   keepProcess(connection, this, true)
-  // In the middle of a message core's loop goes on reading what is there before it ends our side.
-  // Not so behind 'upgrade', where the body is the stream's to wait for.
-  const readsOn = connection.id !== -1 && connection.isReceiving() && !connection.switching
+  const readsOn = connection.id !== -1 && isReadOn(connection.id)
   connection.shutdown(readsOn)
   const done = () => {
     if (isResting(connection.socket)) keepProcess(connection, this, false)
@@ -57,13 +55,18 @@ Handle.prototype.shutdown = function shutdown (request) {
     const { socket } = connection
     socket[kWaiting] ??= []
     socket[kWaiting].push({ at: Infinity, callback: done, resource: new AsyncResource('SHUTDOWNWRAP') })
+    if (isTaken(connection)) setImmediate(finished, socket)
   } else if (connection.id === -1 || isTaken(connection)) {
-    // As late as libuv calls back: behind the ticks there are, before any other packet.
-    process.nextTick(queueMicrotask, done)
+    atPendingPhase(done)
   } else {
     wait(connection, done)
   }
   return 0
+}
+
+/** Reports the end of our side at the latest before the immediates, whatever is still to be read. */
+function finished (socket) {
+  socket.finished()
 }
 
 /**

@@ -144,6 +144,8 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
     callback(new codes.ERR_SOCKET_CLOSED())
     return false
   }
+  // The stream writes: whatever corked it is over.
+  if (connection.corked) connection.uncork()
   if (writev) {
     for (const { chunk, encoding } of data) writeChunk(connection, chunk, encoding)
   } else {

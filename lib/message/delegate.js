@@ -12,6 +12,7 @@
 
 const net = require('node:net')
 const { Stream } = require('node:stream')
+const { process } = require('../host')
 const { native, touch } = require('../binding')
 const { cores } = require('../core/messages')
 const { finishAnyway } = require('./finish')
@@ -56,6 +57,18 @@ function carryThrough (message, connection) {
   const socket = connection.getSocket()
   message[kSocket] = socket
   hearDrain(connection)
+  if (connection.corked && message[kChunkedBuffer] === null) corkForTick(message, socket)
+}
+
+/** Corks the socket for the rest of the tick, as core has for the parts that the message has sent in it (connectionCorkNT). */
+function corkForTick (message, socket) {
+  const corked = versions.tickMergesChunks ? message : socket
+  corked.cork()
+  process.nextTick(endOfTick, corked)
+}
+
+function endOfTick (corked) {
+  if (corked[kCorked] !== 0) corked.uncork()
 }
 
 /** Adds the listener for the socket's 'drain', before all others, as in core. */

@@ -10,7 +10,7 @@ const { deliver } = require('./queue')
 const { leaveToCore, isUnusual } = require('./delegate')
 const { awaitDrain, encode, isCarried, isLost, noteBackpressure, takeHeadFlag } = require('./send')
 const versions = require('../core/versions')
-const { kConnection, kChunkedBuffer, kChunkedLength, kCorked, kHighWaterMark, kNative } = require('../core/symbols')
+const { kConnection, kChunkedBuffer, kChunkedLength, kCorked, kNative } = require('../core/symbols')
 
 const { HEAD, BODY } = sendFlags
 
@@ -29,7 +29,7 @@ function hold (message, chunk, encoding, size, callback) {
   }
   message[kChunkedBuffer].push({ data: chunk, encoding, callback, size })
   message[kChunkedLength] += size
-  if (heldLength(message) < message[kHighWaterMark]) return true
+  if (message.writableLength < message.writableHighWaterMark) return true
   // The chunk grows as large as the tick makes it; the writer is asked to wait until it was sent.
   awaitDrain(message)
   return false

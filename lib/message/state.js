@@ -25,7 +25,10 @@ getter('closed', function () { return this._closed })
 
 getter('writableFinished', function () {
   if (versions.endCallbackGetsError) return this[kWritableFinished]
-  return this.finished && this.outputSize === 0 && shownBytes(this) === 0
+  if (!this.finished || this.outputSize !== 0) return false
+  // Core has written all that the kernel takes by now.
+  this[kConnection]?.writeWaiting()
+  return shownBytes(this) === 0
 })
 
 getter('writableObjectMode', function () { return false })

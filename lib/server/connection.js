@@ -308,7 +308,7 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
   }
   // The next tick shows whether the request is read after all; core finishes its responses behind that tick.
-  if (isAboutToFlow(request)) process.nextTick(dumpUnread, request)
+  if (response[kNative] === true && isAboutToFlow(request)) process.nextTick(dumpUnread, request)
   else if (!request._consuming) request._dump()
   if (versions.messageSignal) request[kDetachSignal]?.()
 

@@ -5,8 +5,8 @@ use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value};
 use super::records::data::{LAST_PART, PART};
 use super::records::{
-    self, ACCEPT, BEGINS, CLOSED, CONNECTED, DATA, DRAIN, END, EOF, EXPIRED, FIN, PARSE_ERROR, RAW,
-    REQUEST, RESPONSE, TIMEOUT, end,
+    self, ACCEPT, BEGINS, CLOSED, CONNECTED, DATA, DRAIN, END, EOF, EXPIRED, FIN, FULL,
+    PARSE_ERROR, RAW, REQUEST, RESPONSE, TIMEOUT, end,
 };
 use crate::net::connection::Event;
 
@@ -31,18 +31,18 @@ impl Encoder {
             let (before, rest) = words.split_at_mut(slot * STRIDE);
             let record = &mut rest[..STRIDE];
             let room = slots - slot;
-            let begins = self.batch.packets().get(self.packets) == Some(&self.position);
+            let packet = self.batch.packet_at(self.packets, self.position);
             let Some(event) = self.batch.events.get_mut(self.position) else {
                 break;
             };
-            if begins
+            if packet.is_some()
                 && let Some(id) = ends_stream(event)
                 && before.chunks_exact(STRIDE).any(|one| one[1] == id as i32)
             {
                 // Core reads the end of a stream by itself, a turn of the event loop behind its last bytes.
                 break;
             }
-            self.packets += usize::from(begins);
+            self.packets += usize::from(packet.is_some());
             self.position += 1;
             let event = std::mem::replace(event, Event::Encoded);
             let weight = event.weight();
@@ -157,7 +157,8 @@ impl Encoder {
             record[0] = kind;
             record[1] = id as i32;
             record[2..7].copy_from_slice(&numbers);
-            record[BEGINS as usize] = i32::from(begins);
+            record[BEGINS as usize] =
+                packet.map_or(0, |packet| if packet.is_full { FULL } else { 1 });
             count += 1;
             delivered.add(environment, id, weight);
         }

@@ -61,7 +61,7 @@ impl Encoder {
 
     /// True if the next to be encoded is the end of a peer's stream.
     pub(super) fn is_at_end_of_stream(&self) -> bool {
-        self.batch.packets().get(self.packets) == Some(&self.position)
+        self.batch.packet_at(self.packets, self.position).is_some()
             && self
                 .batch
                 .events
@@ -76,7 +76,6 @@ impl Encoder {
         let Payload::Batch { start, len } = *first else {
             return None;
         };
-        let next_packet = self.batch.packets().get(self.packets);
         let mut end = start + len;
         let following = self.batch.events.iter().enumerate().skip(self.position);
         for (position, event) in following.take(room - 1) {
@@ -84,7 +83,12 @@ impl Encoder {
                 Event::Data {
                     id: whose,
                     payload: Payload::Batch { start, len },
-                } if *whose == id && *start == end && next_packet != Some(&position) => end += len,
+                } if *whose == id
+                    && *start == end
+                    && self.batch.packet_at(self.packets, position).is_none() =>
+                {
+                    end += len
+                }
                 _ => break,
             }
         }

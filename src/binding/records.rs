@@ -7,8 +7,10 @@ numbers! {
     RECORDS {
         /// Int32 words per record.
         STRIDE = 8,
-        /// The word that is 1 where a packet begins.
+        /// The word that is not 0 where a packet begins: 1, or `FULL`.
         BEGINS = 7,
+        /// The packet was as long as a read can be: more may have been there to be read.
+        FULL = 2,
         /// Records that a dispatch has room for.
         MAX_RECORDS = 512,
     }

@@ -13,11 +13,20 @@ pub(crate) fn read_buffer() -> ReadBuffer {
     Box::new([0; READ])
 }
 
+/// Where in a batch a packet begins: what one read of a connection brought, or its end.
+#[derive(Clone, Copy)]
+pub(crate) struct PacketStart {
+    /// The position of its first event.
+    pub(crate) position: usize,
+    /// True if the read was as long as it could be: libuv reads on in the same callback then.
+    pub(crate) is_full: bool,
+}
+
 /// Events and the bytes that their [`Payload`]s point into.
 pub(crate) struct Batch<C> {
     pub(crate) events: Vec<Event<C>>,
-    /// Where in `events` packets begin, in order: what one read of a connection brought.
-    packets: Vec<usize>,
+    /// Where packets begin, in order.
+    packets: Vec<PacketStart>,
     pub(crate) bytes: Vec<u8>,
     /// Read buffers that payloads point into.
     buffers: Vec<ReadBuffer>,
@@ -98,12 +107,15 @@ impl<C> Batch<C> {
         self.weight
     }
 
-    /// What is appended meanwhile came in one packet.
-    pub(super) fn packet(&mut self, append: impl FnOnce(&mut Self)) {
-        let first = self.events.len();
+    /// What is appended meanwhile came in one packet, of `len` bytes.
+    pub(super) fn packet(&mut self, len: usize, append: impl FnOnce(&mut Self)) {
+        let position = self.events.len();
         append(self);
-        if self.events.len() > first {
-            self.packets.push(first);
+        if self.events.len() > position {
+            self.packets.push(PacketStart {
+                position,
+                is_full: len == READ,
+            });
         }
     }
 
@@ -123,9 +135,10 @@ impl<C> Batch<C> {
         }
     }
 
-    /// Where packets begin in `events`.
-    pub(crate) fn packets(&self) -> &[usize] {
-        &self.packets
+    /// The packet that begins at `position`, if the `index`-th does.
+    pub(crate) fn packet_at(&self, index: usize, position: usize) -> Option<PacketStart> {
+        let start = self.packets.get(index)?;
+        (start.position == position).then_some(*start)
     }
 
     /// Empties the batch and keeps its memory, within bounds.

@@ -136,7 +136,7 @@ impl Connection {
     ) {
         state.virgin = false;
         if state.tapped {
-            batch.packet(|batch| self.raw(packet, batch));
+            batch.packet(packet.len(), |batch| self.raw(packet, batch));
         } else if state.input.is_empty() || overtakes() {
             // Where it was read: only what must wait is copied.
             if let Parsed::UpTo(at) = self.parse(state, packet, 0, batch, now) {
@@ -192,7 +192,9 @@ impl Connection {
         now: Instant,
     ) -> Parsed {
         let mut parsed = Parsed::Whole;
-        batch.packet(|batch| parsed = self.parse_into(state, packet, start, batch, now));
+        batch.packet(packet.len(), |batch| {
+            parsed = self.parse_into(state, packet, start, batch, now)
+        });
         parsed
     }
 
@@ -319,7 +321,7 @@ impl Connection {
     /// Reports that the peer has ended its side of the socket.
     pub(super) fn receive_eof(&self, state: &mut State, batch: &mut Batch) {
         if state.tapped {
-            batch.packet(|batch| batch.events.push(Event::Eof { id: self.id }));
+            batch.packet(0, |batch| batch.events.push(Event::Eof { id: self.id }));
         } else {
             self.parse_eof(state, batch);
         }
@@ -327,7 +329,7 @@ impl Connection {
 
     /// Reports the end of what is parsed: EOF, and before it what that means for a message (RFC 9112 §8).
     pub(super) fn parse_eof(&self, state: &mut State, batch: &mut Batch) {
-        batch.packet(|batch| self.parse_eof_into(state, batch));
+        batch.packet(0, |batch| self.parse_eof_into(state, batch));
     }
 
     fn parse_eof_into(&self, state: &mut State, batch: &mut Batch) {
