@@ -34,8 +34,14 @@ const resetsAtBytes = (program) => /"(reset|destroy)AfterReceived"/.test(JSON.st
 /** Lines of which the time of a reset decides nothing: what began, what was refused, and that it came to its end. */
 const LASTING = /^request|^'close'|^never closed|^at rest| threw /
 
+/** True if the peer's bytes come in pieces: which of them one read brings depends on when it is made. */
+const isCut = (program) => /"cuts":\[\[/.test(JSON.stringify(program.peer))
+
 /** What a broken connection's socket had written by then depends on when it was written. */
 const untimed = (text) => (/^'close' .*errored:(EPIPE|ECONNRESET)/.test(text) ? text.replace(/(writableEnded|writableFinished) /g, '') : text)
+
+/** What a write of a heavy run says of the room that was left. */
+const untold = (text) => text.replace(/ -> (true|false)/, '').replace(/ writableNeedDrain| length:\d+/g, '')
 
 /**
  * Lines of a run that are compared, by object; async contexts are lines of their own. Of a heavy run callbacks and
@@ -45,20 +51,22 @@ function comparable (program, { lines, received }) {
   const compared = {}
   for (const [label, all] of Object.entries(lines)) {
     const texts = all.map(untimed)
-    const said = texts.map((text) => text.replace(CONTEXT, ''))
+    const said = texts.map((text) => text.replace(CONTEXT, '')).map((text) => isCut(program) ? text.replace(/ bytesParsed:\d+/, '') : text)
     if (resetsAtBytes(program) && /^(in|out|socket) /.test(label)) {
       compared[label] = said.filter((text) => LASTING.test(text)).map((text) => text.replace(/( true| false)?( \[.*)?$/, ''))
       continue
     }
-    compared[`contexts of ${label}`] = isHeavy(program) ? texts.filter((text) => !text.startsWith("'drain'")) : texts
+    if (!isCut(program) || !label.startsWith('in ')) compared[`contexts of ${label}`] = isHeavy(program) ? texts.filter((text) => !text.startsWith("'drain'")).map(untold) : texts
     if (!isHeavy(program)) {
       compared[label] = usesCork(program) ? said.map((text) => text.replace(/ length:\d+/g, '')) : said
       continue
     }
     const isTimed = (text) => / callback|^'finish'|^'prefinish'/.test(text)
-    if (said.some(isTimed)) compared[`${label} (callbacks)`] = said.filter(isTimed)
+    // A refusal comes at its own time, not at that of the writes before it.
+    const awaited = said.filter((text) => isTimed(text) && !/ERR_STREAM_(WRITE_AFTER_END|ALREADY_FINISHED)/.test(text))
+    if (awaited.length > 0) compared[`${label} (callbacks)`] = awaited
     compared[label] = said.filter((text) => !isTimed(text) && !text.startsWith("'drain'"))
-      .map((text) => text.replace(/ -> (true|false)/, '').replace(/ writableNeedDrain| length:\d+/g, ''))
+      .map(untold)
   }
   received.forEach(({ bytes, events }, index) => {
     compared[`peer ${index} received`] = [bytes]
@@ -111,7 +119,8 @@ const breaksPipe = (lines) => lines.some((line) => /^'close' true .*errored:EPIP
 
 const withoutBreak = (lines) => lines.filter((line) => !/^'(finish|error)'/.test(line)).map((line) => line.replace(/^'close' .*/, "'close'")).join('\n')
 
-function sameLines (label, program, core = [], ours = []) {
+/** @param {boolean} isReset true if core has reset the connection, and with it what the peer had not read */
+function sameLines (label, program, core = [], ours = [], isReset = false) {
   if (core.length === ours.length && core.every((line, index) => line === ours[index])) return true
   if (label.includes('socket ') && breaksPipe(core)) return withoutBreak(core) === withoutBreak(ours)
   if (label.startsWith('contexts of ')) return core.length === ours.length && core.every((line, index) => inContext(label, line, ours[index]))
@@ -120,7 +129,7 @@ function sameLines (label, program, core = [], ours = []) {
   if (!label.endsWith(' received')) return false
   const [theirs, own] = [core[0] ?? '', ours[0] ?? '']
   if (lengthOf(theirs) === lengthOf(own) && theirs.includes(OVERWRITTEN) && beginsWith(expand(own), expand(theirs))) return true
-  return breaksOff(program) && isTaken(theirs, own)
+  return (isReset || breaksOff(program)) && isTaken(theirs, own)
 }
 
 const isPrefix = (few, many) => few.length <= many.length && few.every((value, index) => value === many[index])
@@ -144,7 +153,8 @@ function differences (program, cores, ours, ignored = []) {
     if (ignored.some((part) => label.includes(part))) continue
     const [first, ...others] = theirs.map((run) => run[label] ?? [])
     if (others.some((lines) => lines.join('\n') !== first.join('\n'))) continue
-    if (own.some((run) => sameLines(label, program, first, run[label]))) continue
+    const isReset = label.endsWith(' received') && theirs[0][label.replace(/received$/, 'saw')].some((event) => event.startsWith('error '))
+    if (own.some((run) => sameLines(label, program, first, run[label], isReset))) continue
     found.push({ label, core: first, ours: own[0][label] ?? [] })
   }
   // Contexts are compared where the lines are the same.

@@ -15,6 +15,13 @@ function reasonFor (text, program) {
   return known.find(({ match, program: kind }) => text.includes(match) && (kind === undefined || new RegExp(kind).test(JSON.stringify(program))))?.reason
 }
 
+/** The operations of a case: the steps of the program, and what its peer sends. */
+function operations ({ handlers, requests, peer }) {
+  const steps = (handlers ?? requests).flatMap(({ chains }) => chains.flat()).length
+  const sent = (peer.answers ?? []).length + peer.connections.reduce((sum, script) => sum + (script.requests?.length ?? 0), 0)
+  return steps + sent + (requests?.length ?? 0)
+}
+
 class Fuzzer extends EventEmitter {
   /**
    * @param {{ sides: string[], seed: number, count: number, until: number, jobs: number, shrinkMs: number, each: number, ignored: string[] }} plan
@@ -25,13 +32,14 @@ class Fuzzer extends EventEmitter {
     this.plan = plan
     this.next = 0
     this.played = 0
+    this.operations = 0
     this.classes = new Map()
     this.raw = new Map()
   }
 
   async run () {
     await Promise.all(Array.from({ length: this.plan.jobs }, () => this.lane()))
-    return { played: this.played, classes: this.classes }
+    return { played: this.played, operations: this.operations, classes: this.classes }
   }
 
   async lane () {
@@ -43,6 +51,7 @@ class Fuzzer extends EventEmitter {
       const program = generate(side, Math.imul(seed, 1000003) + index)
       const found = await examine(pair, program)
       this.played++
+      this.operations += operations(program)
       if (found.length > 0) await this.sort(pair, side, index, program, found)
     }
     pair.stop()

@@ -304,8 +304,8 @@ const RULES = [
   (chains) => major < 22 || major > 25 || !chains.flat().some(({ op }) => op === 'cork'),
   // 1xx before a head that waits for its socket.
   (chains, requests) => requests === 1 || !chains.flat().some(({ op }) => /^write[CPE]/.test(op)),
-  // detachSocket() with another request behind it, where core fails an assertion.
-  (chains, requests) => requests === 1 || !chains.flat().some(({ op }) => op === 'detachSocket'),
+  // detachSocket() with another request behind it, or of a response that ends, where core fails an assertion.
+  (chains, requests) => !chains.flat().some(({ op }) => op === 'detachSocket') || (requests === 1 && !chains.flat().some(({ op }) => op === 'end' || op === 'pipe')),
   // A 'finish' listener that is added behind end(), as pipe() does.
   (chains) => !chains.flat().some(({ op }) => op === 'pipe') || !chains.flat().some(({ op }) => op === 'end'),
   // resetAndDestroy() of a socket right behind its end().

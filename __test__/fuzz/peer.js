@@ -188,9 +188,9 @@ function serve (owner, { unix, connections, answers, expect }) {
     const connection = new Connection(owner, socket, script)
     const scanner = new RequestScanner()
     let speaking = Promise.resolve()
-    const answer = () => {
-      const text = answers[given % answers.length]
-      const index = given++
+    const answer = (index) => {
+      const text = answers[index % answers.length]
+      given++
       if (text.end === undefined && text.never) return
       owner.busy++
       speaking = speaking.then(async () => {
@@ -202,11 +202,13 @@ function serve (owner, { unix, connections, answers, expect }) {
     let answered = 0
     const consider = () => {
       while (true) {
-        const { when } = answers[given % answers.length]
+        // Requests that come on several connections at once each have an answer of their own.
+        const index = scanner.numbers[answered] ?? given
+        const { when } = answers[index % answers.length]
         const reached = when === 'connect' ? answered === 0 : when === 'head' ? scanner.heads > answered : when === 'complete' ? scanner.complete > answered : scanner.heads > answered && scanner.bodyBytes >= when.bytes
         if (!reached) return
         answered++
-        answer()
+        answer(index)
       }
     }
     connection.onbytes = (chunk) => {

@@ -26,7 +26,10 @@ async function playClient (http, program, journal, peer) {
     else journal.open.set(label, () => stateOf[role](object))
   }
 
+  let isOver = false
   const send = (index) => {
+    // What follows an exchange that only the teardown ends is not sent.
+    if (isOver) return
     const { chains, then, method, headers, responds } = program.requests[index]
     const name = `r${index}`
     unsent--
@@ -92,6 +95,7 @@ async function playClient (http, program, journal, peer) {
     bodies: () => Object.fromEntries(exchanges.filter(({ body }) => body !== undefined)
       .map(({ name, in: response, body }) => [`in ${name}`, { ended: response.readableEnded, bytes: Buffer.concat(body) }])),
     atRest: () => {
+      isOver = true
       if (agent === undefined) return
       journal.log('agent', `sockets ${count(agent.sockets)} free ${count(agent.freeSockets)} requests ${count(agent.requests)} total ${agent.totalSocketCount}`)
     },

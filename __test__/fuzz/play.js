@@ -103,6 +103,9 @@ async function play (http, program, quietMs) {
   return { entries: journal.entries, connections, bodies: stage.bodies() }
 }
 
+/** The number of the first request on a connection; those without one come last. */
+const firstRequest = (bytes) => Number(/^\S+ \/r(\d+) /.exec(bytes.latin1Slice(0, 100))?.[1] ?? 1000)
+
 /** A run as lines by object. */
 async function seen (http, program, quietMs) {
   const { entries, connections, bodies } = await play(http, program, quietMs)
@@ -111,6 +114,8 @@ async function seen (http, program, quietMs) {
   for (const [label, { ended, bytes }] of Object.entries(bodies)) {
     if (ended) (lines[label] ??= []).push(`body ${show(bytes)}`)
   }
+  // Connections that are made at once are accepted in any order.
+  if (program.side === 'client') connections.sort((a, b) => firstRequest(a.bytes) - firstRequest(b.bytes))
   return { lines, received: connections.map(({ bytes, events }) => ({ bytes: show(bytes), events, length: bytes.length })) }
 }
 

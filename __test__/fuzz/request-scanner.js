@@ -4,6 +4,8 @@
 class RequestScanner {
   constructor () {
     this.heads = 0
+    /** The numbers of the requests, from their targets `/rN`. */
+    this.numbers = []
     this.complete = 0
     /** Bytes behind the last head. */
     this.bodyBytes = 0
@@ -22,6 +24,7 @@ class RequestScanner {
     const head = this.rest.latin1Slice(0, end)
     this.rest = this.rest.subarray(end + 4)
     this.heads++
+    this.numbers.push(Number(/^\S+ \/r(\d+) /.exec(head)?.[1] ?? 0))
     this.bodyBytes = 0
     const length = /\r\nContent-Length: *(\d+)/i.exec(head)?.[1]
     if (/\r\nTransfer-Encoding: *chunked/i.test(head)) this.left = 'chunked'

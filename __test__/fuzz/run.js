@@ -74,8 +74,8 @@ async function fuzz () {
     if (values.quiet) return
     console.log(`\n=== ${side} ${index}${known ? ' (known)' : ''}: ${signature}\n${report(found)}\n${JSON.stringify(program)}`)
   })
-  const { played, classes } = await fuzzer.run()
-  console.log(`\n${process.version}: ${played} cases`)
+  const { played, operations, classes } = await fuzzer.run()
+  console.log(`\n${process.version}: ${played} cases, ${operations} operations`)
   for (const [signature, { count, example, known }] of [...classes].sort(([, a], [, b]) => b.count - a.count)) {
     console.log(`${String(count).padStart(5)} ${example}${known ? ' known' : ''} ${signature}`)
   }

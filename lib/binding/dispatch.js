@@ -126,31 +126,33 @@ function step () {
  */
 function receive (id, chunk) {
   const connection = connections[id]
-  deliverAll(connection, native.receive(id, chunk))
+  // A parser that reads from the handle runs ticks between its callbacks; not at the end, which the stream tells it of.
+  deliverAll(connection, native.receive(id, chunk), chunk !== null && connection.consumes?.() === true)
 }
 
 /** Delivers the events of what has come so far of the body of a request that leaves HTTP behind it. */
 function receiveBody (id) {
-  deliverAll(connections[id], native.upgradeAfterBody(id))
+  const connection = connections[id]
+  deliverAll(connection, native.upgradeAfterBody(id), connection.consumes?.() === true)
   touch()
 }
 
 const NOTHING = new Uint8Array(0)
 
 /** Delivers the events of a call, and asks for more while there are more and the connection has its id: one call's are bounded. */
-function deliverAll (connection, result) {
+function deliverAll (connection, result, runsTicks) {
   const { id } = connection
-  deliverNow(connection, result)
+  deliverNow(connection, result, runsTicks)
   while (result[2] !== 0 && connection.id === id) {
     result = native.receive(id, NOTHING)
-    deliverNow(connection, result)
+    deliverNow(connection, result, runsTicks)
   }
 }
 
-function deliverNow (connection, [own, ownValues]) {
+function deliverNow (connection, [own, ownValues], runsTicks) {
   let taken = 0
   let isBad = false
-  const ticks = own.length > STRIDE && connection.consumes?.() === true
+  const ticks = runsTicks && own.length > STRIDE
   for (let at = 0; at < own.length; at += STRIDE) {
     if (ticks && at !== 0 && isApart(connection, own, at)) process._tickCallback()
     const outer = moveTo(taken)

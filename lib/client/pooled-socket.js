@@ -35,8 +35,13 @@ function isNative (socket) {
 /** Guards the socket: it is idle from now on. */
 function setFree (socket) {
   socket[kAsyncId] = -1
-  if (isNative(socket)) socket[kConnection].leaveContext()
-  else guard(socket)
+  if (!isNative(socket)) {
+    guard(socket)
+    return
+  }
+  const connection = socket[kConnection]
+  connection.leaveContext()
+  connection.expectNothing()
 }
 
 /**

@@ -50,6 +50,8 @@ function ClientTransport (id, stream) {
   this.flushing = false
   /** True once the native side knows of the request under way. */
   this.isExpected = false
+  /** True once there was a request: from then on the native side knows which bytes are unasked. */
+  this.hasAsked = false
   /** True if the response was the connection's last. */
   this.closing = false
   /** What was asked of the socket before there was a connection: 'shutdown' or 'close'; null if nothing. */
@@ -102,6 +104,7 @@ ClientTransport.prototype.establish = function establish () {
   const { held, request } = this
   if (held !== null) sendHeld(this, held)
   if (request?.socket) this.expect(request)
+  else if (request === null) this.expectNothing()
   if (this.drainWanted) tellHandedOver(this, request)
   if (this.ending !== null) this[this.ending]()
 }
@@ -133,8 +136,9 @@ function tellHandedOver (connection, request) {
     return
   }
   request[kCallbacks] = callbacks.splice(behind)
-  call(callbacks, null, true)
+  // A stream writes what is buffered before it calls back for the first write (Writable's onwrite).
   connection.notifyDrain()
+  call(callbacks, null, true)
 }
 
 /** Reads our address of a failed attempt while the native side has it. */
@@ -231,7 +235,7 @@ ClientTransport.prototype.send = function send (flags, head, lines, body, length
     // Not handed over before there is a connection to take it.
     return this.flushing || (flags & END) !== 0 ? Math.max(size, PENDING_MAX) : size
   }
-  if ((flags & HEAD) !== 0) this.isExpected = true
+  if ((flags & HEAD) !== 0) this.isExpected = this.hasAsked = true
   return Connection.prototype.send.call(this, flags, head, lines, body, length)
 }
 
@@ -348,8 +352,15 @@ ClientTransport.prototype.flush = function flush (request) {
 /** Tells the native side of a request whose head is still to come, or is core's to send: its response may be here first. */
 ClientTransport.prototype.expect = function expect (request) {
   if (this.isExpected || this.attempts !== null || this.id === -1) return
-  this.isExpected = true
+  this.isExpected = this.hasAsked = true
   native.expect(this.id, request[kHeadFlags])
+  touch()
+}
+
+/** Tells the native side that no request is under way: the connection is idle, in an agent. */
+ClientTransport.prototype.expectNothing = function expectNothing () {
+  if (this.hasAsked || this.attempts !== null || this.id === -1) return
+  native.expectNothing(this.id)
   touch()
 }
 

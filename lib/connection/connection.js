@@ -237,13 +237,15 @@ function writeNow (connection) {
 Connection.prototype.writesAtOnce = function writesAtOnce () {
   if (this.id === -1 || this.corked) return false
   const isTaken = native.writeNow(this.id) === 1
+  // No DRAIN follows for what waits for parts before this write.
+  if (isTaken) process.nextTick(drained, this)
   touch()
   return isTaken
 }
 
 /** Writes now what waits and does not count as taken. */
 Connection.prototype.writeWaiting = function writeWaiting () {
-  if (this.id === -1 || this.stream !== null || this.corked) return
+  if (this.id === -1 || this.stream !== null || this.corked || this.isConnecting()) return
   if (native.takes(this.id, 0, true) !== 0) writeNow(this)
 }
 

@@ -14,7 +14,7 @@
 
 const net = require('node:net')
 const { Readable } = require('node:stream')
-const { Buffer } = require('../host')
+const { Buffer, process } = require('../host')
 const { codes, coded, systemError } = require('../core/errors')
 const { Handle, keepProcess } = require('./handle')
 const { isReplaced, resetThrough, setTimeoutThrough } = require('./replaced-methods')
@@ -125,11 +125,13 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
   if (this.connecting) {
     this._pendingData = data
     this._pendingEncoding = encoding
+    // Behind parts of a message: core's stream writes it once the first of those is written.
+    const told = this[kConnection].held ? (error) => process.nextTick(callback, error) : callback
     const connected = () => {
       this.off('close', closed)
       // What the connection holds was sent before this.
       this[kConnection].establish()
-      this._writeGeneric(writev, data, encoding, callback)
+      this._writeGeneric(writev, data, encoding, told)
     }
     const closed = () => callback(coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
       'Socket closed before the connection was established'))

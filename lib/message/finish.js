@@ -44,8 +44,13 @@ function finishLater (message, connection, pending) {
 
 /** Emits 'finish' once all is taken, behind the callbacks of earlier writes. */
 function finishTaken (message, connection) {
-  if (isTaken(message, connection)) process.nextTick(finish, message)
-  else whenTaken(message, connection, (error) => finish(message, error))
+  if (isTaken(message, connection)) {
+    process.nextTick(finish, message)
+    return
+  }
+  whenTaken(message, connection, (error) => finish(message, error))
+  // An end is written in the call, as its socket's stream does.
+  connection.writeWaiting()
 }
 
 /** Finishes a message behind the turn that ended it. Listeners that it has got meanwhile hear 'finish' when all is taken. */

@@ -146,6 +146,7 @@ function _send (data, encoding, callback) {
     // The parts behind this head have corked their socket.
     if (flags !== 0 && this[kChunkedBuffer] !== null) flags |= CORK
     if (flags !== 0) return deliver(this, flags, this._header, undefined, null, -1, null) < this[kHighWaterMark]
+    if (isCarried(this)) return this.writableLength < this[kHighWaterMark]
   }
   leaveToCore(this)
   if (isHeadBehind(this, data, encoding)) {

@@ -197,7 +197,7 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
  */
 function awaitOthers (message, callback) {
   const connection = message[kConnection]
-  if (connection === null) return false
+  if (connection === null || message.outputData.length !== 0) return false
   // A connection that is still being made has taken nothing: the callback has to wait.
   if (connection.isConnecting()) connection.cork()
   else if (!isWaiting(message) && connection.batch?.message !== message) return false
@@ -233,7 +233,7 @@ function awaitDrain (message) {
 /** Gives write()'s result; if that is false, makes sure that 'drain' follows. */
 function noteBackpressure (message, pending) {
   const connection = message[kConnection]
-  if (pending < message[kHighWaterMark] && !(message[kNeedDrain] && connection)) return true
+  if (pending < message[kHighWaterMark]) return true
   awaitDrain(message)
   // What is queued in the message is sent when its turn comes, or never.
   if (connection && message.outputData.length === 0) connection.notifyDrain()

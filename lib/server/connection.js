@@ -307,9 +307,12 @@ ServerConnection.prototype.finishExchange = function finishExchange (response) {
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
   }
-  // The next tick shows whether the request is read after all; core finishes its responses behind that tick.
-  if (response[kNative] === true && isAboutToFlow(request)) process.nextTick(dumpUnread, request)
-  else if (!request._consuming) request._dump()
+  if (!isAboutToFlow(request)) {
+    if (!request._consuming) request._dump()
+  } else if (response[kNative] === true) {
+    // The next tick shows whether the request is read after all; core finishes its responses behind that tick.
+    process.nextTick(dumpUnread, request)
+  }
   if (versions.messageSignal) request[kDetachSignal]?.()
 
   this.current = null

@@ -16,7 +16,7 @@ use http_native_proto::OutFraming;
 type Outcome<'s> = Result<Option<Value<'s>>, Failure>;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function<Environment>); 41] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 42] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -91,6 +91,9 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 41] = [
         let more = connection.upgrade_after_body(&mut batch);
         environment.mark(id);
         encoded(environment, scope, batch, more)
+    }),
+    (c"expectNothing", |environment, scope, arguments| {
+        say(environment, scope, arguments, Connection::expect_nothing)
     }),
     (c"expect", |environment, scope, arguments| {
         let flags = scope.i32(arguments[1])?;

@@ -131,6 +131,11 @@ impl Connection {
         state.expect_response(head, connect);
     }
 
+    /// Says of a client's connection that has carried no request that none is under way: bytes that come are unasked.
+    pub(crate) fn expect_nothing(&self) {
+        self.lock().asked = true;
+    }
+
     /// Counts a request as answered: the response went out in raw bytes.
     pub(crate) fn answered(&self) {
         let mut guard = self.lock();
