@@ -6,6 +6,7 @@
  *     npm run test:asan                 the addon with AddressSanitizer, in Node, under the spec files below
  *     npm run test:asan -- guarantees/ends  only the spec files whose path contains that
  *     npm run test:tsan                 the Rust tests of src/ with ThreadSanitizer; options go to the test binary
+ *     npm run test:miri                 the Rust tests that make no system calls, in Miri (some ten minutes)
  *
  * Linux on x86-64 or ARM. `asan` needs gcc's libasan, and asks stable Rust for what is not stable; `tsan` needs nightly
  * Rust with rust-src, as std has to be built along: what it orders is not seen otherwise.
@@ -22,6 +23,10 @@ const TARGET = `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-unknown-linux
 /** Of these, what measures the process's own size is left out: freed memory is kept for a while, to find its users. */
 const SPECS = ['guarantees/', 'lifecycle/', 'load/', ...['abort', 'message', 'patched', 'server', 'socket', 'upgrade'].map((folder) => `compat/${folder}/`)]
 const MEASURING = ['load/large-bodies', 'lifecycle/ten-thousand']
+
+/** What Miri runs: unit tests of src/net without sockets, and those of proto that are over in minutes. */
+const IN_MEMORY = ['batch', 'block', 'handover', 'input', 'output', 'timing'].map((name) => `net::${name}::`)
+const PROTO_TESTS = ['exchange', 'parse_errors', 'sending']
 
 function asan (parts) {
   prepare()
@@ -67,8 +72,16 @@ function tsan (options) {
   })
 }
 
+/** Miri interprets Rust, and finds what is undefined in it; it knows no sockets. */
+function miri () {
+  const target = ['--target-dir', path.join(root, '.cache', 'miri')]
+  run('cargo', ['+nightly', 'miri', 'test', '-p', 'http-native', '--lib', ...target, '--', ...IN_MEMORY])
+  run('cargo', ['+nightly', 'miri', 'test', '-p', 'http-native-proto', ...PROTO_TESTS.flatMap((name) => ['--test', name]), ...target])
+}
+
 const [, , which, ...rest] = process.argv
 if (process.platform !== 'linux') giveUp('The sanitizers are set up for Linux only.')
 if (which === 'asan') asan(rest)
 else if (which === 'tsan') tsan(rest)
-else giveUp('Say which: asan or tsan.')
+else if (which === 'miri') miri()
+else giveUp('Say which: asan, tsan or miri.')

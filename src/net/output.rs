@@ -242,6 +242,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "system calls")]
     fn small_pieces_and_segments_leave_in_order() {
         let (near, far) = pair();
         let mut output = Output::default();
