@@ -60,6 +60,8 @@ function Connection (id, stream) {
   this.corked = false
   /** The number of corks so far: what was sent under one cork is one write to a stream in core. */
   this.corks = 0
+  /** The cork under which there was too much to write; -1 for none. */
+  this.fullAt = -1
   /** Bytes that were taken back when the connection was given up under the cork. */
   this.discarded = 0
   /** True if a write on this thread is due at the end of this tick. */

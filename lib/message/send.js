@@ -233,8 +233,11 @@ function awaitDrain (message) {
 /** Gives write()'s result; if that is false, makes sure that 'drain' follows. */
 function noteBackpressure (message, pending) {
   const connection = message[kConnection]
-  if (pending < message[kHighWaterMark]) return true
+  // What was too much in this tick still waits for its end in core, even if the kernel has it.
+  const isFull = message[kNeedDrain] && connection !== null && connection.fullAt === connection.corks
+  if (pending < message[kHighWaterMark] && !isFull) return true
   awaitDrain(message)
+  if (connection !== null) connection.fullAt = connection.corks
   // What is queued in the message is sent when its turn comes, or never.
   if (connection && message.outputData.length === 0) connection.notifyDrain()
   return false
