@@ -13,12 +13,12 @@ const { setTimeout: startTimer, clearTimeout } = require('node:timers')
 const diagnostics = require('node:diagnostics_channel')
 const { Buffer, process } = require('../host')
 const { native, touch } = require('../binding')
+const { Agent } = require('../core/classes')
 const { coded, codes } = require('../core/errors')
 const { ClientConnection } = require('./connection')
 const { kAsyncId } = require('./pooled-socket')
 const { connectingSocket } = require('../connection/socket')
 const { own } = require('../core/symbols')
-const versions = require('../core/versions')
 
 /** Mark of requests that a native connection can carry, and of the options of a connection made for one. */
 const kDialable = own('kDialable')
@@ -39,8 +39,8 @@ const MANUAL = Object.freeze({ requireManualDestroy: true })
 
 const socketChannel = diagnostics.channel('net.client.socket')
 
-/** As core's Agent: reads net.createConnection for each connection; before agents knew proxies, once when it was loaded. */
-const createConnection = versions.envProxies ? (...args) => net.createConnection(...args) : netCreateConnection
+/** True if core's Agent reads net.createConnection for each connection; before agents knew proxies, it was the method itself. */
+const readsNet = Agent.prototype.createConnection !== netCreateConnection
 
 /** True if they were patched before this file came (lib/register/wrappers.js). */
 let wasPatched = false
@@ -52,7 +52,7 @@ function leaveToNet () {
 /** True if connecting was patched. @param {boolean} isProxied core asks net.connect for the way to a proxy */
 function isPatched (isProxied) {
   if (wasPatched || net.Socket.prototype.connect !== socketConnect) return true
-  return isProxied ? net.connect !== netConnect : versions.envProxies && net.createConnection !== netCreateConnection
+  return isProxied ? net.connect !== netConnect : readsNet && net.createConnection !== netCreateConnection
 }
 
 /** True if the permission model forbids net.connect; it must not be passed by. */
@@ -96,11 +96,14 @@ function canDial (options, isProxied = false) {
 }
 
 /**
- * Makes a connection.
- * @param {object} options that passed `canDial`
- * @returns {net.Socket} still connecting
+ * Makes a connection, if `canDial`.
+ * @param {object} options
+ * @param {Function} [callback] once for 'connect'
+ * @param {boolean} [isProxied]
+ * @returns {net.Socket|undefined} still connecting
  */
-function dial (options) {
+function connect (options, callback, isProxied) {
+  if (!canDial(options, isProxied)) return undefined
   const connection = new ClientConnection(-1, null)
   const socket = connectingSocket(connection, options)
   connection.socket = socket
@@ -111,6 +114,7 @@ function dial (options) {
   if (options.timeout) socket.setTimeout(options.timeout)
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket })
   attempts.resolve()
+  if (callback) socket.once('connect', callback)
   return socket
 }
 
@@ -354,4 +358,4 @@ function allFailed (errors) {
   return error
 }
 
-module.exports = { dial, canDial, createConnection, kDialable, leaveToNet }
+module.exports = { connect, kDialable, leaveToNet }

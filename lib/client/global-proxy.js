@@ -2,10 +2,10 @@
 
 /** http.setGlobalProxyFromEnv: sets the environment's proxies for the global agents, and for fetch. */
 
+const http = require('node:http')
 const { process } = require('../host')
 const core = require('../core/classes')
 const agents = require('./agent')
-const { proxyUrlOf } = require('./proxy')
 
 /**
  * @param {object} [env] where the variables are
@@ -14,10 +14,11 @@ const { proxyUrlOf } = require('./proxy')
  */
 function setGlobalProxyFromEnv (env = process.env) {
   const before = agents.globalAgent
-  // Checks `env`, and sets the proxies of https and fetch. Under register it has just replaced our agent by one of its own.
+  const { globalAgent } = http
+  // Under register it puts one of its own in the place of ours.
   const restoreCore = core.setGlobalProxyFromEnv(env)
-  if (proxyUrlOf(env, 'http:') === undefined) return restoreCore
-  agents.globalAgent = agents.makeGlobalAgent(env)
+  if (http.globalAgent === globalAgent) return restoreCore
+  agents.globalAgent = new agents.Agent(http.globalAgent.options)
   return function restore () {
     restoreCore()
     agents.globalAgent = before

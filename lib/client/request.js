@@ -16,8 +16,7 @@ const { connectionOf } = require('./connection')
 const { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
 const { armTimeout, disarmTimeout, emitRequestTimeout } = require('./socket-events')
 const { kDialable } = require('./dial')
-const { proxyOf } = require('./proxy')
-const { turnToProxy } = require('./proxied-request')
+const { kProxyConfig, turnToProxy } = require('./proxy')
 const {
   sortArguments, checkHost, checkTarget, chooseAgent, checkProtocol, chooseMethod, checkParserOptions, hostField
 } = require('./options')
@@ -124,27 +123,25 @@ ClientRequest.prototype[kDialable] = true
 /** Sets the caller's fields, and Host and Authorization where they are not given. */
 function setFields (request, options, setHost, host, port, defaultPort) {
   const { headers } = options
-  const { agent } = request
-  const isProxied = Boolean(agent && proxyOf(agent))
-  if (Array.isArray(headers)) {
-    if (isProxied) turnToProxy(request, options)
-    // A list of headers is sent as given: nothing is added but Connection and framing.
+  const isList = Array.isArray(headers)
+  if (request.agent?.[kProxyConfig]) {
+    turnToProxy(request, options)
+  } else if (!isList) {
+    if (headers) {
+      for (const name of Object.keys(headers)) request.setHeader(name, headers[name])
+    }
+    if (setHost && host && !request.getHeader('host')) {
+      const named = versions.major >= 26 && request.method === 'CONNECT' && options.path
+      request.setHeader('Host', named ? options.path : hostField(host, port, defaultPort))
+    }
+    if (options.auth && !request.getHeader('Authorization')) {
+      request.setHeader('Authorization', 'Basic ' + Buffer.from(options.auth).toString('base64'))
+    }
+  }
+  // A list of headers is sent as given: nothing is added but Connection and framing.
+  if (isList) {
     request._storeHeader(startLine(request), headers)
-    return
-  }
-  if (headers) {
-    for (const name of Object.keys(headers)) request.setHeader(name, headers[name])
-  }
-  const givenHost = isProxied ? request.getHeader('host') : undefined
-  if (setHost && host && !request.getHeader('host')) {
-    const named = versions.major >= 26 && request.method === 'CONNECT' && options.path
-    request.setHeader('Host', named ? options.path : hostField(host, port, defaultPort))
-  }
-  if (options.auth && !request.getHeader('Authorization')) {
-    request.setHeader('Authorization', 'Basic ' + Buffer.from(options.auth).toString('base64'))
-  }
-  if (isProxied) turnToProxy(request, options, givenHost)
-  if (request.getHeader('expect')) {
+  } else if (request.getHeader('expect')) {
     if (request._header) throw new codes.ERR_HTTP_HEADERS_SENT('render')
     request._storeHeader(startLine(request), request[kOutHeaders])
   }

@@ -148,10 +148,7 @@ const codes = {
     `Protocol "${actual}" not supported. Expected "${expected}"`),
   ERR_METHOD_NOT_IMPLEMENTED: define(Error, 'ERR_METHOD_NOT_IMPLEMENTED', (name) => `The ${name} method is not implemented`),
   ERR_OUT_OF_RANGE: define(RangeError, 'ERR_OUT_OF_RANGE', rangeMessage),
-  ERR_PROXY_INVALID_CONFIG: define(Error, 'ERR_PROXY_INVALID_CONFIG', (what) => format('%s', what)),
   ERR_SERVER_NOT_RUNNING: define(Error, 'ERR_SERVER_NOT_RUNNING', () => 'Server is not running.'),
-  ERR_SOCKET_BAD_PORT: define(RangeError, 'ERR_SOCKET_BAD_PORT', (name, port) =>
-    `${name} should be >= 0 and < 65536.${received(port)}.`),
   ERR_INVALID_HANDLE_TYPE: define(TypeError, 'ERR_INVALID_HANDLE_TYPE', () => 'This handle type cannot be sent'),
   ERR_SOCKET_CLOSED: define(Error, 'ERR_SOCKET_CLOSED', () => 'Socket is closed'),
   ERR_STREAM_ALREADY_FINISHED: define(Error, 'ERR_STREAM_ALREADY_FINISHED', (name) =>

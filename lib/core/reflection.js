@@ -1,6 +1,6 @@
 'use strict'
 
-/** Makes our classes look like core's to reflection. */
+/** Makes our classes look like core's to reflection, and gives them members of core's. */
 
 /** Gives a function the name and the length of core's. */
 function likeFunction (ours, theirs) {
@@ -31,4 +31,11 @@ function likeHost (Class, Host) {
   }
 }
 
-module.exports = { likeHost }
+/** Gives a prototype the members of another that it lacks. */
+function takeMembers (prototype, other) {
+  for (const key of Object.getOwnPropertyNames(other)) {
+    if (!Object.hasOwn(prototype, key)) Object.defineProperty(prototype, key, Object.getOwnPropertyDescriptor(other, key))
+  }
+}
+
+module.exports = { likeHost, takeMembers }

@@ -41,12 +41,6 @@ function validateInteger (value, name, min = Number.MIN_SAFE_INTEGER, max = Numb
   if (value < min || value > max) throw new codes.ERR_OUT_OF_RANGE(name, `>= ${min} && <= ${max}`, value)
 }
 
-/** Requires a port, as a number or as text. */
-function validatePort (value, name) {
-  const isGiven = typeof value === 'number' || (typeof value === 'string' && value.trim() !== '')
-  if (!isGiven || +value !== (+value >>> 0) || value > 65535) throw new codes.ERR_SOCKET_BAD_PORT(name, value)
-}
-
 function validateOneOf (value, name, allowed) {
   if (allowed.includes(value)) return
   const shown = allowed.map((one) => (typeof one === 'string' ? `'${one}'` : String(one))).join(', ')
@@ -84,7 +78,6 @@ module.exports = {
   validateObject,
   validateNumber,
   validateInteger,
-  validatePort,
   validateOneOf,
   timerDuration,
   wholeTime

@@ -7,8 +7,6 @@
  */
 
 const { clearInterval } = require('../host')
-const core = require('../core/classes')
-const { Agent } = require('../client/agent')
 const { Server, storeOptions, startSweep, _connectionListener: serve } = require('../server/server')
 const { kConnections, kIncomingMessage, kParserConfig, kServerResponse, kSweep, kUniqueHeaders } = require('../core/symbols')
 
@@ -39,27 +37,6 @@ function httpServerPreClose (server) {
 function _connectionListener (socket) {
   adopt(this)
   serve.call(this, socket)
-}
-
-/** Core's slot for the proxy that an agent reads from its environment, which https.Agent looks for; no release has two. */
-const kProxyConfig = Object.getOwnPropertySymbols(new core.Agent({ proxyEnv: { http_proxy: 'http://localhost' } }))
-  .find(({ description }) => description === 'kProxyConfig')
-
-/** Agent -> that proxy, as core's own agent has it. */
-const proxies = new WeakMap()
-
-function proxyOf (agent) {
-  const { proxyEnv } = agent.options ?? {}
-  if (typeof proxyEnv !== 'object' || proxyEnv === null) return null
-  if (!proxies.has(agent)) {
-    const { protocol, keepAlive, defaultPort } = agent
-    proxies.set(agent, new core.Agent({ proxyEnv, protocol, keepAlive, defaultPort })[kProxyConfig])
-  }
-  return proxies.get(agent)
-}
-
-if (kProxyConfig !== undefined) {
-  Object.defineProperty(Agent.prototype, kProxyConfig, { __proto__: null, get () { return proxyOf(this) }, configurable: true })
 }
 
 module.exports = {
