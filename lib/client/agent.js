@@ -82,9 +82,7 @@ function Agent (options) {
   if (this.maxTotalSockets === undefined) this.maxTotalSockets = Infinity
   else validateNumber(this.maxTotalSockets, 'maxTotalSockets', 1)
 
-  this.on('free', takeBack)
-  // Key lines are forwarded once there is a listener for them: forwarding costs every TLS socket.
-  this.on('newListener', forwardKeylog)
+  listen(this)
 }
 Object.setPrototypeOf(Agent.prototype, EventEmitter.prototype)
 Object.setPrototypeOf(Agent, EventEmitter)
@@ -92,6 +90,14 @@ Object.setPrototypeOf(Agent, EventEmitter)
 Agent.defaultMaxSockets = Infinity
 
 Agent.prototype[kProxy] = null
+
+/** Gives an agent the listeners that it works by. */
+function listen (agent) {
+  agent.on('free', takeBack)
+  // Key lines are forwarded once there is a listener for them: forwarding costs every TLS socket.
+  if (agent.listenerCount('keylog') === 0) agent.on('newListener', forwardKeylog)
+  else forwardKeylog.call(agent, 'keylog')
+}
 
 function forwardKeylog (event) {
   if (event !== 'keylog') return
@@ -439,6 +445,8 @@ let globalAgent = makeGlobalAgent(core.globalAgent.options.proxyEnv)
 
 module.exports = {
   Agent,
+  listen,
+  takeBack,
   makeGlobalAgent,
   get globalAgent () {
     return globalAgent

@@ -14,7 +14,7 @@ const { kConnections, kIncomingMessage, kParserConfig, kServerResponse, kSweep, 
 
 /** Gives a server the slots that ours have. */
 function adopt (server) {
-  if (server[kParserConfig] !== undefined) return
+  if (server[kConnections] !== undefined) return
   Object.defineProperty(server, kParserConfig, { __proto__: null, value: Server.prototype[kParserConfig], configurable: true })
   server[kUniqueHeaders] = null
   server[kConnections] = new Set()
@@ -59,10 +59,17 @@ function proxyOf (agent) {
 }
 
 if (kProxyConfig !== undefined) {
-  Object.defineProperty(Agent.prototype, kProxyConfig, { __proto__: null, get () { return proxyOf(this) }, configurable: true })
+  Object.defineProperty(Agent.prototype, kProxyConfig, {
+    __proto__: null,
+    get () { return proxyOf(this) },
+    // Core's constructor sets it, if an agent is made by that (./earlier.js).
+    set (value) { Object.defineProperty(this, kProxyConfig, { __proto__: null, value, writable: true, configurable: true, enumerable: true }) },
+    configurable: true
+  })
 }
 
 module.exports = {
+  adopt,
   kIncomingMessage,
   kServerResponse,
   storeHTTPOptions,

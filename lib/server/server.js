@@ -76,10 +76,18 @@ for (const name of ['on', 'addListener', 'prependListener']) {
   }[name]
 }
 
+/** Gives the class of messages that an option names. */
+let rebased = (Class) => Class
+
+/** @param {(Class: Function) => Function} rebase makes a class that is derived of core's one that is derived of ours */
+function rebaseWith (rebase) {
+  rebased = rebase
+}
+
 /** Checks the options and stores them where core does: in public properties of the same names. */
 function storeOptions (server, options) {
-  server[kIncomingMessage] = options.IncomingMessage || IncomingMessage
-  server[kServerResponse] = options.ServerResponse || ServerResponse
+  server[kIncomingMessage] = rebased(options.IncomingMessage || IncomingMessage)
+  server[kServerResponse] = rebased(options.ServerResponse || ServerResponse)
 
   const { maxHeaderSize, insecureHTTPParser, requestTimeout, headersTimeout } = options
   if (maxHeaderSize !== undefined) validateInteger(maxHeaderSize, 'maxHeaderSize', 0)
@@ -280,4 +288,4 @@ function createServer (options, requestListener) {
   return new Server(options, requestListener)
 }
 
-module.exports = { Server, createServer, storeOptions, startSweep, _connectionListener: connectionListener }
+module.exports = { Server, createServer, storeOptions, rebaseWith, startSweep, _connectionListener: connectionListener }
