@@ -56,6 +56,17 @@ for (const [order, options] of Object.entries({
   })
 }
 
+test('newrelic sees what it sees of core, loaded before register', async () => {
+  const settings = { NO_CONFIG_FILE: 'true', APP_NAME: 'app', LICENSE_KEY: '0'.repeat(40), HOST: '127.0.0.1', LOG_ENABLED: 'false' }
+  const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`NEW_RELIC_${name}`, value]))
+  const runs = []
+  for (const execArgv of [require_('newrelic'), [...require_('newrelic'), ...require_(register)]]) {
+    runs.push(await new Child('ecosystem/clients/newrelic.js', { execArgv, env, deadline: 20000 }).ended())
+  }
+  assert.match(runs[0].stdout, /\ndone\n$/)
+  assert.deepEqual(runs[1], runs[0])
+})
+
 test('wrappers that stand are kept, and wrap ours', async () => {
   assert.deepEqual(await run('app.js', [...require_(fixture('eager.js')), ...require_(register)]), seen)
 })

@@ -3,7 +3,8 @@
 /**
  * Carries over what an application, or an agent that traces it, has put on core's http before register came. Additions, and
  * wrappers of what is inherited (`Server.prototype.emit`), work on ours as well. Wrapped exports stay: what core's own functions
- * construct below them becomes ours (./earlier.js). A wrapper of a method of core's own, and a subclass in the place of a class,
+ * construct below them becomes ours (./earlier.js). A wrapped Agent.prototype.createConnection() stays, and makes core's sockets,
+ * which carry our requests. A wrapper of a method of core's own, and a subclass in the place of a class,
  * hold on to what core has, and cannot be given ours: a warning names them.
  */
 
@@ -52,7 +53,7 @@ function carryOver (core, ours, originals, classes) {
       const member = Object.getOwnPropertyDescriptor(theirs, key)
       if (typeof key === 'symbol' && functionsOf(member).length === 0) continue
       if (functionsOf(member).every(isCores)) continue
-      if (Object.hasOwn(own, key)) lost.push(`http.${name}.prototype.${String(key)}`)
+      if (Object.hasOwn(own, key) && !(name === 'Agent' && key === 'createConnection')) lost.push(`http.${name}.prototype.${String(key)}`)
       else Object.defineProperty(own, key, member)
     }
   }
