@@ -17,6 +17,7 @@ const { ServerResponse } = require('./response')
 const { IncomingMessage } = require('../message/incoming')
 const { parseUniqueHeadersOption } = require('../message/outgoing')
 const { codes } = require('../core/errors')
+const { rebase } = require('../core/messages')
 const { parserConfig } = require('../connection/parser-options')
 const versions = require('../core/versions')
 const {
@@ -65,15 +66,21 @@ const seam = Object.create(net.Server.prototype)
 Object.setPrototypeOf(Server.prototype, seam)
 Object.setPrototypeOf(Server, net.Server)
 
-/** A new 'connection' listener sees the next connection before anything is read from it. */
+/** A new 'connection' listener sees the next connection before anything is read from it; an application of express gets our messages. */
 for (const name of ['on', 'addListener', 'prependListener']) {
   seam[name] = {
     [name] (event, listener) {
       net.Server.prototype[name].call(this, event, listener)
+      if (event === 'request') rebaseApplication(listener)
       if (event === 'connection') this._handle?.[kListener]?.watch()
       return this
     }
   }[name]
+}
+
+function rebaseApplication ({ request, response }) {
+  rebase(request ?? null, 'IncomingMessage', IncomingMessage)
+  rebase(response ?? null, 'ServerResponse', ServerResponse)
 }
 
 /** Gives the class of messages that an option names. */
