@@ -2,7 +2,7 @@
 
 /**
  * `node -r http-native/register app.js`: makes the built-in http ours, in place, so that require, import and
- * process.getBuiltinModule all see it. https and the HTTP/1 of http2 are made of our parts then, if they are loaded later;
+ * process.getBuiltinModule all see it. https and the HTTP/1 of http2 are made of our parts then, also if they were loaded before;
  * fetch uses internals of its own and stays as it is.
  */
 
@@ -26,19 +26,20 @@ const TLS_PARTS = {
 }
 
 const isInstance = Function.prototype[Symbol.hasInstance]
+const { isPrototypeOf } = Object.prototype
 
 /**
  * Lets instances of either class pass for instances of the other: packages may hold on to the class they saw first, and
  * earlier servers make core's. Those of other copies of ours, which a test runner loads, have the same mark.
  * Subclasses inherit the method, and answer for themselves alone.
  */
-function recognise (Class, other, mark) {
+function recognise (Class, otherPrototype, mark) {
   Object.defineProperty(Class, Symbol.hasInstance, {
     __proto__: null,
     value (value) {
       // Also where the class stands behind a proxy.
       return isInstance.call(this, value) ||
-        (this.prototype === Class.prototype && (isInstance.call(other, value) || value?.[mark] === true))
+        (this.prototype === Class.prototype && (isPrototypeOf.call(otherPrototype, value) || value?.[mark] === true))
     },
     writable: true,
     configurable: true
@@ -47,6 +48,11 @@ function recognise (Class, other, mark) {
 
 /** What was where before: [part, name, descriptor]. */
 const replaced = []
+
+const nop = () => {}
+
+/** Undoes lib/register/earlier.js. */
+let restoreEarlier = nop
 
 /** Puts one of ours in the place of core's, if this Node has one there. */
 function show (part, name, ours) {
@@ -58,8 +64,7 @@ function show (part, name, ours) {
 
 function install () {
   // Nobody can have changed what nobody has loaded.
-  const isFirst = process.moduleLoadList?.includes('NativeModule http') === false
-  const isNetFirst = process.moduleLoadList?.includes('NativeModule net') === false
+  const loaded = new Set(['http', 'https', 'http2', 'net'].filter((id) => process.moduleLoadList?.includes(`NativeModule ${id}`) !== false))
   const core = require('node:http')
   const http = require('./index.js')
   if (!http.native.active) return
@@ -68,8 +73,10 @@ function install () {
   const { own } = require('./lib/core/symbols')
   // Another copy of ours may have been here before.
   const isOurs = own('is Server') in core.Server.prototype
-  const kept = isFirst || isOurs ? new Set() : require('./lib/register/wrappers').carryOver(core, http, originals, CLASSES)
-  if (!isNetFirst) require('./lib/register/wrappers').heedNet()
+  const isFirst = !loaded.has('http') || isOurs
+  const kept = isFirst ? new Set() : require('./lib/register/wrappers').carryOver(core, http, originals, CLASSES)
+  if (loaded.has('net')) require('./lib/register/wrappers').heedNet()
+  if (!isFirst) restoreEarlier = require('./lib/register/earlier').exchange(loaded)
   for (const name of Object.keys(http)) {
     if (!kept.has(name)) show(core, name, http)
   }
@@ -83,18 +90,19 @@ function install () {
   for (const name of CLASSES) {
     const mark = own(`is ${name}`)
     Object.defineProperty(http[name].prototype, mark, { __proto__: null, value: true })
-    recognise(http[name], originals[name], mark)
-    recognise(originals[name], http[name], mark)
+    const { prototype } = originals[name]
+    recognise(originals[name], http[name].prototype, mark)
+    recognise(http[name], prototype, mark)
   }
   Module.syncBuiltinESMExports()
-  if (process.env.NODE_DEBUG) tell([...kept])
+  if (process.env.NODE_DEBUG) tell([...kept], loaded.has('https'))
 }
 
 /** NODE_DEBUG=http-native */
-function tell (kept) {
+function tell (kept, isHttps) {
   const ids = [...new Set(replaced.map(([part]) => part))].length
-  const but = kept.length === 0 ? '' : ` but ${kept.join(', ')}`
-  require('node:util').debuglog('http-native')(`http is ours${but}, in ${ids} modules of Node; https ${process.moduleLoadList?.includes('NativeModule https') ? 'was loaded before, and is not' : 'will be'}`)
+  const but = kept.length === 0 ? '' : ` below wrappers of ${kept.join(', ')}`
+  require('node:util').debuglog('http-native')(`http is ours${but}, in ${ids} modules of Node; https ${isHttps ? 'is, too' : 'will be'}`)
 }
 
 /**
@@ -103,6 +111,8 @@ function tell (kept) {
  */
 function unregister () {
   for (const [part, name, before] of replaced.splice(0).reverse()) Object.defineProperty(part, name, before)
+  restoreEarlier()
+  restoreEarlier = nop
   Module.syncBuiltinESMExports()
 }
 

@@ -13,12 +13,12 @@ const { specFiles } = require('./spec-files')
 
 const HEAD = `# Consumers
 
-What builds on \`http\`, unmodified, at its work on core and under \`http-native/register\`: both must say the same. Written by
+What builds on \`http\`, and what runs programs, unmodified, at its work on core and under \`http-native/register\`: both must say the same. Written by
 \`npm run consumers\`, from a run of \`__test__/ecosystem\`; versions are those of package-lock.json.
 `
 
 /** In the names of tests; the others are about ourselves. */
-const CONSUMER = /^(.*?) (?:answers|does|talks|sees)\b/
+const CONSUMER = /^(.*?) (?:answers|does|runs|talks|sees)\b/
 
 const PASSES = 'same'
 const FAILS = '**differs**'

@@ -12,7 +12,7 @@ const { register } = require('./frameworks')
 const folder = path.join(__dirname, '..', 'fixtures', 'ecosystem', 'clients')
 
 for (const file of fs.readdirSync(folder).filter((file) => file !== 'origin.js')) {
-  test(`${path.parse(file).name} does under register what it does without`, async () => {
+  test(`${path.parse(file).name.replace(/^@(\w+)-/, '@$1/')} does under register what it does without`, async () => {
     const runs = []
     for (const execArgv of [[], ['--require', register]]) {
       runs.push(await new Child(`ecosystem/clients/${file}`, { execArgv, deadline: 20000 }).ended())

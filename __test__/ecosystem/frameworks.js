@@ -26,11 +26,12 @@ function send (port, agent, [method, path, body]) {
   })
 }
 
-async function converse (script, execArgv, requests) {
-  const child = new Child(script, { execArgv })
+async function converse (script, options, requests) {
+  const child = new Child(script, options)
   const port = await child.port()
   const agent = new http.Agent({ keepAlive: true })
   const answers = []
+  if (options.isWarmedUp) await send(port, false, requests[0]).catch(() => {})
   for (const request of requests) answers.push(await send(port, agent, request))
   agent.destroy()
   child.kill()
@@ -40,12 +41,12 @@ async function converse (script, execArgv, requests) {
 /** Declares the test of one app of fixtures/ecosystem/. */
 function sameUnderRegister (name, script, requests = REQUESTS) {
   test(`${name} answers under register as it does without`, async (t) => {
-    const expected = await converse(script, [], requests).catch((error) => error)
+    const expected = await converse(script, {}, requests).catch((error) => error)
     // Some are older than the Node.
     if (expected instanceof Error) return t.skip(`does not run on core: ${expected.message.split('\n')[0]}`)
     assert.equal(expected[0].status, 200)
-    assert.deepEqual(await converse(script, ['--require', register], requests), expected)
+    assert.deepEqual(await converse(script, { execArgv: ['--require', register] }, requests), expected)
   })
 }
 
-module.exports = { sameUnderRegister, register }
+module.exports = { REQUESTS, converse, sameUnderRegister, register }

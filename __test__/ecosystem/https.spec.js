@@ -4,11 +4,14 @@
 
 const { test } = require('node:test')
 const assert = require('node:assert/strict')
+const path = require('node:path')
 const { Child } = require('../child')
 const { register } = require('./frameworks')
 
-async function run (script, execArgv) {
-  const { code, stdout, stderr } = await new Child(script, { execArgv }).ended()
+const fixtures = path.join(__dirname, '..', 'fixtures')
+
+async function run (script, execArgv, args = []) {
+  const { code, stdout, stderr } = await new Child(script, { execArgv, args }).ended()
   return { code, stdout, stderr }
 }
 
@@ -18,7 +21,18 @@ test('https and http2 have the classes of http, and what is patched or derived o
   assert.deepEqual(await run('https/classes.js', ['--require', register]), expected)
 })
 
-test('https that was loaded before register works, and its objects are instances of the classes of http', async () => {
-  const execArgv = ['--require', 'node:https', '--require', register]
-  assert.deepEqual(await run('https/before.js', execArgv), await run('https/before.js', []))
+test('https and http2 that were loaded before register have the classes of http, too', async () => {
+  const before = ['--require', 'node:https', '--require', 'node:http2', '--require', register]
+  const expected = await run('https/classes.js', [])
+  assert.match(expected.stdout, /^some text(?!.*not so).*\ndone\n$/s)
+  assert.deepEqual(await run('https/classes.js', before), expected)
+  assert.deepEqual(await run('https/before.js', before), await run('https/before.js', []))
+})
+
+test('functions of http, https and http2 that were held or wrapped before register construct ours, and work as core\'s', async () => {
+  const hold = ['--require', path.join(fixtures, 'earlier', 'hold.js')]
+  const expected = await run('earlier/app.js', hold)
+  assert.match(expected.stdout, /\ndone\n$/, expected.stderr)
+  assert.deepEqual(await run('earlier/app.js', [...hold, '--require', register]), expected)
+  assert.deepEqual(await run('earlier/app.js', [...hold, '--require', register], ['own']), { code: 0, stdout: 'done\n', stderr: '' })
 })

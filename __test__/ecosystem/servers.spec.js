@@ -8,5 +8,5 @@ const REQUESTS = [['GET', '/'], ['HEAD', '/'], ['GET', '/json?name=value&c=d'], 
   ['GET', '/nowhere'], ['OPTIONS', '/'], ['GET', '/json'], ['GET', '/']]
 
 for (const file of fs.readdirSync(path.join(__dirname, '..', 'fixtures', 'ecosystem', 'servers'))) {
-  sameUnderRegister(path.parse(file).name.replace('@hapi-', '@hapi/'), `ecosystem/servers/${file}`, REQUESTS)
+  sameUnderRegister(path.parse(file).name.replace(/^@(\w+)-/, '@$1/'), `ecosystem/servers/${file}`, REQUESTS)
 }

@@ -56,10 +56,25 @@ for (const [order, options] of Object.entries({
   })
 }
 
-test('wrappers that stand are kept, and a warning names those that cannot wrap ours', async () => {
-  const { code, stdout, stderr } = await run('app.js', [...require_(fixture('eager.js')), ...require_(register)])
-  assert.deepEqual({ code, stdout }, { code: 0, stdout: FIVE })
-  assert.match(stderr, /HTTP_NATIVE_WRAPPED.*: http\.get, http\.request stay as they are, with node:http below\./)
+test('newrelic sees what it sees of core, loaded before register', async () => {
+  const settings = { NO_CONFIG_FILE: 'true', APP_NAME: 'app', LICENSE_KEY: '0'.repeat(40), HOST: '127.0.0.1', LOG_ENABLED: 'false' }
+  const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`NEW_RELIC_${name}`, value]))
+  const runs = []
+  for (const execArgv of [require_('newrelic'), [...require_('newrelic'), ...require_(register)]]) {
+    runs.push(await new Child('ecosystem/clients/newrelic.js', { execArgv, env, deadline: 20000 }).ended())
+  }
+  assert.match(runs[0].stdout, /\ndone\n$/)
+  assert.deepEqual(runs[1], runs[0])
+})
+
+test('wrappers that stand are kept, and wrap ours', async () => {
+  assert.deepEqual(await run('app.js', [...require_(fixture('eager.js')), ...require_(register)]), seen)
+})
+
+test('a warning names the wrappers that cannot wrap ours', async () => {
+  const { code, stdout, stderr } = await run('methods.js', [...require_(fixture('methods.js')), ...require_(register)])
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: '' })
+  assert.match(stderr, /HTTP_NATIVE_WRAPPED.*: http\.validateHeaderName stay as they are; http\.ServerResponse\.prototype\.writeHead are not wrapped any more\./)
 })
 
 test('wrappers of what is replaced anyway see everything where register comes first', async () => {

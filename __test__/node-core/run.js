@@ -27,6 +27,7 @@ const USAGE = `usage: npm run test:node-core -- --suite DIR [options]
   --only TEXT      only the files whose path contains TEXT; may be repeated
   --jobs N         files of parallel/ at a time (the cores of this machine)
   --limit N        seconds a file may take (120, as with Node's own runner)
+  --first MODULE   load this before register; may be repeated
   --no-core        do not run the files on core first
   --verbose        print what failing files printed
 `
@@ -59,6 +60,7 @@ function options () {
         only: { type: 'string', multiple: true, default: [] },
         jobs: { type: 'string', default: String(os.availableParallelism()) },
         limit: { type: 'string', default: '120' },
+        first: { type: 'string', multiple: true, default: [] },
         'no-core': { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false }
       }
@@ -134,7 +136,7 @@ function remember (suite, node, tree, counts) {
 
 async function main () {
   const how = options()
-  const { suite, node, only, jobs, 'no-core': noCore, verbose } = how
+  const { suite, node, only, jobs, first, 'no-core': noCore, verbose } = how
   const { stdout: version } = spawnSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' })
   const major = version.split('.')[0]
   const exceptions = require('./exceptions.json')[major] ?? {}
@@ -148,8 +150,8 @@ async function main () {
       result = 'left out: fails on core'
     } else {
       const { passed, output } = await (children
-        ? run(how, file, [], id, `--require ${JSON.stringify(register)}`)
-        : run(how, file, ['-r', register], id))
+        ? run(how, file, [], id, [...first, register].map((id) => `--require ${JSON.stringify(id)}`).join(' '))
+        : run(how, file, [...first, register].flatMap((id) => ['-r', id]), id))
       if (passed) result = name in exceptions ? 'PASSED, but is in exceptions.json' : 'passed'
       else result = name in exceptions ? 'known exception' : 'FAILED'
       if (result === 'FAILED' && verbose) console.log(output)
@@ -172,7 +174,7 @@ async function main () {
   const bad = outcome.FAILED.length + outcome['PASSED, but is in exceptions.json'].length
   process.exitCode = bad === 0 ? 0 : 1
   // Of what it began with: it takes a while.
-  if (bad === 0 && files.length !== 0 && only.length === 0 && tree !== '' && tree === treeIds()) {
+  if (bad === 0 && files.length !== 0 && only.length === 0 && first.length === 0 && tree !== '' && tree === treeIds()) {
     remember(path.resolve(suite), version.trim(), tree, Object.fromEntries(Object.entries(outcome).map(([result, names]) => [result, names.length])))
   }
 }

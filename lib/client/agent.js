@@ -47,13 +47,20 @@ function Agent (options) {
   if (!(this instanceof Agent)) return new Agent(options)
   core.Agent.call(this, options)
   this.maxSockets = this.options.maxSockets || Agent.defaultMaxSockets
-  this[kTakeBack] = this._events.free
-  this._events.free = takeBack
+  listen(this)
 }
 Object.setPrototypeOf(Agent.prototype, methods)
 Object.setPrototypeOf(Agent, Object.getPrototypeOf(core.Agent))
 
 Agent.defaultMaxSockets = Infinity
+
+/** Puts our listener of 'free' in the place of core's, which is the first. */
+function listen (agent) {
+  const { free } = agent._events
+  agent[kTakeBack] = typeof free === 'function' ? free : free[0]
+  if (typeof free === 'function') agent._events.free = takeBack
+  else free[0] = takeBack
+}
 
 /** 'free' listener of every agent. */
 function takeBack (socket, options) {
@@ -213,6 +220,8 @@ let globalAgent = new Agent(core.globalAgent.options)
 
 module.exports = {
   Agent,
+  listen,
+  takeBack,
   get globalAgent () {
     return globalAgent
   },

@@ -46,7 +46,18 @@ const createdChannel = diagnostics.channel('http.client.request.created')
  */
 function ClientRequest (input, options, callback) {
   const args = sortArguments(input, options, callback)
-  options = args.options
+  prepare.call(this, args.options, args.callback)
+  connect(this, args.options)
+  if (versions.createdChannels && createdChannel.hasSubscribers) createdChannel.publish({ request: this })
+}
+Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype)
+Object.setPrototypeOf(ClientRequest, OutgoingMessage)
+
+/** Native connections can carry it. */
+ClientRequest.prototype[kDialable] = true
+
+/** Makes `this` a request that has everything but a connection. */
+function prepare (options, callback) {
   const { path: target } = options
   OutgoingMessage.call(this, versions.httpValidation && options.highWaterMark !== undefined ? options : undefined)
 
@@ -80,7 +91,7 @@ function ClientRequest (input, options, callback) {
 
   if (versions.pathIsChecked) this[kTarget] = target || '/'
   else this.path = target || '/'
-  if (args.callback) this.once('response', args.callback)
+  if (callback) this.once('response', callback)
   if (BODILESS.has(method)) this.useChunkedEncodingByDefault = false
 
   this._ended = false
@@ -110,15 +121,7 @@ function ClientRequest (input, options, callback) {
     this.shouldKeepAlive = false
     this._last = true
   }
-
-  connect(this, options)
-  if (versions.createdChannels && createdChannel.hasSubscribers) createdChannel.publish({ request: this })
 }
-Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype)
-Object.setPrototypeOf(ClientRequest, OutgoingMessage)
-
-/** Native connections can carry it. */
-ClientRequest.prototype[kDialable] = true
 
 /** Sets the caller's fields, and Host and Authorization where they are not given. */
 function setFields (request, options, setHost, host, port, defaultPort) {
@@ -427,4 +430,4 @@ function get (url, options, callback) {
   return message
 }
 
-module.exports = { ClientRequest, request, get }
+module.exports = { ClientRequest, prepare, request, get }

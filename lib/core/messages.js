@@ -70,4 +70,19 @@ function leaveCores (prototype, name, guarded, sending = []) {
   }
 }
 
-module.exports = { cores, isCores, leaveCores }
+/**
+ * Frameworks give messages prototypes of their own, which they have made of core's classes when they were loaded (express's
+ * `app.request`). Those stand on our class from now on: its methods work for the messages of both.
+ * @param {object} object a message, or what becomes its prototype
+ * @param {'IncomingMessage'|'ServerResponse'} name
+ * @param {Function} ours our class
+ */
+function rebase (object, name, ours) {
+  for (let next = object; next !== null && typeof next === 'object'; next = Object.getPrototypeOf(next)) {
+    if (Object.getPrototypeOf(next) !== cores[name]) continue
+    Object.setPrototypeOf(next, ours.prototype)
+    return
+  }
+}
+
+module.exports = { cores, isCores, leaveCores, rebase }

@@ -12,7 +12,7 @@ const { kConnections, kIncomingMessage, kParserConfig, kServerResponse, kSweep, 
 
 /** Gives a server the slots that ours have. */
 function adopt (server) {
-  if (server[kParserConfig] !== undefined) return
+  if (server[kConnections] !== undefined) return
   Object.defineProperty(server, kParserConfig, { __proto__: null, value: Server.prototype[kParserConfig], configurable: true })
   server[kUniqueHeaders] = null
   server[kConnections] = new Set()
@@ -40,6 +40,7 @@ function _connectionListener (socket) {
 }
 
 module.exports = {
+  adopt,
   kIncomingMessage,
   kServerResponse,
   storeHTTPOptions,

@@ -2,8 +2,10 @@
 
 /**
  * Carries over what an application, or an agent that traces it, has put on core's http before register came. Additions, and
- * wrappers of what is inherited (`Server.prototype.emit`), work on ours as well. A wrapper of a function of core's own holds
- * on to that and cannot be given ours: exported functions stay wrapped, with core's below, and a warning names them.
+ * wrappers of what is inherited (`Server.prototype.emit`), work on ours as well. Wrapped exports stay: what core's own functions
+ * construct below them becomes ours (./earlier.js). A wrapped Agent.prototype.createConnection() stays, and makes core's sockets,
+ * which carry our requests. A wrapper of a method of core's own, and a subclass in the place of a class,
+ * hold on to what core has, and cannot be given ours: a warning names them.
  */
 
 const net = require('node:net')
@@ -12,6 +14,9 @@ const { leaveToNet } = require('../client/dial')
 
 /** Core's files with the functions that its http exports. */
 const FILES = ['http', '_http_agent', '_http_client', '_http_incoming', '_http_outgoing', '_http_server', 'internal/errors', 'internal/util', 'net']
+
+/** Exports that construct core's classes. */
+const CONSTRUCTING = new Set(['createServer', 'get', 'request'])
 
 /** @returns {Function} true for functions that are Node's own, as far as the text of its sources shows */
 function sourcesOfCore () {
@@ -48,11 +53,13 @@ function carryOver (core, ours, originals, classes) {
       const member = Object.getOwnPropertyDescriptor(theirs, key)
       if (typeof key === 'symbol' && functionsOf(member).length === 0) continue
       if (functionsOf(member).every(isCores)) continue
-      if (Object.hasOwn(own, key)) lost.push(`http.${name}.prototype.${String(key)}`)
+      if (Object.hasOwn(own, key) && !(name === 'Agent' && key === 'createConnection')) lost.push(`http.${name}.prototype.${String(key)}`)
       else Object.defineProperty(own, key, member)
     }
   }
-  if (kept.size + lost.length > 0) warn([...kept].map((name) => `http.${name}`), lost)
+  // What constructs core's classes constructs ours from now on.
+  const unlike = [...kept].filter((name) => !CONSTRUCTING.has(name) && !(classes.includes(name) && core[name].prototype === originals[name].prototype))
+  if (unlike.length + lost.length > 0) warn(unlike.map((name) => `http.${name}`), lost)
   return kept
 }
 
@@ -64,7 +71,7 @@ function heedNet () {
 
 function warn (kept, lost) {
   const parts = []
-  if (kept.length > 0) parts.push(`${kept.join(', ')} stay as they are, with node:http below`)
+  if (kept.length > 0) parts.push(`${kept.join(', ')} stay as they are`)
   if (lost.length > 0) parts.push(`${lost.join(', ')} are not wrapped any more`)
   process.emitWarning(`node:http was wrapped before http-native/register was loaded: ${parts.join('; ')}.`, {
     type: 'HttpNativeWarning',

@@ -5,6 +5,7 @@
  * answers and closes. `lib/server/connection.js` puts these methods on its prototype.
  */
 
+const { Buffer } = require('../host')
 const { Connection } = require('../connection/connection')
 const { isSamePacket } = require('../binding')
 const { codes, callbackError, parseError } = require('../core/errors')
@@ -93,7 +94,9 @@ members.fail = function fail (error) {
   // Parts that are corked until the end of the tick count as sent, and are lost.
   const isCorked = current?.[kCorked] > 0 || this.socket?.writableCorked > 0
   if (this.isWritable() && !isCorked && (current === null || !(current._headerSent || current[kChunkedBuffer]?.length > 0))) {
-    this.writeRaw(ANSWERS[error.code] ?? BAD_REQUEST, false)
+    const answer = ANSWERS[error.code] ?? BAD_REQUEST
+    // Core writes bytes, which a stream of the application sees.
+    this.writeRaw(this.stream === null ? answer : Buffer.from(answer), false)
   }
   this.outputEnded = true
   // In core the socket is corked in this tick: what was written is lost.

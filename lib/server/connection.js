@@ -10,9 +10,10 @@ const diagnostics = require('node:diagnostics_channel')
 const { process, elapsed } = require('../host')
 const { native, headFlags } = require('../binding')
 const { Connection } = require('../connection/connection')
-const { newMessage, readRequest, foldFirst, isTouched } = require('../message/incoming')
-const { closeResponse, originalAssignSocket, originalDetachSocket } = require('./response')
+const { IncomingMessage, newMessage, readRequest, foldFirst, isTouched } = require('../message/incoming')
+const { ServerResponse, closeResponse, originalAssignSocket, originalDetachSocket } = require('./response')
 const { isQuiet, baseEmit } = require('../message/outgoing')
+const { rebase } = require('../core/messages')
 const { acceptedSocket } = require('../connection/socket')
 const { exchange, newResource } = require('./exchange')
 const { beginUpgraded } = require('./upgrade')
@@ -20,7 +21,7 @@ const { failureMembers } = require('./client-error')
 const { endMembers } = require('./close')
 const { idleMembers } = require('./idle-timeout')
 const { Parser } = require('../connection/parser-facade')
-const { tellAnswered, onDrain } = require('../message/delegate')
+const { leaveToCore, tellAnswered, onDrain } = require('../message/delegate')
 const versions = require('../core/versions')
 const {
   kConnection, kNative, kSocket, kNeedDrain, kReceive, kComplete, kDrained, kDetachSignal, kIncomingMessage, kConnections
@@ -211,6 +212,7 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
     if (!this.detached) this.threw(request)
     throw error
   } finally {
+    if (request[kComplete] === undefined) regain(request, this.queue?.at(-1) ?? this.current ?? null)
     // As in core: complete when the handler's first turn is over, not before.
     if (!hasBody && detached !== true && !request.complete && this.thrown === null) {
       // The events come within the parser's context, unless no listener can hear any.
@@ -218,6 +220,19 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
       else request[kComplete](undefined)
     }
   }
+}
+
+/**
+ * Gives messages our methods again, if the listener passed them on to an application of express (lib/core/messages.js), and
+ * sends what core's methods have made of this one.
+ */
+function regain (request, response) {
+  rebase(request, 'IncomingMessage', IncomingMessage)
+  if (response === null) return
+  rebase(response, 'ServerResponse', ServerResponse)
+  if (response.outputData.length === 0) return
+  leaveToCore(response)
+  response._flush()
 }
 
 /** True if the application has replaced the methods by which a response gets its socket and loses it. */

@@ -17,6 +17,7 @@ const { ServerResponse } = require('./response')
 const { IncomingMessage } = require('../message/incoming')
 const { parseUniqueHeadersOption } = require('../message/outgoing')
 const { codes } = require('../core/errors')
+const { rebase } = require('../core/messages')
 const { parserConfig } = require('../connection/parser-options')
 const versions = require('../core/versions')
 const {
@@ -65,21 +66,35 @@ const seam = Object.create(net.Server.prototype)
 Object.setPrototypeOf(Server.prototype, seam)
 Object.setPrototypeOf(Server, net.Server)
 
-/** A new 'connection' listener sees the next connection before anything is read from it. */
+/** A new 'connection' listener sees the next connection before anything is read from it; an application of express gets our messages. */
 for (const name of ['on', 'addListener', 'prependListener']) {
   seam[name] = {
     [name] (event, listener) {
       net.Server.prototype[name].call(this, event, listener)
+      if (event === 'request') rebaseApplication(listener)
       if (event === 'connection') this._handle?.[kListener]?.watch()
       return this
     }
   }[name]
 }
 
+function rebaseApplication ({ request, response }) {
+  rebase(request ?? null, 'IncomingMessage', IncomingMessage)
+  rebase(response ?? null, 'ServerResponse', ServerResponse)
+}
+
+/** Gives the class of messages that an option names. */
+let rebased = (Class) => Class
+
+/** @param {(Class: Function) => Function} rebase makes a class that is derived of core's one that is derived of ours */
+function rebaseWith (rebase) {
+  rebased = rebase
+}
+
 /** Checks the options and stores them where core does: in public properties of the same names. */
 function storeOptions (server, options) {
-  server[kIncomingMessage] = options.IncomingMessage || IncomingMessage
-  server[kServerResponse] = options.ServerResponse || ServerResponse
+  server[kIncomingMessage] = rebased(options.IncomingMessage || IncomingMessage)
+  server[kServerResponse] = rebased(options.ServerResponse || ServerResponse)
 
   const { maxHeaderSize, insecureHTTPParser, requestTimeout, headersTimeout } = options
   if (maxHeaderSize !== undefined) validateInteger(maxHeaderSize, 'maxHeaderSize', 0)
@@ -280,4 +295,4 @@ function createServer (options, requestListener) {
   return new Server(options, requestListener)
 }
 
-module.exports = { Server, createServer, storeOptions, startSweep, _connectionListener: connectionListener }
+module.exports = { Server, createServer, storeOptions, rebaseWith, startSweep, _connectionListener: connectionListener }
