@@ -315,6 +315,8 @@ const RULES = [
 /** Whether a case keeps to the rules: one that is made smaller must, too. */
 function isSound ({ handlers, requests, peer }) {
   const most = handlers === undefined ? 1 : Math.max(...peer.connections.map((script) => script.requests.length))
+  // A 1xx of the server's own before such a head.
+  if (most > 1 && JSON.stringify(peer).includes('100-continue')) return false
   return (handlers ?? requests).every(({ chains }) => RULES.every((rule) => rule(chains, most)))
 }
 
