@@ -41,7 +41,7 @@ const isCut = (program) => /"cuts":\[\[/.test(JSON.stringify(program.peer))
 function undecided (program, label, text) {
   if (isCut(program)) text = text.replace(/ bytesParsed:\d+/, '')
   // A connection that breaks is noticed by reading or by writing.
-  if (label === 'server') text = text.replace('EPIPE', 'ECONNRESET')
+  if (label === 'server' || program.side === 'client') text = text.replace(/EPIPE|ECONNREFUSED/, 'ECONNRESET')
   return throws(program) ? text.replace(/\bcomplete /, '') : text
 }
 
@@ -53,6 +53,21 @@ const untimed = (text) => (/^'close' .*errored:(EPIPE|ECONNRESET)/.test(text) ? 
 /** What a write of a heavy run says of the room that was left. */
 const untold = (text) => text.replace(/ -> (true|false)/, '').replace(/ writableNeedDrain| length:\d+/g, '')
 
+const withoutContext = (text) => text.replace(CONTEXT, '')
+
+/** What a write brings about, at a moment that the kernel decides. */
+const isTimed = (text) => / callback|^'finish'|^'prefinish'/.test(text)
+
+/** A refusal comes at its own time, not at that of the writes before it. */
+const isRefusal = (text) => /ERR_STREAM_(WRITE_AFTER_END|ALREADY_FINISHED)/.test(text)
+
+/** The lines of a heavy run in parts that are each in one order, by label. */
+function apartByTime (label, texts) {
+  const lasting = texts.filter((text) => !isTimed(text) && !text.startsWith("'drain'") && !isRefusal(text)).map(untold)
+  const timed = texts.filter((text) => isTimed(text) && !isRefusal(text))
+  return timed.length === 0 ? { [label]: lasting } : { [label]: lasting, [`${label} (callbacks)`]: timed }
+}
+
 /**
  * Lines of a run that are compared, by object; async contexts are lines of their own. Of a heavy run callbacks and
  * 'finish' are compared among themselves, and drains are not.
@@ -61,22 +76,16 @@ function comparable (program, { lines, received }) {
   const compared = {}
   for (const [label, all] of Object.entries(lines)) {
     const texts = all.map((text) => undecided(program, label, untimed(text)))
-    const said = texts.map((text) => text.replace(CONTEXT, ''))
     if (resetsAtBytes(program) && /^(in|out|socket) /.test(label)) {
-      compared[label] = said.filter((text) => LASTING.test(text)).map((text) => text.replace(/( true| false)?( \[.*)?$/, ''))
+      compared[label] = texts.map(withoutContext).filter((text) => LASTING.test(text)).map((text) => text.replace(/( true| false)?( \[.*)?$/, ''))
       continue
     }
-    if (!isCut(program) || !label.startsWith('in ')) compared[`contexts of ${label}`] = isHeavy(program) ? texts.filter((text) => !text.startsWith("'drain'")).map(untold) : texts
-    if (!isHeavy(program)) {
-      compared[label] = usesCork(program) ? said.map((text) => text.replace(/ length:\d+/g, '')) : said
-      continue
+    const hasContexts = !isCut(program) || !label.startsWith('in ')
+    for (const [part, some] of Object.entries(isHeavy(program) ? apartByTime(label, texts) : { [label]: texts })) {
+      if (hasContexts) compared[`contexts of ${part}`] = some
+      const said = some.map(withoutContext)
+      compared[part] = usesCork(program) ? said.map((text) => text.replace(/ length:\d+/g, '')) : said
     }
-    const isTimed = (text) => / callback|^'finish'|^'prefinish'/.test(text)
-    // A refusal comes at its own time, not at that of the writes before it.
-    const awaited = said.filter((text) => isTimed(text) && !/ERR_STREAM_(WRITE_AFTER_END|ALREADY_FINISHED)/.test(text))
-    if (awaited.length > 0) compared[`${label} (callbacks)`] = awaited
-    compared[label] = said.filter((text) => !isTimed(text) && !text.startsWith("'drain'"))
-      .map(untold)
   }
   received.forEach(({ bytes, events }, index) => {
     compared[`peer ${index} received`] = [bytes]
@@ -117,7 +126,7 @@ function inContext (label, core, ours) {
   if (core.replace(CONTEXT, '') !== ours.replace(CONTEXT, '')) return false
   const context = CONTEXT.exec(ours)[0].slice(2)
   if (label === 'contexts of process') return context === ''
-  const [, exchange] = /^contexts of (?:in|out) (\S+)$/.exec(label) ?? []
+  const [, exchange] = /^contexts of (?:in|out) (\S+)(?: \(callbacks\))?$/.exec(label) ?? []
   return exchange !== undefined && context.split(' ').includes(exchange)
 }
 
@@ -144,6 +153,12 @@ function sameLines (label, program, core = [], ours = [], isReset = false) {
 
 const isPrefix = (few, many) => few.length <= many.length && few.every((value, index) => value === many[index])
 
+/** True of what belongs to a request that only one of them has read, of those that come in pieces behind another. */
+function isUnseen (label, theirs, own) {
+  const [, exchange] = /(c\d+r[1-9]\d*)/.exec(label) ?? []
+  return exchange !== undefined && (theirs[`in ${exchange}`] === undefined) !== (own[`in ${exchange}`] === undefined)
+}
+
 /** The labels that show most of a cause come first. */
 const RANKS = [/^run/, /^process/, /^peer/, /^out/, /^in/, /^agent/, /^server/, /^socket/, /^contexts/]
 
@@ -161,14 +176,15 @@ function differences (program, cores, ours, ignored = []) {
   const found = []
   for (const label of labels) {
     if (ignored.some((part) => label.includes(part))) continue
+    if (isCut(program) && isUnseen(label, theirs[0], own[0])) continue
     const [first, ...others] = theirs.map((run) => run[label] ?? [])
     if (others.some((lines) => lines.join('\n') !== first.join('\n'))) continue
-    const isReset = label.endsWith(' received') && theirs[0][label.replace(/received$/, 'saw')].some((event) => event.startsWith('error '))
+    const isReset = label.endsWith(' received') && (theirs[0][label.replace(/received$/, 'saw')] ?? []).some((event) => event.startsWith('error '))
     if (own.some((run) => sameLines(label, program, first, run[label], isReset))) continue
     found.push({ label, core: first, ours: own[0][label] ?? [] })
   }
   // Contexts are compared where the lines are the same.
-  const isNew = ({ label }) => !label.startsWith('contexts of ') || !found.some((other) => other !== label && other.label.replace(' (callbacks)', '') === label.slice('contexts of '.length))
+  const isNew = ({ label }) => !label.startsWith('contexts of ') || !found.some((other) => other !== label && other.label.replace(' (callbacks)', '') === label.slice('contexts of '.length).replace(' (callbacks)', ''))
   return found.filter(isNew).sort((a, b) => rank(a) - rank(b))
 }
 

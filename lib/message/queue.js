@@ -16,6 +16,8 @@ const { HEAD, BODY, END, HEAD_UTF8, INFORMATIONAL } = sendFlags
 const FRAME = 1 << 29
 const EMPTY = 1 << 28
 
+const LAST_CHUNK = '0\r\n'
+
 /** Stands in the queue for core's callback that ends the message. */
 function ended () {}
 
@@ -63,7 +65,7 @@ function enqueueParts (message, flags, head, body, encoding, size, callback) {
     headFlags = 0
   }
   if (isEnd) {
-    return enqueueGlued(message, head, headFlags, END, isChunked ? `0\r\n${message._trailer}\r\n` : '', 'latin1', ended)
+    return enqueueGlued(message, head, headFlags, END, isChunked ? `${LAST_CHUNK}${message._trailer}\r\n` : '', 'latin1', ended)
   }
   if (headFlags !== 0) return enqueueGlued(message, head, headFlags, EMPTY, '', undefined, callback ?? undefined)
   return message.outputSize
@@ -132,6 +134,8 @@ function assemble (message, entries) {
       if (headFlags === 0 || (isNextFramed && !callback)) continue
     }
     const isBody = (content & BODY) !== 0
+    // The trailers are those that there were at the end.
+    if ((content & END) !== 0 && message.chunkedEncoding && !isBody) message._trailer = body.slice(LAST_CHUNK.length, -CRLF.length)
     // A chunk's callback is with the CRLF behind it.
     const told = isBody && callback === null ? entries[i + 1]?.callback : callback
     pending = transmit(message, content | headFlags, head, isBody ? body : undefined, encoding, -1,
