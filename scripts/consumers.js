@@ -2,7 +2,7 @@
 
 /**
  * `npm run consumers -- [NODE ...]`: runs __test__/ecosystem with each Node, this one and those that are named, and writes
- * what came of it to docs/CONSUMERS.md.
+ * what came of it to docs/CONSUMERS.md, and the counts to README.md.
  */
 
 const { spawnSync } = require('node:child_process')
@@ -53,4 +53,16 @@ const rows = names.map((name) => `| ${withVersion(name)} | ${runs.map(({ results
 const table = [`| | ${runs.map(({ version }) => version).join(' | ')} |`, `|---${'|---'.repeat(runs.length)}|`, ...rows]
 
 fs.writeFileSync(path.join(root, 'docs', 'CONSUMERS.md'), `${HEAD}\n${table.join('\n')}\n`)
+/** For README.md: how many of them, by Node line. */
+const ALL = [[PASSES, 'the same as on core'], [FAILS, 'different'], [LEFT_OUT, 'do not start on core either']]
+const counts = runs.map(({ version, results }) => {
+  const numbers = ALL.map(([outcome]) => [...results.values()].filter((one) => one === outcome).length)
+  return `| ${version} | ${numbers.join(' | ')} |`
+})
+const summary = [`| of ${names.length} consumers and tools | ${ALL.map(([, title]) => title).join(' | ')} |`, '|---|---|---|---|', ...counts].join('\n')
+const readme = path.join(root, 'README.md')
+const [START, END] = ['<!-- consumers:start -->\n', '<!-- consumers:end -->']
+const page = fs.readFileSync(readme, 'utf8')
+fs.writeFileSync(readme, page.slice(0, page.indexOf(START) + START.length) + summary + '\n' + page.slice(page.indexOf(END)))
+
 if (table.some((row) => row.includes(FAILS))) process.exitCode = 1
