@@ -9,6 +9,9 @@ const { method } = require('./report')
 
 const width = 760
 const left = 210
+
+/** Characters of a label that fit before the bars, in the widest of the fonts that browsers may take. */
+const LABEL = 28
 const right = 60
 const top = 74
 const rowHeight = 40
@@ -27,6 +30,14 @@ function bar (y, x, value, kind) {
   const end = x(value)
   return `<rect class="${kind}" x="${left}" y="${y}" width="${(end - left).toFixed(1)}" height="${barHeight}" rx="2"/>` +
     `<text class="value" x="${(end + 5).toFixed(1)}" y="${y + barHeight - 3}">${value.toFixed(2)}×</text>`
+}
+
+/** The name of a scenario, on as many lines as it needs. */
+function label (title, middle) {
+  const lines = wrap(title, LABEL)
+  return lines.map((line, i) => {
+    return `<text class="label" x="${left - 10}" y="${middle + (i - (lines.length - 1) / 2) * 14}">${escape(line)}</text>`
+  }).join('')
 }
 
 /** A sentence over several lines. */
@@ -60,7 +71,7 @@ function draw (report, implementation = 'native') {
   }
   const bars = rows.map(({ title, rps, perCpu }, i) => {
     const y = top + i * rowHeight + 4
-    return `<text class="label" x="${left - 10}" y="${y + barHeight + 5}">${escape(title)}</text>` +
+    return label(title, y + barHeight + 5) +
       bar(y, x, rps, 'rps') + (perCpu === null ? '' : bar(y + barHeight + 2, x, perCpu, 'cpu'))
   })
   const legend = [['rps', 'requests per second', left], ['cpu', 'requests per second of processor time', left + 170]]

@@ -8,13 +8,14 @@ const { find } = require('./scenarios')
 const { percentile } = require('./statistics')
 
 const [implementation, name, port, warmUp, seconds] = process.argv.slice(2)
-const { body, inFlight } = find(name)
+const { body, inFlight, isSecure } = find(name)
 const ask = implementations[implementation].client({
   port: Number(port),
   method: body ? 'POST' : 'GET',
   headers: body ? { 'Content-Length': body.length, 'Content-Type': 'application/octet-stream' } : undefined,
   body,
-  inFlight
+  inFlight,
+  isSecure
 })
 
 /** Microseconds each, of the requests that ended while measuring. */

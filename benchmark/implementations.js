@@ -15,14 +15,14 @@ function notCore (before, after) {
 }
 
 /**
- * A client of `http`.
+ * A client of `http` or `https`.
  * @param {object} http
- * @param {{ port: number, method: string, headers?: object, body?: Buffer, inFlight: number }} what
+ * @param {{ port: number, method: string, headers?: object, body?: Buffer, inFlight: number, isSecure?: boolean }} what
  * @returns {(done: (error: Error|null, status?: number, length?: number) => void) => void} asks once
  */
 function httpClient (http, { port, method, headers, body, inFlight }) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: inFlight })
-  const options = { agent, host: '127.0.0.1', port, path: '/', method, headers }
+  const options = { agent, host: '127.0.0.1', port, path: '/', method, headers, rejectUnauthorized: false }
   return (done) => {
     const request = http.request(options, (response) => {
       let length = 0
@@ -35,10 +35,10 @@ function httpClient (http, { port, method, headers, body, inFlight }) {
 }
 
 /** undici.request: what stands behind Node's fetch, and the client to compare clients with. */
-function undiciClient ({ port, method, headers, body, inFlight }) {
+function undiciClient ({ port, method, headers, body, inFlight, isSecure }) {
   const undici = require('undici')
-  const dispatcher = new undici.Agent({ connections: inFlight })
-  const url = `http://127.0.0.1:${port}/`
+  const dispatcher = new undici.Agent({ connections: inFlight, connect: { rejectUnauthorized: false } })
+  const url = `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}/`
   return (done) => {
     undici.request(url, { dispatcher, method, headers, body }).then((response) => {
       let length = 0
@@ -78,7 +78,12 @@ const implementations = {
 }
 
 for (const implementation of Object.values(implementations)) {
-  if (implementation.http !== undefined) implementation.client = (what) => httpClient(implementation.http(), what)
+  if (implementation.http === undefined) continue
+  implementation.client = (what) => {
+    if (!what.isSecure) return httpClient(implementation.http(), what)
+    implementation.register()
+    return httpClient(require('node:https'), what)
+  }
 }
 
 module.exports = implementations

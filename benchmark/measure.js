@@ -5,6 +5,7 @@
 const { fork, spawn } = require('node:child_process')
 const { once } = require('node:events')
 const http = require('node:http')
+const https = require('node:https')
 const net = require('node:net')
 const path = require('node:path')
 const { createInterface } = require('node:readline')
@@ -50,9 +51,10 @@ function stop (child) {
 }
 
 /** Asks once, with core's client, whether the server does what is to be measured. */
-function check (port, { bytes, load: { body, headers, method } }) {
+function check (port, { bytes, isSecure, load: { body, headers, method } }) {
   return new Promise((resolve, reject) => {
-    const request = http.request({ host: '127.0.0.1', port, method, headers, agent: false }, (response) => {
+    const { request: ask } = isSecure ? https : http
+    const request = ask({ host: '127.0.0.1', port, method, headers, agent: false, rejectUnauthorized: false }, (response) => {
       let length = 0
       response.on('data', (chunk) => { length += chunk.length })
       response.on('end', () => {
@@ -112,7 +114,7 @@ async function startServer (settings, implementation, scenario) {
 async function server (settings, implementation, scenario) {
   const { child, port } = await startServer(settings, implementation, scenario)
   try {
-    const url = `http://127.0.0.1:${port}/`
+    const url = `${scenario.isSecure ? 'https' : 'http'}://127.0.0.1:${port}/`
     await check(port, scenario)
     await load.run(url, scenario.load, settings.warmUp)
     const before = usage.read(child.pid)
@@ -165,7 +167,8 @@ async function requester (settings, implementation, { inFlight, body }, port) {
 }
 
 async function client (settings, implementation, scenario) {
-  const { child: responder, port } = await startResponder()
+  // The Rust program knows no TLS.
+  const { child: responder, port } = await (scenario.isSecure ? startServer(settings, 'core', { name: 'https' }) : startResponder())
   try {
     if (implementations[implementation].bare) return await requester(settings, implementation, scenario, port)
     const child = start(settings, 'client.js', implementation, scenario.name, port, settings.warmUp, settings.seconds)

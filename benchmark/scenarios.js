@@ -12,8 +12,12 @@
  * handler   http => request listener (kind server and idle)
  * framework http => listener or server, after the implementation was registered as `http`
  * bytes     length of the right answer, checked before anything is measured
+ * isSecure  over TLS, with `https`; its certificate is that of the tests
  * isBare    a program that knows no HTTP can do it: responder.rs, requester.rs
  */
+
+const fs = require('node:fs')
+const path = require('node:path')
 
 const words = ['the', 'quick', 'brown', 'fox', 'jumps', 'over', 'the', 'lazy', 'dog']
 
@@ -208,8 +212,20 @@ const scenarios = [
     },
     load: { connections: 64, depth: 4, length: 64, protocol: 'socket.io' }
   },
+  {
+    name: 'https',
+    title: 'https, hello, 64 connections',
+    isSecure: true,
+    framework: () => {
+      const [key, cert] = ['key.pem', 'cert.pem'].map((file) => fs.readFileSync(path.join(__dirname, '..', '__test__', 'fixtures', 'https', file)))
+      return require('node:https').createServer({ key, cert }, hello)
+    },
+    bytes: 11,
+    load: { connections: 64 }
+  },
   { name: 'client-get', title: 'client: GET, 64 in flight', kind: 'client', inFlight: 64 },
   { name: 'client-post', title: 'client: POST 10 KB, 64 in flight', kind: 'client', inFlight: 64, body: upload },
+  { name: 'client-https', title: 'client: GET over https, 64 in flight', kind: 'client', isSecure: true, isBare: false, inFlight: 64 },
   { name: 'idle', title: 'memory of an idle connection', kind: 'idle', isBare: false, handler: hello, connections: 4000 }
 ].map((scenario) => ({ kind: 'server', isBare: scenario.handler === hello || scenario.kind === 'client', ...scenario }))
 

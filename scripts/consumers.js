@@ -2,7 +2,7 @@
 
 /**
  * `npm run consumers -- [NODE ...]`: runs __test__/ecosystem with each Node, this one and those that are named, and writes
- * what came of it to docs/CONSUMERS.md.
+ * what came of it to docs/CONSUMERS.md, and the counts to README.md.
  */
 
 const { spawnSync } = require('node:child_process')
@@ -24,6 +24,20 @@ const PASSES = 'same'
 const FAILS = '**differs**'
 const LEFT_OUT = 'not on core either'
 
+/** Installs and builds what is too heavy for every test (__test__/ecosystem/heavy.spec.js), unless it is there. */
+function installHeavy () {
+  const source = path.join(root, '__test__', 'fixtures', 'consumers')
+  for (const name of fs.readdirSync(source)) {
+    const folder = path.join(root, '.cache', 'consumers', name)
+    fs.cpSync(path.join(source, name), folder, { recursive: true })
+    for (const [command, ...args] of [['npm', 'install', '--no-audit', '--no-fund', '--loglevel=error'], ['npx', '--no-install', name, 'build']]) {
+      console.error(`${name}: ${command} ${args[0]} ...`)
+      const { status } = spawnSync(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1' } })
+      if (status !== 0) giveUp(`${command} ${args.join(' ')} failed in ${folder}.`)
+    }
+  }
+}
+
 /** @returns {{version: string, results: Map<string, string>}} by consumer */
 function runWith (node) {
   const { stdout: version } = spawnSync(node, ['-p', 'process.version'], { encoding: 'utf8' })
@@ -42,15 +56,30 @@ function runWith (node) {
 
 /** With the version, if it is a package's name. */
 function withVersion (name) {
+  const heavy = path.join(root, '.cache', 'consumers', name, 'node_modules', name, 'package.json')
+  if (fs.existsSync(heavy)) return `${name} ${require(heavy).version}`
   const { packages } = JSON.parse(fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8'))
   const version = packages[`node_modules/${name}`]?.version
   return version === undefined ? name : `${name} ${version}`
 }
 
+installHeavy()
 const runs = [...new Set([process.execPath, ...process.argv.slice(2)])].map(runWith)
 const names = [...new Set(runs.flatMap(({ results }) => [...results.keys()]))].sort()
 const rows = names.map((name) => `| ${withVersion(name)} | ${runs.map(({ results }) => results.get(name) ?? '–').join(' | ')} |`)
 const table = [`| | ${runs.map(({ version }) => version).join(' | ')} |`, `|---${'|---'.repeat(runs.length)}|`, ...rows]
 
 fs.writeFileSync(path.join(root, 'docs', 'CONSUMERS.md'), `${HEAD}\n${table.join('\n')}\n`)
+/** For README.md: how many of them, by Node line. */
+const ALL = [[PASSES, 'the same as on core'], [FAILS, 'different'], [LEFT_OUT, 'do not start on core either']]
+const counts = runs.map(({ version, results }) => {
+  const numbers = ALL.map(([outcome]) => [...results.values()].filter((one) => one === outcome).length)
+  return `| ${version} | ${numbers.join(' | ')} |`
+})
+const summary = [`| of ${names.length} consumers and tools | ${ALL.map(([, title]) => title).join(' | ')} |`, '|---|---|---|---|', ...counts].join('\n')
+const readme = path.join(root, 'README.md')
+const [START, END] = ['<!-- consumers:start -->\n', '<!-- consumers:end -->']
+const page = fs.readFileSync(readme, 'utf8')
+fs.writeFileSync(readme, page.slice(0, page.indexOf(START) + START.length) + summary + '\n' + page.slice(page.indexOf(END)))
+
 if (table.some((row) => row.includes(FAILS))) process.exitCode = 1

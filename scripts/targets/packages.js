@@ -14,6 +14,10 @@ const { targets, packageOf, binaryOf } = require('./list')
 
 const manifest = require('../../package.json')
 
+/** npm compares it with where a release was built, for its provenance. */
+const { GITHUB_REPOSITORY } = process.env
+const origin = GITHUB_REPOSITORY === undefined ? {} : { repository: { type: 'git', url: `git+https://github.com/${GITHUB_REPOSITORY}.git` } }
+
 const LICENSES = ['LICENSE', 'THIRD-PARTY.md']
 
 function writeManifest (folder, content) {
@@ -44,6 +48,7 @@ function layOut (folder, target, binary) {
     version,
     description: `The native part of http-native for ${target.name}`,
     license,
+    ...origin,
     main,
     files: [main, ...LICENSES],
     engines,
@@ -66,7 +71,7 @@ async function layOutMain (folder) {
   }
   await bundle(where)
   const optionalDependencies = Object.fromEntries(targets.map((target) => [packageOf(target), manifest.version]))
-  writeManifest(where, { ...published, files, optionalDependencies })
+  writeManifest(where, { ...published, ...origin, files, optionalDependencies })
   return where
 }
 
