@@ -165,11 +165,6 @@ Connection.prototype.isPipe = function isPipe () {
   return this.id !== -1 && this.stream === null && native.isPipe(this.id) === 1
 }
 
-/** True while the connection is being made; here never. */
-Connection.prototype.isConnecting = function isConnecting () {
-  return false
-}
-
 /** Gives the bytes that the kernel has not taken yet. */
 Connection.prototype.pending = function pending () {
   return this.id === -1 ? this.unsent : native.pending(this.id)
