@@ -15,6 +15,9 @@ export declare function address(id: number, peer: boolean): SocketAddress | null
 /** Serves a duplicate of an accepted socket. Gives the connection's id, or a negative errno; no ACCEPT follows. */
 export declare function adopt(id: number, fd: number): number
 
+/** Makes a duplicate of a connected socket a client's connection. Gives its id, or a negative errno. */
+export declare function carry(fd: number, config: HttpConfig): number
+
 /** Stops listening. */
 export declare function closeListener(id: number): void
 

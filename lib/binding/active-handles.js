@@ -18,10 +18,9 @@ function isHeld ({ socket, givenUp }) {
   return Boolean(socket._handle?.isReferenced)
 }
 
-/** Gives the name that libuv's handle would have; for a connection that is being made it follows from the address. */
-function nameOf ({ id, attempts }) {
-  const isPipe = attempts ? attempts.current.family === undefined : native.isPipe(id) === 1
-  return isPipe ? 'PipeWrap' : 'TCPSocketWrap'
+/** Gives the name that libuv's handle would have. */
+function nameOf ({ id }) {
+  return native.isPipe(id) === 1 ? 'PipeWrap' : 'TCPSocketWrap'
 }
 
 /** Replaces a method of `process` by one of the same name. */

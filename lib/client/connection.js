@@ -130,7 +130,7 @@ function configOf (request) {
 /** True if the peer has ended an idle connection, or has sent bytes on it. Asks the kernel. */
 ClientConnection.prototype.isStale = function isStale () {
   // What becomes of a connection that is being made is for the request that gets it.
-  if (this.attempts !== null) return false
+  if (this.socket.connecting) return false
   return this.id === -1 || (this.kept !== null && this.kept.length !== 0) || native.isStale(this.id) !== 0
 }
 
@@ -313,7 +313,6 @@ ClientConnection.prototype.onParseError = function onParseError (kind, bytesPars
 }
 
 ClientConnection.prototype.onDrain = function onDrain () {
-  this.drainWanted = false
   const { request } = this
   if (this.stream === null) this.socket.drained()
   if (request !== null) request[kResource].runInAsyncScope(request[kDrained], request)
@@ -339,10 +338,6 @@ ClientConnection.prototype.onRaw = function onRaw (chunk) {
 
 ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {
   this.errno = errno
-  if (this.attempts !== null) {
-    this.attempts.run(this.attempts.failed, errno, syscall)
-    return
-  }
   this.stopIdleTimer()
   if (this.stream === null) {
     // Nor does a socket in the pool report an error; see onEof.

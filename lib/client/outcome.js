@@ -43,9 +43,8 @@ function emitClose (request) {
 /** Ends the exchange of a connection that has closed. As core's socketCloseListener. */
 function lose (connection, request, socket) {
   const response = request.res
-  // What was held for a connection that never came fails with the write that waits in the socket, and what core sends with
-  // core's write.
-  const isToldLater = connection.heldSize !== 0 || request[kNative] !== true
+  // What core sends fails with core's write.
+  const isToldLater = request[kNative] !== true
   const endCallbacks = isToldLater ? request[kEndCallbacks] : null
   if (endCallbacks !== null) request[kEndCallbacks] = null
   request.destroyed = true

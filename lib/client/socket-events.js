@@ -99,6 +99,7 @@ function unwatch (connection) {
   leave(connection)
   connection.watching = false
   socket.removeListener('close', onSocketClose)
+  socket.removeListener('drain', onDrain)
   if (connection.stream !== null) {
     hushAll(connection)
     return

@@ -167,11 +167,6 @@ Connection.prototype.isPipe = function isPipe () {
   return this.id !== -1 && this.stream === null && native.isPipe(this.id) === 1
 }
 
-/** True while the connection is being made; here never. */
-Connection.prototype.isConnecting = function isConnecting () {
-  return false
-}
-
 /** Gives the bytes that the kernel has not taken yet. */
 Connection.prototype.pending = function pending () {
   return this.id === -1 ? this.unsent : native.pending(this.id)
@@ -247,7 +242,7 @@ Connection.prototype.writesAtOnce = function writesAtOnce () {
 
 /** Writes now what waits and does not count as taken. */
 Connection.prototype.writeWaiting = function writeWaiting () {
-  if (this.id === -1 || this.stream !== null || this.corked || this.isConnecting()) return
+  if (this.id === -1 || this.stream !== null || this.corked) return
   if (native.takes(this.id, 0, true) !== 0) writeNow(this)
 }
 

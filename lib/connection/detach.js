@@ -88,4 +88,4 @@ function countFrom (handle, read, written) {
   handle[kWritten] = written
 }
 
-module.exports = { handOver }
+module.exports = { handOver, kReinitializeHandle }

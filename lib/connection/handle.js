@@ -85,7 +85,7 @@ Handle.prototype.close = function close (callback) {
   }
   const closed = () => connection.runForSocket(tell)
   process.nextTick(failBuffered, connection)
-  if (connection.id === -1 && !connection.isConnecting()) {
+  if (connection.id === -1) {
     atClosePhase(closed)
     return
   }
@@ -121,7 +121,7 @@ Handle.prototype.hasRef = function hasRef () {
 }
 
 function fillAddress (connection, peer, out) {
-  const found = connection.id !== -1 ? native.address(connection.id, peer) : peer ? undefined : connection.triedFrom
+  const found = connection.id !== -1 && native.address(connection.id, peer)
   if (!found) return -1
   out.address = found.address
   out.family = found.family
@@ -156,7 +156,6 @@ Object.defineProperties(Handle.prototype, {
     get () {
       const { connection } = this
       const { id, bytesWritten } = connection
-      if (connection.isConnecting()) return connection.heldSize
       return id === -1 ? bytesWritten : native.bytesWritten(id)
     },
     configurable: true

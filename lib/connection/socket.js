@@ -7,30 +7,33 @@
  * stream, or becomes Node's own (lib/connection/detach.js): then it has no connection, and its methods are net's.
  * Knows nothing of server or client: both call, from their `on…` methods,
  *
- *   socket.connected() · received(chunk) · ended() · drained() · finished() · timedOut() · disconnected(errno, syscall)
+ *   socket.carried(handle) · received(chunk) · ended() · drained() · finished() · timedOut() · disconnected(errno, syscall)
  *
  * and `socket.detached(isKnown)` when the connection has left HTTP.
  */
 
 const net = require('node:net')
+const { constants } = require('node:os')
 const { Readable } = require('node:stream')
-const { Buffer, process } = require('../host')
-const { codes, coded, systemError } = require('../core/errors')
+const { Buffer } = require('../host')
+const { codes, systemError } = require('../core/errors')
+const { kReinitializeHandle } = require('./detach')
 const { Handle, keepProcess } = require('./handle')
 const { isReplaced, resetThrough, setTimeoutThrough } = require('./replaced-methods')
 const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-writes')
 const { validateFunction, timerDuration } = require('../core/validators')
 const { kConnection, kWaiting } = require('../core/symbols')
 
+const ECONNRESET = -constants.errno.ECONNRESET
+
 /**
  * @param {import('./connection').Connection} connection
  * @param {object} options of net.Socket: allowHalfOpen, highWaterMark
  */
 const NativeSocket = function Socket (connection, options) { // The name that stacks show.
-  const handle = new Handle(connection)
   this[kConnection] = connection
   this[kWaiting] = null
-  net.Socket.call(this, { ...options, handle, manualStart: true })
+  net.Socket.call(this, options)
 }
 Object.setPrototypeOf(NativeSocket.prototype, net.Socket.prototype)
 Object.setPrototypeOf(NativeSocket, net.Socket)
@@ -42,7 +45,7 @@ Object.defineProperty(NativeSocket.prototype, 'constructor', { value: net.Socket
  * @returns {net.Socket} a destroyed one if the connection is closed
  */
 function acceptedSocket (connection, options) {
-  const socket = new NativeSocket(connection, { allowHalfOpen: true, ...options })
+  const socket = new NativeSocket(connection, { allowHalfOpen: true, ...options, handle: new Handle(connection), manualStart: true })
   if (connection.id === -1) {
     // Made too late: the connection is gone, and its socket is made destroyed.
     socket._handle = null
@@ -60,16 +63,11 @@ function acceptedSocket (connection, options) {
 }
 
 /**
- * Makes a socket for a connection that is being made. Emits 'connect' and 'ready' (see `connected`), or 'error'.
+ * Makes a socket that is to connect, by net's methods; the connection carries it when it has (`carried`).
  * @returns {net.Socket}
  */
 function connectingSocket (connection, options) {
-  const socket = new NativeSocket(connection, {
-    allowHalfOpen: options?.allowHalfOpen,
-    highWaterMark: options?.highWaterMark
-  })
-  socket.connecting = true
-  return socket
+  return new NativeSocket(connection, options)
 }
 
 /**
@@ -121,24 +119,7 @@ addsPending('writableLength')
 
 /** Writes one chunk or a batch to the connection. As net.Socket's _writeGeneric. */
 NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, encoding, callback) {
-  if (isHandedOver(this)) return net.Socket.prototype._writeGeneric.call(this, writev, data, encoding, callback)
-  if (this.connecting) {
-    this._pendingData = data
-    this._pendingEncoding = encoding
-    // Behind parts of a message: core's stream writes it once the first of those is written.
-    const told = this[kConnection].held ? (error) => process.nextTick(callback, error) : callback
-    const connected = () => {
-      this.off('close', closed)
-      // What the connection holds was sent before this.
-      this[kConnection].establish()
-      this._writeGeneric(writev, data, encoding, told)
-    }
-    const closed = () => callback(coded(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
-      'Socket closed before the connection was established'))
-    this.once('connect', connected)
-    this.once('close', closed)
-    return
-  }
+  if (this.connecting || isHandedOver(this)) return net.Socket.prototype._writeGeneric.call(this, writev, data, encoding, callback)
   this._pendingData = null
   this._pendingEncoding = ''
   const connection = this[kConnection]
@@ -169,7 +150,9 @@ function writeChunk (connection, chunk, encoding) {
  * @param {number} ms 0 for never
  */
 NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
-  if (isHandedOver(this)) return net.Socket.prototype.setTimeout.apply(this, arguments)
+  const connection = ownConnection(this)
+  // Until there is a connection net watches.
+  if (connection === null || connection.id === -1) return net.Socket.prototype.setTimeout.apply(this, arguments)
   if (isReplaced('setTimeout')) return setTimeoutThrough(this, arguments)
   if (this.destroyed) return this
   ms = timerDuration(ms, 'msecs')
@@ -180,7 +163,7 @@ NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
   } else if (callback !== undefined) {
     this.once('timeout', callback)
   }
-  this[kConnection].setTimeout(ms)
+  connection.setTimeout(ms)
   return this
 }
 
@@ -251,34 +234,37 @@ NativeSocket.prototype.listenerCount = function listenerCount (event, listener) 
 /** Closes with RST. net's own method can reset handles of its own only. */
 NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
   const connection = ownConnection(this)
-  if (connection === null || !this._handle || connection.isPipe()) return net.Socket.prototype.resetAndDestroy.call(this)
+  if (connection === null || this.connecting || !this._handle || connection.isPipe()) return net.Socket.prototype.resetAndDestroy.call(this)
   if (isReplaced('resetAndDestroy')) resetThrough(this, reset)
   else reset(this)
   return this
 }
 
 function reset (socket) {
-  if (socket.connecting) socket.once('connect', () => socket._reset())
-  else socket._reset()
+  socket._reset()
 }
 
 // ------------------------------------------------------------------------------------- from the connection
 
-/** Called when the connection is up: emits 'connect' and 'ready'. */
-NativeSocket.prototype.connected = function connected () {
-  if (this.destroyed) return
-  const connection = this[kConnection]
-  this.connecting = false
-  this._sockname = null
-  const { _handle: handle } = this
-  if (handle && !handle.isReferenced) handle.unref()
-  if (connection.tapped) connection.tap()
-  this.emit('connect')
-  connection.establish()
-  this.emit('ready')
-  // A socket that was paused meanwhile stops HTTP, too.
-  if (this.isPaused()) connection.pause()
-  else if (this.readable) this.read(0)
+/** Lets the connection carry the socket once it has connected: net calls this before 'connect' (afterConnect). */
+NativeSocket.prototype._unrefTimer = function _unrefTimer () {
+  const connection = ownConnection(this)
+  if (connection?.isAwaited === true && !this.connecting) connection.carry()
+  net.Socket.prototype._unrefTimer.call(this)
+}
+
+/** Called with a handle of ours, by which the connection carries the socket from now on. */
+NativeSocket.prototype.carried = function carried (handle) {
+  const { _handle: before, timeout } = this
+  if (!before.hasRef()) handle.unref()
+  before.unref()
+  // Closes the one before.
+  this[kReinitializeHandle](handle)
+  if (!timeout) return
+  // The native side watches.
+  net.Socket.prototype.setTimeout.call(this, 0)
+  this.timeout = timeout
+  this[kConnection].setTimeout(timeout)
 }
 
 /**
@@ -339,7 +325,8 @@ NativeSocket.prototype.timedOut = function timedOut () {
 NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   const error = errno === 0 ? undefined : systemError(errno, syscall)
   tellTaken(this, takenBy(this[kConnection]))
-  failWaiting(this, error ?? new codes.ERR_SOCKET_CLOSED())
+  // A peer that resets fails the read in libuv, which looks before it writes; the handle cancels the writes when it is closed.
+  if (errno !== ECONNRESET) failWaiting(this, error ?? new codes.ERR_SOCKET_CLOSED())
   // The handle finds the connection closed, and brings about 'close'.
   if (!this.destroyed) this.destroy(error)
 }

@@ -103,7 +103,7 @@ function tellAnswered ({ id }) {
  * and no listener but ours waits for its 'drain'.
  */
 function carriesPlainly (connection) {
-  if (connection.stream !== null || connection.outputEnded || (connection.id === -1 && !connection.isConnecting())) return false
+  if (connection.stream !== null || connection.outputEnded || connection.id === -1) return false
   const { socket } = connection
   if (socket === null) return true
   const { _writableState: state, _events: { drain } } = socket

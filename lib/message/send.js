@@ -198,9 +198,7 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
 function awaitOthers (message, callback) {
   const connection = message[kConnection]
   if (connection === null || message.outputData.length !== 0) return false
-  // A connection that is still being made has taken nothing: the callback has to wait.
-  if (connection.isConnecting()) connection.cork()
-  else if (!isWaiting(message) && connection.batch?.message !== message) return false
+  if (!isWaiting(message) && connection.batch?.message !== message) return false
   afterSend(message, connection, connection.pending(), callback, true)
   return true
 }
@@ -214,7 +212,7 @@ function isCarried (message) {
 function isLost (message) {
   const connection = message[kConnection]
   if (connection === null) return message[kSocket]?.destroyed === true
-  return connection.givenUp || (connection.id === -1 && !connection.isConnecting()) || connection.socket?.destroyed === true
+  return connection.givenUp || (connection.id === -1 && !connection.socket?.connecting) || connection.socket?.destroyed === true
 }
 
 /** HEAD for the call that sends the head, 0 for all others, and for messages whose `_implicitHeader` makes no head. */

@@ -31,8 +31,7 @@ function isWaiting (message) {
 }
 
 /**
- * Calls back once everything sent so far is taken, or with the error why it will not be: in the async context of now, or,
- * while there is no connection, in the one that the connection is made in, as core's socket writes then.
+ * Calls back once everything sent so far is taken, or with the error why it will not be: in the async context of now.
  */
 function whenTaken (message, connection, callback) {
   message[kCallbacks] ??= []
@@ -40,7 +39,7 @@ function whenTaken (message, connection, callback) {
     at: connection.takes(),
     write: connection.corks,
     callback,
-    resource: connection.isConnecting() ? null : new AsyncResource('HTTPWRITE')
+    resource: new AsyncResource('HTTPWRITE')
   })
 }
 

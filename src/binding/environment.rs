@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
+use http_native_proto::Config;
 use socket2::Socket;
 
 use super::closing::Closing;
@@ -157,6 +158,26 @@ impl Environment {
         let connection = listener.adopt(socket, &self.threads.borrow())?;
         let id = connection.id;
         self.know(scope, connection, true);
+        Ok(id)
+    }
+
+    /// Makes a connected socket a client's connection.
+    pub(super) fn carry(
+        &self,
+        scope: Scope<'_>,
+        socket: Socket,
+        config: Config,
+    ) -> io::Result<u32> {
+        let count = self.threads()?.len();
+        let id = self.ids.take();
+        let carried = self.threads.borrow()[id as usize % count].carry(id, socket, config);
+        match carried {
+            Ok(connection) => self.know(scope, connection, true),
+            Err(error) => {
+                self.ids.give_back(id);
+                return Err(error);
+            }
+        }
         Ok(id)
     }
 

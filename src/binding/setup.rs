@@ -293,6 +293,15 @@ pub fn dial(env: Env, options: DialOptions, config: HttpConfig) -> Result<i32> {
     Ok(id as i32)
 }
 
+/// Makes a duplicate of a connected socket a client's connection. Gives its id, or a negative errno.
+#[napi(catch_unwind)]
+pub fn carry(env: Env, fd: i32, config: HttpConfig) -> Result<i32> {
+    let environment = environment(env)?;
+    let carried = ffi::duplicate(fd)
+        .and_then(|socket| environment.carry(Scope::of(&env), socket, config.into()));
+    Ok(carried.map_or_else(|error| errno(&error), |id| id as i32))
+}
+
 /// Driver two: a connection whose bytes belong to a JS stream. `role` 0 is the server's side, 1 the client's.
 #[napi(catch_unwind)]
 pub fn open(env: Env, role: u32, config: HttpConfig) -> Result<u32> {

@@ -8,12 +8,14 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
+use http_native_proto::{Config, Role};
 use socket2::Socket;
 
-use super::connection::EventQueue;
+use super::connection::{Connection, EventQueue};
 use super::ids::Ids;
 use super::reactor::{self, Registered};
 use super::shared::{Command, Shared};
+use super::transport::Transport;
 
 /// An I/O thread. Dropping it ends the thread and closes its sockets.
 pub(crate) struct IoThread {
@@ -83,6 +85,33 @@ impl IoThread {
     pub(super) fn register(&self, socket: Socket) -> io::Result<Registered> {
         let _reactor = self.runtime.enter();
         reactor::register(Arc::new(socket))
+    }
+
+    /// Makes a connected socket a client's connection of this thread.
+    ///
+    /// # Errors
+    /// The socket cannot be used, or the reactor takes no more.
+    pub(crate) fn carry(
+        &self,
+        id: u32,
+        socket: Socket,
+        config: Config,
+    ) -> io::Result<Arc<Connection>> {
+        socket.set_nonblocking(true)?;
+        let socket = self.register(socket)?;
+        let connection = Arc::new(Connection::new(
+            id,
+            Role::Client,
+            config,
+            Some(Arc::clone(&self.shared.queue)),
+            None,
+            Transport::Socket(Arc::clone(socket.get_ref())),
+        ));
+        self.shared.mailbox.deliver([Command::Drive {
+            connection: Arc::clone(&connection),
+            socket,
+        }]);
+        Ok(connection)
     }
 
     fn poll_stopped(shared: &Shared, cx: &Context<'_>) -> Poll<()> {
