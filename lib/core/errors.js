@@ -6,7 +6,7 @@
  */
 
 const { format, inspect, getSystemErrorName } = require('node:util')
-const { PARSE_ERRORS: parseErrors } = require('../addon')
+const { PARSE_ERRORS: parseErrors, SYSCALLS } = require('../addon')
 
 /** Prototypes that make `String(error)` and the stack name the code, one per built-in class. */
 const shapes = new Map()
@@ -199,7 +199,8 @@ function callbackError (bytes) {
   return wordParseError(['HPE_CB_HEADERS_COMPLETE', 'User callback error'], 0, bytes)
 }
 
-const SYSCALLS = ['', 'read', 'write', 'connect']
+/** The names of system calls by their numbers. */
+const names = Object.fromEntries(Object.entries(SYSCALLS).map(([name, number]) => [number, name.toLowerCase()]))
 
 /**
  * Makes the error for a failed system call.
@@ -213,11 +214,12 @@ function systemError (errno, syscall) {
   } catch {
     code = 'UNKNOWN'
   }
-  const error = new Error(`${SYSCALLS[syscall] || 'read'} ${code}`)
+  const call = syscall === SYSCALLS.NONE ? 'read' : names[syscall]
+  const error = new Error(`${call} ${code}`)
   Error.captureStackTrace(error, systemError)
   error.errno = errno
   error.code = code
-  error.syscall = SYSCALLS[syscall] || 'read'
+  error.syscall = call
   return error
 }
 
