@@ -27,22 +27,6 @@ export declare function configure(id: number, config: HttpConfig): void
 /** Idle times in milliseconds: between exchanges, and otherwise; 0 for no limit. `hold`: connections come paused. */
 export declare function configureListener(id: number, keepAlive: number, idle: number, hold: boolean): void
 
-/** Begins to connect. Gives the connection's id, or a negative errno; CONNECTED or CLOSED follows. */
-export declare function dial(options: DialOptions, config: HttpConfig): number
-
-/** Where to connect to: `path`, or `address` (an IP literal) with `port`. */
-export interface DialOptions {
-  address?: string
-  port?: number
-  path?: string
-  localAddress?: string
-  localPort?: number
-  noDelay?: boolean
-  keepAlive?: boolean
-  /** Milliseconds. */
-  keepAliveInitialDelay?: number
-}
-
 /**
  * Stops accepting; gives the ids of the connections that were accepted already and whose ACCEPT had not come yet.
  * It never will.
@@ -58,11 +42,11 @@ export interface HttpConfig {
   maxHeaderSize: number
   /** Fields of a head or of trailers; 0 for no limit. */
   maxHeaders: number
-  /** What becomes of the fields beyond: 0 refused, 1 dropped, 2 dropped in batches. */
+  /** What becomes of the fields beyond, as in `SURPLUS`. */
   surplus: number
   /** The grammar of llhttp 9.3, not 9.4. */
   llhttp93: boolean
-  /** llhttp's lenient bits. */
+  /** llhttp's lenient bits; `LENIENCY` has some. */
   leniency: number
 }
 

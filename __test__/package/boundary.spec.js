@@ -41,6 +41,10 @@ test('the numbers in the rows of events are those of the addon', () => {
   assert.deepStrictEqual(numbersIn(rowOf('EXPIRED')), native.DEADLINES)
 })
 
+test('the numbers of a configuration are those of the addon', () => {
+  assert.deepStrictEqual(numbersIn(between('## The configuration of a parser', '\n## ')), { ...native.SURPLUS, ...native.LENIENCY })
+})
+
 test('the layout of records and the limits are those of the addon', () => {
   assert.deepStrictEqual(numbersIn(between('encodes up to', '\n\n')), native.RECORDS)
   assert.deepStrictEqual(numbersIn(between('## Limits', '\n## ')), native.LIMITS)

@@ -116,9 +116,6 @@ function deliver (connection, records, at, values) {
     case events.TIMEOUT:
       if (connection !== undefined) connection.onTimeout()
       return
-    case events.CONNECTED:
-      if (connection !== undefined) connection.onConnected()
-      return
     case events.EXPIRED:
       if (connection !== undefined) connection.onExpired(records[at + 2])
       return

@@ -12,7 +12,7 @@ const versions = require('../core/versions')
 const { kConnection, kWaiting } = require('../core/symbols')
 
 const ECANCELED = -constants.errno.ECANCELED
-const WRITE = 2
+const { WRITE } = native.SYSCALLS
 
 /**
  * A handle with the methods that net.Socket calls.

@@ -4,20 +4,16 @@
 
 const { maxHeaderSize: defaultSize } = require('node:http')
 const { process } = require('../host')
+const { native } = require('../binding')
 const versions = require('../core/versions')
 
 /** Fields of a head, and again of its trailers, where maxHeadersCount is not set. */
 const MAX_HEADERS = 1000
 
 /** What happens to fields beyond that. */
-const REFUSE = 0
-const DROP = versions.headersDropInBatches ? 2 : 1
+const { REFUSE, DROP, DROP_BATCHES } = native.SURPLUS
 
-/** All bits that `insecureHTTPParser` stands for. */
-const ALL = 1023
-
-/** Control characters in field values, but NUL, CR and LF. */
-const HEADER_VALUE_RELAXED = 1024
+const { INSECURE, RELAXED } = native.LENIENCY
 
 const FLAG = /(?:^|\s)--insecure[-_]http[-_]parser(?:\s|$)/
 
@@ -42,9 +38,9 @@ function isInsecure () {
  */
 function leniencyOf (insecure, validation) {
   if (validation === 'strict') return 0
-  if (validation === 'relaxed') return HEADER_VALUE_RELAXED
-  if (validation === 'insecure') return ALL
-  return insecure ?? isInsecure() ? ALL : 0
+  if (validation === 'relaxed') return RELAXED
+  if (validation === 'insecure') return INSECURE
+  return insecure ?? isInsecure() ? INSECURE : 0
 }
 
 /** Gives maxHeadersCount as a limit; 0 for none. Core counts names and values, in 32 bits, and takes less than 1 for no limit. */
@@ -64,7 +60,7 @@ function parserConfig ({ maxHeaderSize, maxHeadersCount, insecureHTTPParser, htt
   return {
     maxHeaderSize: maxHeaderSize || defaultSize,
     maxHeaders: limitOf(maxHeadersCount),
-    surplus: refuses ? REFUSE : DROP,
+    surplus: refuses ? REFUSE : versions.headersDropInBatches ? DROP_BATCHES : DROP,
     llhttp93: versions.llhttp93,
     leniency: leniencyOf(insecureHTTPParser, httpValidation)
   }

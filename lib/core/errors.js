@@ -6,7 +6,7 @@
  */
 
 const { format, inspect, getSystemErrorName } = require('node:util')
-const { PARSE_ERRORS: parseErrors } = require('../addon')
+const { PARSE_ERRORS: parseErrors, SYSCALLS } = require('../addon')
 
 /** Prototypes that make `String(error)` and the stack name the code, one per built-in class. */
 const shapes = new Map()
@@ -124,8 +124,6 @@ function rangeMessage (name, range, value) {
 const codes = {
   ERR_HTTP_BODY_NOT_ALLOWED: define(Error, 'ERR_HTTP_BODY_NOT_ALLOWED', () =>
     'Adding content for this request method or response status is not allowed.'),
-  ERR_HTTP_CONTENT_LENGTH_MISMATCH: define(Error, 'ERR_HTTP_CONTENT_LENGTH_MISMATCH', (sent, declared) =>
-    `Response body's content-length of ${sent} byte(s) does not match the content-length of ${declared} byte(s) set in header`),
   ERR_HTTP_HEADERS_SENT: define(Error, 'ERR_HTTP_HEADERS_SENT', (verb) =>
     `Cannot ${verb} headers after they are sent to the client`),
   ERR_HTTP_INVALID_HEADER_VALUE: define(TypeError, 'ERR_HTTP_INVALID_HEADER_VALUE', (value, name) =>
@@ -143,22 +141,15 @@ const codes = {
     `Invalid character in ${where}${name === undefined ? '' : ` ["${name}"]`}`),
   ERR_INVALID_HTTP_TOKEN: define(TypeError, 'ERR_INVALID_HTTP_TOKEN', (label, token) =>
     format('%s must be a valid HTTP token ["%s"]', label, token)),
-  ERR_INVALID_IP_ADDRESS: define(TypeError, 'ERR_INVALID_IP_ADDRESS', (address) => `Invalid IP address: ${address}`),
   ERR_INVALID_PROTOCOL: define(TypeError, 'ERR_INVALID_PROTOCOL', (actual, expected) =>
     `Protocol "${actual}" not supported. Expected "${expected}"`),
   ERR_METHOD_NOT_IMPLEMENTED: define(Error, 'ERR_METHOD_NOT_IMPLEMENTED', (name) => `The ${name} method is not implemented`),
   ERR_OUT_OF_RANGE: define(RangeError, 'ERR_OUT_OF_RANGE', rangeMessage),
   ERR_SERVER_NOT_RUNNING: define(Error, 'ERR_SERVER_NOT_RUNNING', () => 'Server is not running.'),
-  ERR_INVALID_HANDLE_TYPE: define(TypeError, 'ERR_INVALID_HANDLE_TYPE', () => 'This handle type cannot be sent'),
   ERR_SOCKET_CLOSED: define(Error, 'ERR_SOCKET_CLOSED', () => 'Socket is closed'),
-  ERR_STREAM_ALREADY_FINISHED: define(Error, 'ERR_STREAM_ALREADY_FINISHED', (name) =>
-    `Cannot call ${name} after a stream was finished`),
   ERR_STREAM_CANNOT_PIPE: define(Error, 'ERR_STREAM_CANNOT_PIPE', () => 'Cannot pipe, not readable'),
   ERR_STREAM_DESTROYED: define(Error, 'ERR_STREAM_DESTROYED', (name) => `Cannot call ${name} after a stream was destroyed`),
-  ERR_STREAM_NULL_VALUES: define(TypeError, 'ERR_STREAM_NULL_VALUES', () => 'May not write null values to stream'),
-  ERR_STREAM_WRITE_AFTER_END: define(Error, 'ERR_STREAM_WRITE_AFTER_END', () => 'write after end'),
   ERR_UNESCAPED_CHARACTERS: define(TypeError, 'ERR_UNESCAPED_CHARACTERS', (what) => `${what} contains unescaped characters`),
-  ERR_UNKNOWN_ENCODING: define(TypeError, 'ERR_UNKNOWN_ENCODING', (name) => format('Unknown encoding: %s', name))
 }
 
 /**
@@ -199,7 +190,8 @@ function callbackError (bytes) {
   return wordParseError(['HPE_CB_HEADERS_COMPLETE', 'User callback error'], 0, bytes)
 }
 
-const SYSCALLS = ['', 'read', 'write', 'connect']
+/** The names of system calls by their numbers. */
+const names = Object.fromEntries(Object.entries(SYSCALLS).map(([name, number]) => [number, name.toLowerCase()]))
 
 /**
  * Makes the error for a failed system call.
@@ -213,11 +205,12 @@ function systemError (errno, syscall) {
   } catch {
     code = 'UNKNOWN'
   }
-  const error = new Error(`${SYSCALLS[syscall] || 'read'} ${code}`)
+  const call = syscall === SYSCALLS.NONE ? 'read' : names[syscall]
+  const error = new Error(`${call} ${code}`)
   Error.captureStackTrace(error, systemError)
   error.errno = errno
   error.code = code
-  error.syscall = SYSCALLS[syscall] || 'read'
+  error.syscall = call
   return error
 }
 

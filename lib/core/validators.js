@@ -24,17 +24,6 @@ function validateObject (value, name) {
   }
 }
 
-/** @param {number} [min] inclusive @param {number} [max] inclusive */
-function validateNumber (value, name, min, max) {
-  if (typeof value !== 'number') throw new codes.ERR_INVALID_ARG_TYPE(name, 'number', value)
-  if ((min !== undefined && value < min) || (max !== undefined && value > max) ||
-      ((min !== undefined || max !== undefined) && Number.isNaN(value))) {
-    const low = min === undefined ? '' : `>= ${min}`
-    const high = max === undefined ? '' : `<= ${max}`
-    throw new codes.ERR_OUT_OF_RANGE(name, [low, high].filter(Boolean).join(' && '), value)
-  }
-}
-
 function validateInteger (value, name, min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER) {
   if (typeof value !== 'number') throw new codes.ERR_INVALID_ARG_TYPE(name, 'number', value)
   if (!Number.isInteger(value)) throw new codes.ERR_OUT_OF_RANGE(name, 'an integer', value)
@@ -56,7 +45,7 @@ const TIMEOUT_MAX = 2 ** 31 - 1
  * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE
  */
 function timerDuration (ms, name) {
-  validateNumber(ms, name)
+  if (typeof ms !== 'number') throw new codes.ERR_INVALID_ARG_TYPE(name, 'number', ms)
   if (ms < 0 || !Number.isFinite(ms)) throw new codes.ERR_OUT_OF_RANGE(name, 'a non-negative finite number', ms)
   if (ms > TIMEOUT_MAX) {
     process.emitWarning(`${ms} does not fit into a 32-bit signed integer.\nTimer duration was truncated to ${TIMEOUT_MAX}.`,
@@ -76,7 +65,6 @@ module.exports = {
   validateBoolean,
   validateFunction,
   validateObject,
-  validateNumber,
   validateInteger,
   validateOneOf,
   timerDuration,

@@ -53,8 +53,6 @@ module.exports = Object.freeze({
   writeShowsCork: has(26, { 20: 0 }),
   /** 'drain' of a response comes when nothing waits anywhere; before, whenever the connection looked. */
   drainedMeansEmpty: has(26, { 24: 21, 25: Infinity }),
-  /** After a response the request ends before the response closes. */
-  requestEndsFirst: has(26),
   /** A lost connection closes every response in the queue, not only the current one. */
   closesQueuedResponses: has(26, { 24: 21, 25: Infinity }),
   /** closeIdleConnections() also closes connections that never sent a byte. */
@@ -73,7 +71,7 @@ module.exports = Object.freeze({
   distinctHasPrototype: major === 25,
   /** perf_hooks' HttpClient entries name the port. */
   perfUrlHasPort: has(26, { 24: 21, 25: Infinity }),
-  /** server.keepAliveTimeoutBuffer and agentKeepAliveTimeoutBuffer are options. */
+  /** server.keepAliveTimeoutBuffer is an option. */
   keepAliveTimeoutBuffer: has(22),
   /** A server's keepAliveTimeout and its buffer that are no times count as none and as the preset. */
   checksKeepAlive: has(22),
@@ -81,14 +79,10 @@ module.exports = Object.freeze({
   checksTimeLimits: has(26, { 24: 21, 25: Infinity }),
   /** setDefaultHeaders and the "created" diagnostics channels. */
   createdChannels: has(22),
-  /** A connection of the pool takes over the request's highWaterMark. */
-  reuseTakesHighWaterMark: has(26, { 24: 21, 25: Infinity }),
   /** Keep-Alive names a whole number of requests, whatever maxRequestsPerSocket is. */
   wholeRequestsPerSocket: has(27, { 26: 12 }),
   /** Agents know proxies, and take `defaultPort` and `protocol` as options. */
   envProxies: has(25, { 22: 21, 24: 5 }),
-  /** A request to a proxy must name one origin everywhere, and NO_PROXY's `.suffix` covers whole labels only. */
-  strictProxying: has(26, { 24: 21, 25: Infinity }),
   /** A socket names its request as soon as it is promised to it, not only when the exchange begins. */
   promiseNamesRequest: has(25, { 24: 21 }),
   /** The httpValidation option. */

@@ -88,4 +88,4 @@ function foldDistinct (raw) {
   return into
 }
 
-module.exports = { addField, addFields, addDistinct, fold, foldDistinct }
+module.exports = { addFields, fold, foldDistinct }

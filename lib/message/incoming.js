@@ -8,8 +8,9 @@
 
 const { Readable, finished } = require('node:stream')
 const { process } = require('../host')
-const { fold, foldDistinct, addField, addFields, addDistinct } = require('./fold-headers')
+const { fold, foldDistinct, addFields } = require('./fold-headers')
 const { cores, isCores, leaveCores } = require('../core/messages')
+const { takeMembers } = require('../core/reflection')
 const { quiet } = require('./listeners')
 const versions = require('../core/versions')
 const {
@@ -279,13 +280,6 @@ IncomingMessage.prototype[kDetachSignal] = function () {
 
 // --------------------------------------------------------------------------------------------------- reading
 
-/** Sets the idle time of the socket in milliseconds; callback on 'timeout'. */
-IncomingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
-  if (callback) this.on('timeout', callback)
-  this.socket.setTimeout(ms)
-  return this
-}
-
 IncomingMessage.prototype._read = function _read () {
   if (isCores(this)) return cores.IncomingMessage._read.apply(this, arguments)
   if (!this._consuming) {
@@ -344,18 +338,12 @@ function isTouched (message) {
 
 /** Discards what is left of the body. */
 IncomingMessage.prototype._dump = function _dump () {
-  if (isCores(this)) return cores.IncomingMessage._dump.apply(this, arguments)
-  if (this._dumped) return
-  this._dumped = true
-  if (this[kState] === undefined && this[kProgress] === COMPLETE) {
+  if (!this._dumped && this[kProgress] === COMPLETE && this[kState] === undefined) {
+    this._dumped = true
     this[kProgress] = OVER
     return
   }
-  // Listeners that were meant for the body must not see what is discarded.
-  this.removeAllListeners('data')
-  // Without anything to discard there is no need to make it flow: only the end is left to read.
-  if (versions.requestEndsFirst && this.complete && !this.destroyed && this.readableLength === 0) this.read(0)
-  else this.resume()
+  cores.IncomingMessage._dump.call(this)
 }
 
 if (versions.optimizeEmptyRequests) {
@@ -417,14 +405,7 @@ IncomingMessage.prototype._addHeaderLines = function _addHeaderLines (fields, co
   for (let i = 0; i < count; i += 2) this._addHeaderLine(fields[i], fields[i + 1], into)
 }
 
-IncomingMessage.prototype._addHeaderLine = function _addHeaderLine (field, value, dest) {
-  addField(dest, field, value, this.joinDuplicateHeaders)
-}
-
-IncomingMessage.prototype._addHeaderLineDistinct = function _addHeaderLineDistinct (field, value, dest) {
-  addDistinct(dest, field, value)
-}
-
 leaveCores(IncomingMessage.prototype, 'IncomingMessage', ['_read', '_dump', '_destroy'])
+takeMembers(IncomingMessage.prototype, cores.IncomingMessage)
 
 module.exports = { IncomingMessage, newMessage, readRequest, readResponse, foldFirst, isTouched }

@@ -15,7 +15,7 @@ const { captureRejectionSymbol } = require('node:events')
 const stream = require('node:stream')
 const { isUint8Array } = require('node:util/types')
 const { Buffer, process } = require('../host')
-const { sendFlags } = require('../binding')
+const { native, sendFlags } = require('../binding')
 const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket } = require('./state')
@@ -40,7 +40,7 @@ const {
 const { HEAD, BODY, END, UNTIL_CLOSE, HEAD_UTF8, INFORMATIONAL, CORK, UNTOLD } = sendFlags
 
 /** Bytes. A part of this size or more may be sent without a copy if no callback or listener waits until it is taken. */
-const LARGE = 16 * 1024
+const { SEGMENT: LARGE } = native.LIMITS
 
 const { Stream } = stream
 

@@ -9,13 +9,14 @@
 const { AsyncResource } = require('node:async_hooks')
 const { constants } = require('node:os')
 const { process } = require('../host')
+const { native } = require('../binding')
 const { codes, systemError } = require('../core/errors')
 const versions = require('../core/versions')
 const { kCallbacks } = require('../core/symbols')
 
 /** The errno of a write whose handle is closed, as libuv has it. */
 const ECANCELED = -constants.errno.ECANCELED
-const WRITE = 2
+const { WRITE } = native.SYSCALLS
 
 /**
  * True if no callback waits and all that was sent counts as taken. If false, the connection's `onDrain` follows.

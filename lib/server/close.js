@@ -16,7 +16,7 @@ const { kConnections, kWritableFinished } = require('../core/symbols')
 
 /** The error of output that will not be written. */
 const ECANCELED = -constants.errno.ECANCELED
-const WRITE = 2
+const { WRITE } = native.SYSCALLS
 
 const members = {}
 

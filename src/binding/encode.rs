@@ -5,8 +5,8 @@ use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value};
 use super::records::data::{LAST_PART, PART};
 use super::records::{
-    self, ACCEPT, BEGINS, CLOSED, CONNECTED, DATA, DRAIN, END, EOF, EXPIRED, FIN, FULL,
-    PARSE_ERROR, RAW, REQUEST, RESPONSE, TIMEOUT, end,
+    self, ACCEPT, BEGINS, CLOSED, DATA, DRAIN, END, EOF, EXPIRED, FIN, FULL, PARSE_ERROR, RAW,
+    REQUEST, RESPONSE, TIMEOUT, end,
 };
 use crate::net::connection::Event;
 
@@ -151,7 +151,6 @@ impl Encoder {
                 Event::Drain { id } => (DRAIN, id, [0; 5]),
                 Event::Fin { id } => (FIN, id, [0; 5]),
                 Event::Timeout { id } => (TIMEOUT, id, [0; 5]),
-                Event::Connected { id } => (CONNECTED, id, [0; 5]),
                 Event::Expired { id, deadline } => (EXPIRED, id, [deadline as i32, 0, 0, 0, 0]),
             };
             record[0] = kind;

@@ -30,9 +30,8 @@ numbers! {
         DRAIN = 9,
         TIMEOUT = 10,
         RAW = 11,
-        CONNECTED = 12,
-        EXPIRED = 13,
-        FIN = 14,
+        EXPIRED = 12,
+        FIN = 13,
     }
 }
 

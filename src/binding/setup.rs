@@ -2,7 +2,7 @@
 #![allow(unreachable_pub, reason = "#[napi] exports what is pub")]
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,7 +16,6 @@ use super::environment::Environment;
 use super::ffi::{self, Scope, Signal};
 use super::tables;
 use crate::net::connection::Connection;
-use crate::net::dial::{Dial, Target};
 use crate::net::listener::Listener;
 use crate::net::options::{Accepted, ServerOptions};
 use crate::net::shared::Command;
@@ -34,11 +33,11 @@ pub struct HttpConfig {
     pub max_header_size: u32,
     /// Fields of a head or of trailers; 0 for no limit.
     pub max_headers: u32,
-    /// What becomes of the fields beyond: 0 refused, 1 dropped, 2 dropped in batches.
+    /// What becomes of the fields beyond, as in `SURPLUS`.
     pub surplus: u32,
     /// The grammar of llhttp 9.3, not 9.4.
     pub llhttp93: bool,
-    /// llhttp's lenient bits.
+    /// llhttp's lenient bits; `LENIENCY` has some.
     pub leniency: u32,
 }
 
@@ -47,11 +46,10 @@ impl From<HttpConfig> for Config {
         Self {
             max_header_size: config.max_header_size,
             max_headers: config.max_headers,
-            surplus: match config.surplus {
-                0 => Surplus::Refuse,
-                1 => Surplus::Drop,
-                _ => Surplus::DropBatches,
-            },
+            surplus: [Surplus::Refuse, Surplus::Drop, Surplus::DropBatches]
+                .into_iter()
+                .find(|surplus| *surplus as u32 == config.surplus)
+                .unwrap_or_default(),
             llhttp_93: config.llhttp93,
             leniency: Leniency(config.leniency as u16),
         }
@@ -61,20 +59,6 @@ impl From<HttpConfig> for Config {
 /// Options of the accepted sockets.
 #[napi(object)]
 pub struct AcceptOptions {
-    pub no_delay: Option<bool>,
-    pub keep_alive: Option<bool>,
-    /// Milliseconds.
-    pub keep_alive_initial_delay: Option<f64>,
-}
-
-/// Where to connect to: `path`, or `address` (an IP literal) with `port`.
-#[napi(object)]
-pub struct DialOptions {
-    pub address: Option<String>,
-    pub port: Option<u32>,
-    pub path: Option<String>,
-    pub local_address: Option<String>,
-    pub local_port: Option<u32>,
     pub no_delay: Option<bool>,
     pub keep_alive: Option<bool>,
     /// Milliseconds.
@@ -134,13 +118,6 @@ fn environment(env: Env) -> Result<Rc<Environment>> {
                 "http-native: the environment is gone",
             )
         })
-}
-
-fn parse_ip(address: &str) -> io::Result<IpAddr> {
-    // EINVAL, as libuv says for what is no address.
-    address
-        .parse()
-        .map_err(|_| io::Error::from_raw_os_error(22))
 }
 
 fn keep_alive(on: Option<bool>, delay: Option<f64>) -> Option<std::time::Duration> {
@@ -243,54 +220,6 @@ pub fn expire(env: Env, id: u32, headers: f64, request: f64) -> Result<()> {
         }
     });
     Ok(())
-}
-
-fn target(options: DialOptions) -> io::Result<Target> {
-    if let Some(path) = options.path {
-        return Ok(Target::Unix(path.into()));
-    }
-    let ip = parse_ip(options.address.as_deref().unwrap_or("127.0.0.1"))?;
-    let local = match (&options.local_address, options.local_port) {
-        (None, None) => None,
-        (address, port) => {
-            let any = if ip.is_ipv4() { "0.0.0.0" } else { "::" };
-            let ip = parse_ip(address.as_deref().unwrap_or(any))?;
-            Some(SocketAddr::new(ip, port.unwrap_or(0) as u16))
-        }
-    };
-    Ok(Target::Tcp {
-        remote: SocketAddr::new(ip, options.port.unwrap_or(80) as u16),
-        local,
-        no_delay: options.no_delay.unwrap_or(false),
-        keep_alive: keep_alive(options.keep_alive, options.keep_alive_initial_delay),
-    })
-}
-
-/// Begins to connect. Gives the connection's id, or a negative errno; CONNECTED or CLOSED follows.
-#[napi(catch_unwind)]
-pub fn dial(env: Env, options: DialOptions, config: HttpConfig) -> Result<i32> {
-    let environment = environment(env)?;
-    let prepared = target(options).and_then(|target| Ok((target, environment.threads()?)));
-    let (target, threads) = match prepared {
-        Ok(prepared) => prepared,
-        Err(error) => return Ok(errno(&error)),
-    };
-    let dial = Arc::new(Dial::new(target));
-    let id = environment.ids.take();
-    let thread = Arc::clone(&threads[id as usize % threads.len()]);
-    let connection = Arc::new(Connection::new(
-        id,
-        Role::Client,
-        config.into(),
-        Some(Arc::clone(&thread.queue)),
-        None,
-        Transport::Dialled(Arc::clone(&dial)),
-    ));
-    environment.know(Scope::of(&env), Arc::clone(&connection), true);
-    // Before the I/O thread knows of it: until JavaScript is told what came of it, it holds the process.
-    environment.hold_while_working(Scope::of(&env), id);
-    thread.mailbox.deliver([Command::Dial { connection, dial }]);
-    Ok(id as i32)
 }
 
 /// Makes a duplicate of a connected socket a client's connection. Gives its id, or a negative errno.

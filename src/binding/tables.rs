@@ -1,6 +1,6 @@
 //! The numbers and names that JavaScript reads off the addon instead of having its own.
 
-use http_native_proto::{ErrorKind, METHODS, Surplus};
+use http_native_proto::{ErrorKind, Leniency, METHODS, Surplus};
 use napi::bindgen_prelude::{Env, Object, Result};
 
 use super::records::{self, data, end};
@@ -20,16 +20,31 @@ const LIMITS: Table = &[
     ("WINDOW_IN_ALL", WINDOW_IN_ALL as i32),
 ];
 
+/// What becomes of the fields beyond the limit.
+const SURPLUS: Table = &[
+    ("REFUSE", Surplus::Refuse as i32),
+    ("DROP", Surplus::Drop as i32),
+    ("DROP_BATCHES", Surplus::DropBatches as i32),
+];
+
+/// Lenient bits: those that `insecureHTTPParser` stands for, and the one of `httpValidation: 'relaxed'`.
+const LENIENCY: Table = &[
+    ("INSECURE", Leniency::HEADER_VALUE_RELAXED.0 as i32 - 1),
+    ("RELAXED", Leniency::HEADER_VALUE_RELAXED.0 as i32),
+];
+
 /// The tables, each an object of numbers by name.
-const TABLES: [(&str, Table); 9] = [
+const TABLES: [(&str, Table); 11] = [
     ("DATA_PARTS", data::DATA_PARTS),
     ("DEADLINES", DEADLINES),
     ("END_FLAGS", end::END_FLAGS),
     ("EVENTS", records::EVENTS),
     ("HEAD_FLAGS", HEAD_FLAGS),
+    ("LENIENCY", LENIENCY),
     ("LIMITS", LIMITS),
     ("RECORDS", records::RECORDS),
     ("SEND_FLAGS", SEND_FLAGS),
+    ("SURPLUS", SURPLUS),
     ("SYSCALLS", SYSCALLS),
 ];
 

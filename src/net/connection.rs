@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_native_proto as proto;
-use socket2::{SockAddr, Socket};
+use socket2::SockAddr;
 
 use super::input::Mode;
 use super::limits::{TAKEN_MAX, WINDOW};
@@ -138,10 +138,10 @@ impl Connection {
         self.lock().taken()
     }
 
-    /// True if the connection is being made or something waits to be written, which holds the process. REST follows then.
+    /// True if something waits to be written, which holds the process. REST follows then.
     pub(crate) fn is_working(&self) -> bool {
         let mut state = self.lock();
-        let works = !state.is_over() && (state.connecting || !state.is_written());
+        let works = !state.is_over() && !state.is_written();
         state.tells_rest |= works;
         works
     }
@@ -190,17 +190,8 @@ impl Connection {
         self.lock().said()
     }
 
-    /// The address of our end, from the beginning of the dial on.
     pub(crate) fn local_address(&self) -> Option<SockAddr> {
-        if let Transport::Dialled(dial) = self.transport()
-            && let Some(address) = dial.local_address()
-        {
-            return address.ok();
-        }
-        match self.transport() {
-            Transport::Refused(address) => Some(*address),
-            transport => transport.socket()?.local_addr().ok(),
-        }
+        self.transport().socket()?.local_addr().ok()
     }
 
     /// True if it is, or was, a Unix socket.
@@ -275,12 +266,7 @@ impl Connection {
 
     // The life of the socket.
 
-    /// Takes the dialled socket.
-    pub(super) fn opened(&self, socket: Arc<Socket>) {
-        self.lock().transport = Transport::Socket(socket);
-    }
-
-    /// Ends the connection without its driver: there is no socket, or the driver met a bug.
+    /// Ends the connection without its driver, which met a bug.
     pub(super) fn failed(&self) {
         drop(self.lock().close());
     }

@@ -22,7 +22,7 @@ use super::reactor::{self, Registered};
 use super::shared::Shared;
 use super::socket::{errno, send_fin};
 use super::state::{Duty, Ending, Fin, Flow, State};
-use super::transport::{Lending, Transport};
+use super::transport::Lending;
 
 /// Reads of one connection before the others get their turn.
 const READS_PER_TURN: u32 = 16;
@@ -72,7 +72,6 @@ impl Driver {
         let is_cut_short = is_orderly
             && state.fin != Fin::None
             && !state.eof
-            && !state.connecting
             && (state.proto.receiving() || !state.input.is_empty());
         let taken_at_end = state.taken();
         let rest = if ending == Ending::Now {
@@ -83,12 +82,6 @@ impl Driver {
         let transport = state.close();
         // What is left to be written counts as taken.
         state.taken_at_end = taken_at_end;
-        if syscall == Syscall::Connect
-            && let Some(socket) = transport.socket()
-            && let Ok(local) = socket.local_addr()
-        {
-            state.transport = Transport::Refused(Box::new(local));
-        }
         self.connection.tell_written(&mut state);
         drop(state);
         if let Some(socket) = transport.socket() {
@@ -116,31 +109,6 @@ impl Driver {
         let mut state = connection.lock();
         state.end(Ending::Failed(errno(error), syscall));
         self.finish(state)
-    }
-
-    /// Reports CONNECTED when the dial is answered. Pending until then.
-    fn poll_connect(
-        &mut self,
-        socket: &Registered,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Finished>> {
-        let result = match ready!(socket.poll_write_ready(cx)) {
-            Ok(_) => socket.get_ref().take_error(),
-            Err(error) => Err(error),
-        };
-        Poll::Ready(match result {
-            Ok(None) => {
-                let mut state = self.connection.lock();
-                state.connecting = false;
-                state.timing.active(Instant::now());
-                self.shared.queue.push(Event::Connected {
-                    id: self.connection.id,
-                });
-                self.connection.tell_written(&mut state);
-                Ok(())
-            }
-            Ok(Some(error)) | Err(error) => Err(self.fail(&error, Syscall::Connect)),
-        })
     }
 
     /// Carries out duties until none is left: takes a lent socket back or lends it, parses what waited, sends FIN.
@@ -333,11 +301,6 @@ impl Driver {
 
     /// Writes, carries out duties and reads until each has to wait. Ready when the connection has ended.
     fn poll_socket(&mut self, socket: &Registered, cx: &mut Context<'_>) -> Poll<Finished> {
-        if self.connection.lock().connecting
-            && let Err(finished) = ready!(self.poll_connect(socket, cx))
-        {
-            return Poll::Ready(finished);
-        }
         loop {
             // Writing first: an answer goes out before more questions come in.
             let flow = {

@@ -27,8 +27,6 @@ pub(crate) enum Syscall {
     Read = 1,
     Write = 2,
     Connect = 3,
-    /// The same, of which core tells in the call.
-    ConnectAtOnce = 4,
 }
 
 /// System calls as JavaScript knows them.
@@ -37,7 +35,6 @@ pub(crate) const SYSCALLS: Table = &[
     ("READ", Syscall::Read as i32),
     ("WRITE", Syscall::Write as i32),
     ("CONNECT", Syscall::Connect as i32),
-    ("CONNECT_AT_ONCE", Syscall::ConnectAtOnce as i32),
 ];
 
 /// Where bytes of an event are.
@@ -74,9 +71,6 @@ pub(crate) enum Event<C> {
         id: u32,
         errno: i32,
         syscall: Syscall,
-    },
-    Connected {
-        id: u32,
     },
     Data {
         id: u32,

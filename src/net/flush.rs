@@ -64,7 +64,7 @@ impl Connection {
     /// writes, and looks for duties when it has; or there is no socket, yet or any more.
     fn write_out<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
         let socket = match state.socket() {
-            Some(socket) if !state.is_in_flight() && !state.connecting => socket,
+            Some(socket) if !state.is_in_flight() => socket,
             _ => return (state, false),
         };
         while state.flow == Flow::Open && !state.output.is_empty() && !state.has_failed() {

@@ -1,4 +1,4 @@
-//! Sockets on tokio: listen, accept, dial, one driver per connection, timers.
+//! Sockets on tokio: listen, accept, one driver per connection, timers.
 //!
 //! Knows `proto` and tokio; never Node-API. What happens is appended to the [`queue::EventQueue`] of its I/O thread; what
 //! JavaScript says arrives through [`connection::Connection`] and the [`mailbox::Mailbox`] of the I/O thread.
@@ -6,7 +6,6 @@
 pub(crate) mod batch;
 mod block;
 pub(crate) mod connection;
-pub(crate) mod dial;
 mod driver;
 mod ending;
 pub(crate) mod event;

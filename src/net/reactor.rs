@@ -12,7 +12,7 @@ use tokio::io::unix::AsyncFd;
 pub(crate) type Registered = Arc<AsyncFd<Arc<Socket>>>;
 
 /// Registers a non-blocking socket for readiness in both directions. One type for TCP and Unix sockets,
-/// accepted, dialled or adopted; and the JS thread can write to it without the reactor.
+/// accepted or carried; and the JS thread can write to it without the reactor.
 ///
 /// # Errors
 /// The reactor takes no more (epoll's limits).

@@ -9,7 +9,6 @@ use std::time::Duration;
 use socket2::Socket;
 
 use super::connection::{Connection, Event, EventQueue};
-use super::dial::Dial;
 use super::event::Syscall;
 use super::ids::Ids;
 use super::mailbox::Mailbox;
@@ -25,10 +24,6 @@ pub(crate) enum Command {
     },
     /// The connection's state was changed by the JS thread: act on it.
     Attend(Arc<Connection>),
-    Dial {
-        connection: Arc<Connection>,
-        dial: Arc<Dial>,
-    },
     /// A connection whose socket is on this thread's reactor already.
     Drive {
         connection: Arc<Connection>,

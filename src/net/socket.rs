@@ -34,13 +34,6 @@ pub(super) fn has_unread(socket: &Socket) -> bool {
     matches!(socket.peek(&mut byte), Ok(1..))
 }
 
-/// True if a connect that has begun will be answered later.
-pub(super) fn is_in_progress(error: &io::Error) -> bool {
-    // EINPROGRESS has no stable ErrorKind: 115 on Linux, 36 on macOS and the BSDs.
-    const EINPROGRESS: i32 = if cfg!(target_os = "linux") { 115 } else { 36 };
-    error.raw_os_error() == Some(EINPROGRESS)
-}
-
 /// True if the process or the system has no descriptor left.
 pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
     // EMFILE and ENFILE have no stable ErrorKind; the same on Linux, macOS and the BSDs.

@@ -105,7 +105,6 @@ pub(super) struct State {
     /// It was a Unix socket: JavaScript may ask before it hears that the connection has closed.
     pub(super) was_unix: bool,
     pub(super) lending: Lending,
-    pub(super) connecting: bool,
     pub(super) output: Output,
     pub(super) flow: Flow,
     pub(super) input: Input,
@@ -154,7 +153,6 @@ impl State {
     ) -> Self {
         Self {
             proto: proto::Connection::new(role, config),
-            connecting: matches!(transport, Transport::Dialled(_)),
             transport,
             was_unix: false,
             lending: Lending::None,
@@ -294,9 +292,9 @@ impl State {
         settles
     }
 
-    /// True if nothing connects or waits to be written, once, if that is to be told.
+    /// True if nothing waits to be written, once, if that is to be told.
     pub(super) fn settles_rest(&mut self) -> bool {
-        let rests = self.ending == Ending::Closed || (!self.connecting && self.is_written());
+        let rests = self.ending == Ending::Closed || self.is_written();
         rests && std::mem::take(&mut self.tells_rest)
     }
 
@@ -337,16 +335,13 @@ impl State {
         if self.lending == Lending::Returned {
             return Duty::TakeBack;
         }
-        if self.ending >= Ending::Now || (self.has_failed() && !self.connecting) {
+        if self.ending >= Ending::Now || self.has_failed() {
             // What counts as taken may be in flight, and a part of it come back.
             return if self.is_in_flight() {
                 Duty::Rest
             } else {
                 Duty::Finish
             };
-        }
-        if self.connecting {
-            return Duty::Rest;
         }
         if !self.input.is_empty() && self.may_parse() && !self.tapped && has_window {
             return Duty::Parse;

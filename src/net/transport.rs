@@ -2,26 +2,20 @@
 
 use std::sync::Arc;
 
-use socket2::{SockAddr, Socket};
-
-use super::dial::Dial;
+use socket2::Socket;
 
 /// The socket. The I/O thread's reactor watches it, or, while it is lent, the JS thread's event loop.
 #[derive(Clone)]
 pub(crate) enum Transport {
     /// Driver two, or a closed connection.
     None,
-    /// The I/O thread has not taken it over yet.
-    Dialled(Arc<Dial>),
-    /// The dial failed. JavaScript, which has not heard of that yet, may still ask for our end.
-    Refused(Box<SockAddr>),
     Socket(Arc<Socket>),
 }
 
 impl Transport {
     pub(crate) fn socket(&self) -> Option<&Arc<Socket>> {
         match self {
-            Self::None | Self::Dialled(_) | Self::Refused(_) => None,
+            Self::None => None,
             Self::Socket(socket) => Some(socket),
         }
     }

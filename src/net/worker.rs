@@ -12,13 +12,11 @@ use http_native_proto::Role;
 use socket2::Socket;
 
 use super::connection::{Connection, Event};
-use super::dial::Dial;
 use super::driver::Driver;
 use super::event::Syscall;
 use super::options::ServerOptions;
 use super::reactor::{self, Registered};
 use super::shared::{Command, Shared};
-use super::socket::errno;
 use super::transport::Transport;
 
 impl Shared {
@@ -44,7 +42,6 @@ impl Shared {
         match command {
             Command::Adopt { socket, server } => adopt(socket, &server, self),
             Command::Attend(connection) => connection.attend(),
-            Command::Dial { connection, dial } => self.dial(connection, &dial),
             Command::Drive { connection, socket } => self.drive(connection, socket),
             Command::Expire {
                 server,
@@ -68,26 +65,6 @@ impl Shared {
                 }
             }
         }
-    }
-
-    fn dial(self: &Arc<Self>, connection: Arc<Connection>, dial: &Dial) {
-        dial.take(
-            |begun| match begun.map(Arc::new).and_then(reactor::register) {
-                Ok(socket) => {
-                    connection.opened(Arc::clone(socket.get_ref()));
-                    self.drive(connection, socket);
-                }
-                Err(error) => {
-                    connection.failed();
-                    let syscall = if dial.fails_at_once(&error) {
-                        Syscall::ConnectAtOnce
-                    } else {
-                        Syscall::Connect
-                    };
-                    self.closed(connection.id, errno(&error), syscall);
-                }
-            },
-        );
     }
 
     fn drive(self: &Arc<Self>, connection: Arc<Connection>, socket: Registered) {

@@ -3,23 +3,7 @@
 /** A client ends or resets its connection at every point of an exchange: what the server's request and response show and emit. */
 
 const { scenario } = require('../../oracle')
-
-const MESSAGE = ['aborted', 'end', 'error', 'close', 'finish', 'prefinish']
-
-function watchServer (run, handler) {
-  const closed = []
-  return {
-    done: () => Promise.all(closed),
-    handler: (req, res) => {
-      run.watch('server', req, MESSAGE, 'req ')
-      run.watch('server', res, MESSAGE, 'res ')
-      const socket = req.socket
-      run.watch('server', socket, ['end', 'close'], 'socket ')
-      closed.push(run.closed(req, res, socket))
-      handler?.(req, res)
-    }
-  }
-}
+const { MESSAGE, watchServer } = require('../../oracle/watched-server')
 
 /** What a server sees when its raw client leaves in one of two ways at one of several points. */
 const POINTS = {

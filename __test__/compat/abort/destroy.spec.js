@@ -3,23 +3,7 @@
 /** A request, a response or their socket is destroyed or aborted: what both sides see of it, in every phase of an exchange. */
 
 const { scenario } = require('../../oracle')
-
-const MESSAGE = ['aborted', 'end', 'error', 'close', 'finish', 'prefinish']
-
-function watchServer (run, handler) {
-  const closed = []
-  return {
-    done: () => Promise.all(closed),
-    handler: (req, res) => {
-      run.watch('server', req, MESSAGE, 'req ')
-      run.watch('server', res, MESSAGE, 'res ')
-      const socket = req.socket
-      run.watch('server', socket, ['end', 'close'], 'socket ')
-      closed.push(run.closed(req, res, socket))
-      handler?.(req, res)
-    }
-  }
-}
+const { watchServer } = require('../../oracle/watched-server')
 
 const DESTROYERS = {
   'res.destroy()': (req, res) => res.destroy(),

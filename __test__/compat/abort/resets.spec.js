@@ -9,6 +9,7 @@ const os = require('node:os')
 const path = require('node:path')
 const { Child } = require('../../child')
 const { scenario } = require('../../oracle')
+const { byTarget } = require('../../oracle/answering')
 
 async function play (module, where) {
   const { stdout, stderr } = await new Child('ends/unheard.js', { module, args: [where] }).ended()
@@ -117,21 +118,9 @@ for (const [how, answer] of Object.entries(answers)) {
   })
 }
 
-/** Answers all requests but those for /slow; /last and /fin end the connection. */
-const serve = async (peer) => {
-  for (let count = 1; ; count++) {
-    await peer.until('\r\n\r\n', count)
-    const { received } = peer
-    const target = /\S+ (\S+) [^\r]*\r\n(?:[^\r]+\r\n)*\r\n$/.exec(received)[1]
-    if (target.startsWith('/slow')) continue
-    peer.send(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${target.startsWith('/last') ? 'Connection: close\r\n' : ''}\r\nok`)
-    if (target.startsWith('/fin')) peer.end()
-  }
-}
-
 scenario.client('resetAndDestroy() of a Unix socket', async (run) => {
   const socketPath = run.unixPath()
-  await run.origin(serve, socketPath)
+  await run.origin(byTarget, socketPath)
   for (const event of ['socket', 'connect']) {
     const request = run.request({ socketPath, path: '/slow', agent: false })
     request.on('error', (error) => run.log('client', error.code))

@@ -5,20 +5,9 @@
 const { AsyncLocalStorage } = require('node:async_hooks')
 const net = require('node:net')
 const { scenario } = require('../../oracle')
+const { byTarget } = require('../../oracle/answering')
 
 const EVENTS = ['lookup', 'connectionAttempt', 'connectionAttemptFailed', 'connect', 'ready', 'timeout', 'end', 'error', 'finish', 'free', 'close']
-
-/** Answers all requests but those for /slow; /last and /fin end the connection. */
-const serve = async (peer) => {
-  for (let count = 1; ; count++) {
-    await peer.until('\r\n\r\n', count)
-    const { received } = peer
-    const target = /\S+ (\S+) [^\r]*\r\n(?:[^\r]+\r\n)*\r\n$/.exec(received)[1]
-    if (target.startsWith('/slow')) continue
-    peer.send(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${target.startsWith('/last') ? 'Connection: close\r\n' : ''}\r\nok`)
-    if (target.startsWith('/fin')) peer.end()
-  }
-}
 
 /** Sends a request in a context named as its target, and logs all events of its socket. */
 function send (run, storage, target, options, act) {
@@ -42,16 +31,16 @@ function send (run, storage, target, options, act) {
 
 const paths = {
   'over TCP': async (run) => {
-    await run.origin(serve)
+    await run.origin(byTarget)
     return {}
   },
   'over a Unix socket': async (run) => {
     const socketPath = run.unixPath()
-    await run.origin(serve, socketPath)
+    await run.origin(byTarget, socketPath)
     return { socketPath }
   },
   'over a socket of net': async (run) => {
-    await run.origin(serve)
+    await run.origin(byTarget)
     return { createConnection: (options) => net.connect(options) }
   }
 }
@@ -119,7 +108,7 @@ scenario.client('the async context of a connection that is refused', async (run)
 })
 
 scenario.client('the async context of a connection whose address is found in another', async (run) => {
-  await run.origin(serve)
+  await run.origin(byTarget)
   const storage = new AsyncLocalStorage()
   const lookup = (host, { all }, callback) => {
     const found = all ? [[{ address: '127.0.0.1', family: 4 }]] : ['127.0.0.1', 4]

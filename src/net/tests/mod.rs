@@ -1,6 +1,5 @@
 //! An I/O thread against std's blocking sockets: what JavaScript would see, and what the peer does.
 
-mod dialling;
 mod exchange;
 mod handover;
 mod lending;
@@ -14,12 +13,11 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_native_proto::{Config, OutFraming, Role};
+use http_native_proto::{Config, OutFraming};
 use socket2::{Domain, Socket, Type};
 
 use super::batch::{ReadBuffer, read_buffer};
 use super::connection::{Batch, Connection, Event, EventQueue, Wake};
-use super::dial::{Dial, Target};
 use super::event::Syscall;
 use super::ids::Ids;
 use super::io_thread::IoThread;
@@ -29,7 +27,6 @@ use super::listener::Listener;
 use super::message::{Block, Body, Head, Message};
 use super::options::{Accepted, ServerOptions};
 use super::shared::Command;
-use super::transport::Transport;
 
 /// Longer than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
