@@ -72,6 +72,8 @@ function Connection (id, stream) {
   this.takenAtEnd = 0
   /** Callbacks of the corked parts (lib/message/send.js). */
   this.batch = null
+  /** Those of the ticks before that are to be called in the next; null until the first. */
+  this.leaving = null
   /** True while parts are sent that waited for the connection: they are not corked. */
   this.flushing = false
   if (id !== -1) connections[id] = this

@@ -8,8 +8,8 @@ const { EventEmitter } = require('node:events')
 const { process } = require('../host')
 const { settle } = require('../binding')
 const { codes } = require('../core/errors')
-const { isTaken, whenTaken, tellTaken } = require('./write-callbacks')
-const { PENDING_MAX, isLost } = require('./send')
+const { isTaken, isWaiting, whenTaken, tellTaken } = require('./write-callbacks')
+const { PENDING_MAX, isLost, tellLeaving } = require('./send')
 const versions = require('../core/versions')
 const {
   kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kNative, kNeedDrain, kSettle, kSocket, kWritableFinished
@@ -69,6 +69,7 @@ function settleNow (message) {
 function drained () {
   const taken = this[kConnection]?.taken() ?? Infinity
   if (taken === Infinity && !this.finished && this[kNeedDrain] && isOpen(this[kConnection]) && !isSocketFull(this)) emitDrain(this)
+  if (isWaiting(this) && this[kConnection] !== null) tellLeaving(this[kConnection])
   tellTaken(this, taken)
   if (!this[kAwaitsRoom]) return
   this[kAwaitsRoom] = false

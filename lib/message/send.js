@@ -120,6 +120,8 @@ function transmit (message, flags, head, body, encoding, size, callback) {
 class Batch {
   callbacks = []
   error = null
+  /** The async context of the callbacks. */
+  resource = null
   /** 'drain' is due with these callbacks, too. */
   drains = false
 
@@ -133,6 +135,15 @@ class Batch {
     if (connection.batch !== this) return
     connection.batch = null
     if (isLost(message)) this.error = whyLost(message)
+    this.tellNext()
+  }
+
+  /** Calls back in the next tick, or before the callback of a later part that is taken until then. */
+  tellNext () {
+    const { connection } = this
+    connection.leaving ??= []
+    connection.leaving.push(this)
+    this.resource = new AsyncResource('HTTPWRITE')
     process.nextTick(tell, this)
   }
 }
@@ -155,6 +166,10 @@ function written (message, callback, isCorked) {
     // 'drain' comes before the callback.
     whenTaken(message, connection, callback)
     connection.notifyDrain()
+  } else if (connection) {
+    const own = new Batch(message, connection)
+    own.callbacks.push(callback)
+    own.tellNext()
   } else {
     process.nextTick(callback, null)
   }
@@ -164,7 +179,11 @@ function endOfTick (batch) {
   batch.leave()
 }
 
-function tell ({ callbacks, error, drains, connection, message }) {
+function tell (batch) {
+  const { callbacks, error, drains, connection, message } = batch
+  const at = connection.leaving.indexOf(batch)
+  if (at === -1) return
+  connection.leaving.splice(at, 1)
   const isOver = message.finished
   if (drains && !isOver && connection.id !== -1) connection.onDrain()
   try {
@@ -172,6 +191,14 @@ function tell ({ callbacks, error, drains, connection, message }) {
   } finally {
     // For an ended message this brings 'finish', too.
     if (drains && isOver && connection.id !== -1) connection.onDrain()
+  }
+}
+
+/** Calls the callbacks of parts that were taken before others, whose callbacks are next. */
+function tellLeaving (connection) {
+  while (connection.leaving?.length > 0) {
+    const [batch] = connection.leaving
+    batch.resource.runInAsyncScope(tell, undefined, batch)
   }
 }
 
@@ -249,6 +276,7 @@ module.exports = {
   isCarried,
   isLost,
   transmit,
+  tellLeaving,
   awaitDrain,
   noteBackpressure,
   takeHeadFlag,
