@@ -7,7 +7,7 @@
 
 const { process } = require('../host')
 const { native, sendFlags, connections, receive, touch, isFollowed } = require('../binding')
-const { standStill, goOn, forgetKept, meetEnd } = require('./pause')
+const delivery = require('./pause')
 const { wholeTime } = require('../core/validators')
 const { kConnection } = require('../core/symbols')
 
@@ -89,7 +89,7 @@ Connection.prototype.send = function send (flags, head, lines, body, length) {
   const corks = (flags & END) === 0 && (flags & (BODY | CORK)) !== 0 && !this.flushing
   flags = corks && !this.corked ? flags | CORK : flags & ~CORK
   const pending = native.send(this.id, flags, head, lines, body, length)
-  if (this.keeps) meetEnd(this)
+  if (this.keeps) delivery.meetEnd(this)
   if (corks) this.cork()
   else if ((flags & END) !== 0) this.uncork()
   touch()
@@ -104,7 +104,7 @@ Connection.prototype.writeRaw = function writeRaw (chunk, utf8) {
     return 0
   }
   const pending = native.writeRaw(this.id, chunk, utf8)
-  if (this.keeps) meetEnd(this)
+  if (this.keeps) delivery.meetEnd(this)
   touch()
   return pending
 }
@@ -159,7 +159,7 @@ Connection.prototype.runForSocket = function runForSocket (method, a, b) {
 }
 
 /**
- * True if a connection that stands still is read on until its socket's buffer would be full: it is paused by pausing its
+ * True if a paused connection is read on until its socket's buffer would be full: it is paused by pausing its
  * socket, as by core's client (readStop of _http_incoming), and not its handle, as by core's server.
  */
 Connection.prototype.readsOn = false
@@ -284,14 +284,14 @@ Connection.prototype.notifyDrain = function notifyDrain () {
 Connection.prototype.pause = function pause () {
   if (this.id === -1) return
   if (this.stream !== null) this.stream.pause()
-  else standStill(this)
+  else delivery.pause(this)
 }
 
 /** Reads from the transport again. */
 Connection.prototype.resume = function resume () {
   if (this.id === -1) return
   if (this.stream !== null) this.stream.resume()
-  else goOn(this)
+  else delivery.resume(this)
 }
 
 /** Stops reading because the message's reader is behind; through the socket, if there is one, which then shows it as in core. */
@@ -340,7 +340,7 @@ Connection.prototype.close = function close () {
     else this.stream.end()
     return
   }
-  forgetKept(this)
+  delivery.forgetKept(this)
   native.close(this.id)
   touch()
 }
@@ -359,7 +359,7 @@ Connection.prototype.destroy = function destroy (error) {
   }
   const receives = this.isReceiving()
   const isUnheard = this.kept?.length > 0 || (receives && isFollowed(this.id))
-  forgetKept(this)
+  delivery.forgetKept(this)
   this.givenUp = this.outputEnded = true
   this.discard()
   native.destroy(this.id, receives, isUnheard)
@@ -373,7 +373,7 @@ Connection.prototype.reset = function reset () {
     this.stream.destroy()
     return
   }
-  forgetKept(this)
+  delivery.forgetKept(this)
   this.givenUp = this.outputEnded = true
   native.reset(this.id)
   touch()

@@ -3,16 +3,12 @@
 /** `socket._handle` of our sockets, in the place of a libuv handle. */
 
 const { AsyncResource } = require('node:async_hooks')
-const { constants } = require('node:os')
 const { process, setImmediate } = require('../host')
 const { native, atClosePhase, atPendingPhase, isReadOn } = require('../binding')
-const { systemError } = require('../core/errors')
+const { canceledWrite } = require('../core/errors')
 const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-writes')
 const versions = require('../core/versions')
 const { kConnection, kWaiting } = require('../core/symbols')
-
-const ECANCELED = -constants.errno.ECANCELED
-const { WRITE } = native.SYSCALLS
 
 /**
  * A handle with the methods that net.Socket calls.
@@ -78,7 +74,7 @@ Handle.prototype.close = function close (callback) {
   const tell = () => {
     tellTaken(connection.socket, takenBy(connection))
     // libuv cancels the handle's write; older releases of Node do not report it.
-    failWaiting(connection.socket, versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null)
+    failWaiting(connection.socket, versions.closedHandleTellsWrites ? canceledWrite() : null)
     connection.failWrites()
     callback?.()
     connection.afterClose?.()

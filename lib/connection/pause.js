@@ -12,7 +12,7 @@ const { native, events, touch, handKept, hasKeptEnd, dropKept, isFull } = requir
 const FEW = 2
 
 /** Pauses a native connection: later packets are kept from now on. */
-function standStill (connection) {
+function pause (connection) {
   if (!connection.readsOn || connection.isLeaving || connection.detached || isFull(connection)) native.pause(connection.id)
   // Nothing would let it go on to its end.
   if (connection.isLeaving) return
@@ -21,7 +21,7 @@ function standStill (connection) {
 }
 
 /** Lets a native connection go on: kept packets are delivered first, one a tick. */
-function goOn (connection) {
+function resume (connection) {
   const { kept } = connection
   connection.paused = false
   const count = kept === null ? 0 : kept.length
@@ -58,7 +58,7 @@ function forgetKept (connection) {
   connection.isLeaving = true
   if (!connection.keeps) return
   dropKept(connection)
-  goOn(connection)
+  resume(connection)
 }
 
 /** Drops what is kept if the connection's end is among it: a command is given, which meets that end. */
@@ -66,4 +66,4 @@ function meetEnd (connection) {
   if (hasKeptEnd(connection.kept)) forgetKept(connection)
 }
 
-module.exports = { standStill, goOn, forgetKept, meetEnd }
+module.exports = { pause, resume, forgetKept, meetEnd }

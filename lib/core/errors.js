@@ -5,6 +5,7 @@
  * Node's. Knows nothing of HTTP beyond the wording.
  */
 
+const { constants } = require('node:os')
 const { format, inspect, getSystemErrorName } = require('node:util')
 const { PARSE_ERRORS: parseErrors, SYSCALLS } = require('../addon')
 
@@ -214,4 +215,9 @@ function systemError (errno, syscall) {
   return error
 }
 
-module.exports = { codes, coded, connectionReset, parseError, callbackError, systemError }
+/** Makes the error of a write whose handle is closed: libuv cancels it. */
+function canceledWrite () {
+  return systemError(-constants.errno.ECANCELED, SYSCALLS.WRITE)
+}
+
+module.exports = { codes, coded, connectionReset, parseError, callbackError, systemError, canceledWrite }

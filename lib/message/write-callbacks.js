@@ -7,16 +7,10 @@
  */
 
 const { AsyncResource } = require('node:async_hooks')
-const { constants } = require('node:os')
 const { process } = require('../host')
-const { native } = require('../binding')
-const { codes, systemError } = require('../core/errors')
+const { codes, canceledWrite } = require('../core/errors')
 const versions = require('../core/versions')
 const { kCallbacks } = require('../core/symbols')
-
-/** The errno of a write whose handle is closed, as libuv has it. */
-const ECANCELED = -constants.errno.ECANCELED
-const { WRITE } = native.SYSCALLS
 
 /**
  * True if no callback waits and all that was sent counts as taken. If false, the connection's `onDrain` follows.
@@ -96,7 +90,7 @@ function failWaiting (message, taken) {
   failBuffered(message)
   const waiting = message[kCallbacks]
   if (waiting === null || waiting.length === 0) return
-  call(waiting.splice(0), versions.closedHandleTellsWrites ? systemError(ECANCELED, WRITE) : null, true)
+  call(waiting.splice(0), versions.closedHandleTellsWrites ? canceledWrite() : null, true)
 }
 
 module.exports = { isTaken, isWaiting, whenTaken, tellTaken, failBuffered, failWaiting, call }

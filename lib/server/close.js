@@ -5,9 +5,8 @@
  * the server's own methods. `lib/server/connection.js` puts these methods on its prototype.
  */
 
-const { constants } = require('node:os')
 const { native } = require('../binding')
-const { connectionReset, systemError } = require('../core/errors')
+const { connectionReset, canceledWrite, systemError } = require('../core/errors')
 const { failEndCallbacks } = require('../message/outgoing')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
 const { closeResponse } = require('./response')
@@ -15,8 +14,6 @@ const versions = require('../core/versions')
 const { kConnections, kWritableFinished } = require('../core/symbols')
 
 /** The error of output that will not be written. */
-const ECANCELED = -constants.errno.ECANCELED
-const { WRITE } = native.SYSCALLS
 
 const members = {}
 
@@ -116,7 +113,7 @@ members.closeResponses = function closeResponses () {
   this.outputEnded = true
   if (current !== null) {
     // An end that is queued in the message reports nothing.
-    if (current.finished && !current[kWritableFinished] && current.outputData.length === 0) failEndCallbacks(current, systemError(ECANCELED, WRITE))
+    if (current.finished && !current[kWritableFinished] && current.outputData.length === 0) failEndCallbacks(current, canceledWrite())
     closeResponse(current)
   }
   this.queue = null
