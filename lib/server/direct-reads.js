@@ -10,13 +10,17 @@ const net = require('node:net')
 const { Buffer } = require('../host')
 const { kConnection } = require('../core/symbols')
 
-/** Core's slots for `onread`; a release without them reads through the stream. */
-const slots = Object.getOwnPropertySymbols(new net.Socket())
-const kBuffer = slots.find(({ description }) => description === 'kBuffer')
-const kBufferCb = slots.find(({ description }) => description === 'kBufferCb')
+/** Core's slots for `onread`; a release without them reads through the stream. Found with the first stream. */
+let slots = null
 
 /** What is read lies here until the callback returns: the native side copies what it keeps. As much as libuv reads at once. */
-const shared = Buffer.allocUnsafeSlow(64 * 1024)
+let shared = null
+
+function prepare () {
+  const symbols = Object.getOwnPropertySymbols(new net.Socket())
+  slots = ['kBuffer', 'kBufferCb'].map((name) => symbols.find(({ description }) => description === name))
+  shared = Buffer.allocUnsafeSlow(64 * 1024)
+}
 
 /**
  * Begins it, if the stream can.
@@ -25,6 +29,8 @@ const shared = Buffer.allocUnsafeSlow(64 * 1024)
 function readDirectly (stream) {
   const { _handle: handle } = stream
   if (handle?.isStreamBase !== true || typeof handle.useUserBuffer !== 'function') return
+  if (slots === null) prepare()
+  const [kBuffer, kBufferCb] = slots
   if (kBuffer === undefined || kBufferCb === undefined || stream[kBuffer] !== null || stream.connecting) return
   stream[kBuffer] = shared
   stream[kBufferCb] = onBytes
