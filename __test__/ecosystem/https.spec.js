@@ -21,6 +21,12 @@ test('https and http2 have the classes of http, and what is patched or derived o
   assert.deepEqual(await run('https/classes.js', ['--require', register]), expected)
 })
 
+test('https reads bodies, upgrades and pipelines as core does, whoever listens', async () => {
+  const expected = await run('https/reads.js', [])
+  assert.match(expected.stdout, /\ndone\n$/, expected.stderr)
+  assert.deepEqual(await run('https/reads.js', ['--require', register]), expected)
+})
+
 test('https and http2 that were loaded before register have the classes of http, too', async () => {
   const before = ['--require', 'node:https', '--require', 'node:http2', '--require', register]
   const expected = await run('https/classes.js', [])

@@ -8,6 +8,7 @@
 const { elapsed } = require('../host')
 const { native, connections } = require('../binding')
 const { ServerConnection, onCarrierClose } = require('./connection')
+const { readDirectly } = require('./direct-reads')
 const { newResource } = require('./exchange')
 const { onDrain } = require('../message/delegate')
 const { Parser } = require('../connection/parser-facade')
@@ -47,6 +48,7 @@ function serveStream (server, stream) {
   stream.on('error', onStreamError)
   stream.on('timeout', onStreamTimeout)
   stream.on('drain', onDrain)
+  readDirectly(stream)
   return connection
 }
 
@@ -66,10 +68,13 @@ function stopListening ({ stream }) {
 }
 
 function onStreamData (chunk) {
-  const connection = this[kConnection]
-  if (connection.began === 0) connection.began = elapsed()
-  connection.isConsumed = connection.consumes()
-  connection.receive(chunk)
+  this[kConnection].take(chunk)
+}
+
+StreamConnection.prototype.take = function take (chunk) {
+  if (this.began === 0) this.began = elapsed()
+  this.isConsumed = this.consumes()
+  this.receive(chunk)
 }
 
 function onStreamEnd () {
@@ -97,6 +102,12 @@ function onStreamError (error) {
 StreamConnection.prototype.consumes = function consumes () {
   const { stream } = this
   return stream._handle?.isStreamBase === true && stream.listenerCount('data') === 1
+}
+
+/** True if bytes that were read need not pass through the stream: it would hand them on to the connection alone, at once. */
+StreamConnection.prototype.takesDirectly = function takesDirectly () {
+  const { stream } = this
+  return !this.detached && stream._events.data === onStreamData && stream.readableFlowing === true && stream.readableLength === 0
 }
 
 function onStreamTimeout () {
