@@ -258,8 +258,11 @@ NativeSocket.prototype.carried = function carried (handle) {
   const { _handle: before, timeout } = this
   if (!before.hasRef()) handle.unref()
   before.unref()
-  // Closes the one before.
+  const { ending, ended } = this._writableState
+  // Closes the one before, and makes the streams anew (net's _undestroy): an end() that waits for the connection would be lost.
   this[kReinitializeHandle](handle)
+  if (ending) this._writableState.ending = ending
+  if (ended) this._writableState.ended = ended
   if (!timeout) return
   // The native side watches.
   net.Socket.prototype.setTimeout.call(this, 0)
