@@ -220,4 +220,4 @@ function canceledWrite () {
   return systemError(-constants.errno.ECANCELED, SYSCALLS.WRITE)
 }
 
-module.exports = { codes, coded, connectionReset, parseError, callbackError, systemError, canceledWrite }
+module.exports = { codes, connectionReset, parseError, callbackError, systemError, canceledWrite }

@@ -69,8 +69,12 @@ function settleNow (message) {
 function drained () {
   const taken = this[kConnection]?.taken() ?? Infinity
   if (taken === Infinity && !this.finished && this[kNeedDrain] && isOpen(this[kConnection]) && !isSocketFull(this)) emitDrain(this)
-  if (isWaiting(this) && this[kConnection] !== null) tellLeaving(this[kConnection])
-  tellTaken(this, taken)
+  try {
+    if (isWaiting(this) && this[kConnection] !== null) tellLeaving(this[kConnection])
+  } finally {
+    // Also behind what a callback threw: no other event tells of what is taken by now.
+    tellTaken(this, taken)
+  }
   if (!this[kAwaitsRoom]) return
   this[kAwaitsRoom] = false
   this[kSettle]()
