@@ -159,6 +159,9 @@ function isUnseen (label, theirs, own) {
   return exchange !== undefined && (theirs[`in ${exchange}`] === undefined) !== (own[`in ${exchange}`] === undefined)
 }
 
+/** The label of a run that did not come to its end: nothing of it can be compared, and it is a difference even if both did not. */
+const UNPLAYED = 'run unplayed'
+
 /** The labels that show most of a cause come first. */
 const RANKS = [/^run/, /^process/, /^peer/, /^out/, /^in/, /^agent/, /^server/, /^socket/, /^contexts/]
 
@@ -180,7 +183,7 @@ function differences (program, cores, ours, ignored = []) {
     const [first, ...others] = theirs.map((run) => run[label] ?? [])
     if (others.some((lines) => lines.join('\n') !== first.join('\n'))) continue
     const isReset = label.endsWith(' received') && (theirs[0][label.replace(/received$/, 'saw')] ?? []).some((event) => event.startsWith('error '))
-    if (own.some((run) => sameLines(label, program, first, run[label], isReset))) continue
+    if (label !== UNPLAYED && own.some((run) => sameLines(label, program, first, run[label], isReset))) continue
     found.push({ label, core: first, ours: own[0][label] ?? [] })
   }
   // Contexts are compared where the lines are the same.
@@ -207,4 +210,4 @@ function apart (core = '(no connection)', ours = '(no connection)') {
   return `${part(core)} / ${part(ours)}`
 }
 
-module.exports = { differences, signature }
+module.exports = { differences, signature, UNPLAYED }

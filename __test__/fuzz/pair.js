@@ -4,6 +4,7 @@
 
 const path = require('node:path')
 const { fork } = require('node:child_process')
+const { UNPLAYED } = require('./compare')
 
 const ours = process.env.OURS ?? path.join(__dirname, '..', '..', 'index.js')
 
@@ -30,10 +31,10 @@ class Player {
     child.on('exit', (code, signal) => {
       if (this.child !== child) return
       this.child = undefined
-      this.settle?.({ lines: { run: [`the process has ended: ${signal ?? code}`], stderr: [this.stderr] }, received: [] })
+      this.settle?.({ lines: { [UNPLAYED]: [`the process has ended: ${signal ?? code}`], stderr: [this.stderr] }, received: [] })
     })
-    child.on('message', ({ id, result }) => {
-      if (id === this.id) this.settle(result)
+    child.on('message', ({ id, result, fault }) => {
+      if (id === this.id) this.settle(fault === undefined ? result : { lines: { [UNPLAYED]: [`the fuzzer fails: ${fault}`] }, received: [] })
     })
   }
 
@@ -44,7 +45,7 @@ class Player {
       this.settle = resolve
       this.timer = setTimeout(() => {
         this.stop()
-        resolve({ lines: { run: ['the process hangs'] }, received: [] })
+        resolve({ lines: { [UNPLAYED]: ['the process hangs'] }, received: [] })
       }, HUNG_MS)
       this.child.send({ id, program, quietMs })
     })

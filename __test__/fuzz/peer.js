@@ -108,7 +108,7 @@ class Connection {
     this.parts.push(chunk)
     this.length += chunk.length
     const { resetAfterReceived, destroyAfterReceived, finAtAnswer } = this.script
-    if (resetAfterReceived !== undefined && this.length >= resetAfterReceived) this.socket.resetAndDestroy()
+    if (resetAfterReceived !== undefined && this.length >= resetAfterReceived) this.reset()
     if (destroyAfterReceived !== undefined && this.length >= destroyAfterReceived) this.socket.destroy()
     if (finAtAnswer && !this.socket.writableEnded) this.socket.end()
     this.onbytes?.(chunk)
@@ -153,7 +153,7 @@ class Connection {
   async finish (end) {
     this.owner.busy++
     if (end === 'fin') this.socket.end()
-    if (end === 'reset') this.socket.resetAndDestroy()
+    if (end === 'reset') this.reset()
     if (end === 'destroy') this.socket.destroy()
     if (typeof end === 'object') {
       await pause(end.after)
@@ -161,6 +161,12 @@ class Connection {
     }
     this.owner.touch()
     this.owner.busy--
+  }
+
+  /** A Unix socket knows no reset: it is destroyed. */
+  reset () {
+    if (this.socket.remoteAddress === undefined) this.socket.destroy()
+    else this.socket.resetAndDestroy()
   }
 
   hangUp () {

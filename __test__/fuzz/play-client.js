@@ -80,7 +80,12 @@ async function playClient (http, program, journal, peer) {
       exchange.start(chains)
     })
   }
-  send(0)
+  try {
+    send(0)
+  } catch (error) {
+    // What the first step throws has no caller but this.
+    journal.log('process', `uncaught ${error.message}`)
+  }
 
   const closed = (object) => object === undefined || object.closed === true || object.destroyed === true
   const count = (table) => Object.values(table).reduce((sum, list) => sum + list.length, 0)

@@ -104,7 +104,7 @@ async function play (http, program, quietMs) {
 }
 
 /** The number of the first request on a connection; those without one come last. */
-const firstRequest = (bytes) => Number(/^\S+ \/r(\d+) /.exec(bytes.latin1Slice(0, 100))?.[1] ?? 1000)
+const firstRequest = (bytes) => Number(/^\S+ \/r(\d+) /.exec(bytes.toString('latin1', 0, 100))?.[1] ?? 1000)
 
 /** A run as lines by object. */
 async function seen (http, program, quietMs) {

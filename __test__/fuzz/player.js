@@ -6,7 +6,7 @@ const { seen } = require('./play')
 
 const http = require(process.env.HTTP_MODULE)
 
-process.on('message', async ({ id, program, quietMs }) => {
-  process.send({ id, result: await seen(http, program, quietMs) })
+process.on('message', ({ id, program, quietMs }) => {
+  seen(http, program, quietMs).then((result) => process.send({ id, result }), (error) => process.send({ id, fault: error.stack }))
 })
 process.on('disconnect', () => process.exit())
