@@ -3,6 +3,7 @@
 /** Core's own classes and functions, from before register.js put ours in their place, of this copy of lib/ or another. */
 
 const http = require('node:http')
+const { setupConnectionsTracking, storeHTTPOptions } = require('_http_server')
 const { common } = require('../binding')
 
 const {
@@ -18,5 +19,7 @@ module.exports = (common.core ??= Object.freeze({
   ServerResponse,
   globalAgent,
   setGlobalProxyFromEnv,
+  setupConnectionsTracking,
+  storeHTTPOptions,
   _connectionListener
 }))

@@ -63,7 +63,7 @@ module.exports = {
   /** Why the end was not flushed; null while nothing is wrong. */
   kFlushError: slot('kFlushError'),
   /** Set of lower-case names whose array values go in one line; null for none. */
-  kUniqueHeaders: own('kUniqueHeaders'),
+  kUniqueHeaders: slot('kUniqueHeaders'),
 
   // OutgoingMessage, ours.
   /** The head as rendered, to notice a replaced `_header`. */
@@ -95,17 +95,15 @@ module.exports = {
 
   // Server.
   /** Class of requests and of responses. */
-  kIncomingMessage: own('IncomingMessage'),
-  kServerResponse: own('ServerResponse'),
-  kOptimizeEmptyRequests: own('OptimizeEmptyRequestsOption'),
+  kIncomingMessage: slot('IncomingMessage'),
+  kServerResponse: slot('ServerResponse'),
+  kOptimizeEmptyRequests: slot('OptimizeEmptyRequestsOption'),
   /** A server's handle -> the Listener that accepts for it (lib/server/listener.js). */
   kListener: own('kListener'),
   /** Server -> the limits and leniencies of its parsers. */
   kParserConfig: own('kParserConfig'),
   /** The connections that speak HTTP. */
-  kConnections: own('http.server.connections'),
-  /** The timer that looks for requests that take too long. */
-  kSweep: slot(SWEEP),
+  kConnections: slot('http.server.connections'),
 
   /** Message -> gives the listeners that core would have, from those that are there. */
   kListenersShown: own('kListenersShown'),

@@ -61,8 +61,6 @@ module.exports = Object.freeze({
   upgradeParsesBody: has(26),
   /** server.shouldUpgradeCallback; before, only listenerCount('upgrade') decided. */
   shouldUpgradeCallback: has(25, { 22: 21, 24: 9 }),
-  /** Server.prototype[Symbol.asyncDispose] has a name. */
-  namesAsyncDispose: has(22),
   /** ClientRequest.path is an accessor that checks. */
   pathIsChecked: has(24),
   /** Unasked bytes destroy a free socket of the agent. */
@@ -71,8 +69,6 @@ module.exports = Object.freeze({
   distinctHasPrototype: major === 25,
   /** perf_hooks' HttpClient entries name the port. */
   perfUrlHasPort: has(26, { 24: 21, 25: Infinity }),
-  /** server.keepAliveTimeoutBuffer is an option. */
-  keepAliveTimeoutBuffer: has(22),
   /** A server's keepAliveTimeout and its buffer that are no times count as none and as the preset. */
   checksKeepAlive: has(22),
   /** So do its headersTimeout and requestTimeout. */
