@@ -123,32 +123,19 @@ function rangeMessage (name, range, value) {
 }
 
 const codes = {
-  ERR_HTTP_BODY_NOT_ALLOWED: define(Error, 'ERR_HTTP_BODY_NOT_ALLOWED', () =>
-    'Adding content for this request method or response status is not allowed.'),
   ERR_HTTP_HEADERS_SENT: define(Error, 'ERR_HTTP_HEADERS_SENT', (verb) =>
     `Cannot ${verb} headers after they are sent to the client`),
-  ERR_HTTP_INVALID_HEADER_VALUE: define(TypeError, 'ERR_HTTP_INVALID_HEADER_VALUE', (value, name) =>
-    format('Invalid value "%s" for header "%s"', value, name)),
-  ERR_HTTP_INVALID_STATUS_CODE: define(RangeError, 'ERR_HTTP_INVALID_STATUS_CODE', (value) =>
-    format('Invalid status code: %s', value)),
   ERR_HTTP_REQUEST_TIMEOUT: define(Error, 'ERR_HTTP_REQUEST_TIMEOUT', () => 'Request timeout'),
-  ERR_HTTP_SOCKET_ASSIGNED: define(Error, 'ERR_HTTP_SOCKET_ASSIGNED', () => 'ServerResponse has an already assigned socket'),
   ERR_HTTP_SOCKET_ENCODING: define(Error, 'ERR_HTTP_SOCKET_ENCODING', () =>
     'Changing the socket encoding is not allowed per RFC7230 Section 3.'),
-  ERR_HTTP_TRAILER_INVALID: define(Error, 'ERR_HTTP_TRAILER_INVALID', () => 'Trailers are invalid with this transfer encoding'),
   ERR_INVALID_ARG_TYPE: define(TypeError, 'ERR_INVALID_ARG_TYPE', argTypeMessage),
   ERR_INVALID_ARG_VALUE: define(TypeError, 'ERR_INVALID_ARG_VALUE', argValueMessage),
-  ERR_INVALID_CHAR: define(TypeError, 'ERR_INVALID_CHAR', (where, name) =>
-    `Invalid character in ${where}${name === undefined ? '' : ` ["${name}"]`}`),
   ERR_INVALID_HTTP_TOKEN: define(TypeError, 'ERR_INVALID_HTTP_TOKEN', (label, token) =>
     format('%s must be a valid HTTP token ["%s"]', label, token)),
   ERR_INVALID_PROTOCOL: define(TypeError, 'ERR_INVALID_PROTOCOL', (actual, expected) =>
     `Protocol "${actual}" not supported. Expected "${expected}"`),
-  ERR_METHOD_NOT_IMPLEMENTED: define(Error, 'ERR_METHOD_NOT_IMPLEMENTED', (name) => `The ${name} method is not implemented`),
   ERR_OUT_OF_RANGE: define(RangeError, 'ERR_OUT_OF_RANGE', rangeMessage),
-  ERR_SERVER_NOT_RUNNING: define(Error, 'ERR_SERVER_NOT_RUNNING', () => 'Server is not running.'),
   ERR_SOCKET_CLOSED: define(Error, 'ERR_SOCKET_CLOSED', () => 'Socket is closed'),
-  ERR_STREAM_CANNOT_PIPE: define(Error, 'ERR_STREAM_CANNOT_PIPE', () => 'Cannot pipe, not readable'),
   ERR_STREAM_DESTROYED: define(Error, 'ERR_STREAM_DESTROYED', (name) => `Cannot call ${name} after a stream was destroyed`),
   ERR_UNESCAPED_CHARACTERS: define(TypeError, 'ERR_UNESCAPED_CHARACTERS', (what) => `${what} contains unescaped characters`),
 }

@@ -90,8 +90,6 @@ module.exports = {
   kDrainScope: own('kDrainScope'),
   /** True for an ended message that nothing waits for: it finishes when there is room for more on its connection. */
   kAwaitsRoom: own('kAwaitsRoom'),
-  /** Message -> gives the server whose validation options count. */
-  kValidation: own('kValidation'),
 
   // Server.
   /** Class of requests and of responses. */

@@ -5,23 +5,12 @@
 const { process } = require('../host')
 const { codes } = require('./errors')
 
-function validateString (value, name) {
-  if (typeof value !== 'string') throw new codes.ERR_INVALID_ARG_TYPE(name, 'string', value)
-}
-
 function validateBoolean (value, name) {
   if (typeof value !== 'boolean') throw new codes.ERR_INVALID_ARG_TYPE(name, 'boolean', value)
 }
 
 function validateFunction (value, name) {
   if (typeof value !== 'function') throw new codes.ERR_INVALID_ARG_TYPE(name, 'Function', value)
-}
-
-/** Requires a plain object of any class; not null, an array or a function. */
-function validateObject (value, name) {
-  if (value === null || Array.isArray(value) || typeof value !== 'object') {
-    throw new codes.ERR_INVALID_ARG_TYPE(name, 'Object', value)
-  }
 }
 
 function validateInteger (value, name, min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER) {
@@ -61,10 +50,8 @@ function wholeTime (ms) {
 }
 
 module.exports = {
-  validateString,
   validateBoolean,
   validateFunction,
-  validateObject,
   validateInteger,
   validateOneOf,
   timerDuration,

@@ -39,8 +39,6 @@ module.exports = Object.freeze({
   headersDropInBatches: !has(22),
   /** Core's parser is llhttp 9.3, whose grammar differs in details from that of 9.4. */
   llhttp93: isBefore(process.versions.llhttp, 9, 4),
-  /** writeHead(flat array) after setHeader keeps duplicates. */
-  writeHeadKeepsDuplicates: has(22),
   /** `socket` is an own data property of outgoing messages; later an accessor of their prototype. */
   socketIsData: !has(22),
   /** end(callback) is called before 'finish' with null, and with an error when the message cannot be flushed. */
@@ -85,15 +83,8 @@ module.exports = Object.freeze({
   httpValidation: has(26, { 24: 21, 25: Infinity }),
   /** IncomingMessage.signal. */
   messageSignal: has(26, { 24: 21, 25: Infinity }),
-  /** ServerResponse.writeInformation, on which the other 1xx methods then rest. */
-  writeInformation: has(26, { 24: 21, 25: Infinity }),
   /** The optimizeEmptyRequests option. */
   optimizeEmptyRequests: has(25, { 24: 12 }),
-  /** ServerResponse.writeHeader: plain, then deprecated, then gone. */
-  writeHeader: major < 26,
-  writeHeaderWarns: major === 25,
-  /** OutgoingMessage._headers and _headerNames, deprecated. */
-  legacyHeaders: major < 24,
   /** A request that was sent and whose response has come leaves its connection alone when it is destroyed. */
   destroySparesConnection: has(26),
   /** Destroying a complete message needs no extra tick. */

@@ -11,7 +11,6 @@
  * `kFinished`, called once the last byte was handed over, just before 'finish'.
  */
 
-const { captureRejectionSymbol } = require('node:events')
 const stream = require('node:stream')
 const { isUint8Array } = require('node:util/types')
 const { Buffer, process } = require('../host')
@@ -27,14 +26,13 @@ const {
 } = require('./finish')
 const { isUnusual, leaveToCore } = require('./delegate')
 const { cores, isCores, leaveCores } = require('../core/messages')
+const { takeMembers } = require('../core/reflection')
 const { quiet } = require('./listeners')
-const { isInsecure } = require('../connection/parser-options')
-const { codes } = require('../core/errors')
 const versions = require('../core/versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kChunkedBuffer, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
-  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom, kValidation
+  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom
 } = require('../core/symbols')
 
 const { HEAD, BODY, END, UNTIL_CLOSE, HEAD_UTF8, INFORMATIONAL, CORK, UNTOLD } = sendFlags
@@ -122,19 +120,9 @@ OutgoingMessage.prototype[kFlushError] = null
 
 // ------------------------------------------------------------------------------------------------- the head
 
-OutgoingMessage.prototype._implicitHeader = function _implicitHeader () {
-  throw new codes.ERR_METHOD_NOT_IMPLEMENTED('_implicitHeader()')
-}
-
 OutgoingMessage.prototype._storeHeader = function _storeHeader (firstLine, headers) {
   if (isCores(this)) return cores.OutgoingMessage._storeHeader.apply(this, arguments)
   if (storeHead(this, firstLine, headers)) this._send('')
-}
-
-/** Renders and sends the head now. */
-OutgoingMessage.prototype.flushHeaders = function flushHeaders () {
-  if (!this._header) this._implicitHeader()
-  this._send('')
 }
 
 /** As core's _send: raw bytes, with the head before them if it was not sent. Our own callers send heads this way, no more. */
@@ -164,7 +152,14 @@ function isHeadBehind (message, data, encoding) {
   return !isCores(message) && !message._headerSent && message._header !== null && message.outputData.length !== 0 && !isGluable(data, encoding)
 }
 
-function _writeRaw () {
+/** The beginning of a 1xx block, as core renders it. */
+const INFORMATION = /^HTTP\/1\.1 1\d\d /
+
+/** As core's _writeRaw: a 1xx block is sent, or queued until it is this message's turn; core sends anything else. */
+function _writeRaw (data, encoding, callback) {
+  if (this[kNative] === true && !this._headerSent && typeof encoding !== 'function' && INFORMATION.test(data) && !isUnusual(this)) {
+    return deliver(this, INFORMATIONAL, data, undefined, null, -1, typeof callback === 'function' ? callback : null) < this[kHighWaterMark]
+  }
   leaveToCore(this)
   return cores.OutgoingMessage._writeRaw.apply(this, arguments)
 }
@@ -230,7 +225,8 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     if (leaves(this)) return cores.OutgoingMessage.write.apply(this, arguments)
   }
   if (!this._hasBody) {
-    if (this[kRejectNonStandardBodyWrites]) throw new codes.ERR_HTTP_BODY_NOT_ALLOWED()
+    // Core's throws.
+    if (this[kRejectNonStandardBodyWrites]) return cores.OutgoingMessage.write.apply(this, arguments)
     if (callback !== undefined) process.nextTick(callback)
     return true
   }
@@ -307,7 +303,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     if (leaves(this)) return cores.OutgoingMessage.end.apply(this, arguments)
   }
   if (!this._hasBody) {
-    if (size !== 0 && this[kRejectNonStandardBodyWrites]) throw new codes.ERR_HTTP_BODY_NOT_ALLOWED()
+    if (size !== 0 && this[kRejectNonStandardBodyWrites]) return cores.OutgoingMessage.end.apply(this, arguments)
     flags = END
   }
   if (this[kChunkedBuffer] !== null) {
@@ -367,13 +363,11 @@ OutgoingMessage.prototype._flushOutput = function _flushOutput (socket) {
 
 // ---------------------------------------------------------------------------------------------------- the rest
 
-/** Sets the socket's idle time, now or once there is a socket, and listens for 'timeout'. @param {number} ms */
-OutgoingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
-  if (callback) this.on('timeout', callback)
-  const { socket } = this
-  if (!socket) this.once('socket', (socket) => socket.setTimeout(ms))
-  else socket.setTimeout(ms)
-  return this
+/** Sets the socket's idle time, now or once there is a socket, and listens for 'timeout'. */
+OutgoingMessage.prototype.setTimeout = function setTimeout (msecs, callback) {
+  // Core's looks where the socket is once it was made.
+  if (!isCores(this)) this.socket // eslint-disable-line no-unused-expressions
+  return cores.OutgoingMessage.setTimeout.call(this, msecs, callback)
 }
 
 /** Destroys the message and its socket. @param {Error} [error] */
@@ -397,54 +391,15 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
   return cores.OutgoingMessage.destroy.call(this, error)
 }
 
-OutgoingMessage.prototype.pipe = function pipe () {
-  this.emit('error', new codes.ERR_STREAM_CANNOT_PIPE())
-}
-
-OutgoingMessage.prototype[captureRejectionSymbol] = function (error, event) {
-  this.destroy(error)
-}
-
-if (versions.httpValidation) {
-  /** Gives the server whose validation options count, too; none here. */
-  OutgoingMessage.prototype[kValidation] = function () {}
-
-  /** True if field values may hold control characters. */
-  OutgoingMessage.prototype._isLenientHeaderValidation = function () {
-    const server = this[kValidation]()
-    const validation = this.httpValidation ?? server?.httpValidation
-    if (validation !== undefined) return validation !== 'strict'
-    const insecure = this.insecureHTTPParser ?? server?.insecureHTTPParser
-    return typeof insecure === 'boolean' ? insecure : isInsecure()
-  }
-}
-
 leaveCores(OutgoingMessage.prototype, 'OutgoingMessage', [
-  'setHeader', 'getHeader', 'hasHeader', 'removeHeader', 'headersSent', 'writableEnded', 'socket',
-  'write', 'end', 'cork', 'uncork', '_storeHeader', '_send', '_writeRaw', '_flush', '_finish', '_implicitHeader'
-], ['writableFinished', 'writableLength', 'writableHighWaterMark', 'writableCorked', 'writableNeedDrain', '_flushOutput'])
+  'setHeader', 'appendHeader', 'getHeader', 'hasHeader', 'setTimeout', 'socket',
+  'write', 'end', 'cork', 'uncork', '_storeHeader', '_send', '_writeRaw', '_flush', '_finish'
+], ['writableFinished', 'writableLength', 'writableCorked', '_flushOutput'])
 
-/**
- * Gives the `uniqueHeaders` option as a set of lower-case names.
- * @param {unknown} names
- * @returns {Set<string>|null} null unless `names` is an array
- */
-function parseUniqueHeadersOption (names) {
-  if (!Array.isArray(names)) return null
-  return new Set(names.map((name) => name.toLowerCase()))
-}
-
-/** Sends a 1xx block, or queues it until it is this message's turn. @returns {boolean} as write() */
-function sendInformational (message, block, callback) {
-  if (leaves(message)) return message._writeRaw(block, 'ascii', callback)
-  if (typeof callback !== 'function') callback = null
-  return deliver(message, INFORMATIONAL, block, undefined, null, -1, callback) < message[kHighWaterMark]
-}
+takeMembers(OutgoingMessage.prototype, cores.OutgoingMessage)
 
 module.exports = {
   OutgoingMessage,
-  parseUniqueHeadersOption,
-  sendInformational,
   failEndCallbacks,
   isQuiet,
   baseEmit,
