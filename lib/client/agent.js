@@ -12,7 +12,7 @@ const { takeMembers } = require('../core/reflection')
 const { kConnection, kText, kFieldsAt, kHeaders } = require('../core/symbols')
 const { isNative, isStale, leaveContext, guard, unguard } = require('./pooled-socket')
 const { kDialable, connect } = require('./dial')
-const { kProxyConfig, serves } = require('./proxy')
+const { kProxyConfig } = require('./options')
 
 const { prototype: methods } = core.Agent
 
@@ -86,6 +86,11 @@ function takeBack (socket, options) {
 Agent.prototype.createConnection = function createConnection (...args) {
   const [options, callback] = args
   return makeOurs(this?.[kProxyConfig], options, callback) ?? methods.createConnection.apply(this, args)
+}
+
+/** True if the proxy is used for this origin. As core's checkShouldUseProxy. */
+function serves (proxy, { host, port, socketPath }) {
+  return !socketPath && proxy.shouldUseProxy(host || 'localhost', port)
 }
 
 /** Makes a native connection to the origin or the proxy; undefined if that is for core to do. */

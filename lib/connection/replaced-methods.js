@@ -18,7 +18,10 @@ function isReplaced (name) {
   return net.Socket.prototype[name] !== core[name]
 }
 
-/** Calls the replaced setTimeout(), and has the native side watch the time that it set in place of net's timer. */
+/**
+ * Calls net's setTimeout(), which was replaced or refuses what it is called with, and has the native side watch the time that it
+ * set in place of net's timer.
+ */
 function setTimeoutThrough (socket, args) {
   const result = net.Socket.prototype.setTimeout.apply(socket, args)
   const { timeout } = socket

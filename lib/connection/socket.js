@@ -21,7 +21,7 @@ const { kReinitializeHandle } = require('./detach')
 const { Handle, keepProcess } = require('./handle')
 const { isReplaced, resetThrough, setTimeoutThrough } = require('./replaced-methods')
 const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-writes')
-const { validateFunction, timerDuration } = require('../core/validators')
+const { isDelay } = require('../core/delays')
 const { kConnection, kWaiting } = require('../core/symbols')
 
 const ECONNRESET = -constants.errno.ECONNRESET
@@ -153,10 +153,8 @@ NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
   const connection = ownConnection(this)
   // Until there is a connection net watches.
   if (connection === null || connection.id === -1) return net.Socket.prototype.setTimeout.apply(this, arguments)
-  if (isReplaced('setTimeout')) return setTimeoutThrough(this, arguments)
+  if (isReplaced('setTimeout') || !isDelay(ms) || (callback !== undefined && typeof callback !== 'function')) return setTimeoutThrough(this, arguments)
   if (this.destroyed) return this
-  ms = timerDuration(ms, 'msecs')
-  if (callback !== undefined) validateFunction(callback, 'callback')
   this.timeout = ms
   if (ms === 0) {
     if (callback !== undefined) this.removeListener('timeout', callback)

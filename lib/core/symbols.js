@@ -10,20 +10,29 @@
 
 const { clearInterval } = require('../host')
 const { common, kSettle } = require('../binding')
-const { OutgoingMessage, Server } = require('./classes')
+const { Agent, ClientRequest, OutgoingMessage, Server } = require('./classes')
 
 const SWEEP = 'http.server.connectionsCheckingInterval'
 
 /** Core's symbols, as they were found first. */
 const borrowed = (common.borrowed ??= borrow())
 
-/** Finds the symbols of core's messages and servers. */
+/** Finds the symbols of core's messages, servers and agents. */
 function borrow () {
   const listening = new Server()
   listening.emit('listening')
-  const found = [...Object.getOwnPropertySymbols(new OutgoingMessage()), ...Object.getOwnPropertySymbols(listening)]
+  const agent = new Agent({ proxyEnv: {} })
+  agent.addRequest = () => {}
+  const request = new ClientRequest({ agent })
+  request.destroy()
+  const found = [new OutgoingMessage(), request, listening, agent].flatMap(Object.getOwnPropertySymbols)
   clearInterval(listening[found.find(({ description }) => description === SWEEP)])
   return found
+}
+
+/** Gives core's symbol of this description; undefined if this Node has none. */
+function ofCore (description) {
+  return borrowed.find((symbol) => symbol.description === description)
 }
 
 /** Gives a symbol of ours, the same in all copies of lib/: messages, sockets and connections are known by it. */
@@ -33,11 +42,12 @@ function own (description) {
 
 /** Gives core's symbol of this description if this Node has one, else ours. */
 function slot (description) {
-  return borrowed.find((symbol) => symbol.description === description) ?? own(description)
+  return ofCore(description) ?? own(description)
 }
 
 module.exports = {
   own,
+  ofCore,
 
   /** Socket or message -> the Connection that carries it. */
   kConnection: own('kConnection'),
@@ -53,7 +63,7 @@ module.exports = {
   kBytesWritten: slot('kBytesWritten'),
   kHighWaterMark: slot('kHighWaterMark'),
   kRejectNonStandardBodyWrites: slot('kRejectNonStandardBodyWrites'),
-  /** Body parts that wait for the end of the tick: { data, encoding, callback, size }; core's own list while core sends. */
+  /** Body parts that wait for the end of the tick, of a message that core sends. */
   kChunkedBuffer: slot('kChunkedBuffer'),
   kChunkedLength: slot('kChunkedLength'),
   /** The socket; undefined while the connection has one that was not read yet. */
@@ -66,6 +76,8 @@ module.exports = {
   kUniqueHeaders: slot('kUniqueHeaders'),
 
   // OutgoingMessage, ours.
+  /** Body parts that wait for the end of the tick, of a message of ours: { data, encoding, callback, size }; null for none. */
+  kHeld: own('kHeld'),
   /** The head as rendered, to notice a replaced `_header`. */
   kHead: own('kHead'),
   /** CRLFs in kHead. */

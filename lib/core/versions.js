@@ -59,14 +59,10 @@ module.exports = Object.freeze({
   upgradeParsesBody: has(26),
   /** server.shouldUpgradeCallback; before, only listenerCount('upgrade') decided. */
   shouldUpgradeCallback: has(25, { 22: 21, 24: 9 }),
-  /** ClientRequest.path is an accessor that checks. */
-  pathIsChecked: has(24),
   /** Unasked bytes destroy a free socket of the agent. */
   unsolicitedDataDestroys: has(26, { 22: 0, 24: 0, 25: Infinity }),
   /** headersDistinct is a plain object. */
   distinctHasPrototype: major === 25,
-  /** perf_hooks' HttpClient entries name the port. */
-  perfUrlHasPort: has(26, { 24: 21, 25: Infinity }),
   /** A server's keepAliveTimeout and its buffer that are no times count as none and as the preset. */
   checksKeepAlive: has(22),
   /** So do its headersTimeout and requestTimeout. */
@@ -75,8 +71,6 @@ module.exports = Object.freeze({
   createdChannels: has(22),
   /** Keep-Alive names a whole number of requests, whatever maxRequestsPerSocket is. */
   wholeRequestsPerSocket: has(27, { 26: 12 }),
-  /** Agents know proxies, and take `defaultPort` and `protocol` as options. */
-  envProxies: has(25, { 22: 21, 24: 5 }),
   /** A socket names its request as soon as it is promised to it, not only when the exchange begins. */
   promiseNamesRequest: has(25, { 24: 21 }),
   /** The httpValidation option. */
@@ -85,8 +79,6 @@ module.exports = Object.freeze({
   messageSignal: has(26, { 24: 21, 25: Infinity }),
   /** The optimizeEmptyRequests option. */
   optimizeEmptyRequests: has(25, { 24: 12 }),
-  /** A request that was sent and whose response has come leaves its connection alone when it is destroyed. */
-  destroySparesConnection: has(26),
   /** Destroying a complete message needs no extra tick. */
   destroyCompletesAtOnce: has(26)
 })

@@ -31,7 +31,7 @@ const { quiet } = require('./listeners')
 const versions = require('../core/versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
-  kRejectNonStandardBodyWrites, kChunkedBuffer, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
+  kRejectNonStandardBodyWrites, kHeld, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
   kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom
 } = require('../core/symbols')
 
@@ -81,7 +81,7 @@ function OutgoingMessage (options) {
   this[kBytesWritten] = 0
   this[kNeedDrain] = false
   this[kCorked] = 0
-  this[kChunkedBuffer] = null
+  this[kHeld] = null
   this[kChunkedLength] = 0
   this[kSocket] = null
   this[kOutHeaders] = null
@@ -132,7 +132,7 @@ function _send (data, encoding, callback) {
     // Core glues the data to the head and writes both as one string, in the encoding of the data.
     if (flags !== 0 && this[kUnusual] && isUtf8(encoding)) flags |= HEAD_UTF8
     // The parts behind this head have corked their socket.
-    if (flags !== 0 && this[kChunkedBuffer] !== null) flags |= CORK
+    if (flags !== 0 && this[kHeld] !== null) flags |= CORK
     if (flags !== 0) return deliver(this, flags, this._header, undefined, null, -1, null) < this[kHighWaterMark]
     if (isCarried(this)) return this.writableLength < this[kHighWaterMark]
   }
@@ -306,7 +306,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     if (size !== 0 && this[kRejectNonStandardBodyWrites]) return cores.OutgoingMessage.end.apply(this, arguments)
     flags = END
   }
-  if (this[kChunkedBuffer] !== null) {
+  if (this[kHeld] !== null) {
     if (size !== 0) {
       hold(this, chunk, encoding, size, null)
       flags &= ~BODY
@@ -374,7 +374,7 @@ OutgoingMessage.prototype.setTimeout = function setTimeout (msecs, callback) {
 OutgoingMessage.prototype.destroy = function destroy (error) {
   if (this.destroyed) return this
   const connection = this[kConnection]
-  if (this[kNative] === true && connection !== null && this[kChunkedBuffer] === null) {
+  if (this[kNative] === true && connection !== null && this[kHeld] === null) {
     // No socket has been made, or the message has ended, and its connection reports what becomes of it.
     const isUnseen = connection.socket === null && !error
     if (isUnseen || this.finished) {
@@ -386,7 +386,7 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
     }
   }
   // Held parts are lost, and with them the socket's cork: the parts before them are sent.
-  if (this[kNative] === true && this[kChunkedBuffer] !== null) connection?.uncork()
+  if (this[kNative] === true && this[kHeld] !== null) connection?.uncork()
   leaveToCore(this)
   return cores.OutgoingMessage.destroy.call(this, error)
 }

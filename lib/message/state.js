@@ -10,7 +10,7 @@ const { hearDrain, leaveToCore } = require('./delegate')
 const { heldLength } = require('./one-chunk-a-tick')
 const versions = require('../core/versions')
 const {
-  kConnection, kSocket, kWritableFinished, kChunkedBuffer, kNative
+  kConnection, kSocket, kWritableFinished, kHeld, kNative
 } = require('../core/symbols')
 
 const members = {}
@@ -34,7 +34,7 @@ getter('writableLength', function () {
 getter('writableCorked', function () {
   if (!versions.writeShowsCork || this.finished) return 0
   // There, writes cork until the end of their tick. The connection corks ours for as long.
-  return this[kChunkedBuffer] || this[kConnection]?.corked ? 1 : 0
+  return this[kHeld] || this[kConnection]?.corked ? 1 : 0
 })
 
 /** Core's accessor, where `socket` is one: its setter corks the new socket. */

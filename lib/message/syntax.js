@@ -11,11 +11,6 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** All but TAB and printable ASCII: a cheap first look that most field values pass. */
 const UNUSUAL = /[^\t\x20-\x7e]/
 
-/** True for a non-empty string of token characters. */
-function isToken (value) {
-  return TOKEN.test(value)
-}
-
 /** True if a field value holds anything beyond TAB and printable ASCII. */
 function isUnusual (value) {
   return UNUSUAL.test(value)
@@ -63,7 +58,6 @@ function utcDate () {
 module.exports = {
   METHODS: http.METHODS,
   STATUS_CODES: http.STATUS_CODES,
-  isToken,
   isUnusual,
   lowerToken,
   utcDate

@@ -11,7 +11,7 @@ const core = require('../core/classes')
 const { kIncomingMessage, kServerResponse } = require('../core/symbols')
 const { Agent, listen, takeBack } = require('../client/agent')
 const { kError } = require('../client/outcome')
-const { ClientRequest, prepare } = require('../client/request')
+const { ClientRequest } = require('../client/request')
 const { Server, deriveWith } = require('../server/server')
 const { IncomingMessage } = require('../message/incoming')
 const { ServerResponse } = require('../server/response')
@@ -79,11 +79,16 @@ function exchangeListeners (prototype) {
 
 /** Makes a request of core's, as it stands at the end of its constructor, one of ours. */
 function remake (request, agent, options) {
-  const { _events, _eventsCount, _maxListeners, destroyed } = request
-  const error = request[slotOf(request, 'kError')]
+  const { _events, _eventsCount, _maxListeners, destroyed, [kError]: error } = request
+  const made = Object.create(agent, { addRequest: { value () { throw made } } })
   for (const key of Reflect.ownKeys(request)) delete request[key]
   Object.setPrototypeOf(request, ClientRequest.prototype)
-  prepare.call(request, { ...options, agent })
+  try {
+    ClientRequest.call(request, { ...options, agent: made })
+  } catch (reason) {
+    if (reason !== made) throw reason
+  }
+  request.agent = agent
   // The callback, and what core's constructor did for the signal.
   Object.assign(request, { _events, _eventsCount, _maxListeners })
   if (!destroyed) return

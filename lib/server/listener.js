@@ -17,7 +17,7 @@ const { baseEmit } = require('../message/outgoing')
 const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
 const { faultOf, keepAliveTime } = require('./timeouts')
-const { wholeTime } = require('../core/validators')
+const { wholeTime } = require('../core/delays')
 const { kListener, kParserConfig } = require('../core/symbols')
 
 const socketChannel = diagnostics.channel('net.server.socket')

@@ -2,7 +2,8 @@
 
 /** The times of a server as numbers: the application may set them to anything at any moment. */
 
-const { timerDuration } = require('../core/validators')
+const net = require('node:net')
+const { isDelay } = require('../core/delays')
 const versions = require('../core/versions')
 
 function isTime (value) {
@@ -26,12 +27,15 @@ function limit (value) {
 
 /** @returns {Error|null} the error with which a timer would refuse this time */
 function faultOf (time) {
-  if (!time) return null
+  if (!time || isDelay(time)) return null
+  const socket = new net.Socket()
   try {
-    timerDuration(time, 'msecs')
+    socket.setTimeout(time)
     return null
   } catch (error) {
     return error
+  } finally {
+    socket.destroy()
   }
 }
 
