@@ -161,7 +161,8 @@ function written (message, callback, isCorked) {
     batch?.leave()
     connection.batch = new Batch(message, connection)
     connection.batch.callbacks.push(callback)
-    process.nextTick(endOfTick, connection.batch)
+    // Else the tick that ends the cork, which the first part of this tick has begun, sees to it.
+    if (!connection.corked) process.nextTick(endOfTick, connection.batch)
   } else if (connection && message[kNeedDrain]) {
     // 'drain' comes before the callback.
     whenTaken(message, connection, callback)

@@ -13,6 +13,10 @@ use crate::net::lending::Received;
 /// How long one call of the event loop may dispatch, about: then others have their turn, as with a flood of one peer's.
 const TURN: Duration = Duration::from_millis(10);
 
+/// What `dispatch` is called with, instead of a number of records, for a phase of the event loop.
+const CLOSE_PHASE: i32 = 0;
+pub(super) const PENDING_PHASE: i32 = -1;
+
 impl Environment {
     /// Gives JavaScript the events that wait, when the signal was given.
     pub(super) fn take_events(&self, scope: Scope<'_>) {
@@ -119,12 +123,17 @@ impl Environment {
         if self.closing.take_postponed() {
             self.give_signal();
         }
+        self.tell_phase(scope, CLOSE_PHASE)
+    }
+
+    /// Calls JavaScript's dispatch function for a phase of the event loop.
+    pub(super) fn tell_phase(&self, scope: Scope<'_>, phase: i32) -> Result<(), Failure> {
         let function: Option<Value<'_>> = match &*self.dispatch.borrow() {
             Some(dispatch) => Some(scope.dereference(&dispatch.function)?),
             None => None,
         };
         match function {
-            Some(function) => scope.call(function, scope.integer(0)?),
+            Some(function) => scope.call(function, scope.integer(phase)?),
             None => Ok(()),
         }
     }

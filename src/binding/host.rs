@@ -1,5 +1,6 @@
 //! What Node and libuv call, and the end of an environment.
 
+use super::dispatch::PENDING_PHASE;
 use super::environment::Environment;
 use super::ffi::{Exports, Failure, Host, Scope};
 
@@ -22,6 +23,10 @@ impl Host for Environment {
 
     fn close_phase(&self, scope: Scope<'_>) -> Result<(), Failure> {
         self.tell_closed(scope)
+    }
+
+    fn pending_phase(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        self.tell_phase(scope, PENDING_PHASE)
     }
 
     /// Ends the I/O threads.

@@ -47,6 +47,9 @@ pub(in crate::binding) trait Host: Sized + 'static {
     /// Where libuv tells of the handles that were closed in this turn of the event loop.
     fn close_phase(&self, scope: Scope<'_>) -> Result<(), Failure>;
 
+    /// Where libuv finishes requests that were done at once.
+    fn pending_phase(&self, scope: Scope<'_>) -> Result<(), Failure>;
+
     /// The environment is being torn down.
     fn tear_down(&self);
 }
