@@ -16,7 +16,7 @@ const { process } = require('../host')
 const { native, touch } = require('../binding')
 const { cores } = require('../core/messages')
 const { finishAnyway } = require('./finish')
-const { ended } = require('./queue')
+const { ended } = require('./output-data')
 const versions = require('../core/versions')
 const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kSocket } = require('../core/symbols')
 

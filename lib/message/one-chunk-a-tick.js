@@ -6,7 +6,7 @@
 
 const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
-const { deliver } = require('./queue')
+const { deliver } = require('./output-data')
 const { leaveToCore, isUnusual } = require('./delegate')
 const { awaitDrain, encode, isCarried, isLost, noteBackpressure, takeHeadFlag } = require('./send')
 const versions = require('../core/versions')

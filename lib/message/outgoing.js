@@ -20,7 +20,7 @@ const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket } = require('./state')
 const { holdsBack, hold, sendHeld } = require('./one-chunk-a-tick')
 const { PENDING_MAX, CORKED, nop, isCarried, isUtf8, awaitOthers, noteBackpressure, takeHeadFlag, sizeOf } = require('./send')
-const { deliver, isGluable, isOurs, flushQueue } = require('./queue')
+const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
 const {
   baseEmit, isQuiet, isUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./finish')
