@@ -65,8 +65,6 @@ module.exports = Object.freeze({
   distinctHasPrototype: major === 25,
   /** A server's keepAliveTimeout and its buffer that are no times count as none and as the preset. */
   checksKeepAlive: has(22),
-  /** So do its headersTimeout and requestTimeout. */
-  checksTimeLimits: has(26, { 24: 21, 25: Infinity }),
   /** setDefaultHeaders and the "created" diagnostics channels. */
   createdChannels: has(22),
   /** Keep-Alive names a whole number of requests, whatever maxRequestsPerSocket is. */

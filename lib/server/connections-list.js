@@ -5,9 +5,13 @@
  * Server ask it which connections to close, and have it look for messages that take too long.
  */
 
-const { limit } = require('./timeouts')
 const versions = require('../core/versions')
 const { kListener } = require('../core/symbols')
+
+/** Gives a time limit as core's list counts it: ms, in 32 bits; 0 for none. */
+function limit (time) {
+  return typeof time === 'number' ? time >>> 0 : 0
+}
 
 class ConnectionsList extends Set {
   #server

@@ -16,7 +16,7 @@ const { ServerConnection } = require('./connection')
 const { baseEmit } = require('../message/outgoing')
 const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
-const { faultOf, keepAliveTime } = require('./timeouts')
+const { faultOf, keepAliveTime } = require('./idle-timeout')
 const { wholeTime } = require('../core/delays')
 const { kListener, kParserConfig } = require('../core/symbols')
 

@@ -7,7 +7,8 @@
 
 const { elapsed } = require('../host')
 const { native, connections } = require('../binding')
-const { ServerConnection, onCarrierClose } = require('./connection')
+const { ServerConnection } = require('./connection')
+const { onCarrierClose } = require('./response-order')
 const { readDirectly } = require('./direct-reads')
 const { newResource } = require('./exchange')
 const { onDrain } = require('../message/delegate')
