@@ -7,6 +7,8 @@
  */
 
 const { AsyncResource } = require('node:async_hooks')
+const http = require('node:http')
+const { process } = require('../host')
 const core = require('../core/classes')
 const { takeMembers } = require('../core/reflection')
 const { kConnection, kText, kFieldsAt, kHeaders } = require('../core/symbols')
@@ -223,10 +225,30 @@ takeMembers(Agent.prototype, methods)
 
 let globalAgent = new Agent(core.globalAgent.options)
 
+/**
+ * http.setGlobalProxyFromEnv: sets the environment's proxies for the global agents, and for fetch.
+ * @param {object} [env] where the variables are
+ * @returns {() => void} puts back what was there
+ * @throws ERR_INVALID_ARG_TYPE, ERR_PROXY_INVALID_CONFIG
+ */
+function setGlobalProxyFromEnv (env = process.env) {
+  const before = globalAgent
+  const { globalAgent: shown } = http
+  // Under register it puts one of its own in the place of ours.
+  const restoreCore = core.setGlobalProxyFromEnv(env)
+  if (http.globalAgent === shown) return restoreCore
+  globalAgent = new Agent(http.globalAgent.options)
+  return function restore () {
+    restoreCore()
+    globalAgent = before
+  }
+}
+
 module.exports = {
   Agent,
   listen,
   takeBack,
+  setGlobalProxyFromEnv,
   get globalAgent () {
     return globalAgent
   },

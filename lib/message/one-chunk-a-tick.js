@@ -8,7 +8,7 @@ const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
 const { deliver } = require('./output-data')
 const { leaveToCore, isUnusual } = require('./delegate')
-const { awaitDrain, encode, isCarried, isLost, noteBackpressure, takeHeadFlag } = require('./send')
+const { awaitDrain, encode, isLost, noteBackpressure, takeHeadFlag } = require('./send')
 const versions = require('../core/versions')
 const { kConnection, kHeld, kChunkedLength, kCorked, kNative } = require('../core/symbols')
 
@@ -16,7 +16,7 @@ const { HEAD, BODY } = sendFlags
 
 /** True if a body part of this size (bytes) is held until the end of the tick. */
 function holdsBack (message, size) {
-  if (!versions.tickMergesChunks || !message.chunkedEncoding || message.outputData.length !== 0 || !isCarried(message)) return false
+  if (!versions.tickMergesChunks || !message.chunkedEncoding || message.outputData.length !== 0 || message[kConnection] === null) return false
   // An empty part makes no chunk: it is held only behind others.
   return size !== 0 || message[kHeld] !== null
 }

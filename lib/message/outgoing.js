@@ -19,7 +19,7 @@ const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket } = require('./state')
 const { holdsBack, hold, sendHeld } = require('./one-chunk-a-tick')
-const { PENDING_MAX, CORKED, nop, isCarried, isUtf8, awaitOthers, noteBackpressure, takeHeadFlag, sizeOf } = require('./send')
+const { PENDING_MAX, CORKED, nop, isUtf8, awaitOthers, noteBackpressure, takeHeadFlag, sizeOf } = require('./send')
 const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
 const {
   baseEmit, isQuiet, isUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
@@ -134,7 +134,7 @@ function _send (data, encoding, callback) {
     // The parts behind this head have corked their socket.
     if (flags !== 0 && this[kHeld] !== null) flags |= CORK
     if (flags !== 0) return deliver(this, flags, this._header, undefined, null, -1, null) < this[kHighWaterMark]
-    if (isCarried(this)) return this.writableLength < this[kHighWaterMark]
+    if (this[kConnection] !== null) return this.writableLength < this[kHighWaterMark]
   }
   leaveToCore(this)
   if (isHeadBehind(this, data, encoding)) {
@@ -317,7 +317,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   if (typeof callback === 'function') addEndCallback(this, callback)
   if (size >= LARGE && isUntold(this)) flags |= UNTOLD
 
-  const carried = isCarried(this)
+  const carried = this[kConnection] !== null
   // True if no byte is left to send: neither a last chunk nor anything queued.
   const isSent = flags === END && !chunk && !(this._hasBody && this.chunkedEncoding) && this.outputSize === 0 && !this[kConnection]?.corked
   const pending = carried || !isSent ? deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null) : 0
@@ -341,7 +341,7 @@ OutgoingMessage.prototype._finish = function _finish () {
 OutgoingMessage.prototype._flush = function _flush () {
   if (this[kNative] === true && (isUnusual(this) || !isOurs(this))) leaveToCore(this)
   if (this[kNative] !== true) return cores.OutgoingMessage._flush.call(this)
-  if (!isCarried(this)) return
+  if (this[kConnection] === null) return
   const ended = this.finished
   // A part that came meanwhile can have sent the queue already.
   const hasWaited = this.outputData.length !== 0

@@ -126,11 +126,6 @@ function statusLine (code, message) {
   return line
 }
 
-ServerResponse.prototype._implicitHeader = function _implicitHeader () {
-  if (isCores(this)) return cores.ServerResponse._implicitHeader.apply(this, arguments)
-  this.writeHead(this.statusCode)
-}
-
 /**
  * Renders the head. It is sent with the first part of the body. What most responses do not pass is core's: fields of writeHead()
  * that are merged with those set before, and all that is wrong.
@@ -176,7 +171,7 @@ if (cores.ServerResponse.writeInformation === undefined) {
   }
 }
 
-leaveCores(ServerResponse.prototype, 'ServerResponse', ['_finish', '_implicitHeader', 'writeHead', 'writeHeader', 'writeEarlyHints'])
+leaveCores(ServerResponse.prototype, 'ServerResponse', ['_finish', 'writeHead', 'writeHeader', 'writeEarlyHints'])
 takeMembers(ServerResponse.prototype, cores.ServerResponse)
 
 module.exports = {
