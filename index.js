@@ -34,7 +34,7 @@ function load () {
 
 const ours = load()
 
-/** Who has `globalAgent`. */
+/** The module that has `globalAgent`. */
 const agents = reason === null ? require('./lib/client/agent') : core
 
 for (const name of Object.keys(core)) {

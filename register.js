@@ -60,7 +60,7 @@ function show (part, name, ours) {
 }
 
 function install () {
-  // Nobody can have changed what nobody has loaded.
+  // A module that was not loaded cannot have been changed.
   const loaded = new Set(['http', 'https', 'http2', 'net'].filter((id) => process.moduleLoadList?.includes(`NativeModule ${id}`) !== false))
   const core = require('node:http')
   const http = require('./index.js')

@@ -315,7 +315,7 @@ const RULES = [
 /** Bytes of a request's body from which on its reader is behind. */
 const FULL = major < 22 ? 16384 : 65536
 
-/** True if several requests of a connection have bodies that fill their buffers: core reads on whoever is behind then. */
+/** True if several requests of a connection have bodies that fill their buffers: core reads on then, whichever request is behind. */
 function fillsSeveral (script, options) {
   const full = Math.min(options?.highWaterMark ?? FULL, FULL)
   return script.requests.filter(({ body }) => body !== undefined && body.size >= full).length > 1

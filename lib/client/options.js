@@ -69,14 +69,11 @@ function isPlain (options, agent, defaultAgent) {
     (options.protocol || defaultAgent.protocol) === (agent.protocol || defaultAgent.protocol) &&
     (!path || (typeof path === 'string' && !INVALID_TARGET.test(path))) &&
     (method === undefined || (typeof method === 'string' && METHOD.test(method))) &&
-    isName(hostname) && isName(host) && (timeout === undefined || isDelay(timeout)) && !Array.isArray(options.headers) &&
+    (hostname == null || typeof hostname === 'string') && (host == null || typeof host === 'string') &&
+    (timeout === undefined || isDelay(timeout)) && !Array.isArray(options.headers) &&
     !options.auth && !options.signal && !options.createConnection && options.setHost === undefined && options.setDefaultHeaders === undefined &&
     options.maxHeaderSize === undefined && options.insecureHTTPParser === undefined && options.httpValidation === undefined &&
     options.joinDuplicateHeaders === undefined && options.uniqueHeaders === undefined && options.highWaterMark === undefined
-}
-
-function isName (host) {
-  return host === undefined || host === null || typeof host === 'string'
 }
 
 /** Gives the Host field of a request: the port only if the scheme does not imply it, IPv6 in brackets. */
