@@ -10,7 +10,7 @@
 
 const { clearInterval } = require('../host')
 const { common, kSettle } = require('../binding')
-const { Agent, ClientRequest, OutgoingMessage, Server } = require('./classes')
+const { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server } = require('./classes')
 
 const SWEEP = 'http.server.connectionsCheckingInterval'
 
@@ -25,7 +25,7 @@ function borrow () {
   agent.addRequest = () => {}
   const request = new ClientRequest({ agent })
   request.destroy()
-  const found = [new OutgoingMessage(), request, listening, agent].flatMap(Object.getOwnPropertySymbols)
+  const found = [new OutgoingMessage(), new IncomingMessage(), request, listening, agent].flatMap(Object.getOwnPropertySymbols)
   clearInterval(listening[found.find(({ description }) => description === SWEEP)])
   return found
 }
@@ -122,17 +122,20 @@ module.exports = {
   /** Callbacks that wait until the kernel took all output (lib/connection/socket-writes.js). */
   kWaiting: own('kWaiting'),
 
+  // IncomingMessage, as in core.
+  kHeaders: slot('kHeaders'),
+  /** Names and values of rawHeaders that headers takes. */
+  kHeadersCount: slot('kHeadersCount'),
+  kTrailers: slot('kTrailers'),
+  kTrailersCount: slot('kTrailersCount'),
+
   // IncomingMessage, ours.
   /** The head as it crossed the boundary; see docs/BOUNDARY.md. '' once rawHeaders exist. */
   kText: own('kText'),
   /** Where the fields begin in kText. */
   kFieldsAt: own('kFieldsAt'),
   kRawHeaders: own('kRawHeaders'),
-  kHeaders: own('kHeaders'),
-  kHeadersDistinct: own('kHeadersDistinct'),
   kRawTrailers: own('kRawTrailers'),
-  kTrailers: own('kTrailers'),
-  kTrailersDistinct: own('kTrailersDistinct'),
   /** The Readable's state; undefined until it is read first. */
   kState: own('kState'),
   /** How far an untouched message went: 0 reading, 1 complete, 2 over. */

@@ -9,7 +9,7 @@
 const { elapsed } = require('../host')
 const { native, headFlags } = require('../binding')
 const { Connection } = require('../connection/connection')
-const { IncomingMessage, newMessage, readRequest, foldFirst, isTouched } = require('../message/incoming')
+const { IncomingMessage, newMessage, readRequest, isTouched } = require('../message/incoming')
 const { ServerResponse } = require('./response')
 const { rebase } = require('../core/messages')
 const { acceptedSocket } = require('../connection/socket')
@@ -23,7 +23,7 @@ const { Parser } = require('../connection/parser-facade')
 const { leaveToCore, onDrain } = require('../message/delegate')
 const { kConnection, kReceive, kComplete, kDrained, kIncomingMessage, kConnections } = require('../core/symbols')
 
-const { BODY, UPGRADE, SURPLUS } = headFlags
+const { BODY, UPGRADE } = headFlags
 const { METHODS } = native
 
 /**
@@ -180,9 +180,8 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
     this.stream.setTimeout?.(server.timeout || 0)
   }
   const request = newMessage(this, server[kIncomingMessage])
-  readRequest(request, METHODS[method], version, targetLength, text)
+  readRequest(request, METHODS[method], version, targetLength, fieldCount, text)
   request.joinDuplicateHeaders = server.joinDuplicateHeaders || null
-  if ((flags & SURPLUS) !== 0) foldFirst(request, fieldCount)
   request.upgrade = (flags & UPGRADE) !== 0
   const hasBody = (flags & BODY) !== 0
   if (!hasBody) this.began = 0
