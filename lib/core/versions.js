@@ -1,11 +1,13 @@
 'use strict'
 
 /**
- * Where Node's releases behave differently, decided once. Every flag names a behaviour, not a release. The thresholds are
- * the builds on which the behaviour was measured.
+ * Where Node's releases behave differently, decided once. Every flag names a behaviour, not a release. Core's own members and slots
+ * tell where they can; elsewhere the thresholds are the builds on which the behaviour was measured.
  */
 
 const { process } = require('../host')
+const { IncomingMessage, OutgoingMessage } = require('./classes')
+const { ofCore } = require('./symbols')
 
 const [major, minor] = process.versions.node.split('.', 2).map(Number)
 
@@ -25,8 +27,6 @@ function isBefore (version, major, minor) {
 }
 
 module.exports = Object.freeze({
-  major,
-  minor,
   /** The permission model guards the network too. */
   permissionGuardsNet: has(25),
   /** maxConnections = 0 refuses all connections; before, it meant no limit. */
@@ -40,11 +40,11 @@ module.exports = Object.freeze({
   /** Core's parser is llhttp 9.3, whose grammar differs in details from that of 9.4. */
   llhttp93: isBefore(process.versions.llhttp, 9, 4),
   /** `socket` is an own data property of outgoing messages; later an accessor of their prototype. */
-  socketIsData: !has(22),
+  socketIsData: !('socket' in OutgoingMessage.prototype),
   /** end(callback) is called before 'finish' with null, and with an error when the message cannot be flushed. */
-  endCallbackGetsError: has(26, { 24: 21, 25: Infinity }),
+  endCallbackGetsError: ofCore('kEndCallbacks') !== undefined,
   /** cork() gathers body parts in the message and sends them as one chunk. */
-  corkMergesChunks: has(22),
+  corkMergesChunks: ofCore('kChunkedBuffer') !== undefined,
   /** All that is written in one tick becomes one chunk. */
   tickMergesChunks: has(26),
   /** writableCorked shows that writes are held until the end of the tick. */
@@ -72,11 +72,11 @@ module.exports = Object.freeze({
   /** A socket names its request as soon as it is promised to it, not only when the exchange begins. */
   promiseNamesRequest: has(25, { 24: 21 }),
   /** The httpValidation option. */
-  httpValidation: has(26, { 24: 21, 25: Infinity }),
+  httpValidation: '_isLenientHeaderValidation' in OutgoingMessage.prototype,
   /** IncomingMessage.signal. */
-  messageSignal: has(26, { 24: 21, 25: Infinity }),
+  messageSignal: 'signal' in IncomingMessage.prototype,
   /** The optimizeEmptyRequests option. */
-  optimizeEmptyRequests: has(25, { 24: 12 }),
+  optimizeEmptyRequests: '_dumpAndCloseReadable' in IncomingMessage.prototype,
   /** Destroying a complete message needs no extra tick. */
   destroyCompletesAtOnce: has(26)
 })
