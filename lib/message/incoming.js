@@ -10,7 +10,6 @@ const { Readable, finished } = require('node:stream')
 const { process } = require('../host')
 const { addDistinct, fold } = require('./fold-headers')
 const { cores, isCores, leaveCores } = require('../core/messages')
-const { takeMembers } = require('../core/reflection')
 const { quiet } = require('./listeners')
 const versions = require('../core/versions')
 const {
@@ -371,6 +370,5 @@ function answer (message, error, callback) {
 if (versions.distinctHasPrototype) IncomingMessage.prototype._addHeaderLineDistinct = addDistinct
 
 leaveCores(IncomingMessage.prototype, 'IncomingMessage', ['_read', '_dump', '_destroy'])
-takeMembers(IncomingMessage.prototype, cores.IncomingMessage)
 
 module.exports = { IncomingMessage, newMessage, readRequest, readResponse, isTouched }

@@ -26,7 +26,6 @@ const {
 } = require('./finish')
 const { isUnusual, leaveToCore } = require('./delegate')
 const { cores, isCores, leaveCores } = require('../core/messages')
-const { takeMembers } = require('../core/reflection')
 const { quiet } = require('./listeners')
 const versions = require('../core/versions')
 const {
@@ -395,8 +394,6 @@ leaveCores(OutgoingMessage.prototype, 'OutgoingMessage', [
   'setHeader', 'appendHeader', 'getHeader', 'hasHeader', 'setTimeout', 'socket',
   'write', 'end', 'cork', 'uncork', '_storeHeader', '_send', '_writeRaw', '_flush', '_finish'
 ], ['writableFinished', 'writableLength', 'writableCorked', '_flushOutput'])
-
-takeMembers(OutgoingMessage.prototype, cores.OutgoingMessage)
 
 module.exports = {
   OutgoingMessage,

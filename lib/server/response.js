@@ -10,7 +10,6 @@ const { tellFinished } = require('../message/delegate')
 const { ownSocket } = require('../message/state')
 const { STATUS_CODES, isUnusual } = require('../message/syntax')
 const { cores, isCores, leaveCores } = require('../core/messages')
-const { takeMembers } = require('../core/reflection')
 const measure = require('../core/performance-entries')
 const versions = require('../core/versions')
 const { kConnection, kFinished, kLastFlags, kListenersShown, kOutHeaders, kUnusual } = require('../core/symbols')
@@ -172,7 +171,6 @@ if (cores.ServerResponse.writeInformation === undefined) {
 }
 
 leaveCores(ServerResponse.prototype, 'ServerResponse', ['_finish', 'writeHead', 'writeHeader', 'writeEarlyHints'])
-takeMembers(ServerResponse.prototype, cores.ServerResponse)
 
 module.exports = {
   ServerResponse,
