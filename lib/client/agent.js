@@ -11,7 +11,7 @@ const http = require('node:http')
 const { process } = require('../host')
 const core = require('../core/classes')
 const { takeMembers } = require('../core/reflection')
-const { kConnection, kText, kFieldsAt, kHeaders } = require('../core/symbols')
+const { ofCore, kConnection, kText, kFieldsAt, kHeaders } = require('../core/symbols')
 const { isNative, isStale, leaveContext, guard, unguard } = require('./pooled-socket')
 const { kDialable, connect } = require('./dial')
 const { kProxyConfig } = require('./options')
@@ -22,7 +22,8 @@ const { prototype: methods } = core.Agent
 const kTakeBack = Symbol('kTakeBack')
 
 /** Core's slots of a request that waits: its options, and the async context that it is served in. */
-const [kRequestOptions, kRequestAsyncResource] = slotsOfWaiting()
+const kRequestOptions = ofCore('requestOptions')
+const kRequestAsyncResource = ofCore('requestAsyncResource')
 
 /** Matches in a head as the connection gives it: `name\nvalue\nname…`. No name has a `=` in it. */
 const ANNOUNCED = /keep-alive\n(timeout)=(\d+)/i
@@ -34,15 +35,6 @@ const TIMEOUT_BUFFER = 1000
 let lastHost
 let lastPort
 let lastName = 'localhost::'
-
-function slotsOfWaiting () {
-  const request = { getHeader () {} }
-  const agent = new core.Agent({ maxSockets: 1 })
-  agent.sockets[agent.getName()] = [null]
-  agent.addRequest(request, {})
-  const slots = Object.getOwnPropertySymbols(request)
-  return ['requestOptions', 'requestAsyncResource'].map((name) => slots.find(({ description }) => description === name))
-}
 
 /** @param {object} [options] core's */
 function Agent (options) {

@@ -21,13 +21,29 @@ const borrowed = (common.borrowed ??= borrow())
 function borrow () {
   const listening = new Server()
   listening.emit('listening')
-  const agent = new Agent({ proxyEnv: {} })
-  agent.addRequest = () => {}
-  const request = new ClientRequest({ agent })
+  const agent = new Agent({ maxSockets: 1, proxyEnv: {} })
+  const request = waitingRequest(agent)
   request.destroy()
   const found = [new OutgoingMessage(), new IncomingMessage(), request, listening, agent].flatMap(Object.getOwnPropertySymbols)
   clearInterval(listening[found.find(({ description }) => description === SWEEP)])
   return found
+}
+
+/** Makes a request that waits for a connection. Its constructor is left before it announces the request on a diagnostics channel. */
+function waitingRequest (agent) {
+  let request
+  agent.sockets[agent.getName({ host: 'localhost', port: 80 })] = [null]
+  agent.addRequest = (made, options) => {
+    request = made
+    Agent.prototype.addRequest.call(agent, made, options)
+    throw agent
+  }
+  try {
+    Reflect.construct(ClientRequest, [{ agent }])
+  } catch (reason) {
+    if (reason !== agent) throw reason
+  }
+  return request
 }
 
 /** Gives core's symbol of this description; undefined if this Node has none. */
