@@ -18,17 +18,21 @@ const WEIGHT: u32 = 16;
 
 /// The span over which it is measured whether JavaScript is busy: at least so many heads and so long, or fewer in longer.
 const SPAN: u32 = 512;
-const SPAN_TIME: Duration = Duration::from_millis(5);
+const SPAN_TIME: Duration = Duration::from_millis(50);
 const QUIET_SPAN: u32 = 16;
 const QUIET_SPAN_TIME: Duration = Duration::from_millis(100);
 
 /// Percent of a span, from which on JavaScript counts as busy: the I/O threads should do what they can.
 const BUSY: u64 = 90;
 
-/// Heads to wait after the loans have ended for that, if it has not freed JavaScript, before they end for it again; twice as
-/// many each time.
+/// Percent of the heads that came in the same time while the JS thread had the sockets: if fewer come when the I/O threads
+/// have them, these cost more than they free.
+const WORSE: u64 = 95;
+
+/// Heads to wait after a trial before the next: it has shown which thread should have the sockets. Twice as many each time that
+/// the next shows the same.
 const PATIENCE: u32 = 16 * SPAN;
-const PATIENCE_MAX: u32 = 128 * PATIENCE;
+const PATIENCE_MAX: u32 = 32 * PATIENCE;
 
 /// Heads from the I/O threads, less those of lent sockets, after which the loans end: the load is elsewhere.
 const STRIKES: u32 = 256;
@@ -50,11 +54,13 @@ pub(crate) struct Load {
     span: Cell<Span>,
     /// JavaScript was busy in the last span.
     busy: Cell<bool>,
-    /// The loans have ended since JavaScript was busy, and it is not known whether that helps.
-    on_trial: Cell<bool>,
+    /// The loans have ended since JavaScript was busy: heads a second until then. 0 if it is known whether that helps.
+    on_trial: Cell<u64>,
     /// Heads to wait before they may end for that.
     patience: Cell<u32>,
     next_patience: Cell<u32>,
+    /// What the last trial has shown: it is better that the I/O threads have the sockets.
+    freed: Cell<bool>,
 }
 
 /// A span of time, from its beginning on.
@@ -64,6 +70,14 @@ struct Span {
     began: Option<Instant>,
     /// How long the event loop had waited for events by then, ns.
     idle: u64,
+}
+
+/// A span that has ended.
+struct Ended {
+    /// JavaScript was busy.
+    busy: bool,
+    /// Heads a second.
+    rate: u64,
 }
 
 impl Load {
@@ -101,17 +115,22 @@ impl Load {
     /// JavaScript is busy. They may begin again after a while. `idle` gives how long the event loop has waited for
     /// events in all, in nanoseconds; 0 if that is not measured.
     pub(crate) fn should_end(&self, lends: bool, now: Instant, idle: impl FnOnce() -> u64) -> bool {
-        let is_busy = self.end_span(lends, now, idle);
+        let ended = self.end_span(now, idle);
         if !lends {
+            if let Some(ended) = ended {
+                self.judge(&ended);
+            }
             return false;
         }
         if self.strikes.get() >= STRIKES || self.average.get() > MANY * UNIT {
             let cooldown = self.next_cooldown.get().clamp(COOLDOWN, COOLDOWN_MAX);
             self.cooldown.set(cooldown);
             self.next_cooldown.set(cooldown * 2);
-        } else if is_busy == Some(true) && self.patience.get() == 0 {
+        } else if let Some(Ended { busy: true, rate }) = ended
+            && self.patience.get() == 0
+        {
             self.busy.set(true);
-            self.on_trial.set(true);
+            self.on_trial.set(rate);
         } else {
             return false;
         }
@@ -119,8 +138,8 @@ impl Load {
         true
     }
 
-    /// Ends the span if it is long enough, and tells if JavaScript was busy in it.
-    fn end_span(&self, lends: bool, now: Instant, idle: impl FnOnce() -> u64) -> Option<bool> {
+    /// Ends the span if it is long enough.
+    fn end_span(&self, now: Instant, idle: impl FnOnce() -> u64) -> Option<Ended> {
         let span = self.span.get();
         let elapsed = span.began.map(|began| now - began);
         let lasts =
@@ -136,26 +155,31 @@ impl Load {
         });
         let waited = idle - span.idle;
         let elapsed = elapsed?.as_nanos() as u64;
-        // Nothing is known of a loop that does not measure it.
-        let is_busy = idle != 0 && elapsed - waited.min(elapsed) >= elapsed / 100 * BUSY;
-        if !lends {
-            self.judge(is_busy);
-        }
-        Some(is_busy)
+        Some(Ended {
+            // Nothing is known of a loop that does not measure it.
+            busy: idle != 0 && elapsed - waited.min(elapsed) >= elapsed / 100 * BUSY,
+            rate: u64::from(span.heads) * 1_000_000_000 / elapsed,
+        })
     }
 
-    /// Notes whether JavaScript is busy while the I/O threads have the sockets. If that was a trial, and has freed it, the
-    /// next is further away.
-    fn judge(&self, is_busy: bool) {
-        self.busy.set(is_busy);
-        if is_busy {
-            self.next_patience.set(PATIENCE);
-        } else if self.on_trial.get() {
-            let patience = self.next_patience.get().clamp(PATIENCE, PATIENCE_MAX);
-            self.patience.set(patience);
-            self.next_patience.set(patience * 2);
+    /// Notes whether JavaScript is busy while the I/O threads have the sockets, and what a trial has shown.
+    fn judge(&self, ended: &Ended) {
+        self.busy.set(ended.busy);
+        let before = self.on_trial.take();
+        if before == 0 || ended.busy {
+            return;
         }
-        self.on_trial.set(false);
+        let freed = ended.rate >= before / 100 * WORSE;
+        if self.freed.replace(freed) != freed {
+            self.next_patience.set(PATIENCE);
+        }
+        let patience = self.next_patience.get().clamp(PATIENCE, PATIENCE_MAX);
+        self.next_patience.set(patience * 2);
+        if freed {
+            self.cooldown.set(patience);
+        } else {
+            self.patience.set(patience);
+        }
     }
 }
 
@@ -248,7 +272,23 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_does_not_free_javascript_is_made_less_and_less_often() {
+    fn the_io_threads_keep_the_sockets_if_that_frees_javascript_and_costs_nothing() {
+        let mut stage = Stage::new(8);
+        for times in 1..4 {
+            stage.ends_in(1000, 0..8, 0).unwrap();
+            let turns = (0..100_000).find(|_| {
+                stage.turn(0..8, 600);
+                stage.load.are_few()
+            });
+            // Lent again to see whether that is still so.
+            let kept = turns.unwrap() * 8;
+            assert!(kept > PATIENCE << (times - 1), "{kept}");
+            stage.lent = 8;
+        }
+    }
+
+    #[test]
+    fn a_trial_that_costs_more_than_it_frees_is_made_less_and_less_often() {
         let mut stage = Stage::new(0);
         let mut before = 0;
         for trial in 0..4 {
@@ -261,7 +301,7 @@ mod tests {
             );
             before = if trial == 0 { 0 } else { turns };
             let returns = (0..1000).find(|_| {
-                stage.turn(0..8, 600);
+                stage.turn(0..5, 600);
                 stage.load.are_few()
             });
             assert!(returns.is_some_and(|turns| turns < 200), "{returns:?}");
