@@ -5,9 +5,9 @@
  */
 
 const native = require('../addon')
-const { deliver } = require('./deliver')
-const { AT_EOF, BEGINS, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
-const { hasFinished, settleAll } = require('./turn')
+const { deliver, isApart } = require('./deliver')
+const { AT_EOF, BEGINS, FULL, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
+const { hasFinished, runTicks, settleAll } = require('./turn')
 const { moveTo, nextChunk, nextValue } = require('./values')
 
 /** Keeps a record that a later packet brought. @returns {boolean} false: it is to be delivered now */
@@ -72,14 +72,21 @@ function hasValue (record) {
   }
 }
 
-/** Delivers the first of the kept packets. */
+/**
+ * Delivers the first of the kept packets, with ticks where there are some in a batch.
+ * @returns {boolean} true if core would read on behind it before it did anything else
+ */
 function handKept (connection) {
   const { kept } = connection
   const next = kept.findIndex(({ record }, index) => index !== 0 && record[BEGINS] !== 0)
   const isBad = kept.at(next === -1 ? next : next - 1).record[0] === events.PARSE_ERROR
+  const isFull = kept[0].record[BEGINS] === FULL
+  let before = null
   do {
     const { record, value } = kept.shift()
     connection.keptSize -= sizeOf(value)
+    if (before !== null && isApart(connection, before, 0, record, 0)) runTicks()
+    before = record
     const outer = moveTo(0)
     try {
       deliver(connection, record, 0, [value])
@@ -88,6 +95,8 @@ function handKept (connection) {
     }
     if (hasFinished() && !isBad) settleAll()
   } while (kept.length !== 0 && kept[0].record[BEGINS] === 0)
+  runTicks()
+  return isFull
 }
 
 /** True if the end of the connection is kept, behind earlier packets. */

@@ -42,11 +42,12 @@ function Connection (id, stream) {
   /** True once we have closed it before its time; and true once its events are dropped for that (lib/binding/deliver.js). */
   this.givenUp = false
   this.deaf = false
-  /** Paused; keeping the records of later packets; those records; on its way to its end: lib/connection/pause.js. */
+  /** Paused; keeping the records of later packets; those records, about to be delivered; on its way to its end: lib/connection/pause.js. */
   this.paused = false
   this.keeps = false
   this.kept = null
   this.keptSize = 0
+  this.isHandingOver = false
   this.isLeaving = false
   /** True once there were trailers, or more fields than core's parser hands over at once: lib/binding/dispatch.js. */
   this.batches = false
