@@ -47,6 +47,13 @@ function isApart (connection, earlier, before, records, at) {
   return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
 }
 
+/** True if the record tells that nothing more can be read. */
+function isEnd (records, at) {
+  const kind = records[at]
+  if (kind === events.END) return (records[at + 2] & AT_EOF) !== 0
+  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
+}
+
 /** Forgets the packet at hand: its dispatch is over. */
 function endPackets () {
   readId = -1
@@ -152,4 +159,4 @@ function isUnheard (connection, records, at) {
   return connection.deaf
 }
 
-module.exports = { connections, listeners, deliver, isApart, isSamePacket, isReadOn, endPackets }
+module.exports = { connections, listeners, deliver, isApart, isEnd, isSamePacket, isReadOn, endPackets }

@@ -7,7 +7,7 @@
 
 const native = require('../addon')
 const { process } = require('../host')
-const { connections, deliver, endPackets, isApart } = require('./deliver')
+const { connections, deliver, endPackets, isApart, isEnd } = require('./deliver')
 const { keep } = require('./kept')
 const { BEGINS, MAX_RECORDS, STRIDE, events } = require('./records')
 const { beginDispatch, endDispatch, flush, hasFinished, isDispatching, runTicks, settleAll, tellClosed, tellPending, touch } = require('./turn')
@@ -75,10 +75,10 @@ function isMore (at, id) {
   return at < limit && records[at + 1] === id && records[at + BEGINS] === 0
 }
 
-/** True if later packets of the connection are in this batch. */
+/** True if later packets of the connection are in this batch: bytes, and not only their end. */
 function isFollowed (id) {
   for (let at = cursor; at < limit; at += STRIDE) {
-    if (records[at + 1] === id && records[at + BEGINS] !== 0 && records[at] < events.EOF) return true
+    if (records[at + 1] === id && records[at + BEGINS] !== 0 && records[at] < events.EOF) return !isEnd(records, at)
   }
   return false
 }

@@ -5,8 +5,8 @@
  */
 
 const native = require('../addon')
-const { deliver, isApart } = require('./deliver')
-const { AT_EOF, BEGINS, FULL, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
+const { deliver, isApart, isEnd } = require('./deliver')
+const { BEGINS, FULL, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
 const { hasFinished, runTicks, settleAll } = require('./turn')
 const { moveTo, nextChunk, nextValue } = require('./values')
 
@@ -43,13 +43,6 @@ function keep (connection, records, at, values) {
   connection.keptSize += sizeOf(value)
   if (connection.readsOn && isFull(connection)) native.pause(connection.id)
   return true
-}
-
-/** True if the record tells that nothing more can be read. */
-function isEnd (records, at) {
-  const kind = records[at]
-  if (kind === events.END) return (records[at + 2] & AT_EOF) !== 0
-  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
 }
 
 /** Bytes that a kept record counts as: those of its value, and its own. */
@@ -99,6 +92,11 @@ function handKept (connection) {
   return isFull
 }
 
+/** True if bytes are kept, and not only their end. */
+function hasKeptBytes (kept) {
+  return kept !== null && kept.length !== 0 && !isEnd(kept[0].record, 0)
+}
+
 /** True if the end of the connection is kept, behind earlier packets. */
 function hasKeptEnd (kept) {
   return kept.length !== 0 && kept.at(-1).record[0] === events.CLOSED
@@ -114,4 +112,4 @@ function dropKept (connection) {
   connection.keptSize = sizeOf(undefined)
 }
 
-module.exports = { keep, handKept, hasKeptEnd, dropKept, isFull }
+module.exports = { keep, handKept, hasKeptBytes, hasKeptEnd, dropKept, isFull }

@@ -6,7 +6,7 @@
  */
 
 const { process } = require('../host')
-const { native, sendFlags, connections, receive, touch, isFollowed } = require('../binding')
+const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes } = require('../binding')
 const delivery = require('./pause')
 const { wholeTime } = require('../core/validators')
 const { kConnection } = require('../core/symbols')
@@ -358,7 +358,7 @@ Connection.prototype.destroy = function destroy (error) {
     return
   }
   const receives = this.isReceiving()
-  const isUnheard = this.kept?.length > 0 || (receives && isFollowed(this.id))
+  const isUnheard = hasKeptBytes(this.kept) || (receives && isFollowed(this.id))
   delivery.forgetKept(this)
   this.givenUp = this.outputEnded = true
   this.discard()

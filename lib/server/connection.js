@@ -64,6 +64,8 @@ function ServerConnection (id, stream, server, listener) {
   this.requests = 0
   /** Bytes that the queued responses have gathered: core's socketState.outgoingData. */
   this.outgoingData = 0
+  /** Counts what they gather; null until the first. */
+  this.onPending = null
   /** True if the transport has not taken all; `onDrain` follows. */
   this.needDrain = false
   /** True while reading is stopped because of the output. */
@@ -243,6 +245,7 @@ function isPatched (response) {
 /** Gives the connection to a response whose turn it is. */
 ServerConnection.prototype.attach = function attach (response) {
   if (this.stream !== null || isPatched(response) || response[kNative] !== true) {
+    this.countPending(response)
     response.assignSocket(this.getSocket())
     this.current = response
     this.socket.on('close', onCarrierClose)
@@ -266,7 +269,12 @@ ServerConnection.prototype.attach = function attach (response) {
 ServerConnection.prototype.enqueue = function enqueue (response) {
   if (this.queue === null) this.queue = []
   this.queue.push(response)
-  response._onPendingData = (amount) => {
+  this.countPending(response)
+}
+
+/** Counts what a response queues in itself, as core's updateOutgoingData. */
+ServerConnection.prototype.countPending = function countPending (response) {
+  response._onPendingData = this.onPending ??= (amount) => {
     this.outgoingData += amount
     this.slacken()
     this.tellDrained()
