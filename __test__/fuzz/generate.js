@@ -329,11 +329,11 @@ function fillsUnread (script, options, handlers) {
 }
 
 /** Whether a case keeps to the rules: one that is made smaller must, too. */
-function isSound ({ handlers, requests, peer, options }) {
+function isSound ({ handlers, requests, peer, options, careless }) {
   const most = handlers === undefined ? 1 : Math.max(...peer.connections.map((script) => script.requests.length))
   if (handlers !== undefined && peer.connections.some((script) => fillsUnread(script, options, handlers))) return false
-  // A 1xx of the server's own before such a head.
-  if (most > 1 && JSON.stringify(peer).includes('100-continue')) return false
+  // A 1xx of the server's own before such a head, and what is behind an answer of its own, which has no listeners.
+  if (most > 1 && (careless || /100-continue|"Expect","other"/.test(JSON.stringify(peer)))) return false
   return (handlers ?? requests).every(({ chains }) => RULES.every((rule) => rule(chains, most)))
 }
 
