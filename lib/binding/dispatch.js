@@ -7,11 +7,10 @@
 
 const native = require('../addon')
 const { process } = require('../host')
-const { connections, deliver, endPackets, isApart, isEnd } = require('./deliver')
+const { connections, deliver, endPackets, isApart, isEnd, moveTo } = require('./deliver')
 const { keep } = require('./kept')
 const { BEGINS, MAX_RECORDS, STRIDE, events } = require('./records')
 const { beginDispatch, endDispatch, flush, hasFinished, isDispatching, runTicks, settleAll, tellClosed, tellPending, touch } = require('./turn')
-const { moveTo } = require('./values')
 
 // The batch being dispatched.
 let records = null

@@ -8,7 +8,7 @@
 const { process } = require('../host')
 const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes } = require('../binding')
 const delivery = require('./pause')
-const { wholeTime } = require('../core/validators')
+const { wholeTime } = require('../core/delays')
 const { kConnection } = require('../core/symbols')
 
 const { BODY, END, CORK } = sendFlags

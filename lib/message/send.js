@@ -231,11 +231,6 @@ function awaitOthers (message, callback) {
   return true
 }
 
-/** True if parts can be sent now; false for a message that waits for its turn or for a connection. */
-function isCarried (message) {
-  return message[kConnection] !== null
-}
-
 /** True if parts sent now are lost: the transport is destroyed, even if its 'close' has not come yet. */
 function isLost (message) {
   const connection = message[kConnection]
@@ -274,7 +269,6 @@ module.exports = {
   CORKED,
   CRLF,
   nop,
-  isCarried,
   isLost,
   transmit,
   tellLeaving,

@@ -13,12 +13,13 @@ impl Host for Environment {
         self.take_events(scope);
     }
 
-    fn readable(&self, scope: Scope<'_>, id: u32) {
-        self.receive_lent(scope, id);
+    fn readable(&self, scope: Scope<'_>) {
+        self.receive_lent(scope);
     }
 
-    fn unwatch(&self, id: u32) {
-        self.end_loan(id);
+    fn unwatch(&self) {
+        self.end_loans();
+        self.loans.unwatch();
     }
 
     fn close_phase(&self, scope: Scope<'_>) -> Result<(), Failure> {
@@ -39,7 +40,7 @@ impl Host for Environment {
     /// Ends the I/O threads.
     fn tear_down(&self) {
         self.closing.forget();
-        self.end_loans();
+        self.unwatch();
         self.flush_now();
         // Joined here, so that no signal is given afterwards.
         self.threads.borrow_mut().clear();

@@ -1,5 +1,5 @@
-//! libuv's readiness watch on one socket, for a connection that is lent to the JS thread, and two phases of its loop: that
-//! of closed handles and that of pending requests.
+//! libuv's readiness watch on a descriptor, that of the sockets lent to the JS thread, and two phases of its loop: that of
+//! closed handles and that of pending requests.
 //!
 //! Node-API has no call for these; what is used of libuv is exported by Node and stable through libuv 1.x, which all
 //! supported versions have.
@@ -37,6 +37,7 @@ unsafe extern "C" {
     ) -> c_int;
     fn uv_poll_start(handle: *mut c_void, events: c_int, callback: Callback) -> c_int;
     fn uv_backend_timeout(event_loop: *const sys::uv_loop_s) -> c_int;
+    fn uv_metrics_idle_time(event_loop: *mut sys::uv_loop_s) -> u64;
     fn uv_idle_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
     fn uv_idle_start(handle: *mut c_void, callback: PhaseCallback) -> c_int;
     fn uv_check_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
@@ -82,25 +83,22 @@ struct Watched {
     /// A [`Host`]; the callback knows which.
     host: *const c_void,
     env: sys::napi_env,
-    id: u32,
 }
 
 impl Watch {
-    /// Calls [`Host::readable`] for the connection in each turn of the event loop while `fd` has bytes to read.
+    /// Calls [`Host::readable`] in each turn of the event loop while `fd` is readable.
     pub(in crate::binding) fn start<H: Host>(
         scope: Scope<'_>,
         host: &H,
-        id: u32,
         fd: c_int,
     ) -> Result<Self, Failure> {
         let event_loop = event_loop(scope)?;
         let watched = Box::into_raw(Box::new(Watched {
             host: std::ptr::from_ref(host).cast::<c_void>(),
             env: scope.env,
-            id,
         }));
-        // SAFETY: the handle is freed by `closed`, which libuv calls when it is done with it. `fd` is open: the caller's
-        // connection owns it until the loan is returned, after `stop`.
+        // SAFETY: the handle is freed by `closed`, which libuv calls when it is done with it. `fd` is open: the caller
+        // closes it after `stop`.
         unsafe {
             let handle = allocate(UV_POLL);
             if uv_poll_init_socket(event_loop, handle, fd) != 0 {
@@ -129,25 +127,25 @@ impl Watch {
 
 unsafe extern "C" fn readable<H: Host>(handle: *mut c_void, status: c_int, _events: c_int) {
     // SAFETY: `start` set the data, of this host; it is freed after the last call.
-    let (host, env, id) = unsafe {
+    let (host, env) = unsafe {
         let watched = &*uv_handle_get_data(handle).cast::<Watched>();
-        (&*watched.host.cast::<H>(), watched.env, watched.id)
+        (&*watched.host.cast::<H>(), watched.env)
     };
-    // A panic has nowhere to go from here: the connection goes back to its I/O thread. So it does when the socket has
-    // an error: libuv has told of that once and watches it no longer, and what was read may lie before the error.
+    // A panic has nowhere to go from here: the connections go back to their I/O threads. So they do when the descriptor has
+    // an error, which libuv tells once.
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the event loop of a live environment calls this.
         unsafe {
             Scope::enter(env, true, |scope| {
                 scope.nested(|scope| {
-                    host.readable(scope, id);
+                    host.readable(scope);
                     Ok(())
                 })
             })
         }
     }));
     if outcome.is_err() || status != 0 {
-        host.unwatch(id);
+        host.unwatch();
     }
 }
 
@@ -164,6 +162,12 @@ unsafe extern "C" fn closed(handle: *mut c_void) {
 pub(in crate::binding) fn waits_for_turn(scope: Scope<'_>) -> bool {
     // SAFETY: asks the loop of a live environment for a number; for those it does not wait for events.
     event_loop(scope).is_ok_and(|event_loop| unsafe { uv_backend_timeout(event_loop) } == 0)
+}
+
+/// How long the event loop has waited for events in all, ns; 0 if it does not measure that (`uv_metrics_idle_time`).
+pub(in crate::binding) fn idle_time(scope: Scope<'_>) -> u64 {
+    // SAFETY: asks the loop of a live environment for a number, on its thread.
+    event_loop(scope).map_or(0, |event_loop| unsafe { uv_metrics_idle_time(event_loop) })
 }
 
 /// A host's place in libuv's phase for closed handles. It may come when the host is gone.
