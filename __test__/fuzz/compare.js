@@ -19,6 +19,9 @@ function isHeavy (program) {
   return !prompt || total(programs.flatMap(({ chains }) => chains.flat())) > HEAVY
 }
 
+/** It is noticed by a read, or by a write, whose context it has then. */
+const BREAKS = /^'clientError' (ECONNRESET|EPIPE)/
+
 /** The text of a line, and the async context in which it was seen. */
 const CONTEXT = / @[^@]*$/
 
@@ -119,13 +122,14 @@ const expand = (text) => text.replace(/(.)\*(\d+)/gs, (_, character, count) => c
 
 /**
  * An event may come in the async context of its own exchange where core's comes in that of another, in none, or in that of
- * a step of the same; an uncaught exception may come in none (docs/COMPATIBILITY.md).
+ * a step of the same; an uncaught exception, and the error of a connection that breaks, may come in none
+ * (docs/COMPATIBILITY.md).
  */
 function inContext (label, core, ours) {
   if (core === ours) return true
   if (core.replace(CONTEXT, '') !== ours.replace(CONTEXT, '')) return false
   const context = CONTEXT.exec(ours)[0].slice(2)
-  if (label === 'contexts of process') return context === ''
+  if (label === 'contexts of process' || (label === 'contexts of server' && BREAKS.test(ours))) return context === ''
   const [, exchange] = /^contexts of (?:in|out) (\S+)(?: \(callbacks\))?$/.exec(label) ?? []
   return exchange !== undefined && context.split(' ').includes(exchange)
 }

@@ -315,18 +315,25 @@ const RULES = [
 /** Bytes of a request's body from which on its reader is behind. */
 const FULL = major < 22 ? 16384 : 65536
 
-/** True if several requests of a connection have bodies that fill their buffers: core reads on then, whichever request is behind. */
-function fillsSeveral (script, options) {
+const READING = ['data', 'pipe', 'resume']
+
+/**
+ * True if several requests of a connection have bodies that fill their buffers, or one behind others that its handler does
+ * not read: core reads on whoever is behind then.
+ */
+function fillsUnread (script, options, handlers) {
   const full = Math.min(options?.highWaterMark ?? FULL, FULL)
-  return script.requests.filter(({ body }) => body !== undefined && body.size >= full).length > 1
+  const fills = ({ body }) => body !== undefined && body.size >= full
+  const isRead = (index) => handlers[index % handlers.length].chains.flat().some(({ op }) => READING.includes(op))
+  return script.requests.filter(fills).length > 1 || script.requests.some((request, index) => index > 0 && fills(request) && !isRead(index))
 }
 
 /** Whether a case keeps to the rules: one that is made smaller must, too. */
-function isSound ({ handlers, requests, peer, options }) {
+function isSound ({ handlers, requests, peer, options, careless }) {
   const most = handlers === undefined ? 1 : Math.max(...peer.connections.map((script) => script.requests.length))
-  if (handlers !== undefined && peer.connections.some((script) => fillsSeveral(script, options))) return false
-  // A 1xx of the server's own before such a head.
-  if (most > 1 && JSON.stringify(peer).includes('100-continue')) return false
+  if (handlers !== undefined && peer.connections.some((script) => fillsUnread(script, options, handlers))) return false
+  // A 1xx of the server's own before such a head, and what is behind an answer of its own, which has no listeners.
+  if (most > 1 && (careless || /100-continue|"Expect","other"/.test(JSON.stringify(peer)))) return false
   return (handlers ?? requests).every(({ chains }) => RULES.every((rule) => rule(chains, most)))
 }
 

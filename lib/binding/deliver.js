@@ -3,7 +3,7 @@
 /** Delivers one record to its connection, with the values that go with it: Buffers and texts, each taken once, in the order of the records. */
 
 const native = require('../addon')
-const { BATCH, BEGINS, FULL, PART, TRAILERS, WHOLE, events } = require('./records')
+const { AT_EOF, BATCH, BEGINS, FULL, PART, TRAILERS, WHOLE, events } = require('./records')
 const { touch } = require('./turn')
 
 /** Connections by id; the slot is emptied when the connection's CLOSED record has been handled. */
@@ -50,6 +50,30 @@ function isSamePacket () {
 /** True if what is being delivered of the connection is a packet behind which core's loop reads on before it does anything else. */
 function isReadOn (id) {
   return wasFull && readId === id
+}
+
+/** True if ticks run between a record, at an index of its array, and the one before it, of the same connection. */
+function isApart (connection, earlier, before, records, at) {
+  if (records[at + BEGINS] !== 0) return true
+  const kind = records[at]
+  // In core the client's parser is fed by the socket's 'data': ticks wait until all of the packet is parsed.
+  if (connection?.ticksAwaitPacket === true) return kind < events.RESPONSE || kind > events.PARSE_ERROR
+  const last = earlier[before]
+  if (last === events.DATA || last === events.EOF) return true
+  // A FIN is an event of its own, apart from the bytes before it.
+  // Core's parser hands over trailers, heads of more than one batch of fields, and every head that comes after those,
+  // through a callback that runs ticks.
+  if (kind === events.REQUEST) return records[at + 6] > BATCH || connection?.batches === true
+  if (kind === events.END) return records[at + 2] !== 0
+  if (kind === events.EOF && last === events.END && (earlier[before + 2] & AT_EOF) !== 0) return false
+  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
+}
+
+/** True if the record tells that nothing more can be read. */
+function isEnd (records, at) {
+  const kind = records[at]
+  if (kind === events.END) return (records[at + 2] & AT_EOF) !== 0
+  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
 }
 
 /** Forgets the packet at hand: its dispatch is over. */
@@ -157,4 +181,6 @@ function isUnheard (connection, records, at) {
   return connection.deaf
 }
 
-module.exports = { connections, listeners, moveTo, nextValue, nextChunk, deliver, isSamePacket, isReadOn, endPackets }
+module.exports = {
+  connections, listeners, moveTo, nextValue, nextChunk, deliver, isApart, isEnd, isSamePacket, isReadOn, endPackets
+}

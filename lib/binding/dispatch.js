@@ -7,9 +7,9 @@
 
 const native = require('../addon')
 const { process } = require('../host')
-const { connections, deliver, endPackets, moveTo } = require('./deliver')
+const { connections, deliver, endPackets, isApart, isEnd, moveTo } = require('./deliver')
 const { keep } = require('./kept')
-const { AT_EOF, BATCH, BEGINS, MAX_RECORDS, STRIDE, events } = require('./records')
+const { BEGINS, MAX_RECORDS, STRIDE, events } = require('./records')
 const { beginDispatch, endDispatch, flush, hasFinished, isDispatching, runTicks, settleAll, tellClosed, tellPending, touch } = require('./turn')
 
 // The batch being dispatched.
@@ -44,7 +44,7 @@ function dispatch (count) {
     try {
       while (cursor < limit) {
         const id = records[cursor + 1]
-        if (previous !== -1 && (previous !== id || isApart(connections[id], records, cursor))) runTicks()
+        if (previous !== -1 && (previous !== id || isApart(connections[id], records, cursor - STRIDE, records, cursor))) runTicks()
         previous = id
         step()
         if (hasFinished() && !isFollowedByError(id)) settleAll()
@@ -74,29 +74,12 @@ function isMore (at, id) {
   return at < limit && records[at + 1] === id && records[at + BEGINS] === 0
 }
 
-/** True if later packets of the connection are in this batch. */
+/** True if later packets of the connection are in this batch: bytes, and not only their end. */
 function isFollowed (id) {
   for (let at = cursor; at < limit; at += STRIDE) {
-    if (records[at + 1] === id && records[at + BEGINS] !== 0 && records[at] < events.EOF) return true
+    if (records[at + 1] === id && records[at + BEGINS] !== 0 && records[at] < events.EOF) return !isEnd(records, at)
   }
   return false
-}
-
-/** True if ticks run between a record and the one before it, of the same connection. */
-function isApart (connection, records, at) {
-  if (records[at + BEGINS] !== 0) return true
-  const kind = records[at]
-  // In core the client's parser is fed by the socket's 'data': ticks wait until all of the packet is parsed.
-  if (connection?.ticksAwaitPacket === true) return kind < events.RESPONSE || kind > events.PARSE_ERROR
-  const before = records[at - STRIDE]
-  if (before === events.DATA || before === events.EOF) return true
-  // A FIN is an event of its own, apart from the bytes before it.
-  // Core's parser hands over trailers, heads of more than one batch of fields, and every head that comes after those,
-  // through a callback that runs ticks.
-  if (kind === events.REQUEST) return records[at + 6] > BATCH || connection?.batches === true
-  if (kind === events.END) return records[at + 2] !== 0
-  if (kind === events.EOF && before === events.END && (records[at - STRIDE + 2] & AT_EOF) !== 0) return false
-  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
 }
 
 /** Takes a listener's ACCEPT records out of the rest of the batch. @returns {number[]} the connections' ids */
@@ -155,7 +138,7 @@ function deliverNow (connection, [own, ownValues], runsTicks) {
   let isBad = false
   const ticks = runsTicks && own.length > STRIDE
   for (let at = 0; at < own.length; at += STRIDE) {
-    if (ticks && at !== 0 && isApart(connection, own, at)) process._tickCallback()
+    if (ticks && at !== 0 && isApart(connection, own, at - STRIDE, own, at)) process._tickCallback()
     const outer = moveTo(taken)
     try {
       // Its id may be another connection's by now.

@@ -9,7 +9,7 @@ const native = require('../addon')
 const { process } = require('../host')
 const { connections, listeners, isSamePacket, isReadOn } = require('./deliver')
 const { start, receive, receiveBody, takeAccepted, isFollowed } = require('./dispatch')
-const { handKept, hasKeptEnd, dropKept, isFull } = require('./kept')
+const { handKept, hasKeptBytes, hasKeptEnd, dropKept, isFull } = require('./kept')
 const { events, headFlags, sendFlags } = require('./records')
 const { kSettle, settle, touch, flush, atClosePhase, atPendingPhase } = require('./turn')
 
@@ -35,6 +35,7 @@ module.exports = native[kFirst] ??= {
   receive,
   receiveBody,
   handKept,
+  hasKeptBytes,
   hasKeptEnd,
   dropKept,
   isFull,

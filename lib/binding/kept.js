@@ -5,9 +5,9 @@
  */
 
 const native = require('../addon')
-const { deliver, moveTo, nextChunk, nextValue } = require('./deliver')
-const { AT_EOF, BEGINS, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
-const { hasFinished, settleAll } = require('./turn')
+const { deliver, isApart, isEnd, moveTo, nextChunk, nextValue } = require('./deliver')
+const { BEGINS, FULL, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
+const { hasFinished, runTicks, settleAll } = require('./turn')
 
 /** Keeps a record that a later packet brought. @returns {boolean} false: it is to be delivered now */
 function keep (connection, records, at, values) {
@@ -44,13 +44,6 @@ function keep (connection, records, at, values) {
   return true
 }
 
-/** True if the record tells that nothing more can be read. */
-function isEnd (records, at) {
-  const kind = records[at]
-  if (kind === events.END) return (records[at + 2] & AT_EOF) !== 0
-  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
-}
-
 /** Bytes that a kept record counts as: those of its value, and its own. */
 function sizeOf (value) {
   return STRIDE * 4 + (value === undefined ? 0 : value.length)
@@ -71,14 +64,21 @@ function hasValue (record) {
   }
 }
 
-/** Delivers the first of the kept packets. */
+/**
+ * Delivers the first of the kept packets, with ticks where there are some in a batch.
+ * @returns {boolean} true if core would read on behind it before it did anything else
+ */
 function handKept (connection) {
   const { kept } = connection
   const next = kept.findIndex(({ record }, index) => index !== 0 && record[BEGINS] !== 0)
   const isBad = kept.at(next === -1 ? next : next - 1).record[0] === events.PARSE_ERROR
+  const isFull = kept[0].record[BEGINS] === FULL
+  let before = null
   do {
     const { record, value } = kept.shift()
     connection.keptSize -= sizeOf(value)
+    if (before !== null && isApart(connection, before, 0, record, 0)) runTicks()
+    before = record
     const outer = moveTo(0)
     try {
       deliver(connection, record, 0, [value])
@@ -87,6 +87,13 @@ function handKept (connection) {
     }
     if (hasFinished() && !isBad) settleAll()
   } while (kept.length !== 0 && kept[0].record[BEGINS] === 0)
+  runTicks()
+  return isFull
+}
+
+/** True if bytes are kept, and not only their end. */
+function hasKeptBytes (kept) {
+  return kept !== null && kept.length !== 0 && !isEnd(kept[0].record, 0)
 }
 
 /** True if the end of the connection is kept, behind earlier packets. */
@@ -104,4 +111,4 @@ function dropKept (connection) {
   connection.keptSize = sizeOf(undefined)
 }
 
-module.exports = { keep, handKept, hasKeptEnd, dropKept, isFull }
+module.exports = { keep, handKept, hasKeptBytes, hasKeptEnd, dropKept, isFull }

@@ -65,7 +65,7 @@ function ClientConnection (id, stream) {
 }
 Object.setPrototypeOf(ClientConnection.prototype, ClientTransport.prototype)
 
-/** See `isApart` in lib/binding/dispatch.js. */
+/** See `isApart` in lib/binding/deliver.js. */
 ClientConnection.prototype.ticksAwaitPacket = true
 
 ClientConnection.prototype.readsOn = true

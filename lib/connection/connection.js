@@ -6,7 +6,7 @@
  */
 
 const { process } = require('../host')
-const { native, sendFlags, connections, receive, touch, isFollowed } = require('../binding')
+const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes } = require('../binding')
 const delivery = require('./pause')
 const { wholeTime } = require('../core/delays')
 const { kConnection } = require('../core/symbols')
@@ -42,11 +42,12 @@ function Connection (id, stream) {
   /** True once we have closed it before its time; and true once its events are dropped for that (lib/binding/deliver.js). */
   this.givenUp = false
   this.deaf = false
-  /** Paused; keeping the records of later packets; those records; on its way to its end: lib/connection/pause.js. */
+  /** Paused; keeping the records of later packets; those records, about to be delivered; on its way to its end: lib/connection/pause.js. */
   this.paused = false
   this.keeps = false
   this.kept = null
   this.keptSize = 0
+  this.isHandingOver = false
   this.isLeaving = false
   /** True once there were trailers, or more fields than core's parser hands over at once: lib/binding/dispatch.js. */
   this.batches = false
@@ -357,7 +358,7 @@ Connection.prototype.destroy = function destroy (error) {
     return
   }
   const receives = this.isReceiving()
-  const isUnheard = this.kept?.length > 0 || (receives && isFollowed(this.id))
+  const isUnheard = hasKeptBytes(this.kept) || (receives && isFollowed(this.id))
   delivery.forgetKept(this)
   this.givenUp = this.outputEnded = true
   this.discard()

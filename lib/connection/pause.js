@@ -5,8 +5,7 @@
  * until the connection goes on, and then delivered a packet at a time.
  */
 
-const { process, setImmediate } = require('../host')
-const { native, events, touch, handKept, hasKeptEnd, dropKept, isFull } = require('../binding')
+const { native, atClosePhase, touch, handKept, hasKeptEnd, dropKept, isFull } = require('../binding')
 
 /** Kept records up to which reading goes on at once. */
 const FEW = 2
@@ -20,7 +19,7 @@ function pause (connection) {
   connection.kept ??= []
 }
 
-/** Lets a native connection go on: kept packets are delivered first, one a tick. */
+/** Lets a native connection go on: kept packets are delivered first. */
 function resume (connection) {
   const { kept } = connection
   connection.paused = false
@@ -33,11 +32,12 @@ function resume (connection) {
   touch()
 }
 
-/** Delivers one packet a tick: its reader may be behind again. */
+/** Delivers a packet, and those behind it that core would read at once; its reader may be behind again. */
 function handOver (connection) {
-  if (connection.paused || connection.kept.length === 0) return
+  connection.isHandingOver = false
   try {
-    handKept(connection)
+    let readsOn = true
+    while (readsOn && !connection.paused && connection.kept.length !== 0) readsOn = handKept(connection)
   } finally {
     // Also behind what a listener threw.
     if (!connection.paused) {
@@ -47,10 +47,11 @@ function handOver (connection) {
   }
 }
 
+/** Delivers where core would read again: when the event loop has come round. */
 function handOverLater (connection) {
-  // An end is a read of its own in core: what the data before it has led to is over by then.
-  if (connection.kept[0].record[0] === events.EOF) setImmediate(handOver, connection)
-  else process.nextTick(handOver, connection)
+  if (connection.isHandingOver) return
+  connection.isHandingOver = true
+  atClosePhase(() => handOver(connection))
 }
 
 /** Drops what is kept: the connection is to end. */

@@ -58,6 +58,8 @@ function carryThrough (message, connection) {
   const socket = connection.getSocket()
   message[kSocket] = socket
   hearDrain(connection)
+  // What waits in a message although it has its socket: that has ended.
+  connection.countPending?.(message)
   if (connection.corked && message[kHeld] === null) corkForTick(message, socket)
 }
 

@@ -226,7 +226,7 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
 function awaitOthers (message, callback) {
   const connection = message[kConnection]
   if (connection === null || message.outputData.length !== 0) return false
-  if (!isWaiting(message) && connection.batch?.message !== message) return false
+  if (!isWaiting(message) && connection.batch?.message !== message && !connection.corked) return false
   afterSend(message, connection, connection.pending(), callback, true)
   return true
 }

@@ -101,8 +101,9 @@ members.fail = function fail (error) {
   this.outputEnded = true
   // In core the socket is corked in this tick: what was written is lost.
   this.discard()
-  if (this.socket !== null) {
-    this.socket.destroy(error)
+  // The socket shows its error to the response that has it.
+  if (this.socket !== null || current !== null) {
+    this.getSocket().destroy(error)
   } else {
     this.close()
     // In core the socket is destroyed by now: what still arrives is dropped.

@@ -134,8 +134,10 @@ members.terminate = function terminate () {
 members.idleness = function idleness () {
   if (this.id === -1) return 0
   const { current } = this
-  if (this.isClosing) return this.receiving === null && (current === null || current.finished) ? 1 : 0
-  if (current !== null) return 0
+  if (current !== null && !current.finished) return 0
+  if (this.isClosing) return this.receiving === null ? 1 : 0
+  // What was ended is sent before the connection is closed, if it can be.
+  if (current !== null) return this.receiving === null && !this.isWritable() && this.pending() === 0 ? 1 : 0
   return native.isIdle(this.id)
 }
 

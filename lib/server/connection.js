@@ -58,6 +58,8 @@ function ServerConnection (id, stream, server, listener) {
   this.requests = 0
   /** Bytes that the queued responses have gathered: core's socketState.outgoingData. */
   this.outgoingData = 0
+  /** Counts what they gather; null until the first. */
+  this.onPending = null
   /** True if the transport has not taken all; `onDrain` follows. */
   this.needDrain = false
   /** True while reading is stopped because of the output. */

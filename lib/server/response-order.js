@@ -37,6 +37,7 @@ function isPatched (response) {
 /** Gives the connection to a response whose turn it is. */
 members.attach = function attach (response) {
   if (this.stream !== null || isPatched(response) || response[kNative] !== true) {
+    this.countPending(response)
     response.assignSocket(this.getSocket())
     this.current = response
     this.socket.on('close', onCarrierClose)
@@ -60,7 +61,12 @@ members.attach = function attach (response) {
 members.enqueue = function enqueue (response) {
   if (this.queue === null) this.queue = []
   this.queue.push(response)
-  response._onPendingData = (amount) => {
+  this.countPending(response)
+}
+
+/** Counts what a response queues in itself, as core's updateOutgoingData. */
+members.countPending = function countPending (response) {
+  response._onPendingData = this.onPending ??= (amount) => {
     this.outgoingData += amount
     this.slacken()
     this.tellDrained()

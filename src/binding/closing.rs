@@ -30,6 +30,11 @@ impl Closing {
         self.pending.ask(scope, host)
     }
 
+    /// True if what was closed in this turn has not been told. It is now: what is closed from now on belongs to the next.
+    pub(super) fn takes_early(&self) -> bool {
+        self.phase.forget()
+    }
+
     /// True if something was closed in this turn: then what came behind that waits.
     pub(super) fn postpones(&self) -> bool {
         let postpones = self.phase.is_asked();

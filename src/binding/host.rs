@@ -30,6 +30,13 @@ impl Host for Environment {
         self.tell_phase(scope, PENDING_PHASE)
     }
 
+    fn next_turn(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        if self.closing.takes_early() {
+            self.tell_closed(scope)?;
+        }
+        self.pending_phase(scope)
+    }
+
     /// Ends the I/O threads.
     fn tear_down(&self) {
         self.closing.forget();

@@ -211,9 +211,10 @@ impl Connection {
 
     // The event queue.
 
-    /// True if something that was read waits for JavaScript to look at it.
+    /// True if bytes that were read wait for JavaScript to look at them. That a FIN came too early is no byte.
     pub(crate) fn is_unheard(&self) -> bool {
-        self.unread.load(Ordering::Relaxed) > 0
+        let end = if self.lock().eof { event::EVENT } else { 0 };
+        self.unread.load(Ordering::Relaxed) > end
     }
 
     /// Counts events of this weight that go into the queue.

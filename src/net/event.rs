@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::numbers::Table;
 
 /// What an event weighs besides its bytes: its place in the queue, and what it becomes in JavaScript at least.
-const EVENT: usize = 96;
+pub(super) const EVENT: usize = 96;
 
 /// Which deadline passed; the number is record[2] of EXPIRED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -50,6 +50,9 @@ pub(in crate::binding) trait Host: Sized + 'static {
     /// Where libuv finishes requests that were done at once.
     fn pending_phase(&self, scope: Scope<'_>) -> Result<(), Failure>;
 
+    /// The same, behind the closed handles of this turn, of which not all need have been told.
+    fn next_turn(&self, scope: Scope<'_>) -> Result<(), Failure>;
+
     /// The environment is being torn down.
     fn tear_down(&self);
 }

@@ -172,7 +172,15 @@ pub(in crate::binding) fn idle_time(scope: Scope<'_>) -> u64 {
 
 /// A host's place in libuv's phase for closed handles. It may come when the host is gone.
 #[derive(Default)]
-pub(in crate::binding) struct ClosePhase(Cell<Option<(sys::napi_env, *const c_void)>>);
+pub(in crate::binding) struct ClosePhase(Cell<Option<Asked>>);
+
+#[derive(Clone, Copy)]
+struct Asked {
+    env: sys::napi_env,
+    /// A [`Host`]; the callback knows which.
+    host: *const c_void,
+    handle: *mut c_void,
+}
 
 impl ClosePhase {
     /// Has [`Host::close_phase`] called where libuv tells of the handles that were closed in this turn of the event loop;
@@ -187,15 +195,19 @@ impl ClosePhase {
         }
         let event_loop = event_loop(scope)?;
         // SAFETY: a handle that was never started is closed; `reached` frees it and takes its data.
-        unsafe {
+        let handle = unsafe {
             let handle = allocate(UV_IDLE);
             // Never fails.
             uv_idle_init(event_loop, handle);
             uv_handle_set_data(handle, Rc::into_raw(Rc::clone(self)).cast_mut().cast());
             uv_close(handle, reached::<H>);
-        }
-        self.0
-            .set(Some((scope.env, std::ptr::from_ref(host).cast())));
+            handle
+        };
+        self.0.set(Some(Asked {
+            env: scope.env,
+            host: std::ptr::from_ref(host).cast(),
+            handle,
+        }));
         Ok(())
     }
 
@@ -204,9 +216,9 @@ impl ClosePhase {
         self.0.get().is_some()
     }
 
-    /// The host is going: nothing is called.
-    pub(in crate::binding) fn forget(&self) {
-        self.0.set(None);
+    /// Has nothing called for what was asked so far. True if anything was.
+    pub(in crate::binding) fn forget(&self) -> bool {
+        self.0.take().is_some()
     }
 }
 
@@ -217,9 +229,11 @@ unsafe extern "C" fn reached<H: Host>(handle: *mut c_void) {
         free(handle, UV_IDLE);
         phase
     };
-    if let Some((env, host)) = phase.0.take() {
+    // Another handle has been asked for since if this one was forgotten.
+    if let Some(asked) = phase.0.get().filter(|asked| asked.handle == handle) {
+        phase.forget();
         // SAFETY: `ask` was given this host, and `forget` is called before it goes.
-        unsafe { call(env, host, H::close_phase) };
+        unsafe { call(asked.env, asked.host, H::close_phase) };
     }
 }
 
@@ -302,10 +316,10 @@ impl PendingPhase {
         Some((asked.env, asked.host))
     }
 
-    fn reach<H: Host>(&self) {
+    fn reach<H: Host>(&self, phase: fn(&H, Scope<'_>) -> Result<(), Failure>) {
         if let Some((env, host)) = self.forget() {
             // SAFETY: `ask` was given this host, and `forget` is called before it goes.
-            unsafe { call(env, host, H::pending_phase) };
+            unsafe { call(env, host, phase) };
         }
     }
 }
@@ -317,7 +331,7 @@ unsafe extern "C" fn pending<H: Host>(handle: *mut c_void) {
         Rc::increment_strong_count(phase);
         Rc::from_raw(phase)
     };
-    phase.reach::<H>();
+    phase.reach(H::pending_phase);
 }
 
 unsafe extern "C" fn pending_closed<H: Host>(handle: *mut c_void) {
@@ -327,7 +341,7 @@ unsafe extern "C" fn pending_closed<H: Host>(handle: *mut c_void) {
         free(handle, UV_IDLE);
         phase
     };
-    phase.reach::<H>();
+    phase.reach(H::next_turn);
 }
 
 unsafe extern "C" fn freed<const KIND: c_int>(handle: *mut c_void) {
