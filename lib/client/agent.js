@@ -37,7 +37,7 @@ function slotsOfWaiting () {
   const request = { getHeader () {} }
   const agent = new core.Agent({ maxSockets: 1 })
   agent.sockets[agent.getName()] = [null]
-  agent.addRequest(request, {})
+  agent.addRequest(request, { servername: '' })
   const slots = Object.getOwnPropertySymbols(request)
   return ['requestOptions', 'requestAsyncResource'].map((name) => slots.find(({ description }) => description === name))
 }
