@@ -24,16 +24,16 @@ const PASSES = 'same'
 const FAILS = '**differs**'
 const LEFT_OUT = 'not on core either'
 
-/** Installs and builds what is too heavy for every test (__test__/ecosystem/heavy.spec.js), unless it is there. */
+/** Installs and builds what is too heavy for every test (fixtures/consumers/), unless it is there. */
 function installHeavy () {
   const source = path.join(root, '__test__', 'fixtures', 'consumers')
   for (const name of fs.readdirSync(source)) {
     const folder = path.join(root, '.cache', 'consumers', name)
     fs.cpSync(path.join(source, name), folder, { recursive: true })
-    for (const [command, ...args] of [['npm', 'install', '--no-audit', '--no-fund', '--loglevel=error'], ['npx', '--no-install', name, 'build']]) {
-      console.error(`${name}: ${command} ${args[0]} ...`)
-      const { status } = spawnSync(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1' } })
-      if (status !== 0) giveUp(`${command} ${args.join(' ')} failed in ${folder}.`)
+    for (const args of [['install', '--no-audit', '--no-fund', '--loglevel=error'], ['run', 'build', '--if-present']]) {
+      console.error(`${name}: npm ${args[0]} ...`)
+      const { status } = spawnSync('npm', args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1' } })
+      if (status !== 0) giveUp(`npm ${args.join(' ')} failed in ${folder}.`)
     }
   }
 }

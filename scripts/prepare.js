@@ -45,11 +45,13 @@ function parseVersion (text) {
   return match === null ? [0, 0] : [Number(match[1]), Number(match[2])]
 }
 
-function checkTools () {
-  if (isOlder(parseVersion(process.versions.node), nodeWanted)) {
-    giveUp(`Node ${nodeWanted[0]} or newer is needed; this is ${process.version}.`,
-      'Get it from nodejs.org or with your version manager (nvm install --lts), then try again.')
-  }
+function checkNode () {
+  if (!isOlder(parseVersion(process.versions.node), nodeWanted)) return
+  giveUp(`Node ${nodeWanted[0]} or newer is needed; this is ${process.version}.`,
+    'Get it from nodejs.org or with your version manager (nvm install --lts), then try again.')
+}
+
+function checkRust () {
   const { error, status, stdout } = spawnSync('cargo', ['--version'], { cwd: root, encoding: 'utf8' })
   const wanted = rustWanted.join('.')
   if (error || status !== 0) {
@@ -115,16 +117,22 @@ function isCurrent (binary) {
 
 /** Builds even if the binary looks current: a debug build would too. Cargo makes it quick when nothing changed. */
 function buildRelease () {
-  checkTools()
+  checkNode()
+  checkRust()
   if (!packagesAreCurrent()) installPackages()
   runNpm(['run', '--silent', 'build'])
 }
 
-/** Makes the project ready to run. Does nothing, quickly, when it already is. */
-function prepare () {
-  checkTools()
+/**
+ * Makes the project ready to run. Does nothing, quickly, when it already is; a binary that was brought along needs no Rust.
+ * @param {boolean} [withRust] true if Rust is needed beyond that
+ */
+function prepare (withRust = false) {
+  checkNode()
+  const isBuilt = binaryIsCurrent()
+  if (withRust || !isBuilt) checkRust()
   if (!packagesAreCurrent()) installPackages()
-  if (!binaryIsCurrent()) {
+  if (!isBuilt) {
     console.error('Building the native part in release mode (a minute or two the first time) ...')
     runNpm(['run', 'build'])
   }

@@ -23,7 +23,7 @@ const options = args.filter((arg) => arg.startsWith('-') && !arg.startsWith(NODE
 const node = args.find((arg) => arg.startsWith(NODE))?.slice(NODE.length) ?? process.execPath
 const parts = args.filter((arg) => !arg.startsWith('-')).map((part) => path.normalize(part))
 
-prepare()
+prepare(args.length === 0)
 
 const files = specFiles().filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
 if (files.length === 0) {

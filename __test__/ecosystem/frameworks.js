@@ -4,11 +4,21 @@
 
 const { test } = require('node:test')
 const assert = require('node:assert/strict')
+const fs = require('node:fs')
 const path = require('node:path')
 const http = require('node:http')
 const { Child, root } = require('../child')
 
 const register = path.join(root, 'register.js')
+
+/** Where `npm run consumers` installs and builds a consumer that is too heavy for every test. */
+const folderOf = (name) => path.join(root, '.cache', 'consumers', name)
+
+/** For a test of one: skips it, unless it was installed; else its packages are found by `require`. */
+function heavy (name) {
+  const packages = path.join(folderOf(name), 'node_modules')
+  return fs.existsSync(packages) ? { env: { NODE_PATH: packages } } : { skip: 'npm run consumers installs it' }
+}
 
 const REQUESTS = [['GET', '/'], ['HEAD', '/'], ['GET', '/json?a=b&c=d'], ['POST', '/echo', '{"some":"json"}'], ['POST', '/echo', '{broken'], ['GET', '/cookie'],
   ['GET', '/file'], ['GET', '/throw'], ['GET', '/nowhere'], ['OPTIONS', '/'], ['GET', '/']]
@@ -49,4 +59,4 @@ function sameUnderRegister (name, script, requests = REQUESTS) {
   })
 }
 
-module.exports = { REQUESTS, converse, sameUnderRegister, register }
+module.exports = { REQUESTS, converse, sameUnderRegister, register, folderOf, heavy }

@@ -62,12 +62,21 @@ test('node --test runs suites under register', async () => {
   assert.deepEqual(await run('tools/suite.js', { execArgv: ['--test'], env: { ...env, ...alone } }), [OURS])
 })
 
+/** ts-node's own presets are gone from TypeScript 6. */
+const tsNode = {
+  env: {
+    TS_NODE_COMPILER_OPTIONS: JSON.stringify({ module: 'commonjs', moduleResolution: 'node10', ignoreDeprecations: '6.0', noImplicitAny: false, types: ['node'] })
+  }
+}
+
 for (const [name, how, execArgv, script, options] of [
   ['tsx', 'as the program that is started', [], bin('tsx/dist/cli.mjs'), { env, args: [path.join(tools, 'app.ts')] }],
   ['tsx', 'by --import', [...flag, '--import', 'tsx'], 'tools/app.ts'],
   ['tsx', 'by --import and before register', ['--import', 'tsx', '--import', pathToFileURL(register).href], 'tools/app.ts'],
   ['@swc-node/register', 'and behind it', [...flag, '--require', '@swc-node/register'], 'tools/app.ts'],
-  ['@swc-node/register', 'and before it', ['--require', '@swc-node/register', ...flag], 'tools/app.ts']
+  ['@swc-node/register', 'and before it', ['--require', '@swc-node/register', ...flag], 'tools/app.ts'],
+  ['ts-node', 'and behind it', [...flag, '--require', 'ts-node/register'], 'tools/app.ts', tsNode],
+  ['ts-node', 'and before it', ['--require', 'ts-node/register', ...flag], 'tools/app.ts', tsNode]
 ]) {
   test(`${name} runs programs in TypeScript under register, ${how}`, async () => {
     assert.deepEqual(await run(script, { execArgv, ...options }), [OURS])

@@ -7,7 +7,7 @@ const assert = require('node:assert/strict')
 const path = require('node:path')
 const { pathToFileURL } = require('node:url')
 const { Child } = require('../child')
-const { register } = require('./frameworks')
+const { heavy, register } = require('./frameworks')
 
 const FIVE = 'spans: 5 of the server, 5 of the client\n'
 
@@ -56,16 +56,43 @@ for (const [order, options] of Object.entries({
   })
 }
 
-test('newrelic sees what it sees of core, loaded before register', async () => {
-  const settings = { NO_CONFIG_FILE: 'true', APP_NAME: 'app', LICENSE_KEY: '0'.repeat(40), HOST: '127.0.0.1', LOG_ENABLED: 'false' }
-  const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`NEW_RELIC_${name}`, value]))
-  const runs = []
-  for (const execArgv of [require_('newrelic'), [...require_('newrelic'), ...require_(register)]]) {
-    runs.push(await new Child('ecosystem/clients/newrelic.js', { execArgv, env, deadline: 20000 }).ended())
-  }
-  assert.match(runs[0].stdout, /\ndone\n$/)
-  assert.deepEqual(runs[1], runs[0])
-})
+/** @returns {Promise<object>} how a program ended whose tracer is one of the heavy */
+async function runHeavy (script, { env }, execArgv, more = {}) {
+  const { code, stdout, stderr } = await new Child(script, { execArgv, env: { ...env, ...more }, deadline: 60000 }).ended()
+  return { code, stdout, stderr: stderr.replaceAll(/\(node:\d+\)/g, '(node)') }
+}
+
+const datadog = heavy('dd-trace')
+const datadogTracer = fixture('datadog.js')
+
+for (const [order, options] of Object.entries({
+  'register first': [...require_(register), ...require_(datadogTracer)],
+  'the tracer first': [...require_(datadogTracer), ...require_(register)],
+  'by --import, register first': [...import_(register), ...import_(datadogTracer)],
+  'by --import, the tracer first': [...import_(datadogTracer), ...import_(register)]
+})) {
+  test(`dd-trace sees all requests, ${order}`, { skip: datadog.skip }, async () => {
+    const alone = await runHeavy('apm/app.js', datadog, require_(datadogTracer))
+    assert.match(alone.stdout, /\nspans: 5 of the server, 5 of the client\n$/)
+    assert.deepEqual(await runHeavy('apm/app.js', datadog, options), alone)
+  })
+}
+
+const newrelic = heavy('newrelic')
+
+for (const [order, options, settings] of [
+  ['loaded by the application', [require_(register)], {}],
+  ['loaded before register', [[...require_('newrelic'), ...require_(register)], require_('newrelic')], {
+    NEW_RELIC_NO_CONFIG_FILE: 'true', NEW_RELIC_APP_NAME: 'app', NEW_RELIC_LICENSE_KEY: '0'.repeat(40), NEW_RELIC_HOST: '127.0.0.1', NEW_RELIC_LOG_ENABLED: 'false'
+  }]
+]) {
+  test(`newrelic sees what it sees of core, ${order}`, { skip: newrelic.skip }, async () => {
+    const [under, alone = []] = options
+    const expected = await runHeavy('apm/newrelic.js', newrelic, alone, settings)
+    assert.match(expected.stdout, /\ndone\n$/, expected.stderr)
+    assert.deepEqual(await runHeavy('apm/newrelic.js', newrelic, under, settings), expected)
+  })
+}
 
 test('wrappers that stand are kept, and wrap ours', async () => {
   assert.deepEqual(await run('app.js', [...require_(fixture('eager.js')), ...require_(register)]), seen)

@@ -1,29 +1,119 @@
 'use strict'
 
 /**
- * lib/ as it is published: one file, since finding and reading sixty takes most of the time that register needs to start.
+ * lib/ as it is published: one file, since to find and read sixty takes most of the time that register needs to start. Every
+ * module of it is a function in parentheses, which V8 compiles at once and not twice; and what is needed with the first
+ * listener or connection only is a string until then, which it does not compile at all.
  */
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { build } = require('esbuild')
+const { transform } = require('esbuild')
 const { root } = require('../prepare')
 
-const ENTRY = `exports.index = () => require('./index.js')
-exports.register = () => require('./register.js')
-`
+/** The modules that are loaded by the first call of what they export, with all that only they require. All they export is functions. */
+const LATE = ['server/listener', 'server/stream', 'connection/socket', 'register/earlier', 'register/wrappers', 'fallback']
+  .map((name) => path.join(root, 'lib', `${name}.js`))
+
+/** Only late ones require these, but they take what others may patch, and are loaded before anyone does. */
+const EARLY = ['connection/replaced-methods'].map((name) => path.join(root, 'lib', `${name}.js`))
 
 const FACES = {
   'index.js': "module.exports = require('./lib/http-native.js').index()\n",
   'register.js': "const { unregister } = require('./lib/http-native.js').register()\nmodule.exports = { unregister }\n"
 }
 
-/** The native part, and what Node has, are found when they are needed. */
-const outside = {
-  name: 'outside',
-  setup ({ onResolve }) {
-    onResolve({ filter: /\.node$|^http-native-|^_http_/ }, ({ path: name }) => ({ path: name, external: true }))
+/** Ours, but for the native part. */
+const REQUIRED = /\brequire\("(\.[^"]*)(?<!\.node)"\)/g
+
+const OF_NODE = /\brequire\("node:(\w+)"\)/g
+
+/** What the modules of the file stand on. The late ones are given those of Node's modules that the others have required, too. */
+const prelude = (late) => `
+const $done = [], $late = ${JSON.stringify(late)}, $node = {};
+function $load(id) {
+  let module = $done[id];
+  if (module === undefined) {
+    module = $done[id] = { exports: {} };
+    if ($modules[id] === undefined) $compile();
+    $modules[id](module.exports, module);
   }
+  return module.exports;
+}
+function $compile() {
+  const filename = typeof __filename === "undefined" ? "http-native.late.js" : __filename.replace(/js$/, "late.js");
+  Object.assign($modules, $node.vm.compileFunction($late, ["$load", "$node", "require"], { filename })($load, $node, require));
+}
+function $later(id, name) {
+  return function () {
+    const method = $load(id)[name];
+    return new.target === undefined ? method.apply(this, arguments) : Reflect.construct(method, arguments);
+  };
+}`
+
+/** Gives the file that a module requires by this name. */
+function find (from, name) {
+  const file = path.join(path.dirname(from), name)
+  if (fs.statSync(file, { throwIfNoEntry: false })?.isDirectory()) return path.join(file, 'index.js')
+  return file.endsWith('.js') ? file : `${file}.js`
+}
+
+/** @returns {Promise<string>} without comments and spaces. Names stay: they are seen in stacks. */
+async function minify (text) {
+  const { code } = await transform(text, { minifyWhitespace: true, minifySyntax: true, target: 'node20', legalComments: 'none', platform: 'node' })
+  return code.replace(/^"use strict";/, '').trim()
+}
+
+/** Reads a module and what it requires. @param {Map<string, string>} texts by file */
+async function gather (file, texts) {
+  if (texts.has(file)) return
+  const text = await minify(fs.readFileSync(file, 'utf8'))
+  texts.set(file, text)
+  for (const [, name] of text.matchAll(REQUIRED)) await gather(find(file, name), texts)
+}
+
+/** Gives the files that these require, and themselves, but not what only the late ones do. */
+function reach (files, texts, found = new Set()) {
+  for (const file of files) {
+    if (found.has(file) || LATE.includes(file)) continue
+    found.add(file)
+    reach([...texts.get(file).matchAll(REQUIRED)].map(([, name]) => find(file, name)), texts, found)
+  }
+  return found
+}
+
+/** What a late module exports, for those that require it. */
+function stand (file, id, texts) {
+  const [, names] = /module\.exports=\{([\w,]+)\}/.exec(texts.get(file))
+  return `{${names.split(',').map((name) => `${name}:$later(${id},"${name}")`)}}`
+}
+
+/** @returns {Promise<string>} the text of the one file */
+async function joinModules () {
+  const faces = ['index.js', 'register.js'].map((name) => path.join(root, name))
+  const texts = new Map()
+  for (const file of faces) await gather(file, texts)
+  const early = reach([...faces, ...EARLY], texts)
+  const ids = new Map([...early, ...[...texts.keys()].filter((file) => !early.has(file))].map((file, id) => [file, id]))
+  const wrap = (file) => {
+    const text = texts.get(file).replace(REQUIRED, (all, name) => {
+      const target = find(file, name)
+      const id = ids.get(target)
+      return LATE.includes(target) && early.has(file) ? `(${stand(target, id, texts)})` : `$load(${id})`
+    })
+    const behind = file === faces[0] ? `;if(module.exports.native.active){${EARLY.map((early) => `$load(${ids.get(early)});`).join('')}}` : ''
+    return `(function(exports,module){${text}${behind}})`
+  }
+  const known = new Set([...early].flatMap((file) => [...texts.get(file).matchAll(OF_NODE)].map(([, name]) => name)))
+  const late = [...ids].filter(([file]) => !early.has(file)).map(([file, id]) => {
+    return `${id}:${wrap(file).replace(OF_NODE, (all, name) => known.has(name) ? `$node.${name}` : all)}`
+  })
+  return `"use strict";${await minify(prelude(`"use strict";return {${late.join(',\n')}}`))}
+const $modules=[
+${[...early].map((file) => wrap(file).replace(OF_NODE, '($node.$1=$&)')).join(',\n')}
+];
+exports.index=()=>$load(${ids.get(faces[0])});exports.register=()=>$load(${ids.get(faces[1])});
+`
 }
 
 /**
@@ -31,19 +121,8 @@ const outside = {
  * @param {string} where the package's folder
  */
 async function bundle (where) {
-  await build({
-    stdin: { contents: ENTRY, resolveDir: root },
-    outfile: path.join(where, 'lib', 'http-native.js'),
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    // Names are seen in stacks.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    legalComments: 'none',
-    plugins: [outside],
-    logLevel: 'error'
-  })
+  fs.mkdirSync(path.join(where, 'lib'), { recursive: true })
+  fs.writeFileSync(path.join(where, 'lib', 'http-native.js'), await joinModules())
   for (const [name, text] of Object.entries(FACES)) fs.writeFileSync(path.join(where, name), text)
 }
 
