@@ -24,10 +24,9 @@ function load () {
   const { ServerResponse } = require('./lib/server/response')
   const { likeHost } = require('./lib/core/reflection')
   const originals = require('./lib/core/classes')
-  const { Agent } = require('./lib/client/agent')
+  const { Agent, setGlobalProxyFromEnv } = require('./lib/client/agent')
   const { ClientRequest, get, request } = require('./lib/client/request')
   const { Server, createServer, _connectionListener } = require('./lib/server/server')
-  const { setGlobalProxyFromEnv } = require('./lib/client/global-proxy')
   const classes = { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse }
   for (const [name, Class] of Object.entries(classes)) likeHost(Class, originals[name])
   return { ...classes, createServer, get, request, setGlobalProxyFromEnv, _connectionListener }
@@ -35,7 +34,7 @@ function load () {
 
 const ours = load()
 
-/** Who has `globalAgent`. */
+/** The module that has `globalAgent`. */
 const agents = reason === null ? require('./lib/client/agent') : core
 
 for (const name of Object.keys(core)) {

@@ -19,11 +19,8 @@ const PARTS = {
   _http_server: ['STATUS_CODES', 'Server', 'ServerResponse']
 }
 
-/** What https and http2 take of them besides, when they are loaded. */
-const TLS_PARTS = {
-  _http_common: ['kIncomingMessage'],
-  _http_server: ['kServerResponse', 'storeHTTPOptions', 'setupConnectionsTracking', 'httpServerPreClose', '_connectionListener']
-}
+/** What https and http2 take of _http_server besides, when they are loaded. */
+const TLS_PARTS = ['storeHTTPOptions', 'setupConnectionsTracking', '_connectionListener']
 
 const isInstance = Function.prototype[Symbol.hasInstance]
 const { isPrototypeOf } = Object.prototype
@@ -63,7 +60,7 @@ function show (part, name, ours) {
 }
 
 function install () {
-  // Nobody can have changed what nobody has loaded.
+  // A module that was not loaded cannot have been changed.
   const loaded = new Set(['http', 'https', 'http2', 'net'].filter((id) => process.moduleLoadList?.includes(`NativeModule ${id}`) !== false))
   const core = require('node:http')
   const http = require('./index.js')
@@ -84,9 +81,7 @@ function install () {
   for (const [id, names] of Object.entries(PARTS)) {
     for (const name of names) show(require(id), name, http)
   }
-  for (const [id, names] of Object.entries(TLS_PARTS)) {
-    for (const name of names) show(require(id), name, tls)
-  }
+  for (const name of TLS_PARTS) show(require('_http_server'), name, tls)
   for (const name of CLASSES) {
     const mark = own(`is ${name}`)
     Object.defineProperty(http[name].prototype, mark, { __proto__: null, value: true })

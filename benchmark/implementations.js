@@ -71,7 +71,7 @@ const implementations = {
   undici: {
     client: undiciClient
   },
-  // What the kernel, the load and the peer leave to whoever does nothing but send and receive: no ratio is above it.
+  // What the kernel, the load and the peer leave to a server that does nothing but send and receive: no ratio is above it.
   bare: {
     bare: true
   }

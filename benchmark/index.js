@@ -26,6 +26,7 @@ const help = `usage: npm run bench -- [options]
   --seconds S       whole seconds measured in a turn (4)
   --warm-up S       whole seconds of load before that (2)
   --only a,b        only these scenarios: ${scenarios.map(({ name }) => name).join(' ')}
+  --connections a,b with so many connections instead of a scenario's own: the sweep is 1,2,3,4,5,6,8,12,16,32,64,256,512
   --against a,b     implementations, the first is the baseline (core,native,undici,bare);
                     undici is a client only, bare a Rust program that does no HTTP
   --node FILE       the node to run servers and clients with (this one)
@@ -41,6 +42,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '4' },
     'warm-up': { type: 'string', default: '2' },
     only: { type: 'string' },
+    connections: { type: 'string' },
     against: { type: 'string', default: 'core,native,undici,bare' },
     node: { type: 'string', default: process.execPath },
     json: { type: 'string' },
@@ -66,10 +68,21 @@ function choose (text, known, what) {
   return names
 }
 
-function positive (name) {
-  const value = Number(options[name])
+function positive (name, text = options[name]) {
+  const value = Number(text)
   if (!Number.isInteger(value) || value < 1) fail(`--${name} must be a whole number above 0`)
   return value
+}
+
+/** The scenarios, each with the numbers of connections that were asked for. */
+function swept (chosen) {
+  if (options.connections === undefined) return chosen
+  const counts = options.connections.split(',').map((count) => positive('connections', count))
+  return chosen.flatMap((scenario) => counts.map((connections) => ({
+    ...scenario,
+    title: `${scenario.title.replace(/, \d+ connections?$/, '')}, ${connections} connection${connections === 1 ? '' : 's'}`,
+    load: { ...scenario.load, connections }
+  })))
 }
 
 /** A progress line that is overwritten on a terminal, and none elsewhere. */
@@ -169,7 +182,7 @@ async function main () {
       seconds: settings.seconds
     }
     console.error(report.method(header))
-    const chosen = scenarios.filter(({ name }) => wanted === null || wanted.includes(name))
+    const chosen = swept(scenarios.filter(({ name }) => wanted === null || wanted.includes(name)))
     outcome = { ...header, results: await measureAll(chosen, names, settings) }
   }
   console.log(`\n${report.terminal(outcome)}`)

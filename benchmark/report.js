@@ -92,8 +92,8 @@ function markdown (report, implementation = 'native') {
     }
     lines.push(row(title, theirs, ours, ratios[implementation]))
     // Beside us where they were measured; we are compared with core.
-    for (const [name, who] of Object.entries(OTHERS)) {
-      if (medians[name] !== undefined) lines.push(row(`the same, ${who} in our place`, theirs, medians[name], ratios[name]))
+    for (const [name, other] of Object.entries(OTHERS)) {
+      if (medians[name] !== undefined) lines.push(row(`the same, ${other} in our place`, theirs, medians[name], ratios[name]))
     }
   }
   return [...lines, ...memory].join('\n')

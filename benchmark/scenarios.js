@@ -100,6 +100,7 @@ function stream (req, res) {
 
 const scenarios = [
   { name: 'hello-1', title: 'hello, 1 connection', handler: hello, bytes: 11, load: { connections: 1 } },
+  { name: 'hello-8', title: 'hello, 8 connections', handler: hello, bytes: 11, load: { connections: 8 } },
   { name: 'hello-64', title: 'hello, 64 connections', handler: hello, bytes: 11, load: { connections: 64 } },
   { name: 'hello-512', title: 'hello, 512 connections', handler: hello, bytes: 11, load: { connections: 512 } },
   {

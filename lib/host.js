@@ -10,7 +10,7 @@ const timers = require('node:timers')
 const { runInThisContext } = require('node:vm')
 
 /** Of Node's own realm: a test runner gives the code that it loads other ones. */
-const { process, queueMicrotask, Date: GlobalDate } = runInThisContext('globalThis')
+const { process, Date: GlobalDate } = runInThisContext('globalThis')
 
 const { hrtime } = process
 
@@ -39,7 +39,6 @@ module.exports = {
   setInterval: timers.setInterval,
   clearInterval: timers.clearInterval,
   setImmediate: timers.setImmediate,
-  queueMicrotask,
   Date,
   /** Milliseconds since 1970. */
   clock: isNative(Date.now, 'now') ? Date.now : () => new Date().getTime(),

@@ -38,7 +38,7 @@ function linked () {
   return [...names].sort()
 }
 
-/** The same licence as ours, for those who do not carry the text along. */
+/** The same licence as ours, for packages that do not carry the text along. */
 function mitOf (holders) {
   return fs.readFileSync(path.join(root, 'LICENSE'), 'utf8').trim().replace(/^Copyright .*$/m, `Copyright (c) ${holders}`)
 }

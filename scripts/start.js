@@ -5,7 +5,7 @@
  * the same reason: with a shell in between, npm's signals end the shell, and its status is the one that counts.
  */
 
-// Before the build: a minute later nobody looks.
+// Before the build: it takes a minute.
 require('../examples/port').portOr(3000)
 require('./prepare').prepare()
 require('../examples/app.js')

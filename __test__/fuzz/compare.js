@@ -42,7 +42,7 @@ function undecided (program, label, text) {
   if (isCut(program)) text = text.replace(/ bytesParsed:\d+/, '')
   // A connection that breaks is noticed by reading or by writing.
   if (label === 'server' || program.side === 'client') text = text.replace(/EPIPE|ECONNREFUSED/, 'ECONNRESET')
-  return throws(program) ? text.replace(/\bcomplete /, '') : text
+  return throws(program) ? text.replace(/\bcomplete ?/, '') : text
 }
 
 const throws = (program) => JSON.stringify(program).includes('"op":"throw"')

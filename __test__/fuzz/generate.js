@@ -312,9 +312,19 @@ const RULES = [
   (chains) => !chains.flat().some(({ op }) => op === 'socketReset') || !chains.flat().some(({ op }) => op === 'socketEnd' || op === 'socketDestroySoon')
 ]
 
+/** Bytes of a request's body from which on its reader is behind. */
+const FULL = major < 22 ? 16384 : 65536
+
+/** True if several requests of a connection have bodies that fill their buffers: core reads on then, whichever request is behind. */
+function fillsSeveral (script, options) {
+  const full = Math.min(options?.highWaterMark ?? FULL, FULL)
+  return script.requests.filter(({ body }) => body !== undefined && body.size >= full).length > 1
+}
+
 /** Whether a case keeps to the rules: one that is made smaller must, too. */
-function isSound ({ handlers, requests, peer }) {
+function isSound ({ handlers, requests, peer, options }) {
   const most = handlers === undefined ? 1 : Math.max(...peer.connections.map((script) => script.requests.length))
+  if (handlers !== undefined && peer.connections.some((script) => fillsSeveral(script, options))) return false
   // A 1xx of the server's own before such a head.
   if (most > 1 && JSON.stringify(peer).includes('100-continue')) return false
   return (handlers ?? requests).every(({ chains }) => RULES.every((rule) => rule(chains, most)))

@@ -1,17 +1,39 @@
 'use strict'
 
-/** Delivers one record to its connection. */
+/** Delivers one record to its connection, with the values that go with it: Buffers and texts, each taken once, in the order of the records. */
 
 const native = require('../addon')
-const { BATCH, BEGINS, FULL, TRAILERS, events } = require('./records')
+const { BATCH, BEGINS, FULL, PART, TRAILERS, WHOLE, events } = require('./records')
 const { touch } = require('./turn')
-const { nextChunk, nextValue } = require('./values')
 
 /** Connections by id; the slot is emptied when the connection's CLOSED record has been handled. */
 const connections = []
 
 /** Listeners by id: objects with `accept(id, isPaused)`, which returns the Connection for a new id. */
 const listeners = new Map()
+
+/** The index of the next value. */
+let valueCursor = 0
+
+/** Sets the index of the next value. @returns {number} the index before */
+function moveTo (position) {
+  const before = valueCursor
+  valueCursor = position
+  return before
+}
+
+function nextValue (values) {
+  const value = values[valueCursor]
+  values[valueCursor++] = undefined
+  return value
+}
+
+/** Gives a piece of a body: a Buffer, or a part of the one that the small pieces of a packet share. */
+function nextChunk (values, records, at) {
+  const flag = records[at + 2]
+  if (flag === WHOLE) return nextValue(values)
+  return (flag === PART ? values[valueCursor] : nextValue(values)).subarray(records[at + 3], records[at + 4])
+}
 
 /** True if the record that is being delivered begins a packet. */
 let begins = false
@@ -135,4 +157,4 @@ function isUnheard (connection, records, at) {
   return connection.deaf
 }
 
-module.exports = { connections, listeners, deliver, isSamePacket, isReadOn, endPackets }
+module.exports = { connections, listeners, moveTo, nextValue, nextChunk, deliver, isSamePacket, isReadOn, endPackets }

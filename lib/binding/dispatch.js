@@ -7,11 +7,10 @@
 
 const native = require('../addon')
 const { process } = require('../host')
-const { connections, deliver, endPackets } = require('./deliver')
+const { connections, deliver, endPackets, moveTo } = require('./deliver')
 const { keep } = require('./kept')
 const { AT_EOF, BATCH, BEGINS, MAX_RECORDS, STRIDE, events } = require('./records')
-const { beginDispatch, endDispatch, flush, hasFinished, isDispatching, runTicks, settleAll, tellClosed, touch } = require('./turn')
-const { moveTo } = require('./values')
+const { beginDispatch, endDispatch, flush, hasFinished, isDispatching, runTicks, settleAll, tellClosed, tellPending, touch } = require('./turn')
 
 // The batch being dispatched.
 let records = null
@@ -23,14 +22,16 @@ let runEnd = 0
 let isRunBad = false
 
 /**
- * Called by the addon with the number of records that it encoded; 0 where libuv's close callbacks run.
+ * Called by the addon with the number of records that it encoded; 0 where libuv's close callbacks run, -1 where it tells
+ * what it finished at once.
  *
  * An exception of a handler is reported here and goes no further: it must cost neither the rest of the batch nor, if a
  * tick threw, Node's stack of async ids, which an exception that crosses `napi_make_callback` leaves corrupted.
  */
 function dispatch (count) {
-  if (count === 0) {
-    tellClosed()
+  if (count <= 0) {
+    if (count === 0) tellClosed()
+    else tellPending()
     return
   }
   cursor = 0

@@ -5,10 +5,9 @@
  */
 
 const native = require('../addon')
-const { deliver } = require('./deliver')
+const { deliver, moveTo, nextChunk, nextValue } = require('./deliver')
 const { AT_EOF, BEGINS, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
 const { hasFinished, settleAll } = require('./turn')
-const { moveTo, nextChunk, nextValue } = require('./values')
 
 /** Keeps a record that a later packet brought. @returns {boolean} false: it is to be delivered now */
 function keep (connection, records, at, values) {

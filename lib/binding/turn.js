@@ -7,7 +7,7 @@
 
 const { AsyncResource } = require('node:async_hooks')
 const native = require('../addon')
-const { process, queueMicrotask } = require('../host')
+const { process } = require('../host')
 
 /** Message -> called once when the turn that finished it ends; see docs/BOUNDARY.md. */
 const kSettle = Symbol('kSettle')
@@ -71,7 +71,7 @@ function runTicks () {
   }
 }
 
-/** Callbacks for the end of the dispatch. */
+/** Callbacks for the end of the dispatch, or of the loop's phase. */
 let pending = []
 
 /**
@@ -79,8 +79,7 @@ let pending = []
  * and before it reads again.
  */
 function atPendingPhase (callback) {
-  if (dispatching) pending.push(AsyncResource.bind(callback))
-  else process.nextTick(queueMicrotask, callback)
+  if (pending.push(AsyncResource.bind(callback)) === 1 && !dispatching) native.pends()
 }
 
 /** Calls the callbacks of the pending phase. */
@@ -94,6 +93,7 @@ function tellPending () {
     }
   }
   pending = []
+  flush()
 }
 
 /** Callbacks for the end of the event loop's turn. */
@@ -135,10 +135,10 @@ function beginDispatch () {
 
 function endDispatch () {
   if (pending.length !== 0) tellPending()
+  else flush()
   dispatching = false
-  flush()
 }
 
 module.exports = {
-  kSettle, settle, settleAll, hasFinished, touch, flush, runTicks, atPendingPhase, atClosePhase, tellClosed, isDispatching, beginDispatch, endDispatch
+  kSettle, settle, settleAll, hasFinished, touch, flush, runTicks, atPendingPhase, atClosePhase, tellClosed, tellPending, isDispatching, beginDispatch, endDispatch
 }

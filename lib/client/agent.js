@@ -7,12 +7,14 @@
  */
 
 const { AsyncResource } = require('node:async_hooks')
+const http = require('node:http')
+const { process } = require('../host')
 const core = require('../core/classes')
 const { takeMembers } = require('../core/reflection')
-const { kConnection, kText, kFieldsAt, kHeaders } = require('../core/symbols')
+const { ofCore, kConnection, kText, kFieldsAt, kHeaders } = require('../core/symbols')
 const { isNative, isStale, leaveContext, guard, unguard } = require('./pooled-socket')
 const { kDialable, connect } = require('./dial')
-const { kProxyConfig, serves } = require('./proxy')
+const { kProxyConfig } = require('./options')
 
 const { prototype: methods } = core.Agent
 
@@ -20,7 +22,8 @@ const { prototype: methods } = core.Agent
 const kTakeBack = Symbol('kTakeBack')
 
 /** Core's slots of a request that waits: its options, and the async context that it is served in. */
-const [kRequestOptions, kRequestAsyncResource] = slotsOfWaiting()
+const kRequestOptions = ofCore('requestOptions')
+const kRequestAsyncResource = ofCore('requestAsyncResource')
 
 /** Matches in a head as the connection gives it: `name\nvalue\nname…`. No name has a `=` in it. */
 const ANNOUNCED = /keep-alive\n(timeout)=(\d+)/i
@@ -32,15 +35,6 @@ const TIMEOUT_BUFFER = 1000
 let lastHost
 let lastPort
 let lastName = 'localhost::'
-
-function slotsOfWaiting () {
-  const request = { getHeader () {} }
-  const agent = new core.Agent({ maxSockets: 1 })
-  agent.sockets[agent.getName()] = [null]
-  agent.addRequest(request, { servername: '' })
-  const slots = Object.getOwnPropertySymbols(request)
-  return ['requestOptions', 'requestAsyncResource'].map((name) => slots.find(({ description }) => description === name))
-}
 
 /** @param {object} [options] core's */
 function Agent (options) {
@@ -86,6 +80,11 @@ function takeBack (socket, options) {
 Agent.prototype.createConnection = function createConnection (...args) {
   const [options, callback] = args
   return makeOurs(this?.[kProxyConfig], options, callback) ?? methods.createConnection.apply(this, args)
+}
+
+/** True if the proxy is used for this origin. As core's checkShouldUseProxy. */
+function serves (proxy, { host, port, socketPath }) {
+  return !socketPath && proxy.shouldUseProxy(host || 'localhost', port)
 }
 
 /** Makes a native connection to the origin or the proxy; undefined if that is for core to do. */
@@ -218,10 +217,30 @@ takeMembers(Agent.prototype, methods)
 
 let globalAgent = new Agent(core.globalAgent.options)
 
+/**
+ * http.setGlobalProxyFromEnv: sets the environment's proxies for the global agents, and for fetch.
+ * @param {object} [env] where the variables are
+ * @returns {() => void} puts back what was there
+ * @throws ERR_INVALID_ARG_TYPE, ERR_PROXY_INVALID_CONFIG
+ */
+function setGlobalProxyFromEnv (env = process.env) {
+  const before = globalAgent
+  const { globalAgent: shown } = http
+  // Under register it puts one of its own in the place of ours.
+  const restoreCore = core.setGlobalProxyFromEnv(env)
+  if (http.globalAgent === shown) return restoreCore
+  globalAgent = new Agent(http.globalAgent.options)
+  return function restore () {
+    restoreCore()
+    globalAgent = before
+  }
+}
+
 module.exports = {
   Agent,
   listen,
   takeBack,
+  setGlobalProxyFromEnv,
   get globalAgent () {
     return globalAgent
   },

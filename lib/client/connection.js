@@ -14,7 +14,7 @@ const { handOver } = require('../connection/detach')
 const { parseError } = require('../core/errors')
 const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
 const { watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./socket-events')
-const { newMessage, readResponse, foldFirst } = require('../message/incoming')
+const { newMessage, readResponse } = require('../message/incoming')
 const measure = require('../core/performance-entries')
 const { Parser } = require('../connection/parser-facade')
 const { kAsyncId } = require('./pooled-socket')
@@ -180,9 +180,8 @@ ClientConnection.prototype.onResponse = function onResponse (flags, status, vers
     return
   }
   const response = newMessage(this)
-  readResponse(response, status, version, reasonLength, text)
+  readResponse(response, status, version, reasonLength, fieldCount, text)
   response.joinDuplicateHeaders = request.joinDuplicateHeaders
-  if ((flags & headFlags.SURPLUS) !== 0) foldFirst(response, fieldCount)
   response.upgrade = (flags & headFlags.UPGRADE) !== 0
   request[kResource].runInAsyncScope(deliver, this, request, response, flags)
 }

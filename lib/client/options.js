@@ -1,18 +1,22 @@
 'use strict'
 
 /**
- * Sorts and checks the arguments of `request()`, as Node does: url, options, callback.
+ * Sorts the arguments of `request()`, as Node does: url, options, callback; tells which options are those of most requests.
  * Knows nothing of connections.
  */
 
 const { urlToHttpOptions } = require('node:url')
-const { codes } = require('../core/errors')
-const { isToken } = require('../message/syntax')
-const versions = require('../core/versions')
-const { validateBoolean, validateInteger, validateOneOf } = require('../core/validators')
+const { isDelay } = require('../core/delays')
+const { ofCore } = require('../core/symbols')
+
+/** Agent -> its proxy, as core's Agent stores it; releases whose agents know no proxies have none. */
+const kProxyConfig = ofCore('kProxyConfig') ?? Symbol('kProxyConfig')
 
 /** Characters that a target must not hold: controls, blanks, all beyond latin1; DEL is let through. */
 const INVALID_TARGET = /[^\u0021-\u00ff]/
+
+/** A method (RFC 9110 §5.6.2), but CONNECT, of which releases of core make different heads. */
+const METHOD = /^(?!connect$)[!#$%&'*+\-.^_`|~0-9a-z]+$/i
 
 /** The last url string and its parts: the same few are asked for over and over. */
 let lastUrl
@@ -54,62 +58,22 @@ function sortArguments (input, options, callback) {
   return { options: parts === null ? { ...options } : { ...parts, ...options }, callback }
 }
 
-function checkHost (host, name) {
-  if (host !== null && host !== undefined && typeof host !== 'string') {
-    throw new codes.ERR_INVALID_ARG_TYPE(`options.${name}`, ['string', 'undefined', 'null'], host)
-  }
-  return host
-}
-
-/** Refuses a target that cannot be sent as it is. @throws ERR_UNESCAPED_CHARACTERS */
-function checkTarget (target) {
-  if (INVALID_TARGET.test(target)) throw new codes.ERR_UNESCAPED_CHARACTERS('Request path')
-}
-
 /**
- * @returns {object|null} the agent that will find a connection; null when `createConnection` makes it
+ * True if a request with these options is one as most are: nothing in them is wrong, or asks for more than a connection of the
+ * agent's and fields to be set.
+ * @param {unknown} agent that the options name, or the default one
  */
-function chooseAgent (options, defaultAgent) {
-  const { agent } = options
-  if (agent === false) return new defaultAgent.constructor()
-  if (agent === null || agent === undefined) {
-    return typeof options.createConnection === 'function' ? agent : defaultAgent
-  }
-  if (typeof agent.addRequest !== 'function') {
-    throw new codes.ERR_INVALID_ARG_TYPE('options.agent', ['Agent-like Object', 'undefined', 'false'], agent)
-  }
-  return agent
-}
-
-/** Refuses a protocol that is not the agent's. @throws ERR_INVALID_PROTOCOL */
-function checkProtocol (protocol, expected) {
-  if (protocol !== expected) throw new codes.ERR_INVALID_PROTOCOL(protocol, expected)
-}
-
-/** @returns {string} the method, in capitals */
-function chooseMethod (method) {
-  if (method === undefined || method === null || method === '') return 'GET'
-  if (typeof method !== 'string') throw new codes.ERR_INVALID_ARG_TYPE('options.method', 'string', method)
-  if (!isToken(method)) throw new codes.ERR_INVALID_HTTP_TOKEN('Method', method)
-  return method.toUpperCase()
-}
-
-/** Checks the options that concern the parser. */
-function checkParserOptions (options) {
-  if (options.maxHeaderSize !== undefined) validateInteger(options.maxHeaderSize, 'maxHeaderSize', 0)
-  if (options.insecureHTTPParser !== undefined) {
-    validateBoolean(options.insecureHTTPParser, 'options.insecureHTTPParser')
-  }
-  if (versions.httpValidation && options.httpValidation !== undefined) {
-    validateOneOf(options.httpValidation, 'options.httpValidation', ['strict', 'relaxed', 'insecure'])
-    if (options.insecureHTTPParser !== undefined) {
-      throw new codes.ERR_INVALID_ARG_VALUE('options.httpValidation', options.httpValidation,
-        'cannot be used together with options.insecureHTTPParser')
-    }
-  }
-  if (options.joinDuplicateHeaders !== undefined) {
-    validateBoolean(options.joinDuplicateHeaders, 'options.joinDuplicateHeaders')
-  }
+function isPlain (options, agent, defaultAgent) {
+  const { path, method, host, hostname, timeout } = options
+  return typeof agent.addRequest === 'function' && !agent[kProxyConfig] &&
+    (options.protocol || defaultAgent.protocol) === (agent.protocol || defaultAgent.protocol) &&
+    (!path || (typeof path === 'string' && !INVALID_TARGET.test(path))) &&
+    (method === undefined || (typeof method === 'string' && METHOD.test(method))) &&
+    (hostname == null || typeof hostname === 'string') && (host == null || typeof host === 'string') &&
+    (timeout === undefined || isDelay(timeout)) && !Array.isArray(options.headers) &&
+    !options.auth && !options.signal && !options.createConnection && options.setHost === undefined && options.setDefaultHeaders === undefined &&
+    options.maxHeaderSize === undefined && options.insecureHTTPParser === undefined && options.httpValidation === undefined &&
+    options.joinDuplicateHeaders === undefined && options.uniqueHeaders === undefined && options.highWaterMark === undefined
 }
 
 /** Gives the Host field of a request: the port only if the scheme does not imply it, IPv6 in brackets. */
@@ -120,13 +84,4 @@ function hostField (host, port, defaultPort) {
   return port && +port !== defaultPort ? `${field}:${port}` : field
 }
 
-module.exports = {
-  sortArguments,
-  checkHost,
-  checkTarget,
-  chooseAgent,
-  checkProtocol,
-  chooseMethod,
-  checkParserOptions,
-  hostField
-}
+module.exports = { kProxyConfig, sortArguments, isUrl, isPlain, hostField }

@@ -8,10 +8,10 @@ const diagnostics = require('node:diagnostics_channel')
 const { codes, connectionReset } = require('../core/errors')
 const { failEndCallbacks } = require('../message/outgoing')
 const { call } = require('../message/write-callbacks')
-const { own, kCallbacks, kEndCallbacks, kNative } = require('../core/symbols')
+const { own, ofCore, kCallbacks, kEndCallbacks, kNative } = require('../core/symbols')
 
 /** Request -> what destroy() was called with. Not `errored`: core leaves that alone here. */
-const kError = own('kError')
+const kError = ofCore('kError')
 
 /** Request -> called when its response was read to the end. */
 const kResponseEnded = own('kResponseEnded')

@@ -8,7 +8,7 @@
 const { process } = require('../host')
 const { native, sendFlags, connections, receive, touch, isFollowed } = require('../binding')
 const delivery = require('./pause')
-const { wholeTime } = require('../core/validators')
+const { wholeTime } = require('../core/delays')
 const { kConnection } = require('../core/symbols')
 
 const { BODY, END, CORK } = sendFlags
@@ -114,12 +114,16 @@ Connection.prototype.cork = function cork () {
   if (this.corked) return
   this.corked = true
   this.corks++
-  process.nextTick(uncork, this)
+  process.nextTick(endOfTick, this)
 }
 
 Connection.prototype.uncork = function () {
-  uncork(this)
+  this.corked = false
   if (this.batch !== null) this.batch.leave()
+}
+
+function endOfTick (connection) {
+  connection.uncork()
 }
 
 /** Drops what is corked: the connection is given up. */
@@ -128,11 +132,6 @@ Connection.prototype.discard = function discard () {
   if (this.discarded === 0) process.nextTick(forgetDiscarded, this)
   this.discarded += native.waiting(this.id, true)
   native.discard(this.id)
-}
-
-function uncork (connection) {
-  if (!connection.corked) return
-  connection.corked = false
 }
 
 /** Sends bytes to `onRaw` from now on; they are parsed when they are given to `receive`. */

@@ -3,8 +3,8 @@
 /** The options of servers and requests that concern the parser: how strictly it reads, and how much. */
 
 const { maxHeaderSize: defaultSize } = require('node:http')
-const { process } = require('../host')
 const { native } = require('../binding')
+const { isLenient } = require('../core/classes')
 const versions = require('../core/versions')
 
 /** Fields of a head, and again of its trailers, where maxHeadersCount is not set. */
@@ -15,22 +15,6 @@ const { REFUSE, DROP, DROP_BATCHES } = native.SURPLUS
 
 const { INSECURE, RELAXED } = native.LENIENCY
 
-const FLAG = /(?:^|\s)--insecure[-_]http[-_]parser(?:\s|$)/
-
-/** True if Node was started with --insecure-http-parser. */
-const isInsecureByDefault = FLAG.test(process.execArgv.join(' ')) || FLAG.test(process.env.NODE_OPTIONS ?? '')
-
-let hasWarned = false
-
-/** True if the parser is lenient where no option says otherwise; warns once, as core does. */
-function isInsecure () {
-  if (isInsecureByDefault && !hasWarned) {
-    hasWarned = true
-    process.emitWarning('Using insecure HTTP parsing')
-  }
-  return isInsecureByDefault
-}
-
 /**
  * Gives the bits of leniency that the options stand for.
  * @param {boolean|undefined} insecure the option insecureHTTPParser
@@ -40,7 +24,7 @@ function leniencyOf (insecure, validation) {
   if (validation === 'strict') return 0
   if (validation === 'relaxed') return RELAXED
   if (validation === 'insecure') return INSECURE
-  return insecure ?? isInsecure() ? INSECURE : 0
+  return insecure ?? isLenient() ? INSECURE : 0
 }
 
 /** Gives maxHeadersCount as a limit; 0 for none. Core counts names and values, in 32 bits, and takes less than 1 for no limit. */
@@ -76,4 +60,4 @@ function differ (options, then) {
     options.insecureHTTPParser !== then.insecureHTTPParser || options.httpValidation !== then.httpValidation
 }
 
-module.exports = { parserConfig, differ, isInsecure }
+module.exports = { parserConfig, differ }

@@ -19,12 +19,14 @@ const { Buffer } = require('../host')
 const { codes, systemError } = require('../core/errors')
 const { kReinitializeHandle } = require('./detach')
 const { Handle, keepProcess } = require('./handle')
-const { isReplaced, resetThrough, setTimeoutThrough } = require('./replaced-methods')
 const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-writes')
-const { validateFunction, timerDuration } = require('../core/validators')
+const { isDelay } = require('../core/delays')
 const { kConnection, kWaiting } = require('../core/symbols')
 
 const ECONNRESET = -constants.errno.ECONNRESET
+
+/** net's own methods, of which our sockets have their own: applications, mocks and tracers replace them. */
+const { setTimeout: netSetTimeout, resetAndDestroy: netResetAndDestroy } = net.Socket.prototype
 
 /**
  * @param {import('./connection').Connection} connection
@@ -153,10 +155,8 @@ NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
   const connection = ownConnection(this)
   // Until there is a connection net watches.
   if (connection === null || connection.id === -1) return net.Socket.prototype.setTimeout.apply(this, arguments)
-  if (isReplaced('setTimeout')) return setTimeoutThrough(this, arguments)
+  if (net.Socket.prototype.setTimeout !== netSetTimeout || !isDelay(ms) || (callback !== undefined && typeof callback !== 'function')) return setTimeoutThrough(this, arguments)
   if (this.destroyed) return this
-  ms = timerDuration(ms, 'msecs')
-  if (callback !== undefined) validateFunction(callback, 'callback')
   this.timeout = ms
   if (ms === 0) {
     if (callback !== undefined) this.removeListener('timeout', callback)
@@ -165,6 +165,20 @@ NativeSocket.prototype.setTimeout = function setTimeout (ms, callback) {
   }
   connection.setTimeout(ms)
   return this
+}
+
+/**
+ * Calls net's setTimeout(), which was replaced or refuses what it is called with, and has the native side watch the time that it
+ * set in place of net's timer.
+ */
+function setTimeoutThrough (socket, args) {
+  const result = net.Socket.prototype.setTimeout.apply(socket, args)
+  const { timeout } = socket
+  if (socket.destroyed || timeout === undefined) return result
+  netSetTimeout.call(socket, 0)
+  socket.timeout = timeout
+  socket[kConnection].setTimeout(timeout)
+  return result
 }
 
 NativeSocket.prototype.pause = function pause () {
@@ -235,13 +249,27 @@ NativeSocket.prototype.listenerCount = function listenerCount (event, listener) 
 NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
   const connection = ownConnection(this)
   if (connection === null || this.connecting || !this._handle || connection.isPipe()) return net.Socket.prototype.resetAndDestroy.call(this)
-  if (isReplaced('resetAndDestroy')) resetThrough(this, reset)
-  else reset(this)
+  if (net.Socket.prototype.resetAndDestroy !== netResetAndDestroy) resetThrough(this)
+  else this._reset()
   return this
 }
 
-function reset (socket) {
-  socket._reset()
+/** Calls the replaced resetAndDestroy() without a handle: net's own method resets its own handles only, or else destroys. */
+function resetThrough (socket) {
+  const { _handle: handle } = socket
+  let isMeant = false
+  socket._handle = null
+  socket.destroy = () => {
+    isMeant = true
+    return socket
+  }
+  try {
+    net.Socket.prototype.resetAndDestroy.call(socket)
+  } finally {
+    delete socket.destroy
+    socket._handle = handle
+    if (isMeant) socket._reset()
+  }
 }
 
 // ------------------------------------------------------------------------------------- from the connection

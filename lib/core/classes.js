@@ -3,6 +3,9 @@
 /** Core's own classes and functions, from before register.js put ours in their place, of this copy of lib/ or another. */
 
 const http = require('node:http')
+const { isLenient } = require('_http_common')
+const { parseUniqueHeadersOption } = require('_http_outgoing')
+const { setupConnectionsTracking, storeHTTPOptions } = require('_http_server')
 const { common } = require('../binding')
 
 const {
@@ -18,5 +21,9 @@ module.exports = (common.core ??= Object.freeze({
   ServerResponse,
   globalAgent,
   setGlobalProxyFromEnv,
+  isLenient,
+  parseUniqueHeadersOption,
+  setupConnectionsTracking,
+  storeHTTPOptions,
   _connectionListener
 }))

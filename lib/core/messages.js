@@ -50,7 +50,7 @@ function deferMember (ours, theirs, isTheirs) {
 }
 
 /**
- * Makes the members of a prototype of ours pass core's messages on to core's members.
+ * Makes the members of a prototype of ours pass core's messages on to core's members, and gives it those of core's that it lacks.
  * @param {object} prototype
  * @param {'IncomingMessage'|'OutgoingMessage'|'ServerResponse'} name
  * @param {string[]} guarded members that do so themselves, since every message passes through them
@@ -64,8 +64,7 @@ function leaveCores (prototype, name, guarded, sending = []) {
     const member = deferMember(Object.getOwnPropertyDescriptor(prototype, key), theirs, isTheirs)
     if (member !== undefined) Object.defineProperty(prototype, key, member)
   }
-  // Core's servers and clients call these by symbols of their own.
-  for (const key of Object.getOwnPropertySymbols(cores[name])) {
+  for (const key of Reflect.ownKeys(cores[name])) {
     if (!Object.hasOwn(prototype, key)) Object.defineProperty(prototype, key, Object.getOwnPropertyDescriptor(cores[name], key))
   }
 }

@@ -10,20 +10,46 @@
 
 const { clearInterval } = require('../host')
 const { common, kSettle } = require('../binding')
-const { OutgoingMessage, Server } = require('./classes')
+const { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server } = require('./classes')
 
 const SWEEP = 'http.server.connectionsCheckingInterval'
 
 /** Core's symbols, as they were found first. */
 const borrowed = (common.borrowed ??= borrow())
 
-/** Finds the symbols of core's messages and servers. */
+/** Finds the symbols of core's messages, servers and agents. */
 function borrow () {
   const listening = new Server()
   listening.emit('listening')
-  const found = [...Object.getOwnPropertySymbols(new OutgoingMessage()), ...Object.getOwnPropertySymbols(listening)]
+  const agent = new Agent({ maxSockets: 1, proxyEnv: {} })
+  const request = waitingRequest(agent)
+  request.destroy()
+  const found = [new OutgoingMessage(), new IncomingMessage(), request, listening, agent].flatMap(Object.getOwnPropertySymbols)
   clearInterval(listening[found.find(({ description }) => description === SWEEP)])
   return found
+}
+
+/** Makes a request that waits for a connection. Its constructor is left before it announces the request on a diagnostics channel. */
+function waitingRequest (agent) {
+  let request
+  agent.sockets[agent.getName({ host: 'localhost', port: 80 })] = [null]
+  agent.addRequest = (made, options) => {
+    request = made
+    Agent.prototype.addRequest.call(agent, made, options)
+    throw agent
+  }
+  try {
+    // Its name is given: to look at it, core compiles a pattern for three milliseconds.
+    Reflect.construct(ClientRequest, [{ agent, servername: '' }])
+  } catch (reason) {
+    if (reason !== agent) throw reason
+  }
+  return request
+}
+
+/** Gives core's symbol of this description; undefined if this Node has none. */
+function ofCore (description) {
+  return borrowed.find((symbol) => symbol.description === description)
 }
 
 /** Gives a symbol of ours, the same in all copies of lib/: messages, sockets and connections are known by it. */
@@ -33,11 +59,12 @@ function own (description) {
 
 /** Gives core's symbol of this description if this Node has one, else ours. */
 function slot (description) {
-  return borrowed.find((symbol) => symbol.description === description) ?? own(description)
+  return ofCore(description) ?? own(description)
 }
 
 module.exports = {
   own,
+  ofCore,
 
   /** Socket or message -> the Connection that carries it. */
   kConnection: own('kConnection'),
@@ -53,7 +80,7 @@ module.exports = {
   kBytesWritten: slot('kBytesWritten'),
   kHighWaterMark: slot('kHighWaterMark'),
   kRejectNonStandardBodyWrites: slot('kRejectNonStandardBodyWrites'),
-  /** Body parts that wait for the end of the tick: { data, encoding, callback, size }; core's own list while core sends. */
+  /** Body parts that wait for the end of the tick, of a message that core sends. */
   kChunkedBuffer: slot('kChunkedBuffer'),
   kChunkedLength: slot('kChunkedLength'),
   /** The socket; undefined while the connection has one that was not read yet. */
@@ -63,9 +90,11 @@ module.exports = {
   /** Why the end was not flushed; null while nothing is wrong. */
   kFlushError: slot('kFlushError'),
   /** Set of lower-case names whose array values go in one line; null for none. */
-  kUniqueHeaders: own('kUniqueHeaders'),
+  kUniqueHeaders: slot('kUniqueHeaders'),
 
   // OutgoingMessage, ours.
+  /** Body parts that wait for the end of the tick, of a message of ours: { data, encoding, callback, size }; null for none. */
+  kHeld: own('kHeld'),
   /** The head as rendered, to notice a replaced `_header`. */
   kHead: own('kHead'),
   /** CRLFs in kHead. */
@@ -90,22 +119,18 @@ module.exports = {
   kDrainScope: own('kDrainScope'),
   /** True for an ended message that nothing waits for: it finishes when there is room for more on its connection. */
   kAwaitsRoom: own('kAwaitsRoom'),
-  /** Message -> gives the server whose validation options count. */
-  kValidation: own('kValidation'),
 
   // Server.
   /** Class of requests and of responses. */
-  kIncomingMessage: own('IncomingMessage'),
-  kServerResponse: own('ServerResponse'),
-  kOptimizeEmptyRequests: own('OptimizeEmptyRequestsOption'),
+  kIncomingMessage: slot('IncomingMessage'),
+  kServerResponse: slot('ServerResponse'),
+  kOptimizeEmptyRequests: slot('OptimizeEmptyRequestsOption'),
   /** A server's handle -> the Listener that accepts for it (lib/server/listener.js). */
   kListener: own('kListener'),
   /** Server -> the limits and leniencies of its parsers. */
   kParserConfig: own('kParserConfig'),
   /** The connections that speak HTTP. */
-  kConnections: own('http.server.connections'),
-  /** The timer that looks for requests that take too long. */
-  kSweep: slot(SWEEP),
+  kConnections: slot('http.server.connections'),
 
   /** Message -> gives the listeners that core would have, from those that are there. */
   kListenersShown: own('kListenersShown'),
@@ -114,17 +139,20 @@ module.exports = {
   /** Callbacks that wait until the kernel took all output (lib/connection/socket-writes.js). */
   kWaiting: own('kWaiting'),
 
+  // IncomingMessage, as in core.
+  kHeaders: slot('kHeaders'),
+  /** Names and values of rawHeaders that headers takes. */
+  kHeadersCount: slot('kHeadersCount'),
+  kTrailers: slot('kTrailers'),
+  kTrailersCount: slot('kTrailersCount'),
+
   // IncomingMessage, ours.
   /** The head as it crossed the boundary; see docs/BOUNDARY.md. '' once rawHeaders exist. */
   kText: own('kText'),
   /** Where the fields begin in kText. */
   kFieldsAt: own('kFieldsAt'),
   kRawHeaders: own('kRawHeaders'),
-  kHeaders: own('kHeaders'),
-  kHeadersDistinct: own('kHeadersDistinct'),
   kRawTrailers: own('kRawTrailers'),
-  kTrailers: own('kTrailers'),
-  kTrailersDistinct: own('kTrailersDistinct'),
   /** The Readable's state; undefined until it is read first. */
   kState: own('kState'),
   /** How far an untouched message went: 0 reading, 1 complete, 2 over. */

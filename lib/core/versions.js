@@ -1,11 +1,13 @@
 'use strict'
 
 /**
- * Where Node's releases behave differently, decided once. Every flag names a behaviour, not a release. The thresholds are
- * the builds on which the behaviour was measured.
+ * Where Node's releases behave differently, decided once. Every flag names a behaviour, not a release. Core's own members and slots
+ * tell where they can; elsewhere the thresholds are the builds on which the behaviour was measured.
  */
 
 const { process } = require('../host')
+const { IncomingMessage, OutgoingMessage } = require('./classes')
+const { ofCore } = require('./symbols')
 
 const [major, minor] = process.versions.node.split('.', 2).map(Number)
 
@@ -25,8 +27,6 @@ function isBefore (version, major, minor) {
 }
 
 module.exports = Object.freeze({
-  major,
-  minor,
   /** The permission model guards the network too. */
   permissionGuardsNet: has(25),
   /** maxConnections = 0 refuses all connections; before, it meant no limit. */
@@ -39,14 +39,12 @@ module.exports = Object.freeze({
   headersDropInBatches: !has(22),
   /** Core's parser is llhttp 9.3, whose grammar differs in details from that of 9.4. */
   llhttp93: isBefore(process.versions.llhttp, 9, 4),
-  /** writeHead(flat array) after setHeader keeps duplicates. */
-  writeHeadKeepsDuplicates: has(22),
   /** `socket` is an own data property of outgoing messages; later an accessor of their prototype. */
-  socketIsData: !has(22),
+  socketIsData: !('socket' in OutgoingMessage.prototype),
   /** end(callback) is called before 'finish' with null, and with an error when the message cannot be flushed. */
-  endCallbackGetsError: has(26, { 24: 21, 25: Infinity }),
+  endCallbackGetsError: ofCore('kEndCallbacks') !== undefined,
   /** cork() gathers body parts in the message and sends them as one chunk. */
-  corkMergesChunks: has(22),
+  corkMergesChunks: ofCore('kChunkedBuffer') !== undefined,
   /** All that is written in one tick becomes one chunk. */
   tickMergesChunks: has(26),
   /** writableCorked shows that writes are held until the end of the tick. */
@@ -61,45 +59,24 @@ module.exports = Object.freeze({
   upgradeParsesBody: has(26),
   /** server.shouldUpgradeCallback; before, only listenerCount('upgrade') decided. */
   shouldUpgradeCallback: has(25, { 22: 21, 24: 9 }),
-  /** Server.prototype[Symbol.asyncDispose] has a name. */
-  namesAsyncDispose: has(22),
-  /** ClientRequest.path is an accessor that checks. */
-  pathIsChecked: has(24),
   /** Unasked bytes destroy a free socket of the agent. */
   unsolicitedDataDestroys: has(26, { 22: 0, 24: 0, 25: Infinity }),
   /** headersDistinct is a plain object. */
   distinctHasPrototype: major === 25,
-  /** perf_hooks' HttpClient entries name the port. */
-  perfUrlHasPort: has(26, { 24: 21, 25: Infinity }),
-  /** server.keepAliveTimeoutBuffer is an option. */
-  keepAliveTimeoutBuffer: has(22),
   /** A server's keepAliveTimeout and its buffer that are no times count as none and as the preset. */
   checksKeepAlive: has(22),
-  /** So do its headersTimeout and requestTimeout. */
-  checksTimeLimits: has(26, { 24: 21, 25: Infinity }),
   /** setDefaultHeaders and the "created" diagnostics channels. */
   createdChannels: has(22),
   /** Keep-Alive names a whole number of requests, whatever maxRequestsPerSocket is. */
   wholeRequestsPerSocket: has(27, { 26: 12 }),
-  /** Agents know proxies, and take `defaultPort` and `protocol` as options. */
-  envProxies: has(25, { 22: 21, 24: 5 }),
   /** A socket names its request as soon as it is promised to it, not only when the exchange begins. */
   promiseNamesRequest: has(25, { 24: 21 }),
   /** The httpValidation option. */
-  httpValidation: has(26, { 24: 21, 25: Infinity }),
+  httpValidation: '_isLenientHeaderValidation' in OutgoingMessage.prototype,
   /** IncomingMessage.signal. */
-  messageSignal: has(26, { 24: 21, 25: Infinity }),
-  /** ServerResponse.writeInformation, on which the other 1xx methods then rest. */
-  writeInformation: has(26, { 24: 21, 25: Infinity }),
+  messageSignal: 'signal' in IncomingMessage.prototype,
   /** The optimizeEmptyRequests option. */
-  optimizeEmptyRequests: has(25, { 24: 12 }),
-  /** ServerResponse.writeHeader: plain, then deprecated, then gone. */
-  writeHeader: major < 26,
-  writeHeaderWarns: major === 25,
-  /** OutgoingMessage._headers and _headerNames, deprecated. */
-  legacyHeaders: major < 24,
-  /** A request that was sent and whose response has come leaves its connection alone when it is destroyed. */
-  destroySparesConnection: has(26),
+  optimizeEmptyRequests: '_dumpAndCloseReadable' in IncomingMessage.prototype,
   /** Destroying a complete message needs no extra tick. */
   destroyCompletesAtOnce: has(26)
 })

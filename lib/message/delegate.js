@@ -16,9 +16,9 @@ const { process } = require('../host')
 const { native, touch } = require('../binding')
 const { cores } = require('../core/messages')
 const { finishAnyway } = require('./finish')
-const { ended } = require('./queue')
+const { ended } = require('./output-data')
 const versions = require('../core/versions')
-const { kChunkedBuffer, kConnection, kCorked, kFinished, kNative, kSocket } = require('../core/symbols')
+const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kSocket } = require('../core/symbols')
 
 /** A message of core's: its slots are those that core's constructor sets, and ours does not. */
 const pristine = new cores.OutgoingMessage.constructor()
@@ -45,7 +45,8 @@ function leaveToCore (message) {
 
 /** Gives core the parts held for the end of the tick (lib/message/one-chunk-a-tick.js): they are a corked chunk in core. */
 function giveHeld (message) {
-  const held = message[kChunkedBuffer]
+  const held = message[kHeld]
+  message[kHeld] = null
   message[kChunkedBuffer] = held === null ? [] : held.flatMap(({ data, encoding, callback }) => [data, encoding, callback ?? nop])
   if (held === null) return
   message[kCorked]++
@@ -57,7 +58,7 @@ function carryThrough (message, connection) {
   const socket = connection.getSocket()
   message[kSocket] = socket
   hearDrain(connection)
-  if (connection.corked && message[kChunkedBuffer] === null) corkForTick(message, socket)
+  if (connection.corked && message[kHeld] === null) corkForTick(message, socket)
 }
 
 /** Corks the socket for the rest of the tick, as core has for the parts that the message has sent in it (connectionCorkNT). */

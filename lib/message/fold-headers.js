@@ -6,7 +6,6 @@
  */
 
 const { Buffer } = require('../host')
-const versions = require('../core/versions')
 
 const JOIN = 0
 const FIRST = 1
@@ -40,7 +39,7 @@ function lookUp (name) {
 }
 
 /**
- * Adds a field to `headers` or `trailers`.
+ * Adds a field to `headers`.
  * @param {object} into
  * @param {boolean} joinAll the option joinDuplicateHeaders
  */
@@ -59,33 +58,26 @@ function addField (into, name, value, joinAll) {
   }
 }
 
-/** Adds a field to `headersDistinct` or `trailersDistinct`. */
-function addDistinct (into, name, value) {
+/**
+ * Folds raw fields: [name, value, name, value…].
+ * @param {number} count names and values that are folded, of those that there are
+ */
+function fold (raw, count, joinAll) {
+  const into = {}
+  for (let i = 0; i < count; i += 2) addField(into, raw[i], raw[i + 1], joinAll)
+  return into
+}
+
+/**
+ * Adds a field to `headersDistinct` or `trailersDistinct` where core's throws for `__proto__` and other names of Object.prototype
+ * (Node 25): any client could stop it.
+ */
+function addDistinct (name, value, into) {
   const { lower } = lookUp(name)
-  // Core 25.8 throws at this name, and at others of Object.prototype: any client could stop it.
-  if (versions.distinctHasPrototype && lower === '__proto__') return
+  if (lower === '__proto__') return
   const present = into[lower]
   if (Array.isArray(present)) present.push(value)
   else into[lower] = [value]
 }
 
-/** Folds raw fields: [name, value, name, value…]. */
-function fold (raw, joinAll) {
-  const into = {}
-  addFields(into, raw, joinAll)
-  return into
-}
-
-/** Adds raw fields to `headers` or `trailers`. */
-function addFields (into, raw, joinAll) {
-  for (let i = 0; i < raw.length; i += 2) addField(into, raw[i], raw[i + 1], joinAll)
-}
-
-/** Folds raw fields for `headersDistinct` or `trailersDistinct`. */
-function foldDistinct (raw) {
-  const into = versions.distinctHasPrototype ? {} : { __proto__: null }
-  for (let i = 0; i < raw.length; i += 2) addDistinct(into, raw[i], raw[i + 1])
-  return into
-}
-
-module.exports = { addFields, fold, foldDistinct }
+module.exports = { addDistinct, fold }

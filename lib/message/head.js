@@ -6,10 +6,11 @@
  * RFC 9112 §2–§6; where core differs from the RFC, core wins.
  */
 
+const { validateHeaderName, validateHeaderValue } = require('node:http')
 const { Buffer } = require('../host')
 const { sendFlags } = require('../binding')
-const { codes } = require('../core/errors')
-const { lowerToken, isUnusual, hasInvalidChar, utcDate } = require('./syntax')
+const { cores } = require('../core/messages')
+const { lowerToken, isUnusual, utcDate } = require('./syntax')
 const versions = require('../core/versions')
 const { kOutHeaders, kUniqueHeaders, kHead, kLines, kFraming, kUnusual } = require('../core/symbols')
 
@@ -87,16 +88,11 @@ function note (message, lower, value) {
   }
 }
 
-/** Throws for a value that must not be sent; notes one that is not plain ASCII. */
+/** Has core throw for a value that must not be sent; notes one that is not plain ASCII. */
 function checkValue (message, name, value) {
-  if (value === undefined) throw new codes.ERR_HTTP_INVALID_HEADER_VALUE(value, name)
-  if (!isUnusual(value)) return
+  if (value !== undefined && !isUnusual(value)) return
   message[kUnusual] = true
-  if (hasInvalidChar(value, isRelaxed(message))) throw new codes.ERR_INVALID_CHAR('header content', name)
-}
-
-function isRelaxed (message) {
-  return typeof message._isLenientHeaderValidation === 'function' && message._isLenientHeaderValidation()
+  validateHeaderValue(name, value, message._isLenientHeaderValidation?.())
 }
 
 function line (message, name, lower, value, check) {
@@ -129,7 +125,8 @@ function field (message, name, lower, value, check) {
 /** Renders a field that did not pass setHeader: its name is checked here. */
 function uncheckedField (message, name, value) {
   const lower = lowerToken(name)
-  if (lower === undefined) throw new codes.ERR_INVALID_HTTP_TOKEN('Header name', name)
+  // Throws.
+  if (lower === undefined) validateHeaderName(name)
   field(message, name, lower, value, true)
 }
 
@@ -145,7 +142,8 @@ function uncheckedFields (message, headers) {
     for (const [name, value] of headers) uncheckedField(message, name, value)
     return
   }
-  if (headers.length % 2 !== 0) throw new codes.ERR_INVALID_ARG_VALUE('headers', headers)
+  // Core's throws for a name without a value.
+  if (headers.length % 2 !== 0) cores.OutgoingMessage._storeHeader.call(message, '', headers)
   for (let i = 0; i < headers.length; i += 2) uncheckedField(message, headers[i], headers[i + 1])
 }
 
@@ -181,7 +179,8 @@ function storeHead (message, firstLine, headers) {
 
   addConnection(message, seen)
   message[kFraming] = addFraming(message, seen)
-  if ((seen & TRAILER) !== 0 && message.chunkedEncoding !== true) throw new codes.ERR_HTTP_TRAILER_INVALID()
+  // Core's throws for trailers that there cannot be.
+  if ((seen & TRAILER) !== 0 && message.chunkedEncoding !== true) cores.OutgoingMessage._storeHeader.call(message, firstLine, headers)
 
   const head = state.text + '\r\n'
   state.text = ''
@@ -264,4 +263,4 @@ function addFraming (message, seen) {
   return UNTIL_CLOSE
 }
 
-module.exports = { storeHead, countLines, checkValue, isRelaxed }
+module.exports = { storeHead, countLines }

@@ -8,14 +8,13 @@
 
 const { Readable, finished } = require('node:stream')
 const { process } = require('../host')
-const { fold, foldDistinct, addFields } = require('./fold-headers')
+const { addDistinct, fold } = require('./fold-headers')
 const { cores, isCores, leaveCores } = require('../core/messages')
-const { takeMembers } = require('../core/reflection')
 const { quiet } = require('./listeners')
 const versions = require('../core/versions')
 const {
-  kConnection, kSocket, kText, kFieldsAt, kRawHeaders, kHeaders, kHeadersDistinct, kRawTrailers, kTrailers,
-  kTrailersDistinct, kState, kProgress, kPaused, kAbortController, kReceive, kComplete, kDetachSignal
+  kConnection, kSocket, kText, kFieldsAt, kRawHeaders, kHeaders, kHeadersCount, kRawTrailers, kTrailers, kTrailersCount,
+  kState, kProgress, kPaused, kAbortController, kReceive, kComplete, kDetachSignal
 } = require('../core/symbols')
 
 /** Values of kProgress. */
@@ -79,10 +78,10 @@ const Arrival = function IncomingMessage (connection) {
   this[kFieldsAt] = 0
   this[kRawHeaders] = null
   this[kHeaders] = null
-  this[kHeadersDistinct] = null
+  this[kHeadersCount] = 0
   this[kRawTrailers] = ''
   this[kTrailers] = null
-  this[kTrailersDistinct] = null
+  this[kTrailersCount] = 0
   this[kProgress] = READING
   this[kPaused] = false
   this[kAbortController] = null
@@ -103,8 +102,8 @@ function newMessage (connection, Class) {
   return message
 }
 
-/** Fills in a request head. */
-function readRequest (message, method, version, targetLength, text) {
+/** Fills in a request head. @param {number} count fields that `headers` takes (maxHeadersCount); `rawHeaders` has all */
+function readRequest (message, method, version, targetLength, count, text) {
   message.httpVersionMajor = version >> 8
   message.httpVersionMinor = version & 255
   message.httpVersion = version === 0x101 ? '1.1' : versionText(version)
@@ -112,11 +111,12 @@ function readRequest (message, method, version, targetLength, text) {
   message.url = text.slice(0, targetLength)
   message[kText] = text
   message[kFieldsAt] = targetLength
+  message[kHeadersCount] = 2 * count
   message[kRawHeaders] = null
 }
 
 /** Fills in a response head. */
-function readResponse (message, status, version, reasonLength, text) {
+function readResponse (message, status, version, reasonLength, count, text) {
   message.httpVersionMajor = version >> 8
   message.httpVersionMinor = version & 255
   message.httpVersion = version === 0x101 ? '1.1' : versionText(version)
@@ -124,14 +124,8 @@ function readResponse (message, status, version, reasonLength, text) {
   message.statusMessage = text.slice(0, reasonLength)
   message[kText] = text
   message[kFieldsAt] = reasonLength
+  message[kHeadersCount] = 2 * count
   message[kRawHeaders] = null
-}
-
-/** Folds only the first `count` fields (maxHeadersCount); `rawHeaders` has all. */
-function foldFirst (message, count) {
-  const raw = message.rawHeaders.slice(0, 2 * count)
-  message[kHeaders] = fold(raw, message.joinDuplicateHeaders)
-  message[kHeadersDistinct] = foldDistinct(raw)
 }
 
 /** `name\nvalue\nname\nvalue…` -> [name, value, name, value…]. */
@@ -216,27 +210,13 @@ lazily('rawHeaders', function () {
 
 lazily('rawTrailers', function () {
   const raw = this[kRawTrailers]
-  return typeof raw === 'string' ? (this[kRawTrailers] = splitFields(raw)) : raw
+  return raw === '' ? (this[kRawTrailers] = []) : raw
 }, function (raw) { this[kRawTrailers] = raw })
 
-/** Lower-case names -> values, folded by Node's rules. */
+/** Lower-case names -> values. As core's, which takes twice as long up to Node 24. */
 accessor('headers', function () {
-  return this[kHeaders] ?? (this[kHeaders] = fold(this.rawHeaders ?? [], this.joinDuplicateHeaders))
+  return this[kHeaders] ?? (this[kHeaders] = fold(this.rawHeaders, this[kHeadersCount], this.joinDuplicateHeaders))
 }, function (headers) { this[kHeaders] = headers })
-
-/** Lower-case names -> arrays with every value. */
-accessor('headersDistinct', function () {
-  return this[kHeadersDistinct] ?? (this[kHeadersDistinct] = foldDistinct(this.rawHeaders ?? []))
-}, function (headers) { this[kHeadersDistinct] = headers })
-
-/** Valid after 'end'. */
-accessor('trailers', function () {
-  return this[kTrailers] ?? (this[kTrailers] = fold(this.rawTrailers ?? [], this.joinDuplicateHeaders))
-}, function (trailers) { this[kTrailers] = trailers })
-
-accessor('trailersDistinct', function () {
-  return this[kTrailersDistinct] ?? (this[kTrailersDistinct] = foldDistinct(this.rawTrailers ?? []))
-}, function (trailers) { this[kTrailersDistinct] = trailers })
 
 if (versions.messageSignal) {
   /** Aborts when the message is destroyed before it was read, or its socket closes before its exchange is over. */
@@ -320,9 +300,8 @@ IncomingMessage.prototype[kComplete] = function (trailers) {
     this[kConnection].goOn()
   }
   if (trailers !== undefined) {
-    this[kRawTrailers] = trailers
-    // The object given out earlier gets the fields, too.
-    if (this[kTrailers] !== null) addFields(this[kTrailers], this.rawTrailers, this.joinDuplicateHeaders)
+    const raw = splitFields(trailers)
+    this._addHeaderLines(raw, raw.length)
   }
   if (this[kState] !== undefined) this.push(null)
   else this[kProgress] = COMPLETE
@@ -388,24 +367,8 @@ function answer (message, error, callback) {
   else callback(error)
 }
 
-// --------------------------------------------------------------------------------------------- building messages
-
-/** Adds raw fields: headers, or trailers once the message is complete. */
-IncomingMessage.prototype._addHeaderLines = function _addHeaderLines (fields, count) {
-  if (!fields || fields.length === 0) return
-  let into
-  if (this.complete) {
-    this.rawTrailers = fields
-    into = this[kTrailers]
-  } else {
-    this.rawHeaders = fields
-    into = this[kHeaders]
-  }
-  if (!into) return
-  for (let i = 0; i < count; i += 2) this._addHeaderLine(fields[i], fields[i + 1], into)
-}
+if (versions.distinctHasPrototype) IncomingMessage.prototype._addHeaderLineDistinct = addDistinct
 
 leaveCores(IncomingMessage.prototype, 'IncomingMessage', ['_read', '_dump', '_destroy'])
-takeMembers(IncomingMessage.prototype, cores.IncomingMessage)
 
-module.exports = { IncomingMessage, newMessage, readRequest, readResponse, foldFirst, isTouched }
+module.exports = { IncomingMessage, newMessage, readRequest, readResponse, isTouched }

@@ -6,28 +6,28 @@
 
 const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
-const { deliver } = require('./queue')
+const { deliver } = require('./output-data')
 const { leaveToCore, isUnusual } = require('./delegate')
-const { awaitDrain, encode, isCarried, isLost, noteBackpressure, takeHeadFlag } = require('./send')
+const { awaitDrain, encode, isLost, noteBackpressure, takeHeadFlag } = require('./send')
 const versions = require('../core/versions')
-const { kConnection, kChunkedBuffer, kChunkedLength, kCorked, kNative } = require('../core/symbols')
+const { kConnection, kHeld, kChunkedLength, kCorked, kNative } = require('../core/symbols')
 
 const { HEAD, BODY } = sendFlags
 
 /** True if a body part of this size (bytes) is held until the end of the tick. */
 function holdsBack (message, size) {
-  if (!versions.tickMergesChunks || !message.chunkedEncoding || message.outputData.length !== 0 || !isCarried(message)) return false
+  if (!versions.tickMergesChunks || !message.chunkedEncoding || message.outputData.length !== 0 || message[kConnection] === null) return false
   // An empty part makes no chunk: it is held only behind others.
-  return size !== 0 || message[kChunkedBuffer] !== null
+  return size !== 0 || message[kHeld] !== null
 }
 
 /** Holds a part. @returns {boolean} as write() */
 function hold (message, chunk, encoding, size, callback) {
-  if (message[kChunkedBuffer] === null) {
-    message[kChunkedBuffer] = []
+  if (message[kHeld] === null) {
+    message[kHeld] = []
     process.nextTick(endOfTick, message)
   }
-  message[kChunkedBuffer].push({ data: chunk, encoding, callback, size })
+  message[kHeld].push({ data: chunk, encoding, callback, size })
   message[kChunkedLength] += size
   if (message.writableLength < message.writableHighWaterMark) return true
   // The chunk grows as large as the tick makes it; the writer is asked to wait until it was sent.
@@ -44,16 +44,16 @@ function heldLength (message) {
 
 /** As core's connectionCorkNT. If the message was destroyed meanwhile, core fails its parts. */
 function endOfTick (message) {
-  if (message[kNative] === true && message[kChunkedBuffer] !== null && (isLost(message) || isUnusual(message))) leaveToCore(message)
+  if (message[kNative] === true && message[kHeld] !== null && (isLost(message) || isUnusual(message))) leaveToCore(message)
   if (message[kNative] === true) releaseHeld(message)
   else if (message[kCorked]) message.uncork()
 }
 
 /** Gives all held parts as one, and holds none from then on; undefined if there are none. */
 function takeHeld (message) {
-  const parts = message[kChunkedBuffer]
+  const parts = message[kHeld]
   if (parts === null) return undefined
-  message[kChunkedBuffer] = null
+  message[kHeld] = null
   message[kChunkedLength] = 0
   if (parts.length === 1) return parts[0]
   const data = Buffer.concat(parts.map(({ data, encoding }) => (typeof data === 'string' ? encode(data, encoding || 'utf8') : data)))
@@ -76,7 +76,7 @@ function sendHeld (message) {
 
 /** Sends what is held, at the end of the tick. */
 function releaseHeld (message) {
-  if (message[kChunkedBuffer] === null) return
+  if (message[kHeld] === null) return
   const pending = sendHeld(message)
   // The parts have waited: they are written even if the connection is destroyed in this tick.
   message[kConnection]?.uncork()

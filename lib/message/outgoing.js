@@ -11,7 +11,6 @@
  * `kFinished`, called once the last byte was handed over, just before 'finish'.
  */
 
-const { captureRejectionSymbol } = require('node:events')
 const stream = require('node:stream')
 const { isUint8Array } = require('node:util/types')
 const { Buffer, process } = require('../host')
@@ -20,21 +19,19 @@ const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket } = require('./state')
 const { holdsBack, hold, sendHeld } = require('./one-chunk-a-tick')
-const { PENDING_MAX, CORKED, nop, isCarried, isUtf8, awaitOthers, noteBackpressure, takeHeadFlag, sizeOf } = require('./send')
-const { deliver, isGluable, isOurs, flushQueue } = require('./queue')
+const { PENDING_MAX, CORKED, nop, isUtf8, awaitOthers, noteBackpressure, takeHeadFlag, sizeOf } = require('./send')
+const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
 const {
   baseEmit, isQuiet, isUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./finish')
 const { isUnusual, leaveToCore } = require('./delegate')
 const { cores, isCores, leaveCores } = require('../core/messages')
 const { quiet } = require('./listeners')
-const { isInsecure } = require('../connection/parser-options')
-const { codes } = require('../core/errors')
 const versions = require('../core/versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
-  kRejectNonStandardBodyWrites, kChunkedBuffer, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
-  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom, kValidation
+  kRejectNonStandardBodyWrites, kHeld, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
+  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom
 } = require('../core/symbols')
 
 const { HEAD, BODY, END, UNTIL_CLOSE, HEAD_UTF8, INFORMATIONAL, CORK, UNTOLD } = sendFlags
@@ -83,7 +80,7 @@ function OutgoingMessage (options) {
   this[kBytesWritten] = 0
   this[kNeedDrain] = false
   this[kCorked] = 0
-  this[kChunkedBuffer] = null
+  this[kHeld] = null
   this[kChunkedLength] = 0
   this[kSocket] = null
   this[kOutHeaders] = null
@@ -122,19 +119,9 @@ OutgoingMessage.prototype[kFlushError] = null
 
 // ------------------------------------------------------------------------------------------------- the head
 
-OutgoingMessage.prototype._implicitHeader = function _implicitHeader () {
-  throw new codes.ERR_METHOD_NOT_IMPLEMENTED('_implicitHeader()')
-}
-
 OutgoingMessage.prototype._storeHeader = function _storeHeader (firstLine, headers) {
   if (isCores(this)) return cores.OutgoingMessage._storeHeader.apply(this, arguments)
   if (storeHead(this, firstLine, headers)) this._send('')
-}
-
-/** Renders and sends the head now. */
-OutgoingMessage.prototype.flushHeaders = function flushHeaders () {
-  if (!this._header) this._implicitHeader()
-  this._send('')
 }
 
 /** As core's _send: raw bytes, with the head before them if it was not sent. Our own callers send heads this way, no more. */
@@ -144,9 +131,9 @@ function _send (data, encoding, callback) {
     // Core glues the data to the head and writes both as one string, in the encoding of the data.
     if (flags !== 0 && this[kUnusual] && isUtf8(encoding)) flags |= HEAD_UTF8
     // The parts behind this head have corked their socket.
-    if (flags !== 0 && this[kChunkedBuffer] !== null) flags |= CORK
+    if (flags !== 0 && this[kHeld] !== null) flags |= CORK
     if (flags !== 0) return deliver(this, flags, this._header, undefined, null, -1, null) < this[kHighWaterMark]
-    if (isCarried(this)) return this.writableLength < this[kHighWaterMark]
+    if (this[kConnection] !== null) return this.writableLength < this[kHighWaterMark]
   }
   leaveToCore(this)
   if (isHeadBehind(this, data, encoding)) {
@@ -164,7 +151,14 @@ function isHeadBehind (message, data, encoding) {
   return !isCores(message) && !message._headerSent && message._header !== null && message.outputData.length !== 0 && !isGluable(data, encoding)
 }
 
-function _writeRaw () {
+/** The beginning of a 1xx block, as core renders it. */
+const INFORMATION = /^HTTP\/1\.1 1\d\d /
+
+/** As core's _writeRaw: a 1xx block is sent, or queued until it is this message's turn; core sends anything else. */
+function _writeRaw (data, encoding, callback) {
+  if (this[kNative] === true && !this._headerSent && typeof encoding !== 'function' && INFORMATION.test(data) && !isUnusual(this)) {
+    return deliver(this, INFORMATIONAL, data, undefined, null, -1, typeof callback === 'function' ? callback : null) < this[kHighWaterMark]
+  }
   leaveToCore(this)
   return cores.OutgoingMessage._writeRaw.apply(this, arguments)
 }
@@ -230,7 +224,8 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     if (leaves(this)) return cores.OutgoingMessage.write.apply(this, arguments)
   }
   if (!this._hasBody) {
-    if (this[kRejectNonStandardBodyWrites]) throw new codes.ERR_HTTP_BODY_NOT_ALLOWED()
+    // Core's throws.
+    if (this[kRejectNonStandardBodyWrites]) return cores.OutgoingMessage.write.apply(this, arguments)
     if (callback !== undefined) process.nextTick(callback)
     return true
   }
@@ -307,10 +302,10 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     if (leaves(this)) return cores.OutgoingMessage.end.apply(this, arguments)
   }
   if (!this._hasBody) {
-    if (size !== 0 && this[kRejectNonStandardBodyWrites]) throw new codes.ERR_HTTP_BODY_NOT_ALLOWED()
+    if (size !== 0 && this[kRejectNonStandardBodyWrites]) return cores.OutgoingMessage.end.apply(this, arguments)
     flags = END
   }
-  if (this[kChunkedBuffer] !== null) {
+  if (this[kHeld] !== null) {
     if (size !== 0) {
       hold(this, chunk, encoding, size, null)
       flags &= ~BODY
@@ -321,7 +316,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   if (typeof callback === 'function') addEndCallback(this, callback)
   if (size >= LARGE && isUntold(this)) flags |= UNTOLD
 
-  const carried = isCarried(this)
+  const carried = this[kConnection] !== null
   // True if no byte is left to send: neither a last chunk nor anything queued.
   const isSent = flags === END && !chunk && !(this._hasBody && this.chunkedEncoding) && this.outputSize === 0 && !this[kConnection]?.corked
   const pending = carried || !isSent ? deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null) : 0
@@ -345,7 +340,7 @@ OutgoingMessage.prototype._finish = function _finish () {
 OutgoingMessage.prototype._flush = function _flush () {
   if (this[kNative] === true && (isUnusual(this) || !isOurs(this))) leaveToCore(this)
   if (this[kNative] !== true) return cores.OutgoingMessage._flush.call(this)
-  if (!isCarried(this)) return
+  if (this[kConnection] === null) return
   const ended = this.finished
   // A part that came meanwhile can have sent the queue already.
   const hasWaited = this.outputData.length !== 0
@@ -367,20 +362,18 @@ OutgoingMessage.prototype._flushOutput = function _flushOutput (socket) {
 
 // ---------------------------------------------------------------------------------------------------- the rest
 
-/** Sets the socket's idle time, now or once there is a socket, and listens for 'timeout'. @param {number} ms */
-OutgoingMessage.prototype.setTimeout = function setTimeout (ms, callback) {
-  if (callback) this.on('timeout', callback)
-  const { socket } = this
-  if (!socket) this.once('socket', (socket) => socket.setTimeout(ms))
-  else socket.setTimeout(ms)
-  return this
+/** Sets the socket's idle time, now or once there is a socket, and listens for 'timeout'. */
+OutgoingMessage.prototype.setTimeout = function setTimeout (msecs, callback) {
+  // Core's looks where the socket is once it was made.
+  if (!isCores(this)) this.socket // eslint-disable-line no-unused-expressions
+  return cores.OutgoingMessage.setTimeout.call(this, msecs, callback)
 }
 
 /** Destroys the message and its socket. @param {Error} [error] */
 OutgoingMessage.prototype.destroy = function destroy (error) {
   if (this.destroyed) return this
   const connection = this[kConnection]
-  if (this[kNative] === true && connection !== null && this[kChunkedBuffer] === null) {
+  if (this[kNative] === true && connection !== null && this[kHeld] === null) {
     // No socket has been made, or the message has ended, and its connection reports what becomes of it.
     const isUnseen = connection.socket === null && !error
     if (isUnseen || this.finished) {
@@ -392,59 +385,18 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
     }
   }
   // Held parts are lost, and with them the socket's cork: the parts before them are sent.
-  if (this[kNative] === true && this[kChunkedBuffer] !== null) connection?.uncork()
+  if (this[kNative] === true && this[kHeld] !== null) connection?.uncork()
   leaveToCore(this)
   return cores.OutgoingMessage.destroy.call(this, error)
 }
 
-OutgoingMessage.prototype.pipe = function pipe () {
-  this.emit('error', new codes.ERR_STREAM_CANNOT_PIPE())
-}
-
-OutgoingMessage.prototype[captureRejectionSymbol] = function (error, event) {
-  this.destroy(error)
-}
-
-if (versions.httpValidation) {
-  /** Gives the server whose validation options count, too; none here. */
-  OutgoingMessage.prototype[kValidation] = function () {}
-
-  /** True if field values may hold control characters. */
-  OutgoingMessage.prototype._isLenientHeaderValidation = function () {
-    const server = this[kValidation]()
-    const validation = this.httpValidation ?? server?.httpValidation
-    if (validation !== undefined) return validation !== 'strict'
-    const insecure = this.insecureHTTPParser ?? server?.insecureHTTPParser
-    return typeof insecure === 'boolean' ? insecure : isInsecure()
-  }
-}
-
 leaveCores(OutgoingMessage.prototype, 'OutgoingMessage', [
-  'setHeader', 'getHeader', 'hasHeader', 'removeHeader', 'headersSent', 'writableEnded', 'socket',
-  'write', 'end', 'cork', 'uncork', '_storeHeader', '_send', '_writeRaw', '_flush', '_finish', '_implicitHeader'
-], ['writableFinished', 'writableLength', 'writableHighWaterMark', 'writableCorked', 'writableNeedDrain', '_flushOutput'])
-
-/**
- * Gives the `uniqueHeaders` option as a set of lower-case names.
- * @param {unknown} names
- * @returns {Set<string>|null} null unless `names` is an array
- */
-function parseUniqueHeadersOption (names) {
-  if (!Array.isArray(names)) return null
-  return new Set(names.map((name) => name.toLowerCase()))
-}
-
-/** Sends a 1xx block, or queues it until it is this message's turn. @returns {boolean} as write() */
-function sendInformational (message, block, callback) {
-  if (leaves(message)) return message._writeRaw(block, 'ascii', callback)
-  if (typeof callback !== 'function') callback = null
-  return deliver(message, INFORMATIONAL, block, undefined, null, -1, callback) < message[kHighWaterMark]
-}
+  'setHeader', 'appendHeader', 'getHeader', 'hasHeader', 'setTimeout', 'socket',
+  'write', 'end', 'cork', 'uncork', '_storeHeader', '_send', '_writeRaw', '_flush', '_finish'
+], ['writableFinished', 'writableLength', 'writableCorked', '_flushOutput'])
 
 module.exports = {
   OutgoingMessage,
-  parseUniqueHeadersOption,
-  sendInformational,
   failEndCallbacks,
   isQuiet,
   baseEmit,

@@ -161,7 +161,8 @@ function written (message, callback, isCorked) {
     batch?.leave()
     connection.batch = new Batch(message, connection)
     connection.batch.callbacks.push(callback)
-    process.nextTick(endOfTick, connection.batch)
+    // Else the tick that ends the cork, which the first part of this tick has begun, sees to it.
+    if (!connection.corked) process.nextTick(endOfTick, connection.batch)
   } else if (connection && message[kNeedDrain]) {
     // 'drain' comes before the callback.
     whenTaken(message, connection, callback)
@@ -230,11 +231,6 @@ function awaitOthers (message, callback) {
   return true
 }
 
-/** True if parts can be sent now; false for a message that waits for its turn or for a connection. */
-function isCarried (message) {
-  return message[kConnection] !== null
-}
-
 /** True if parts sent now are lost: the transport is destroyed, even if its 'close' has not come yet. */
 function isLost (message) {
   const connection = message[kConnection]
@@ -273,7 +269,6 @@ module.exports = {
   CORKED,
   CRLF,
   nop,
-  isCarried,
   isLost,
   transmit,
   tellLeaving,

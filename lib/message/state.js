@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * The state that an outgoing message shows: stream.Writable's accessors, and its socket. `lib/message/outgoing.js` puts
- * them on its prototype.
+ * The state that an outgoing message shows and that hangs on its connection: its socket, and those of stream.Writable's accessors.
+ * `lib/message/outgoing.js` puts them on its prototype.
  */
 
 const { cores } = require('../core/messages')
@@ -10,18 +10,14 @@ const { hearDrain, leaveToCore } = require('./delegate')
 const { heldLength } = require('./one-chunk-a-tick')
 const versions = require('../core/versions')
 const {
-  kConnection, kSocket, kErrored, kWritableFinished, kChunkedBuffer, kHighWaterMark, kNative, kNeedDrain
+  kConnection, kSocket, kWritableFinished, kHeld, kNative
 } = require('../core/symbols')
 
 const members = {}
 
-function getter (name, get, extra) {
-  Object.defineProperty(members, name, { __proto__: null, get, configurable: true, enumerable: false, ...extra })
+function getter (name, get, set) {
+  Object.defineProperty(members, name, { __proto__: null, get, set, configurable: true, enumerable: false })
 }
-
-getter('errored', function () { return this[kErrored] })
-
-getter('closed', function () { return this._closed })
 
 getter('writableFinished', function () {
   if (versions.endCallbackGetsError) return this[kWritableFinished]
@@ -31,28 +27,15 @@ getter('writableFinished', function () {
   return shownBytes(this) === 0
 })
 
-getter('writableObjectMode', function () { return false })
-
 getter('writableLength', function () {
   return this.outputSize + heldLength(this) + shownBytes(this)
-})
-
-getter('writableHighWaterMark', function () {
-  const socket = this[kSocket]
-  return socket ? socket.writableHighWaterMark : this[kHighWaterMark]
 })
 
 getter('writableCorked', function () {
   if (!versions.writeShowsCork || this.finished) return 0
   // There, writes cork until the end of their tick. The connection corks ours for as long.
-  return this[kChunkedBuffer] || this[kConnection]?.corked ? 1 : 0
+  return this[kHeld] || this[kConnection]?.corked ? 1 : 0
 })
-
-getter('headersSent', function () { return !!this._header }, { enumerable: true })
-
-getter('writableEnded', function () { return this.finished })
-
-getter('writableNeedDrain', function () { return !this.destroyed && !this.finished && this[kNeedDrain] })
 
 /** Core's accessor, where `socket` is one: its setter corks the new socket. */
 const cored = Object.getOwnPropertyDescriptor(cores.OutgoingMessage, 'socket')
@@ -89,7 +72,7 @@ function ownSocket (message) {
   Object.defineProperty(message, 'socket', { ...carrier, enumerable: true })
 }
 
-getter('connection', function () { return this.socket }, { set (socket) { this.socket = socket } })
+getter('connection', function () { return this.socket }, function (socket) { this.socket = socket })
 
 /** Gives the bytes that were sent and that the transport still holds, as far as core shows them. */
 function shownBytes (message) {

@@ -11,26 +11,9 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** All but TAB and printable ASCII: a cheap first look that most field values pass. */
 const UNUSUAL = /[^\t\x20-\x7e]/
 
-/** What Node refuses in a field value: all controls but TAB, DEL, and what latin1 cannot say. */
-const INVALID = /[^\t\x20-\x7e\x80-\xff]/
-
-/** What `httpValidation: 'relaxed'` still refuses. */
-// eslint-disable-next-line no-control-regex
-const INVALID_RELAXED = /[\x00\n\r\u0100-\uffff]/
-
-/** True for a non-empty string of token characters. */
-function isToken (value) {
-  return TOKEN.test(value)
-}
-
 /** True if a field value holds anything beyond TAB and printable ASCII. */
 function isUnusual (value) {
   return UNUSUAL.test(value)
-}
-
-/** True if a field value holds a character that must not be sent. */
-function hasInvalidChar (value, relaxed) {
-  return relaxed === true ? INVALID_RELAXED.test(value) : INVALID.test(value)
 }
 
 /**
@@ -75,9 +58,7 @@ function utcDate () {
 module.exports = {
   METHODS: http.METHODS,
   STATUS_CODES: http.STATUS_CODES,
-  isToken,
   isUnusual,
-  hasInvalidChar,
   lowerToken,
   utcDate
 }

@@ -8,11 +8,11 @@
  */
 
 const core = require('../core/classes')
-const { kConnections, kIncomingMessage, kOptimizeEmptyRequests, kServerResponse, kUniqueHeaders } = require('../core/symbols')
+const { kIncomingMessage, kServerResponse } = require('../core/symbols')
 const { Agent, listen, takeBack } = require('../client/agent')
 const { kError } = require('../client/outcome')
-const { ClientRequest, prepare } = require('../client/request')
-const { Server, rebaseWith } = require('../server/server')
+const { ClientRequest } = require('../client/request')
+const { Server, deriveWith } = require('../server/server')
 const { IncomingMessage } = require('../message/incoming')
 const { ServerResponse } = require('../server/response')
 const tls = require('./tls')
@@ -24,7 +24,7 @@ const OURS = new Map([[core.IncomingMessage, IncomingMessage], [core.ServerRespo
  * Gives the class of messages that a server is to use. One that was derived of core's, as it was before register or was held
  * since then, is derived of ours from now on.
  */
-function rebase (Class) {
+function derivedOfOurs (Class) {
   if (OURS.has(Class)) return OURS.get(Class)
   for (let derived = Class; typeof derived === 'function'; derived = Object.getPrototypeOf(derived)) {
     const ours = OURS.get(Object.getPrototypeOf(derived))
@@ -63,47 +63,32 @@ function slotOf (object, description) {
 
 // ------------------------------------------------------------------------------------------------------ servers
 
-const ofCore = new core.Server()
-const theirs = Object.fromEntries(['IncomingMessage', 'ServerResponse', 'kUniqueHeaders', 'OptimizeEmptyRequestsOption']
-  .map((description) => [description, slotOf(ofCore, description)]))
-
-/** Gives a server that core's constructor makes the slots of ours, from those of core's. */
-function adopt (server) {
-  if (server[kConnections] !== undefined) return
-  tls.adopt(server)
-  const { [theirs.IncomingMessage]: Request = IncomingMessage, [theirs.ServerResponse]: Response = ServerResponse } = server
-  setClasses(server, Request, Response)
-  if (theirs.OptimizeEmptyRequestsOption !== undefined) server[kOptimizeEmptyRequests] = server[theirs.OptimizeEmptyRequestsOption] ?? false
-  // Core sets it at the end of the constructor.
-  Object.defineProperty(server, kUniqueHeaders, { __proto__: null, get () { return this[theirs.kUniqueHeaders] ?? null } })
-}
-
-function setClasses (server, Request, Response) {
-  server[kIncomingMessage] = rebase(Request)
-  server[kServerResponse] = rebase(Response)
-}
-
 /** Makes the `on` of servers exchange the listeners that core's constructors add. */
-function exchangeListeners (prototype, enumerable) {
+function exchangeListeners (prototype) {
   const { on } = prototype
   define(prototype, 'on', {
     on (event, listener) {
       const replacement = LISTENERS.get(listener)
-      if (replacement !== undefined) adopt(this)
+      if (replacement !== undefined) tls.adopt(this)
       return on.call(this, event, replacement ?? listener)
     }
-  }.on, enumerable)
+  }.on, false)
 }
 
 // ----------------------------------------------------------------------------------------------------- requests
 
 /** Makes a request of core's, as it stands at the end of its constructor, one of ours. */
 function remake (request, agent, options) {
-  const { _events, _eventsCount, _maxListeners, destroyed } = request
-  const error = request[slotOf(request, 'kError')]
+  const { _events, _eventsCount, _maxListeners, destroyed, [kError]: error } = request
+  const made = Object.create(agent, { addRequest: { value () { throw made } } })
   for (const key of Reflect.ownKeys(request)) delete request[key]
   Object.setPrototypeOf(request, ClientRequest.prototype)
-  prepare.call(request, { ...options, agent })
+  try {
+    ClientRequest.call(request, { ...options, agent: made })
+  } catch (reason) {
+    if (reason !== made) throw reason
+  }
+  request.agent = agent
   // The callback, and what core's constructor did for the signal.
   Object.assign(request, { _events, _eventsCount, _maxListeners })
   if (!destroyed) return
@@ -139,10 +124,7 @@ function exchangeHttps () {
   const https = require('node:https')
   inherit(https.Agent.prototype, Agent.prototype)
   inherit(https.Agent, Agent)
-  for (const name of ['closeAllConnections', 'closeIdleConnections', 'setTimeout']) {
-    if (https.Server.prototype[name] === cores[name]) define(https.Server.prototype, name, Server.prototype[name])
-  }
-  exchangeListeners(https.Server.prototype, false)
+  exchangeListeners(https.Server.prototype)
 }
 
 function exchangeHttp2 () {
@@ -155,28 +137,23 @@ function exchangeHttp2 () {
     if (allowHTTP1 !== true || (socket.alpnProtocol !== false && socket.alpnProtocol !== 'http/1.1')) {
       return connectionListener.call(this, socket)
     }
-    setClasses(this, http1Options?.IncomingMessage ?? Http1IncomingMessage ?? IncomingMessage,
-      http1Options?.ServerResponse ?? Http1ServerResponse ?? ServerResponse)
+    this[kIncomingMessage] = derivedOfOurs(http1Options?.IncomingMessage ?? Http1IncomingMessage ?? IncomingMessage)
+    this[kServerResponse] = derivedOfOurs(http1Options?.ServerResponse ?? Http1ServerResponse ?? ServerResponse)
     return tls._connectionListener.call(this, socket)
   })
-  exchangeListeners(probe.constructor.prototype, false)
+  exchangeListeners(probe.constructor.prototype)
 }
-
-/** Methods of core's servers, which https has too. */
-const cores = { ...core.Server.prototype }
 
 /**
  * @param {Set<string>} loaded the modules that were
  * @returns {() => void} puts everything back
  */
 function exchange (loaded) {
-  const { setupConnectionsTracking } = require('_http_server')
   LISTENERS.set(core._connectionListener, tls._connectionListener)
-  LISTENERS.set(setupConnectionsTracking, tls.setupConnectionsTracking)
-  exchangeListeners(Object.getPrototypeOf(Server.prototype))
+  LISTENERS.set(core.setupConnectionsTracking, tls.setupConnectionsTracking)
   exchangeRequests()
-  rebaseWith(rebase)
-  undo.push(() => rebaseWith((Class) => Class))
+  deriveWith(derivedOfOurs)
+  undo.push(() => deriveWith((Class) => Class))
   define(core.Server, 'prototype', Server.prototype)
   define(core.Agent, 'prototype', Agent.prototype)
   if (loaded.has('https')) exchangeHttps()

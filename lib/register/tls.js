@@ -6,32 +6,25 @@
  * _http_server.
  */
 
-const { clearInterval } = require('../host')
-const { Server, storeOptions, startSweep, _connectionListener: serve } = require('../server/server')
-const { kConnections, kIncomingMessage, kParserConfig, kServerResponse, kSweep, kUniqueHeaders } = require('../core/symbols')
+const core = require('../core/classes')
+const { Server, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
+const { kParserConfig } = require('../core/symbols')
 
-/** Gives a server the slots that ours have. */
+/** Gives a server what ours have. */
 function adopt (server) {
-  if (server[kConnections] !== undefined) return
+  if (server[kParserConfig] !== undefined) return
   Object.defineProperty(server, kParserConfig, { __proto__: null, value: Server.prototype[kParserConfig], configurable: true })
-  server[kUniqueHeaders] = null
-  server[kConnections] = new Set()
-  server[kSweep] = null
+  adoptServer(server)
 }
 
 function storeHTTPOptions (options) {
-  storeOptions(this, options)
+  core.storeHTTPOptions.call(this, options)
   adopt(this)
 }
 
 function setupConnectionsTracking () {
   adopt(this)
-  startSweep.call(this)
-}
-
-function httpServerPreClose (server) {
-  server.closeIdleConnections()
-  clearInterval(server[kSweep])
+  core.setupConnectionsTracking.call(this)
 }
 
 function _connectionListener (socket) {
@@ -39,12 +32,4 @@ function _connectionListener (socket) {
   serve.call(this, socket)
 }
 
-module.exports = {
-  adopt,
-  kIncomingMessage,
-  kServerResponse,
-  storeHTTPOptions,
-  setupConnectionsTracking,
-  httpServerPreClose,
-  _connectionListener
-}
+module.exports = { adopt, storeHTTPOptions, setupConnectionsTracking, _connectionListener }

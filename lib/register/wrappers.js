@@ -53,7 +53,10 @@ function carryOver (core, ours, originals, classes) {
       const member = Object.getOwnPropertyDescriptor(theirs, key)
       if (typeof key === 'symbol' && functionsOf(member).length === 0) continue
       if (functionsOf(member).every(isCores)) continue
-      if (Object.hasOwn(own, key) && !(name === 'Agent' && key === 'createConnection')) lost.push(`http.${name}.prototype.${String(key)}`)
+      const ourMember = Object.getOwnPropertyDescriptor(own, key)
+      // What ours have of core's is wrapped already.
+      if (ourMember !== undefined && functionsOf(ourMember).every((method) => functionsOf(member).includes(method))) continue
+      if (ourMember !== undefined && !(name === 'Agent' && key === 'createConnection')) lost.push(`http.${name}.prototype.${String(key)}`)
       else Object.defineProperty(own, key, member)
     }
   }

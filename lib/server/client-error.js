@@ -10,7 +10,7 @@ const { Connection } = require('../connection/connection')
 const { isSamePacket } = require('../binding')
 const { codes, callbackError, parseError } = require('../core/errors')
 const { baseEmit } = require('../message/outgoing')
-const { kChunkedBuffer, kComplete, kCorked } = require('../core/symbols')
+const { kChunkedBuffer, kComplete, kCorked, kHeld } = require('../core/symbols')
 
 /** Answers to a client's error where 'clientError' has no listener; as core's socketOnError sends. */
 const ANSWERS = {
@@ -93,7 +93,7 @@ members.fail = function fail (error) {
   const { current } = this
   // Parts that are corked until the end of the tick count as sent, and are lost.
   const isCorked = current?.[kCorked] > 0 || this.socket?.writableCorked > 0
-  if (this.isWritable() && !isCorked && (current === null || !(current._headerSent || current[kChunkedBuffer]?.length > 0))) {
+  if (this.isWritable() && !isCorked && (current === null || !(current._headerSent || current[kHeld] !== null || current[kChunkedBuffer]?.length > 0))) {
     const answer = ANSWERS[error.code] ?? BAD_REQUEST
     // Core writes bytes, which a stream of the application sees.
     this.writeRaw(this.stream === null ? answer : Buffer.from(answer), false)

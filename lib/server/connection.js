@@ -1,18 +1,16 @@
 'use strict'
 
 /**
- * One connection to a client: its exchanges, strictly in order, and what the transport's events mean for them. The same
+ * One connection to a client: its exchanges, and what the transport's events mean for them. The same
  * for native connections and JS streams. Reacts to the connection's events where core reacts to its socket's: the socket
  * itself is made only when it is read.
  */
 
-const diagnostics = require('node:diagnostics_channel')
-const { process, elapsed } = require('../host')
+const { elapsed } = require('../host')
 const { native, headFlags } = require('../binding')
 const { Connection } = require('../connection/connection')
-const { IncomingMessage, newMessage, readRequest, foldFirst, isTouched } = require('../message/incoming')
-const { ServerResponse, closeResponse, originalAssignSocket, originalDetachSocket } = require('./response')
-const { isQuiet, baseEmit } = require('../message/outgoing')
+const { IncomingMessage, newMessage, readRequest, isTouched } = require('../message/incoming')
+const { ServerResponse } = require('./response')
 const { rebase } = require('../core/messages')
 const { acceptedSocket } = require('../connection/socket')
 const { exchange, newResource } = require('./exchange')
@@ -20,17 +18,13 @@ const { beginUpgraded } = require('./upgrade')
 const { failureMembers } = require('./client-error')
 const { endMembers } = require('./close')
 const { idleMembers } = require('./idle-timeout')
+const { orderMembers, onCarrierClose } = require('./response-order')
 const { Parser } = require('../connection/parser-facade')
-const { leaveToCore, tellAnswered, onDrain } = require('../message/delegate')
-const versions = require('../core/versions')
-const {
-  kConnection, kNative, kSocket, kNeedDrain, kReceive, kComplete, kDrained, kDetachSignal, kIncomingMessage, kConnections
-} = require('../core/symbols')
+const { leaveToCore, onDrain } = require('../message/delegate')
+const { kConnection, kReceive, kComplete, kDrained, kIncomingMessage, kConnections } = require('../core/symbols')
 
-const { BODY, UPGRADE, SURPLUS } = headFlags
+const { BODY, UPGRADE } = headFlags
 const { METHODS } = native
-
-const finishChannel = diagnostics.channel('http.server.response.finish')
 
 /**
  * @param {number} id of the native connection
@@ -93,7 +87,7 @@ function ServerConnection (id, stream, server, listener) {
   server[kConnections].add(this)
 }
 Object.setPrototypeOf(ServerConnection.prototype, Connection.prototype)
-Object.assign(ServerConnection.prototype, failureMembers, endMembers, idleMembers)
+Object.assign(ServerConnection.prototype, failureMembers, endMembers, idleMembers, orderMembers)
 
 /** Gives the socket, with the properties that core's server gives it. Made at the first call. */
 ServerConnection.prototype.getSocket = function getSocket () {
@@ -146,16 +140,6 @@ function onSocketClose () {
   connection.abort()
 }
 
-/**
- * The response's 'close' listener: on the socket from when the response gets it until the response loses it. Earlier
- * listeners hear before the response does, and those of the handler after it. As core's onServerResponseClose.
- */
-function onCarrierClose () {
-  const connection = this[kConnection]
-  if (connection.stream === null || connection.detached) connection.closeResponses()
-  else connection.afterClose()
-}
-
 /** The socket's first 'end' listener. */
 function onSocketEnd () {
   const connection = this[kConnection]
@@ -196,9 +180,8 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
     this.stream.setTimeout?.(server.timeout || 0)
   }
   const request = newMessage(this, server[kIncomingMessage])
-  readRequest(request, METHODS[method], version, targetLength, text)
+  readRequest(request, METHODS[method], version, targetLength, fieldCount, text)
   request.joinDuplicateHeaders = server.joinDuplicateHeaders || null
-  if ((flags & SURPLUS) !== 0) foldFirst(request, fieldCount)
   request.upgrade = (flags & UPGRADE) !== 0
   const hasBody = (flags & BODY) !== 0
   if (!hasBody) this.began = 0
@@ -235,70 +218,6 @@ function regain (request, response) {
   response._flush()
 }
 
-/** True if the application has replaced the methods by which a response gets its socket and loses it. */
-function isPatched (response) {
-  return response.assignSocket !== originalAssignSocket || response.detachSocket !== originalDetachSocket
-}
-
-/** Gives the connection to a response whose turn it is. */
-ServerConnection.prototype.attach = function attach (response) {
-  if (this.stream !== null || isPatched(response) || response[kNative] !== true) {
-    response.assignSocket(this.getSocket())
-    this.current = response
-    this.socket.on('close', onCarrierClose)
-    return
-  }
-  const { socket } = this
-  this.current = response
-  response[kConnection] = this
-  if (socket === null) {
-    response[kSocket] = undefined
-  } else {
-    response[kSocket] = socket
-    socket.on('close', onCarrierClose)
-  }
-  if (!isQuiet(response)) response.emit('socket', this.getSocket())
-  if (response.outputData.length !== 0) response._flush()
-  else if (response[kNeedDrain]) response._flush()
-}
-
-/** Queues a response behind those of earlier requests. */
-ServerConnection.prototype.enqueue = function enqueue (response) {
-  if (this.queue === null) this.queue = []
-  this.queue.push(response)
-  response._onPendingData = (amount) => {
-    this.outgoingData += amount
-    this.slacken()
-    this.tellDrained()
-  }
-}
-
-/** Emits the current response's 'drain' if it is due: as in core, any response's parts that come or go can bring it about. */
-ServerConnection.prototype.tellDrained = function tellDrained () {
-  const { current } = this
-  if (current === null || current.finished || !current[kNeedDrain]) return
-  if (versions.drainedMeansEmpty && current.writableLength !== 0) return
-  current[kNeedDrain] = false
-  current.emit('drain')
-}
-
-/** Stops reading from a client that sends requests faster than it reads responses. As core's parserOnIncoming. */
-ServerConnection.prototype.throttle = function throttle () {
-  const isFull = this.needDrain || this.socket?.writableNeedDrain === true
-  if (this.heldBack || (!isFull && this.outgoingData < this.highWaterMark)) return
-  this.heldBack = true
-  if (this.socket !== null) this.socket._paused = true
-  this.holdBack()
-}
-
-/** Reads again if the queued responses hold little enough. As core's socketOnDrain. */
-ServerConnection.prototype.slacken = function slacken () {
-  if (!this.heldBack || this.outgoingData > this.highWaterMark) return
-  this.heldBack = false
-  if (this.socket !== null) this.socket._paused = false
-  this.goOn()
-}
-
 ServerConnection.prototype.isReceiving = function isReceiving () {
   return this.receiving !== null
 }
@@ -312,82 +231,6 @@ ServerConnection.prototype.takes = function takes () {
 ServerConnection.prototype.notifyDrain = function notifyDrain () {
   this.needDrain = true
   Connection.prototype.notifyDrain.call(this)
-}
-
-/** Ends the exchange of a response that was handed over, and gives the connection to the next. As core's resOnFinish. */
-ServerConnection.prototype.finishExchange = function finishExchange (response) {
-  if (response !== this.current) return
-  if (response[kNative] !== true) tellAnswered(this)
-  const request = response.req
-  if (finishChannel.hasSubscribers) {
-    finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
-  }
-  if (!isAboutToFlow(request)) {
-    if (!request._consuming) request._dump()
-  } else if (response[kNative] === true) {
-    // The next tick shows whether the request is read after all; core finishes its responses behind that tick.
-    process.nextTick(dumpUnread, request)
-  }
-  if (versions.messageSignal) request[kDetachSignal]?.()
-
-  this.current = null
-  if (this.incoming === request) {
-    // The end of an untouched request has no listeners.
-    if (isTouched(request) && !request.readableEnded) request.on('end', clearIncoming)
-    else this.incoming = null
-  }
-  const { socket } = this
-  if (socket !== null) socket.removeListener('close', onCarrierClose)
-  if (this.stream !== null || isPatched(response)) response.detachSocket(this.getSocket())
-  response[kConnection] = null
-  response[kSocket] = null
-
-  if (response._events === undefined && response.emit === baseEmit) {
-    response.destroyed = true
-    response._closed = true
-  } else {
-    process.nextTick(closeResponse, response)
-  }
-
-  if (response._last) {
-    // The end of the message has told the native side so; but not if its last bytes were written raw, or `_last` was set late.
-    this.outputEnded = true
-    if (socket !== null && this.stream === null) socket.destroySoon()
-    else this.close()
-  } else if (this.queue !== null && this.queue.length !== 0) {
-    this.attach(this.queue.shift())
-  } else if (this.stream !== null || this.listener.keepAliveFault !== null) {
-    this.keepForNext()
-  }
-  if (this.isAnswering && this.current === null) this.owesNothing()
-}
-
-function isAboutToFlow (request) {
-  return !request._consuming && isTouched(request) && request._readableState.resumeScheduled
-}
-
-/** Dumps a request that is not being read: what there is of its body must not keep the next from being read. */
-function dumpUnread (request) {
-  if (!request._consuming && !isAboutToFlow(request)) request._dump()
-}
-
-/** Takes the connection from a response that is not over (detachSocket()): its request hears of the connection's close. */
-ServerConnection.prototype.dismiss = function dismiss (response) {
-  this.current = null
-  this.dismissed ??= []
-  this.dismissed.push(response.req)
-  this.socket?.removeListener('close', onCarrierClose)
-}
-
-/** Called when the last answer from before the connection left HTTP is sent. */
-ServerConnection.prototype.owesNothing = function owesNothing () {
-  this.isAnswering = false
-}
-
-/** Forgets a request that was read after its response had been sent. */
-function clearIncoming () {
-  const connection = this[kConnection]
-  if (connection.incoming === this) connection.incoming = null
 }
 
 /** Removes the server's listeners from the socket: HTTP is over. */
@@ -436,4 +279,4 @@ ServerConnection.prototype.onRaw = function onRaw (chunk) {
   this.getSocket().received(chunk)
 }
 
-module.exports = { ServerConnection, onCarrierClose }
+module.exports = { ServerConnection }

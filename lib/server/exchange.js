@@ -69,7 +69,7 @@ function exchange (request, flags) {
   response._keepAliveTimeout = server.keepAliveTimeout
   response._maxRequestsPerSocket = server.maxRequestsPerSocket
   response.shouldKeepAlive = (flags & KEEP_ALIVE) !== 0
-  if (server[kUniqueHeaders] !== null) response[kUniqueHeaders] = server[kUniqueHeaders]
+  if (server[kUniqueHeaders]) response[kUniqueHeaders] = server[kUniqueHeaders]
 
   announceListeners(response)
   if (this.stream !== null) leaveToCore(response)
@@ -97,7 +97,7 @@ function exchange (request, flags) {
     if ((flags & HAS_EXPECT) !== 0 && !expect(server, request, response)) return false
   }
 
-  if (versions.optimizeEmptyRequests && server[kOptimizeEmptyRequests] && (flags & FRAMED) === 0) {
+  if (server[kOptimizeEmptyRequests] && (flags & FRAMED) === 0) {
     request._dumpAndCloseReadable()
   }
   server.emit('request', request, response)

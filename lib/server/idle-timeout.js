@@ -6,11 +6,13 @@
  */
 
 const { AsyncLocalStorage } = require('node:async_hooks')
+const net = require('node:net')
 const { Connection } = require('../connection/connection')
 const { isTouched } = require('../message/incoming')
 const { isQuiet } = require('../message/outgoing')
 const { isHeard } = require('./client-error')
-const { keepAliveTime } = require('./timeouts')
+const { isDelay } = require('../core/delays')
+const versions = require('../core/versions')
 
 const members = {}
 
@@ -59,4 +61,32 @@ members.resetTimeout = function resetTimeout (ms) {
   Connection.prototype.setTimeout.call(this, ms)
 }
 
-module.exports = { idleMembers: members }
+function isTime (value) {
+  return Number.isFinite(value) && value >= 0
+}
+
+/**
+ * Gives the idle time between exchanges, ms; 0: the same as during them. Older releases take whatever is set, so that it
+ * may be anything: a timer then refuses it.
+ */
+function keepAliveTime ({ keepAliveTimeout, keepAliveTimeoutBuffer }) {
+  if (!versions.checksKeepAlive) return keepAliveTimeout ? keepAliveTimeout + 1000 : 0
+  if (!isTime(keepAliveTimeout) || keepAliveTimeout === 0) return 0
+  return keepAliveTimeout + (isTime(keepAliveTimeoutBuffer) ? keepAliveTimeoutBuffer : 1000)
+}
+
+/** @returns {Error|null} the error with which a timer would refuse this time */
+function faultOf (time) {
+  if (!time || isDelay(time)) return null
+  const socket = new net.Socket()
+  try {
+    socket.setTimeout(time)
+    return null
+  } catch (error) {
+    return error
+  } finally {
+    socket.destroy()
+  }
+}
+
+module.exports = { idleMembers: members, keepAliveTime, faultOf }

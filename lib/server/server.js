@@ -1,75 +1,49 @@
 'use strict'
 
 /**
- * Server: a net.Server that accepts through lib/server/listener.js. Options, timeouts, and the list of connections; what
- * happens on one of them is lib/server/connection.js.
+ * Server: core's own, whose constructor checks the options and whose methods close it, with two changes: it accepts through
+ * lib/server/listener.js, and 'connection' is handled by lib/server/connection.js.
  */
 
 const net = require('node:net')
-const { captureRejectionSymbol } = require('node:events')
-const { promisify } = require('node:util')
-const { process, setInterval, clearInterval } = require('../host')
+const { process } = require('../host')
 const core = require('../core/classes')
 const { Listener } = require('./listener')
-const { limit } = require('./timeouts')
+const { ConnectionsList } = require('./connections-list')
 const { serveStream } = require('./stream')
 const { ServerResponse } = require('./response')
 const { IncomingMessage } = require('../message/incoming')
-const { parseUniqueHeadersOption } = require('../message/outgoing')
-const { codes } = require('../core/errors')
 const { rebase } = require('../core/messages')
+const { takeMembers } = require('../core/reflection')
 const { parserConfig } = require('../connection/parser-options')
 const versions = require('../core/versions')
-const {
-  kConnection, kConnections, kIncomingMessage, kServerResponse, kUniqueHeaders, kOptimizeEmptyRequests, kSweep, kListener, kParserConfig
-} = require('../core/symbols')
-const { validateBoolean, validateFunction, validateInteger, validateObject, validateOneOf } = require('../core/validators')
+const { kConnection, kConnections, kIncomingMessage, kServerResponse, kListener, kParserConfig } = require('../core/symbols')
 
 /**
+ * A server: core's constructor makes it, and the seam makes it ours.
  * @param {object|Function} [options] see the documentation of http.createServer; a function is the listener
  * @param {Function} [requestListener] for 'request'
  */
 function Server (options, requestListener) {
   if (!(this instanceof Server)) return new Server(options, requestListener)
-  if (typeof options === 'function') {
-    requestListener = options
-    options = {}
-  } else if (options === undefined || options === null) {
-    options = {}
-  } else {
-    validateObject(options, 'options')
-  }
-  storeOptions(this, options)
-  net.Server.call(this, {
-    allowHalfOpen: true,
-    noDelay: options.noDelay ?? true,
-    keepAlive: options.keepAlive,
-    keepAliveInitialDelay: options.keepAliveInitialDelay,
-    highWaterMark: options.highWaterMark
-  })
-  if (requestListener) this.on('request', requestListener)
-  this.on('connection', connectionListener)
-  this.on('listening', startSweep)
-
-  /** True if a client may end its side and still get its responses. */
-  this.httpAllowHalfOpen = false
-  /** Idle time of connections, ms; 0 for none. */
-  this.timeout = 0
-  this.maxHeadersCount = null
-  this.maxRequestsPerSocket = 0
-  this[kUniqueHeaders] = parseUniqueHeadersOption(options.uniqueHeaders)
-  this[kConnections] = new Set()
-  this[kSweep] = null
+  core.Server.call(this, options, requestListener)
 }
-/** Between us and net.Server: what we override of it and core's http.Server inherits. */
-const seam = Object.create(net.Server.prototype)
+/** Between us and core's http.Server: what we override of net.Server's, which core's inherits. */
+const seam = Object.create(core.Server.prototype)
 Object.setPrototypeOf(Server.prototype, seam)
 Object.setPrototypeOf(Server, net.Server)
 
-/** A new 'connection' listener sees the next connection before anything is read from it; an application of express gets our messages. */
+/**
+ * A server is ours once core's constructor gives it the listener by which it speaks HTTP: that becomes ours. A new 'connection'
+ * listener sees the next connection before anything is read from it; an application of express gets our messages.
+ */
 for (const name of ['on', 'addListener', 'prependListener']) {
   seam[name] = {
     [name] (event, listener) {
+      if (listener === core._connectionListener) {
+        adopt(this)
+        listener = connectionListener
+      }
       net.Server.prototype[name].call(this, event, listener)
       if (event === 'request') rebaseApplication(listener)
       if (event === 'connection') this._handle?.[kListener]?.watch()
@@ -83,77 +57,21 @@ function rebaseApplication ({ request, response }) {
   rebase(response ?? null, 'ServerResponse', ServerResponse)
 }
 
-/** Gives the class of messages that an option names. */
-let rebased = (Class) => Class
+/** Gives the class of messages in the place of one that is derived of core's. */
+let derived = (Class) => Class
 
-/** @param {(Class: Function) => Function} rebase makes a class that is derived of core's one that is derived of ours */
-function rebaseWith (rebase) {
-  rebased = rebase
+/** @param {(Class: Function) => Function} derive makes a class that is derived of core's one that is derived of ours */
+function deriveWith (derive) {
+  derived = derive
 }
 
-/** Checks the options and stores them where core does: in public properties of the same names. */
-function storeOptions (server, options) {
-  server[kIncomingMessage] = rebased(options.IncomingMessage || IncomingMessage)
-  server[kServerResponse] = rebased(options.ServerResponse || ServerResponse)
-
-  const { maxHeaderSize, insecureHTTPParser, requestTimeout, headersTimeout } = options
-  if (maxHeaderSize !== undefined) validateInteger(maxHeaderSize, 'maxHeaderSize', 0)
-  server.maxHeaderSize = maxHeaderSize
-
-  if (insecureHTTPParser !== undefined) validateBoolean(insecureHTTPParser, 'options.insecureHTTPParser')
-  server.insecureHTTPParser = insecureHTTPParser
-  if (versions.httpValidation) {
-    const { httpValidation } = options
-    if (httpValidation !== undefined) {
-      validateOneOf(httpValidation, 'options.httpValidation', ['strict', 'relaxed', 'insecure'])
-      if (insecureHTTPParser !== undefined) {
-        throw new codes.ERR_INVALID_ARG_VALUE('options.httpValidation', httpValidation,
-          'cannot be used together with options.insecureHTTPParser')
-      }
-    }
-    server.httpValidation = httpValidation
-  }
-
-  server.requestTimeout = 300_000
-  if (requestTimeout !== undefined) {
-    validateInteger(requestTimeout, 'requestTimeout', 0)
-    server.requestTimeout = requestTimeout
-  }
-  server.headersTimeout = Math.min(60_000, server.requestTimeout)
-  if (headersTimeout !== undefined) {
-    validateInteger(headersTimeout, 'headersTimeout', 0)
-    server.headersTimeout = headersTimeout
-  }
-  if (server.requestTimeout > 0 && server.headersTimeout > server.requestTimeout) {
-    throw new codes.ERR_OUT_OF_RANGE('headersTimeout', '<= requestTimeout', headersTimeout)
-  }
-  storeInteger(server, options, 'keepAliveTimeout', 5_000)
-  if (versions.keepAliveTimeoutBuffer) storeInteger(server, options, 'keepAliveTimeoutBuffer', 1_000)
-  storeInteger(server, options, 'connectionsCheckingInterval', 30_000)
-  storeBoolean(server, options, 'requireHostHeader', true)
-  storeBoolean(server, options, 'joinDuplicateHeaders', undefined)
-  storeBoolean(server, options, 'rejectNonStandardBodyWrites', false)
-
-  if (versions.shouldUpgradeCallback) {
-    const { shouldUpgradeCallback } = options
-    if (shouldUpgradeCallback !== undefined) validateFunction(shouldUpgradeCallback, 'options.shouldUpgradeCallback')
-    server.shouldUpgradeCallback = shouldUpgradeCallback ?? function () { return this.listenerCount('upgrade') > 0 }
-  }
-  if (versions.optimizeEmptyRequests) {
-    const { optimizeEmptyRequests } = options
-    if (optimizeEmptyRequests !== undefined) validateBoolean(optimizeEmptyRequests, 'options.optimizeEmptyRequests')
-    server[kOptimizeEmptyRequests] = optimizeEmptyRequests || false
-  }
-}
-
-function storeInteger (server, options, name, preset) {
-  if (options[name] !== undefined) validateInteger(options[name], name, 0)
-  server[name] = options[name] ?? preset
-}
-
-function storeBoolean (server, options, name, preset) {
-  if (options[name] !== undefined) validateBoolean(options[name], `options.${name}`)
-  server[name] = options[name] ?? preset
+/** Makes a server that core's constructor makes, or core's storeHTTPOptions() has prepared, speak HTTP by our parts. */
+function adopt (server) {
+  if (server[kConnections] !== undefined) return
+  server[kConnections] = new ConnectionsList(server)
+  const { [kIncomingMessage]: Request, [kServerResponse]: Response } = server
+  server[kIncomingMessage] = Request === core.IncomingMessage ? IncomingMessage : derived(Request)
+  server[kServerResponse] = Response === core.ServerResponse ? ServerResponse : derived(Response)
 }
 
 /** Gives the configuration of this server's parsers. */
@@ -214,85 +132,11 @@ function connectionListener (socket) {
   else serveStream(this, socket)
 }
 
-/** Starts to look for requests that take too long. As core's setupConnectionsTracking. */
-function startSweep () {
-  if (this[kSweep] !== null) clearInterval(this[kSweep])
-  this[kSweep] = setInterval(sweep, this.connectionsCheckingInterval, this).unref()
-}
-
-function sweep (server) {
-  const headersTimeout = limit(server.headersTimeout)
-  const requestTimeout = limit(server.requestTimeout)
-  if (headersTimeout === 0 && requestTimeout === 0) return
-  server._handle?.[kListener]?.expire(headersTimeout, requestTimeout)
-  for (const connection of server[kConnections]) {
-    if (connection.stream !== null) connection.expire(headersTimeout, requestTimeout)
-  }
-}
-
-/**
- * Stops listening; idle connections are closed, busy ones are served to their end.
- * @param {Function} [callback] once the last connection is closed; gets ERR_SERVER_NOT_RUNNING
- */
-Server.prototype.close = function close (...args) {
-  this.closeIdleConnections()
-  clearInterval(this[kSweep])
-  net.Server.prototype.close.apply(this, args)
-  return this
-}
-
-Server.prototype[Symbol.asyncDispose] = {
-  async [Symbol.asyncDispose] () {
-    await promisify(this.close).call(this)
-  }
-}[Symbol.asyncDispose]
-if (!versions.namesAsyncDispose) Object.defineProperty(Server.prototype[Symbol.asyncDispose], 'name', { value: '' })
-
-/** Destroys every connection that speaks HTTP. */
-Server.prototype.closeAllConnections = function closeAllConnections () {
-  for (const connection of [...this[kConnections] ?? []]) connection.terminate()
-}
-
-/** Destroys the connections without an exchange under way. */
-Server.prototype.closeIdleConnections = function closeIdleConnections () {
-  for (const connection of [...this[kConnections] ?? []]) {
-    const idleness = connection.idleness()
-    if (idleness === 1 || (idleness === 2 && versions.closesVirginConnections)) connection.terminate()
-  }
-}
-
-/**
- * Sets the idle time of later connections.
- * @param {number} [ms=0] 0 for none
- * @param {Function} [callback] for 'timeout'
- */
-Server.prototype.setTimeout = function setTimeout (ms, callback) {
-  this.timeout = ms
-  if (callback) this.on('timeout', callback)
-  return this
-}
-
-/** Answers a rejected promise of a 'request' listener with 500, or cuts the response off. */
-Server.prototype[captureRejectionSymbol] = function (error, event, ...args) {
-  if (event !== 'request') {
-    net.Server.prototype[captureRejectionSymbol].call(this, error, event, ...args)
-    return
-  }
-  const response = args[1]
-  if (response.headersSent || response.writableEnded) {
-    response.destroy()
-    return
-  }
-  for (const name of response.getHeaderNames()) response.removeHeader(name)
-  response.statusCode = 500
-  response.end(STATUS_500)
-}
-
-const STATUS_500 = require('../message/syntax').STATUS_CODES[500]
-
 /** @returns {Server} */
 function createServer (options, requestListener) {
   return new Server(options, requestListener)
 }
 
-module.exports = { Server, createServer, storeOptions, rebaseWith, startSweep, _connectionListener: connectionListener }
+takeMembers(Server.prototype, core.Server.prototype)
+
+module.exports = { Server, createServer, adopt, deriveWith, _connectionListener: connectionListener }

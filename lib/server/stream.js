@@ -5,10 +5,11 @@
  * responses to it (lib/message/delegate.js), and the stream's events are the connection's.
  */
 
-const { elapsed } = require('../host')
+const net = require('node:net')
+const { Buffer, elapsed } = require('../host')
 const { native, connections } = require('../binding')
-const { ServerConnection, onCarrierClose } = require('./connection')
-const { readDirectly } = require('./direct-reads')
+const { ServerConnection } = require('./connection')
+const { onCarrierClose } = require('./response-order')
 const { newResource } = require('./exchange')
 const { onDrain } = require('../message/delegate')
 const { Parser } = require('../connection/parser-facade')
@@ -51,6 +52,48 @@ function serveStream (server, stream) {
   readDirectly(stream)
   return connection
 }
+
+// ------------------------------------------------------------------------------------------------- direct reads
+
+/** Core's slots for `onread`; a release without them reads through the stream. Found with the first stream. */
+let slots = null
+
+/** What is read lies here until the callback returns: the native side copies what it keeps. As much as libuv reads at once. */
+let readBuffer = null
+
+function prepareReads () {
+  const symbols = Object.getOwnPropertySymbols(new net.Socket())
+  slots = ['kBuffer', 'kBufferCb'].map((name) => symbols.find(({ description }) => description === name))
+  readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
+}
+
+/**
+ * Has what is read from a stream with a handle (TLS, a pipe of core's) go to its connection without passing through the stream, as
+ * core's parser consumes such a handle: no memory is made for each read, and no 'data' is emitted. It is the means of net's `onread`
+ * option. As soon as anything besides the connection can want the bytes, they pass through the stream again.
+ * @param {import('node:stream').Duplex} stream that is served already
+ */
+function readDirectly (stream) {
+  const { _handle: handle } = stream
+  if (handle?.isStreamBase !== true || typeof handle.useUserBuffer !== 'function') return
+  if (slots === null) prepareReads()
+  const [kBuffer, kBufferCb] = slots
+  if (kBuffer === undefined || kBufferCb === undefined || stream[kBuffer] !== null || stream.connecting) return
+  stream[kBuffer] = readBuffer
+  stream[kBufferCb] = onBytes
+  handle.useUserBuffer(readBuffer)
+}
+
+/** `this` is the stream. @returns {boolean} false if no more should be read for now */
+function onBytes (length, buffer) {
+  const connection = this[kConnection]
+  const bytes = buffer.subarray(0, length)
+  if (connection?.takesDirectly?.() !== true) return this.push(Buffer.from(bytes))
+  connection.take(bytes)
+  return true
+}
+
+// ---------------------------------------------------------------------------------------------- the stream's events
 
 /** @throws ERR_HTTP_SOCKET_ENCODING: the bytes belong to the messages. */
 function refuseEncoding () {

@@ -16,7 +16,7 @@ use http_native_proto::OutFraming;
 type Outcome<'s> = Result<Option<Value<'s>>, Failure>;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function<Environment>); 42] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 43] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -143,6 +143,10 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 42] = [
     }),
     (c"closes", |environment, scope, _| {
         environment.closing.closes(scope, environment)?;
+        Ok(None)
+    }),
+    (c"pends", |environment, scope, _| {
+        environment.closing.pends(scope, environment)?;
         Ok(None)
     }),
     (c"discard", |environment, scope, arguments| {

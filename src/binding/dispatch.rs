@@ -9,9 +9,14 @@ use super::ffi::{Failure, Scope, Value, waits_for_turn};
 use crate::net::batch::read_buffer;
 use crate::net::connection::Batch;
 use crate::net::lending::Received;
+use crate::net::poll_set::Ready;
 
 /// How long one call of the event loop may dispatch, about: then others have their turn, as with a flood of one peer's.
 const TURN: Duration = Duration::from_millis(10);
+
+/// What `dispatch` is called with, instead of a number of records, for a phase of the event loop.
+const CLOSE_PHASE: i32 = 0;
+pub(super) const PENDING_PHASE: i32 = -1;
 
 impl Environment {
     /// Gives JavaScript the events that wait, when the signal was given.
@@ -23,8 +28,8 @@ impl Environment {
     }
 
     fn drain_queues(&self, scope: Scope<'_>) -> Result<(), Failure> {
-        self.reconsider_loans();
         let began = Instant::now();
+        self.reconsider_loans(scope, began);
         // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
         for _ in 0..2 * self.queues.borrow().len() {
             if self.closing.postpones() {
@@ -69,7 +74,7 @@ impl Environment {
                 return Ok(false);
             };
             let values = scope.dereference(&dispatch.values)?;
-            self.loans.begin_batch();
+            self.loans.load.begin_batch();
             let count = self.encoder.borrow_mut().encode(
                 self,
                 scope,
@@ -119,30 +124,47 @@ impl Environment {
         if self.closing.take_postponed() {
             self.give_signal();
         }
+        self.tell_phase(scope, CLOSE_PHASE)
+    }
+
+    /// Calls JavaScript's dispatch function for a phase of the event loop.
+    pub(super) fn tell_phase(&self, scope: Scope<'_>, phase: i32) -> Result<(), Failure> {
         let function: Option<Value<'_>> = match &*self.dispatch.borrow() {
             Some(dispatch) => Some(scope.dereference(&dispatch.function)?),
             None => None,
         };
         match function {
-            Some(function) => scope.call(function, scope.integer(0)?),
+            Some(function) => scope.call(function, scope.integer(phase)?),
             None => Ok(()),
         }
     }
 
-    /// A lent socket has something to read. Called by the event loop.
-    pub(super) fn receive_lent(&self, scope: Scope<'_>, id: u32) {
-        let received = {
-            let mut scratch = self.loans.scratch.borrow_mut();
-            let scratch = scratch.get_or_insert_with(read_buffer);
-            self.with(id, |connection| match connection.queue() {
+    /// Reads once from each lent socket that has something to read.
+    pub(super) fn receive_lent(&self, scope: Scope<'_>) {
+        let mut ready = self.loans.take_ready();
+        let mut scratch = self.loans.scratch.borrow_mut();
+        let scratch = scratch.get_or_insert_with(read_buffer);
+        let mut has_events = false;
+        for &Ready { id, ends } in &ready {
+            let received = self.with(id, |connection| match connection.queue() {
                 Some(queue) => connection.receive_lent(scratch, queue),
                 None => Received::Nothing,
-            })
-        };
-        match received {
-            Ok(Received::Events) => self.take_events(scope),
-            Ok(Received::Nothing) => {}
-            Ok(Received::Return) | Err(_) => self.end_loan(id),
+            });
+            match received {
+                Ok(Received::Events { filled }) => {
+                    has_events = true;
+                    if (filled || ends) && !self.loans.again(id) {
+                        self.end_loan(id);
+                    }
+                }
+                Ok(Received::Nothing) => {}
+                Ok(Received::Return) | Err(_) => self.end_loan(id),
+            }
+        }
+        ready.clear();
+        self.loans.keep(ready);
+        if has_events {
+            self.take_events(scope);
         }
     }
 }

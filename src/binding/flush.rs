@@ -52,8 +52,12 @@ impl Environment {
             return;
         };
         let lent = self.loans.includes(connection.id);
-        // Waking a sleeping thread would cost as much as writing, and reach the peer later.
-        if !lent && !self.threads.borrow()[thread].shared.mailbox.is_asleep() {
+        // Waking a sleeping thread would cost as much as writing, and reach the peer later. Nor is there a need for the thread
+        // while this one should have the socket.
+        if !lent
+            && !self.loans.are_few()
+            && !self.threads.borrow()[thread].shared.mailbox.is_asleep()
+        {
             self.attend(connection);
             return;
         }
@@ -68,8 +72,9 @@ impl Environment {
     }
 
     fn flush_many(&self, marked: &[u32]) {
+        let lends = self.loans.are_few();
         for id in marked {
-            if self.loans.includes(*id)
+            if (lends || self.loans.includes(*id))
                 && let Some(connection) = self.unmark(*id)
             {
                 self.flush_one(&connection);

@@ -1,5 +1,6 @@
 //! What Node and libuv call, and the end of an environment.
 
+use super::dispatch::PENDING_PHASE;
 use super::environment::Environment;
 use super::ffi::{Exports, Failure, Host, Scope};
 
@@ -12,22 +13,27 @@ impl Host for Environment {
         self.take_events(scope);
     }
 
-    fn readable(&self, scope: Scope<'_>, id: u32) {
-        self.receive_lent(scope, id);
+    fn readable(&self, scope: Scope<'_>) {
+        self.receive_lent(scope);
     }
 
-    fn unwatch(&self, id: u32) {
-        self.end_loan(id);
+    fn unwatch(&self) {
+        self.end_loans();
+        self.loans.unwatch();
     }
 
     fn close_phase(&self, scope: Scope<'_>) -> Result<(), Failure> {
         self.tell_closed(scope)
     }
 
+    fn pending_phase(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        self.tell_phase(scope, PENDING_PHASE)
+    }
+
     /// Ends the I/O threads.
     fn tear_down(&self) {
         self.closing.forget();
-        self.end_loans();
+        self.unwatch();
         self.flush_now();
         // Joined here, so that no signal is given afterwards.
         self.threads.borrow_mut().clear();

@@ -1,42 +1,30 @@
-//! Connections that are busy while hardly anything else is: their sockets are lent to the JS thread, whose event
-//! loop watches them. `net::transport::Lending` says what for.
+//! Connections that are busy while little comes at a time: their sockets are lent to the JS thread, whose event loop
+//! watches them. `net::transport::Lending` says what for.
 
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::environment::Environment;
-use super::ffi::{Scope, Watch};
-use super::loans::{CALM, COOLDOWN, COOLDOWN_MAX, LOANS, Loan, STRIKES};
+use super::ffi::{Scope, Watch, idle_time};
 use crate::net::connection::Connection;
 
 impl Environment {
     /// Asks for a loan, if load is low: an answer was written from the JS thread with nothing left to do.
     pub(super) fn consider_loan(&self, connection: &Arc<Connection>) {
         let loans = &self.loans;
-        if loans.calm.get() < CALM || loans.cooldown.get() > 0 {
-            return;
-        }
-        let mut asked = loans.asked.borrow_mut();
-        let room = loans.running.borrow().len() + asked.len() < LOANS;
-        if !room || asked.contains(&connection.id) {
-            return;
-        }
-        if connection.ask_loan() {
-            asked.push(connection.id);
+        let id = connection.id;
+        if loans.is_due(id) && loans.are_few() && connection.ask_loan() {
+            loans.asks(id);
             self.attend(connection);
         }
     }
 
-    /// Ends the loans if most heads come from elsewhere.
-    pub(super) fn reconsider_loans(&self) {
-        let loans = &self.loans;
-        if loans.strikes.get() < STRIKES {
-            return;
+    /// Ends the loans if too much comes at a time, most heads come from elsewhere, or JavaScript is busy.
+    pub(super) fn reconsider_loans(&self, scope: Scope<'_>, now: Instant) {
+        if self.loans.should_end(now, || idle_time(scope)) {
+            self.end_loans();
         }
-        let cooldown = loans.next_cooldown.get().clamp(COOLDOWN, COOLDOWN_MAX);
-        loans.cooldown.set(cooldown);
-        loans.next_cooldown.set(cooldown * 2);
-        self.end_loans();
     }
 
     /// Begins the loan that the I/O thread has granted, or ends the one of which it wants the socket back.
@@ -53,37 +41,25 @@ impl Environment {
             // Refused: there was something left to do. Or given back already.
             return;
         };
-        match Watch::start(scope, self, id, socket.as_raw_fd()) {
-            Ok(watch) => self
-                .loans
-                .running
-                .borrow_mut()
-                .push(Loan { id, watch, socket }),
-            Err(_) => self.give_back(&connection),
+        let begins = self.loans.begin(id, socket, |set| {
+            Watch::start(scope, self, set.as_raw_fd()).ok()
+        });
+        if !begins {
+            self.give_back(&connection);
         }
     }
 
     /// Gives a lent socket back to its I/O thread.
     pub(super) fn end_loan(&self, id: u32) {
-        let Some(loan) = self.loans.take(id) else {
-            return;
-        };
-        loan.stop();
-        if let Ok(connection) = self.connection(id) {
+        if self.loans.end(id)
+            && let Ok(connection) = self.connection(id)
+        {
             self.give_back(&connection);
         }
     }
 
     pub(super) fn end_loans(&self) {
-        self.loans.strikes.set(0);
-        let ids: Vec<u32> = self
-            .loans
-            .running
-            .borrow()
-            .iter()
-            .map(|loan| loan.id)
-            .collect();
-        for id in ids {
+        for id in self.loans.running() {
             self.end_loan(id);
         }
     }

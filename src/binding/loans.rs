@@ -1,100 +1,199 @@
-//! The sockets that are lent to the JS thread, and the signs of whether they should be.
+//! The sockets that are lent to the JS thread. `net::load` decides whether they should be.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Instant;
 
 use socket2::Socket;
 
 use super::ffi::Watch;
 use crate::net::batch::ReadBuffer;
+use crate::net::load::Load;
+use crate::net::poll_set::{PollSet, Ready};
 
-/// Sockets lent at a time. With a few more connections busy at once the I/O thread's batches cost less than the
-/// system calls that the JS thread makes for each request of a lent socket.
-pub(super) const LOANS: usize = 4;
+/// Sockets lent at a time, and asked for.
+pub(super) const LOANS: usize = 1024;
 
-/// Batches in a row that brought one or two heads, after which load counts as low.
-pub(super) const CALM: u32 = 8;
+/// Answers of a connection after which its socket is lent: many connections carry one exchange only.
+const ANSWERS: u8 = 2;
 
-/// Heads from the I/O threads, less those of lent sockets, after which the loans end: the load is elsewhere.
-pub(super) const STRIKES: u32 = 16;
-
-/// Heads to wait after such an end before lending again; twice as many each time.
-pub(super) const COOLDOWN: u32 = 1024;
-pub(super) const COOLDOWN_MAX: u32 = 64 * COOLDOWN;
-
-/// A running loan.
-pub(super) struct Loan {
-    pub(super) id: u32,
-    pub(super) watch: Watch,
-    /// libuv aborts the process when a descriptor that it watches is closed under it. The connection may end on
-    /// its I/O thread meanwhile; this keeps the descriptor open until the watch has stopped.
-    pub(super) socket: Arc<Socket>,
+/// What is known of a connection's loan.
+#[derive(Default)]
+struct Slot {
+    /// The loan was asked for.
+    asked: bool,
+    answers: u8,
+    /// The socket, while it is lent. The connection may end on its I/O thread meanwhile; this keeps the descriptor open
+    /// until the set has let go of it.
+    lent: Option<Arc<Socket>>,
 }
 
-impl Loan {
-    pub(super) fn stop(self) {
-        self.watch.stop();
-        drop(self.socket);
-    }
+/// The set of lent sockets, and the event loop's watch on it.
+struct Watched {
+    set: PollSet,
+    watch: Watch,
 }
 
 /// The running loans, and what speaks for or against more.
 #[derive(Default)]
 pub(super) struct Loans {
-    pub(super) running: RefCell<Vec<Loan>>,
-    /// Connections that a loan was asked for.
-    pub(super) asked: RefCell<Vec<u32>>,
+    /// By connection.
+    slots: RefCell<Vec<Slot>>,
     /// Made by the first loan.
+    watched: RefCell<Option<Watched>>,
     pub(super) scratch: RefCell<Option<ReadBuffer>>,
-    /// Heads of the batch being encoded.
-    heads: Cell<u32>,
-    pub(super) calm: Cell<u32>,
-    pub(super) strikes: Cell<u32>,
-    pub(super) cooldown: Cell<u32>,
-    pub(super) next_cooldown: Cell<u32>,
+    /// Empty between turns.
+    ready: RefCell<Vec<Ready>>,
+    /// Loans asked for and running; running.
+    wanted: Cell<usize>,
+    running: Cell<usize>,
+    pub(super) load: Load,
 }
 
 impl Loans {
     pub(super) fn includes(&self, id: u32) -> bool {
-        self.running.borrow().iter().any(|loan| loan.id == id)
+        self.running.get() != 0
+            && self
+                .slots
+                .borrow()
+                .get(id as usize)
+                .is_some_and(|slot| slot.lent.is_some())
     }
 
-    pub(super) fn begin_batch(&self) {
-        self.heads.set(0);
+    fn with<T>(&self, id: u32, body: impl FnOnce(&mut Slot) -> T) -> T {
+        let mut slots = self.slots.borrow_mut();
+        if slots.len() <= id as usize {
+            slots.resize_with(id as usize + 1, Slot::default);
+        }
+        body(&mut slots[id as usize])
     }
 
     /// Counts a head that is on its way to JavaScript.
     pub(super) fn saw_head(&self, id: u32) {
-        let heads = self.heads.get() + 1;
-        self.heads.set(heads);
-        self.calm.set(if heads > 2 {
-            0
-        } else {
-            self.calm.get().saturating_add(1)
-        });
-        self.cooldown.set(self.cooldown.get().saturating_sub(1));
-        if self.includes(id) {
-            self.strikes.set(self.strikes.get().saturating_sub(1));
-        } else if !self.running.borrow().is_empty() {
-            self.strikes.set(self.strikes.get() + 1);
+        let lends = self.running.get() != 0;
+        self.load.saw_head(lends.then(|| self.includes(id)));
+    }
+
+    /// True if more sockets should be lent.
+    pub(super) fn are_few(&self) -> bool {
+        self.load.are_few() && self.wanted.get() < LOANS
+    }
+
+    /// True if the loans should end ([`Load::should_end`]).
+    pub(super) fn should_end(&self, now: Instant, idle: impl FnOnce() -> u64) -> bool {
+        self.load.should_end(self.running.get() != 0, now, idle)
+    }
+
+    /// Counts an answer of a connection. True if its socket should be lent.
+    pub(super) fn is_due(&self, id: u32) -> bool {
+        self.with(id, |slot| {
+            slot.answers = slot.answers.saturating_add(1);
+            slot.answers >= ANSWERS && !slot.asked && slot.lent.is_none()
+        })
+    }
+
+    pub(super) fn asks(&self, id: u32) {
+        self.with(id, |slot| slot.asked = true);
+        self.wanted.set(self.wanted.get() + 1);
+    }
+
+    /// The loan that was asked for is granted, or refused.
+    pub(super) fn answered(&self, id: u32) {
+        if self.with(id, |slot| std::mem::take(&mut slot.asked)) {
+            self.wanted.set(self.wanted.get() - 1);
         }
     }
 
-    pub(super) fn take(&self, id: u32) -> Option<Loan> {
-        let mut running = self.running.borrow_mut();
-        let index = running.iter().position(|loan| loan.id == id)?;
-        Some(running.swap_remove(index))
+    /// Begins a loan. `watch` has the event loop watch a descriptor. False if it cannot.
+    pub(super) fn begin(
+        &self,
+        id: u32,
+        socket: Arc<Socket>,
+        watch: impl FnOnce(&PollSet) -> Option<Watch>,
+    ) -> bool {
+        let mut watched = self.watched.borrow_mut();
+        if watched.is_none() {
+            *watched = PollSet::new().ok().and_then(|set| {
+                let watch = watch(&set)?;
+                Some(Watched { set, watch })
+            });
+        }
+        let begins = watched
+            .as_ref()
+            .is_some_and(|watched| watched.set.add(id, &socket).is_ok());
+        if begins {
+            self.with(id, |slot| slot.lent = Some(socket));
+            self.wanted.set(self.wanted.get() + 1);
+            self.running.set(self.running.get() + 1);
+        }
+        begins
     }
 
-    pub(super) fn answered(&self, id: u32) {
-        self.asked.borrow_mut().retain(|asked| *asked != id);
+    /// Ends a loan. False if there is none.
+    pub(super) fn end(&self, id: u32) -> bool {
+        if self.running.get() == 0 {
+            return false;
+        }
+        let Some(socket) = self.with(id, |slot| slot.lent.take()) else {
+            return false;
+        };
+        if let Some(watched) = &*self.watched.borrow() {
+            watched.set.remove(&socket);
+        }
+        self.wanted.set(self.wanted.get() - 1);
+        self.running.set(self.running.get() - 1);
+        true
     }
 
-    /// Ends the loan of a connection that is gone.
+    /// The lent sockets that have something to read, in a list to be given back by [`Self::keep`].
+    pub(super) fn take_ready(&self) -> Vec<Ready> {
+        let mut ready = self.ready.take();
+        if let Some(watched) = &mut *self.watched.borrow_mut() {
+            watched.set.ready(&mut ready);
+        }
+        ready
+    }
+
+    /// Keeps the memory of a list.
+    pub(super) fn keep(&self, ready: Vec<Ready>) {
+        self.ready.replace(ready);
+    }
+
+    /// Has what is left to read of a lent socket told in the next turn. False if it cannot be.
+    pub(super) fn again(&self, id: u32) -> bool {
+        let slots = self.slots.borrow();
+        let Some(socket) = slots.get(id as usize).and_then(|slot| slot.lent.as_ref()) else {
+            return true;
+        };
+        match &*self.watched.borrow() {
+            Some(watched) => watched.set.again(id, socket).is_ok(),
+            None => false,
+        }
+    }
+
+    /// The connections whose sockets are lent.
+    pub(super) fn running(&self) -> Vec<u32> {
+        let slots = self.slots.borrow();
+        let lent = slots.iter().enumerate();
+        lent.filter(|(_, slot)| slot.lent.is_some())
+            .map(|(id, _)| id as u32)
+            .collect()
+    }
+
+    /// Forgets a connection that is gone.
     pub(super) fn forget(&self, id: u32) {
+        if id as usize >= self.slots.borrow().len() {
+            return;
+        }
         self.answered(id);
-        if let Some(loan) = self.take(id) {
-            loan.stop();
+        self.end(id);
+        self.with(id, |slot| slot.answers = 0);
+    }
+
+    /// Ends the watch: no loan is running.
+    pub(super) fn unwatch(&self) {
+        if let Some(watched) = self.watched.take() {
+            watched.watch.stop();
         }
     }
 }

@@ -16,8 +16,10 @@ use super::transport::Lending;
 /// What came of [`Connection::receive_lent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
-    /// Events were appended.
-    Events,
+    /// Events were appended; with `filled` the read was as long as it can be: there may be more.
+    Events {
+        filled: bool,
+    },
     Nothing,
     /// The I/O thread should have the connection back.
     Return,
@@ -87,7 +89,9 @@ impl Connection {
                 queue.lock().read(scratch, len, |batch, packet| {
                     self.receive_packet(&mut state, packet, batch, now);
                 });
-                Received::Events
+                Received::Events {
+                    filled: len == READ,
+                }
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => Received::Nothing,

@@ -21,10 +21,10 @@ impl Transport {
     }
 }
 
-/// At low load, a request that wakes the I/O thread only for that one to wake the JS thread arrives one wake
-/// (20 to 30 µs on a sleeping machine) later than core would see it. So the one connection that is busy while
-/// nothing else is may be lent: the JS thread's event loop watches its socket, reads and writes by itself, with
-/// the same state and the same code. Only the JS thread asks for a loan and ends it.
+/// A request that wakes the I/O thread only for that one to wake the JS thread arrives one wake (20 to 30 µs on a sleeping
+/// machine) later than core would see it. So while little comes at a time sockets are lent: the JS thread's event loop
+/// watches them, reads and writes by itself, with the same state and the same code. Only the JS thread asks for a loan and
+/// ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lending {
     None,

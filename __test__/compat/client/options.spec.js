@@ -211,7 +211,9 @@ scenario.client('the forms of a URL', async (run) => {
     'a string and null': [`${base}/`, null],
     'a look-alike of URL': [{ href: 'x', protocol: 'http:', hostname: '127.0.0.1', port: run.port, pathname: '/like', search: '?s' }],
     'options with a prototype': [Object.create({ host: '127.0.0.1', port: run.port, path: '/inherited' })],
-    'a String object': [Object(`${base}/`)]
+    'a String object': [Object(`${base}/`)],
+    'a string of CONNECT, whose target is no path': [`${base}/a:1`, { method: 'CONNECT' }],
+    'a string of CONNECT, and a path': [`${base}/a:1`, { method: 'connect', path: '/a:1' }]
   })) {
     const [input, options] = args
     const request = run.attempt('client', what, () => run.client.request(input, { ...options, agent }))

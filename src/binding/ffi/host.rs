@@ -38,14 +38,17 @@ pub(in crate::binding) trait Host: Sized + 'static {
     /// The signal was given.
     fn drain(&self, scope: Scope<'_>);
 
-    /// A watched socket has something to read.
-    fn readable(&self, scope: Scope<'_>, id: u32);
+    /// The watched descriptor has something to tell.
+    fn readable(&self, scope: Scope<'_>);
 
-    /// A watched socket has an error, or a bug was met: the watch is to end.
-    fn unwatch(&self, id: u32);
+    /// The watched descriptor has an error, or a bug was met: the watch is to end.
+    fn unwatch(&self);
 
     /// Where libuv tells of the handles that were closed in this turn of the event loop.
     fn close_phase(&self, scope: Scope<'_>) -> Result<(), Failure>;
+
+    /// Where libuv finishes requests that were done at once.
+    fn pending_phase(&self, scope: Scope<'_>) -> Result<(), Failure>;
 
     /// The environment is being torn down.
     fn tear_down(&self);

@@ -1,5 +1,5 @@
-//! libuv's readiness watch on one socket, for a connection that is lent to the JS thread, and its phase for closed
-//! handles.
+//! libuv's readiness watch on a descriptor, that of the sockets lent to the JS thread, and two phases of its loop: that of
+//! closed handles and that of pending requests.
 //!
 //! Node-API has no call for these; what is used of libuv is exported by Node and stable through libuv 1.x, which all
 //! supported versions have.
@@ -14,6 +14,8 @@ use napi::sys;
 use super::host::Host;
 use super::scope::{Failure, Scope};
 
+/// `UV_CHECK` of `uv_handle_type`.
+const UV_CHECK: c_int = 2;
 /// `UV_IDLE` of `uv_handle_type`.
 const UV_IDLE: c_int = 6;
 /// `UV_POLL` of `uv_handle_type`.
@@ -22,6 +24,7 @@ const UV_POLL: c_int = 8;
 const UV_READABLE: c_int = 1;
 
 type Callback = unsafe extern "C" fn(*mut c_void, c_int, c_int);
+type PhaseCallback = unsafe extern "C" fn(*mut c_void);
 
 unsafe extern "C" {
     fn uv_handle_size(kind: c_int) -> usize;
@@ -34,9 +37,13 @@ unsafe extern "C" {
     ) -> c_int;
     fn uv_poll_start(handle: *mut c_void, events: c_int, callback: Callback) -> c_int;
     fn uv_backend_timeout(event_loop: *const sys::uv_loop_s) -> c_int;
+    fn uv_metrics_idle_time(event_loop: *mut sys::uv_loop_s) -> u64;
     fn uv_idle_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
+    fn uv_idle_start(handle: *mut c_void, callback: PhaseCallback) -> c_int;
+    fn uv_check_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
+    fn uv_check_start(handle: *mut c_void, callback: PhaseCallback) -> c_int;
     fn uv_unref(handle: *mut c_void);
-    fn uv_close(handle: *mut c_void, callback: unsafe extern "C" fn(*mut c_void));
+    fn uv_close(handle: *mut c_void, callback: PhaseCallback);
 }
 
 fn event_loop(scope: Scope<'_>) -> Result<*mut sys::uv_loop_s, Failure> {
@@ -76,25 +83,22 @@ struct Watched {
     /// A [`Host`]; the callback knows which.
     host: *const c_void,
     env: sys::napi_env,
-    id: u32,
 }
 
 impl Watch {
-    /// Calls [`Host::readable`] for the connection in each turn of the event loop while `fd` has bytes to read.
+    /// Calls [`Host::readable`] in each turn of the event loop while `fd` is readable.
     pub(in crate::binding) fn start<H: Host>(
         scope: Scope<'_>,
         host: &H,
-        id: u32,
         fd: c_int,
     ) -> Result<Self, Failure> {
         let event_loop = event_loop(scope)?;
         let watched = Box::into_raw(Box::new(Watched {
             host: std::ptr::from_ref(host).cast::<c_void>(),
             env: scope.env,
-            id,
         }));
-        // SAFETY: the handle is freed by `closed`, which libuv calls when it is done with it. `fd` is open: the caller's
-        // connection owns it until the loan is returned, after `stop`.
+        // SAFETY: the handle is freed by `closed`, which libuv calls when it is done with it. `fd` is open: the caller
+        // closes it after `stop`.
         unsafe {
             let handle = allocate(UV_POLL);
             if uv_poll_init_socket(event_loop, handle, fd) != 0 {
@@ -123,25 +127,25 @@ impl Watch {
 
 unsafe extern "C" fn readable<H: Host>(handle: *mut c_void, status: c_int, _events: c_int) {
     // SAFETY: `start` set the data, of this host; it is freed after the last call.
-    let (host, env, id) = unsafe {
+    let (host, env) = unsafe {
         let watched = &*uv_handle_get_data(handle).cast::<Watched>();
-        (&*watched.host.cast::<H>(), watched.env, watched.id)
+        (&*watched.host.cast::<H>(), watched.env)
     };
-    // A panic has nowhere to go from here: the connection goes back to its I/O thread. So it does when the socket has
-    // an error: libuv has told of that once and watches it no longer, and what was read may lie before the error.
+    // A panic has nowhere to go from here: the connections go back to their I/O threads. So they do when the descriptor has
+    // an error, which libuv tells once.
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the event loop of a live environment calls this.
         unsafe {
             Scope::enter(env, true, |scope| {
                 scope.nested(|scope| {
-                    host.readable(scope, id);
+                    host.readable(scope);
                     Ok(())
                 })
             })
         }
     }));
     if outcome.is_err() || status != 0 {
-        host.unwatch(id);
+        host.unwatch();
     }
 }
 
@@ -158,6 +162,12 @@ unsafe extern "C" fn closed(handle: *mut c_void) {
 pub(in crate::binding) fn waits_for_turn(scope: Scope<'_>) -> bool {
     // SAFETY: asks the loop of a live environment for a number; for those it does not wait for events.
     event_loop(scope).is_ok_and(|event_loop| unsafe { uv_backend_timeout(event_loop) } == 0)
+}
+
+/// How long the event loop has waited for events in all, ns; 0 if it does not measure that (`uv_metrics_idle_time`).
+pub(in crate::binding) fn idle_time(scope: Scope<'_>) -> u64 {
+    // SAFETY: asks the loop of a live environment for a number, on its thread.
+    event_loop(scope).map_or(0, |event_loop| unsafe { uv_metrics_idle_time(event_loop) })
 }
 
 /// A host's place in libuv's phase for closed handles. It may come when the host is gone.
@@ -207,18 +217,125 @@ unsafe extern "C" fn reached<H: Host>(handle: *mut c_void) {
         free(handle, UV_IDLE);
         phase
     };
-    let Some((env, host)) = phase.0.take() else {
-        return;
-    };
-    // SAFETY: `ask` was given this host, and `forget` is called before it goes.
+    if let Some((env, host)) = phase.0.take() {
+        // SAFETY: `ask` was given this host, and `forget` is called before it goes.
+        unsafe { call(env, host, H::close_phase) };
+    }
+}
+
+/// Calls a host where the event loop calls back.
+///
+/// # Safety
+/// `env` and the host, an `H`, are alive, on this thread.
+unsafe fn call<H: Host>(
+    env: sys::napi_env,
+    host: *const c_void,
+    phase: fn(&H, Scope<'_>) -> Result<(), Failure>,
+) {
+    // SAFETY: see above.
     let host = unsafe { &*host.cast::<H>() };
     // A panic has nowhere to go from here, and nothing is half done.
     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the event loop of a live environment calls this.
-        unsafe {
-            Scope::enter(env, true, |scope| {
-                scope.nested(|scope| host.close_phase(scope))
-            })
-        }
+        unsafe { Scope::enter(env, true, |scope| scope.nested(|scope| phase(host, scope))) }
     }));
+}
+
+/// A host's place where libuv finishes requests that were done at once: behind the phase that asks for it, and before the
+/// loop waits for events. libuv has no call for that. An idle handle stands for it behind timers, a check handle behind
+/// events (those of an addon run before the immediates), and a closed handle behind immediates; the first that comes counts.
+#[derive(Default)]
+pub(in crate::binding) struct PendingPhase(Cell<Option<Pending>>);
+
+#[derive(Clone, Copy)]
+struct Pending {
+    env: sys::napi_env,
+    /// A [`Host`]; the callbacks know which.
+    host: *const c_void,
+    idle: *mut c_void,
+    check: *mut c_void,
+}
+
+impl PendingPhase {
+    /// Has [`Host::pending_phase`] called there; once, however often this is asked for before.
+    pub(in crate::binding) fn ask<H: Host>(
+        self: &Rc<Self>,
+        scope: Scope<'_>,
+        host: &H,
+    ) -> Result<(), Failure> {
+        if self.0.get().is_some() {
+            return Ok(());
+        }
+        let event_loop = event_loop(scope)?;
+        // SAFETY: each handle has a reference to `self`, which the callback of its `uv_close` takes, and frees the handle.
+        // None of these calls fails.
+        let (idle, check) = unsafe {
+            let (idle, check, closing) = (allocate(UV_IDLE), allocate(UV_CHECK), allocate(UV_IDLE));
+            uv_idle_init(event_loop, idle);
+            uv_check_init(event_loop, check);
+            uv_idle_init(event_loop, closing);
+            for handle in [idle, check, closing] {
+                uv_handle_set_data(handle, Rc::into_raw(Rc::clone(self)).cast_mut().cast());
+            }
+            uv_idle_start(idle, pending::<H>);
+            uv_check_start(check, pending::<H>);
+            uv_close(closing, pending_closed::<H>);
+            (idle, check)
+        };
+        self.0.set(Some(Pending {
+            env: scope.env,
+            host: std::ptr::from_ref(host).cast(),
+            idle,
+            check,
+        }));
+        Ok(())
+    }
+
+    /// Ends the wait. Nothing is called any more.
+    pub(in crate::binding) fn forget(&self) -> Option<(sys::napi_env, *const c_void)> {
+        let asked = self.0.take()?;
+        // SAFETY: started by `ask`, closed once: `self` has them no longer.
+        unsafe {
+            uv_close(asked.idle, freed::<UV_IDLE>);
+            uv_close(asked.check, freed::<UV_CHECK>);
+        }
+        Some((asked.env, asked.host))
+    }
+
+    fn reach<H: Host>(&self) {
+        if let Some((env, host)) = self.forget() {
+            // SAFETY: `ask` was given this host, and `forget` is called before it goes.
+            unsafe { call(env, host, H::pending_phase) };
+        }
+    }
+}
+
+unsafe extern "C" fn pending<H: Host>(handle: *mut c_void) {
+    // SAFETY: `ask` set the data, whose reference stays with the handle; this one keeps it while it is reached.
+    let phase = unsafe {
+        let phase = uv_handle_get_data(handle).cast::<PendingPhase>();
+        Rc::increment_strong_count(phase);
+        Rc::from_raw(phase)
+    };
+    phase.reach::<H>();
+}
+
+unsafe extern "C" fn pending_closed<H: Host>(handle: *mut c_void) {
+    // SAFETY: libuv is done with the handle, whose data is read first.
+    let phase = unsafe {
+        let phase = Rc::from_raw(uv_handle_get_data(handle).cast::<PendingPhase>());
+        free(handle, UV_IDLE);
+        phase
+    };
+    phase.reach::<H>();
+}
+
+unsafe extern "C" fn freed<const KIND: c_int>(handle: *mut c_void) {
+    // SAFETY: as `pending_closed`.
+    unsafe {
+        drop(Rc::from_raw(
+            uv_handle_get_data(handle).cast::<PendingPhase>(),
+        ));
+        free(handle, KIND);
+    }
 }

@@ -420,7 +420,7 @@ impl Script {
     fn read_lent(&mut self) {
         let queue = Arc::clone(&self.shared.queue);
         match self.connection.receive_lent(&mut self.scratch, &queue) {
-            Received::Events => self.take_events(),
+            Received::Events { .. } => self.take_events(),
             Received::Nothing => {}
             Received::Return => self.end_loan(),
         }

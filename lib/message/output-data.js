@@ -6,7 +6,7 @@
  */
 
 const { sendFlags } = require('../binding')
-const { CRLF, nop, isCarried, sizeOf, transmit } = require('./send')
+const { CRLF, nop, sizeOf, transmit } = require('./send')
 const versions = require('../core/versions')
 const { kConnection } = require('../core/symbols')
 
@@ -73,7 +73,7 @@ function enqueueParts (message, flags, head, body, encoding, size, callback) {
 
 /** Sends a part, behind what is queued (core's _writeRaw), or queues it. Takes transmit's arguments. */
 function deliver (message, flags, head, body, encoding, size, callback) {
-  if (isCarried(message)) {
+  if (message[kConnection] !== null) {
     if (message.outputData.length === 0) return transmit(message, flags, head, body, encoding, size, callback)
     if (isOurs(message)) return transmitBehind(message, message[kConnection], flags, head, body, encoding, size, callback)
   }

@@ -1,0 +1,61 @@
+'use strict'
+
+/**
+ * The connections of a server that speak HTTP. It is in the place of core's ConnectionsList: the methods and the timer of core's
+ * Server ask it which connections to close, and have it look for messages that take too long.
+ */
+
+const versions = require('../core/versions')
+const { kListener } = require('../core/symbols')
+
+/** Gives a time limit as core's list counts it: ms, in 32 bits; 0 for none. */
+function limit (time) {
+  return typeof time === 'number' ? time >>> 0 : 0
+}
+
+class ConnectionsList extends Set {
+  #server
+
+  /** @param {import('./server').Server} server */
+  constructor (server) {
+    super()
+    this.#server = server
+  }
+
+  /** Gives all connections, as core's methods know them. */
+  all () {
+    return Array.from(this, closable)
+  }
+
+  /** Gives those without an exchange under way. */
+  idle () {
+    return Array.from(this).filter((connection) => {
+      const idleness = connection.idleness()
+      return idleness === 1 || (idleness === 2 && versions.closesVirginConnections)
+    }).map(closable)
+  }
+
+  /**
+   * Has the connections report messages that have been arriving for too long.
+   * @param {unknown} headersTimeout ms, as the application has set it
+   * @param {unknown} requestTimeout ms, as the application has set it
+   * @returns {[]} none are left for core to report
+   */
+  expired (headersTimeout, requestTimeout) {
+    const headers = limit(headersTimeout)
+    const request = limit(requestTimeout)
+    if (headers === 0 && request === 0) return []
+    this.#server._handle?.[kListener]?.expire(headers, request)
+    for (const connection of this) {
+      if (connection.stream !== null) connection.expire(headers, request)
+    }
+    return []
+  }
+}
+
+/** Gives what stands for the parser of a connection, and for the socket that core's methods destroy. */
+function closable (connection) {
+  return { socket: { destroy () { connection.terminate() } } }
+}
+
+module.exports = { ConnectionsList }

@@ -1,0 +1,172 @@
+'use strict'
+
+/**
+ * The order of the responses on a connection: that of their requests, which a client may send before it is answered. One response
+ * has the connection, the others wait in its queue; reading stops while they hold too much. `lib/server/connection.js` puts these
+ * methods on its prototype.
+ */
+
+const diagnostics = require('node:diagnostics_channel')
+const { process } = require('../host')
+const { closeResponse, originalAssignSocket, originalDetachSocket } = require('./response')
+const { isTouched } = require('../message/incoming')
+const { isQuiet, baseEmit } = require('../message/outgoing')
+const { tellAnswered } = require('../message/delegate')
+const versions = require('../core/versions')
+const { kConnection, kNative, kSocket, kNeedDrain, kDetachSignal } = require('../core/symbols')
+
+const finishChannel = diagnostics.channel('http.server.response.finish')
+
+const members = {}
+
+/**
+ * The response's 'close' listener: on the socket from when the response gets it until the response loses it. Earlier
+ * listeners hear before the response does, and those of the handler after it. As core's onServerResponseClose.
+ */
+function onCarrierClose () {
+  const connection = this[kConnection]
+  if (connection.stream === null || connection.detached) connection.closeResponses()
+  else connection.afterClose()
+}
+
+/** True if the application has replaced the methods by which a response gets its socket and loses it. */
+function isPatched (response) {
+  return response.assignSocket !== originalAssignSocket || response.detachSocket !== originalDetachSocket
+}
+
+/** Gives the connection to a response whose turn it is. */
+members.attach = function attach (response) {
+  if (this.stream !== null || isPatched(response) || response[kNative] !== true) {
+    response.assignSocket(this.getSocket())
+    this.current = response
+    this.socket.on('close', onCarrierClose)
+    return
+  }
+  const { socket } = this
+  this.current = response
+  response[kConnection] = this
+  if (socket === null) {
+    response[kSocket] = undefined
+  } else {
+    response[kSocket] = socket
+    socket.on('close', onCarrierClose)
+  }
+  if (!isQuiet(response)) response.emit('socket', this.getSocket())
+  if (response.outputData.length !== 0) response._flush()
+  else if (response[kNeedDrain]) response._flush()
+}
+
+/** Queues a response behind those of earlier requests. */
+members.enqueue = function enqueue (response) {
+  if (this.queue === null) this.queue = []
+  this.queue.push(response)
+  response._onPendingData = (amount) => {
+    this.outgoingData += amount
+    this.slacken()
+    this.tellDrained()
+  }
+}
+
+/** Emits the current response's 'drain' if it is due: as in core, any response's parts that come or go can bring it about. */
+members.tellDrained = function tellDrained () {
+  const { current } = this
+  if (current === null || current.finished || !current[kNeedDrain]) return
+  if (versions.drainedMeansEmpty && current.writableLength !== 0) return
+  current[kNeedDrain] = false
+  current.emit('drain')
+}
+
+/** Stops reading from a client that sends requests faster than it reads responses. As core's parserOnIncoming. */
+members.throttle = function throttle () {
+  const isFull = this.needDrain || this.socket?.writableNeedDrain === true
+  if (this.heldBack || (!isFull && this.outgoingData < this.highWaterMark)) return
+  this.heldBack = true
+  if (this.socket !== null) this.socket._paused = true
+  this.holdBack()
+}
+
+/** Reads again if the queued responses hold little enough. As core's socketOnDrain. */
+members.slacken = function slacken () {
+  if (!this.heldBack || this.outgoingData > this.highWaterMark) return
+  this.heldBack = false
+  if (this.socket !== null) this.socket._paused = false
+  this.goOn()
+}
+
+/** Ends the exchange of a response that was handed over, and gives the connection to the next. As core's resOnFinish. */
+members.finishExchange = function finishExchange (response) {
+  if (response !== this.current) return
+  if (response[kNative] !== true) tellAnswered(this)
+  const request = response.req
+  if (finishChannel.hasSubscribers) {
+    finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
+  }
+  if (!isAboutToFlow(request)) {
+    if (!request._consuming) request._dump()
+  } else if (response[kNative] === true) {
+    // The next tick shows whether the request is read after all; core finishes its responses behind that tick.
+    process.nextTick(dumpUnread, request)
+  }
+  if (versions.messageSignal) request[kDetachSignal]?.()
+
+  this.current = null
+  if (this.incoming === request) {
+    // The end of an untouched request has no listeners.
+    if (isTouched(request) && !request.readableEnded) request.on('end', clearIncoming)
+    else this.incoming = null
+  }
+  const { socket } = this
+  if (socket !== null) socket.removeListener('close', onCarrierClose)
+  if (this.stream !== null || isPatched(response)) response.detachSocket(this.getSocket())
+  response[kConnection] = null
+  response[kSocket] = null
+
+  if (response._events === undefined && response.emit === baseEmit) {
+    response.destroyed = true
+    response._closed = true
+  } else {
+    process.nextTick(closeResponse, response)
+  }
+
+  if (response._last) {
+    // The end of the message has told the native side so; but not if its last bytes were written raw, or `_last` was set late.
+    this.outputEnded = true
+    if (socket !== null && this.stream === null) socket.destroySoon()
+    else this.close()
+  } else if (this.queue !== null && this.queue.length !== 0) {
+    this.attach(this.queue.shift())
+  } else if (this.stream !== null || this.listener.keepAliveFault !== null) {
+    this.keepForNext()
+  }
+  if (this.isAnswering && this.current === null) this.owesNothing()
+}
+
+function isAboutToFlow (request) {
+  return !request._consuming && isTouched(request) && request._readableState.resumeScheduled
+}
+
+/** Dumps a request that is not being read: what there is of its body must not keep the next from being read. */
+function dumpUnread (request) {
+  if (!request._consuming && !isAboutToFlow(request)) request._dump()
+}
+
+/** Takes the connection from a response that is not over (detachSocket()): its request hears of the connection's close. */
+members.dismiss = function dismiss (response) {
+  this.current = null
+  this.dismissed ??= []
+  this.dismissed.push(response.req)
+  this.socket?.removeListener('close', onCarrierClose)
+}
+
+/** Called when the last answer from before the connection left HTTP is sent. */
+members.owesNothing = function owesNothing () {
+  this.isAnswering = false
+}
+
+/** Forgets a request that was read after its response had been sent. */
+function clearIncoming () {
+  const connection = this[kConnection]
+  if (connection.incoming === this) connection.incoming = null
+}
+
+module.exports = { orderMembers: members, onCarrierClose }

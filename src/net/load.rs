@@ -1,0 +1,277 @@
+//! Which thread should have the sockets of an environment's connections, by what comes and how busy JavaScript is.
+//!
+//! While few requests come at a time, the JS thread reads and writes by itself: waking an I/O thread only for that one to
+//! wake the JS thread costs more than the system calls. When many come at a time, batches of the I/O threads cost less; and
+//! when JavaScript is busy, it has no time for system calls that another thread can make.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// Heads that the I/O threads bring at a time, on average, up to which sockets are lent, and heads in a turn of the event loop
+/// beyond which they are returned. The same connections bring more in a turn when they are lent.
+const FEW: u32 = 12;
+const MANY: u32 = 32;
+
+/// The average's unit, and the weight of the turns before in it.
+const UNIT: u32 = 64;
+const WEIGHT: u32 = 16;
+
+/// The span over which it is measured whether JavaScript is busy: at least so many heads and so long, or fewer in longer.
+const SPAN: u32 = 512;
+const SPAN_TIME: Duration = Duration::from_millis(5);
+const QUIET_SPAN: u32 = 16;
+const QUIET_SPAN_TIME: Duration = Duration::from_millis(100);
+
+/// Percent of a span, from which on JavaScript counts as busy: the I/O threads should do what they can.
+const BUSY: u64 = 90;
+
+/// Heads to wait after the loans have ended for that, if it has not freed JavaScript, before they end for it again; twice as
+/// many each time.
+const PATIENCE: u32 = 16 * SPAN;
+const PATIENCE_MAX: u32 = 128 * PATIENCE;
+
+/// Heads from the I/O threads, less those of lent sockets, after which the loans end: the load is elsewhere.
+const STRIKES: u32 = 256;
+
+/// Heads to wait after the loans have ended for the load before lending again; twice as many each time.
+const COOLDOWN: u32 = 1024;
+const COOLDOWN_MAX: u32 = 64 * COOLDOWN;
+
+/// What was counted. Lives on the JS thread.
+#[derive(Default)]
+pub(crate) struct Load {
+    /// Heads of the batch being encoded.
+    heads: Cell<u32>,
+    /// The average number of heads in a turn, in units.
+    average: Cell<u32>,
+    strikes: Cell<u32>,
+    cooldown: Cell<u32>,
+    next_cooldown: Cell<u32>,
+    span: Cell<Span>,
+    /// JavaScript was busy in the last span.
+    busy: Cell<bool>,
+    /// The loans have ended since JavaScript was busy, and it is not known whether that helps.
+    on_trial: Cell<bool>,
+    /// Heads to wait before they may end for that.
+    patience: Cell<u32>,
+    next_patience: Cell<u32>,
+}
+
+/// A span of time, from its beginning on.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    heads: u32,
+    began: Option<Instant>,
+    /// How long the event loop had waited for events by then, ns.
+    idle: u64,
+}
+
+impl Load {
+    /// A batch, or a turn's, begins.
+    pub(crate) fn begin_batch(&self) {
+        let heads = self.heads.take();
+        if heads != 0 {
+            let average = self.average.get();
+            self.average
+                .set(average - average / WEIGHT + heads.min(1024) * (UNIT / WEIGHT));
+        }
+    }
+
+    /// Counts a head that is on its way to JavaScript, of a socket that is lent or not, if any is.
+    pub(crate) fn saw_head(&self, lent: Option<bool>) {
+        self.heads.set(self.heads.get() + 1);
+        let mut span = self.span.get();
+        span.heads += 1;
+        self.span.set(span);
+        self.cooldown.set(self.cooldown.get().saturating_sub(1));
+        self.patience.set(self.patience.get().saturating_sub(1));
+        match lent {
+            None => {}
+            Some(true) => self.strikes.set(self.strikes.get().saturating_sub(1)),
+            Some(false) => self.strikes.set(self.strikes.get() + 1),
+        }
+    }
+
+    /// True if sockets should be lent.
+    pub(crate) fn are_few(&self) -> bool {
+        self.average.get() <= FEW * UNIT && !self.busy.get() && self.cooldown.get() == 0
+    }
+
+    /// True if the loans, if any is running (`lends`), should end: too much comes at a time, or most of it from elsewhere, or
+    /// JavaScript is busy. They may begin again after a while. `idle` gives how long the event loop has waited for
+    /// events in all, in nanoseconds; 0 if that is not measured.
+    pub(crate) fn should_end(&self, lends: bool, now: Instant, idle: impl FnOnce() -> u64) -> bool {
+        let is_busy = self.end_span(lends, now, idle);
+        if !lends {
+            return false;
+        }
+        if self.strikes.get() >= STRIKES || self.average.get() > MANY * UNIT {
+            let cooldown = self.next_cooldown.get().clamp(COOLDOWN, COOLDOWN_MAX);
+            self.cooldown.set(cooldown);
+            self.next_cooldown.set(cooldown * 2);
+        } else if is_busy == Some(true) && self.patience.get() == 0 {
+            self.busy.set(true);
+            self.on_trial.set(true);
+        } else {
+            return false;
+        }
+        self.strikes.set(0);
+        true
+    }
+
+    /// Ends the span if it is long enough, and tells if JavaScript was busy in it.
+    fn end_span(&self, lends: bool, now: Instant, idle: impl FnOnce() -> u64) -> Option<bool> {
+        let span = self.span.get();
+        let elapsed = span.began.map(|began| now - began);
+        let lasts =
+            |least, heads| span.heads >= heads && elapsed.is_none_or(|elapsed| elapsed >= least);
+        if !lasts(SPAN_TIME, SPAN) && !lasts(QUIET_SPAN_TIME, QUIET_SPAN) {
+            return None;
+        }
+        let idle = idle();
+        self.span.set(Span {
+            heads: 0,
+            began: Some(now),
+            idle,
+        });
+        let waited = idle - span.idle;
+        let elapsed = elapsed?.as_nanos() as u64;
+        // Nothing is known of a loop that does not measure it.
+        let is_busy = idle != 0 && elapsed - waited.min(elapsed) >= elapsed / 100 * BUSY;
+        if !lends {
+            self.judge(is_busy);
+        }
+        Some(is_busy)
+    }
+
+    /// Notes whether JavaScript is busy while the I/O threads have the sockets. If that was a trial, and has freed it, the
+    /// next is further away.
+    fn judge(&self, is_busy: bool) {
+        self.busy.set(is_busy);
+        if is_busy {
+            self.next_patience.set(PATIENCE);
+        } else if self.on_trial.get() {
+            let patience = self.next_patience.get().clamp(PATIENCE, PATIENCE_MAX);
+            self.patience.set(patience);
+            self.next_patience.set(patience * 2);
+        }
+        self.on_trial.set(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Turns of an event loop whose JS thread has the sockets of the connections below `lent`.
+    struct Stage {
+        load: Load,
+        lent: u32,
+        now: Instant,
+        idle: u64,
+    }
+
+    impl Stage {
+        fn new(lent: u32) -> Self {
+            Self {
+                load: Load::default(),
+                lent,
+                now: Instant::now(),
+                idle: 1,
+            }
+        }
+
+        /// A turn that brought heads of these connections, and in which the loop waited for a part of its 1,000 µs. True
+        /// if the loans end.
+        fn turn(&mut self, heads: std::ops::Range<u32>, idle_us: u64) -> bool {
+            self.load.begin_batch();
+            for id in heads {
+                self.load
+                    .saw_head((self.lent != 0).then_some(id < self.lent));
+            }
+            self.now += Duration::from_millis(1);
+            self.idle += idle_us * 1000;
+            let idle = self.idle;
+            let ends = self.load.should_end(self.lent != 0, self.now, || idle);
+            if ends {
+                self.lent = 0;
+            }
+            ends
+        }
+
+        /// The first of so many such turns in which the loans end.
+        fn ends_in(
+            &mut self,
+            turns: u32,
+            heads: std::ops::Range<u32>,
+            idle_us: u64,
+        ) -> Option<u32> {
+            (0..turns).find(|_| self.turn(heads.clone(), idle_us))
+        }
+    }
+
+    #[test]
+    fn few_heads_in_a_turn_leave_the_loans_alone_and_many_end_them() {
+        let mut stage = Stage::new(16);
+        assert_eq!(stage.ends_in(10_000, 0..16, 500), None);
+        let mut stage = Stage::new(64);
+        assert!(stage.ends_in(200, 0..64, 500).is_some());
+        assert!(!stage.load.are_few());
+        // Batches of the I/O threads, as those 64 bring them.
+        assert_eq!(stage.ends_in(1000, 0..24, 500), None);
+        assert!(!stage.load.are_few());
+        for _ in 0..1000 {
+            stage.turn(0..4, 500);
+        }
+        assert!(stage.load.are_few());
+    }
+
+    #[test]
+    fn heads_from_elsewhere_end_the_loans() {
+        let mut stage = Stage::new(4);
+        assert!(stage.ends_in(1000, 10..12, 500).is_some());
+        assert!(!stage.load.are_few());
+    }
+
+    #[test]
+    fn the_io_threads_keep_the_sockets_while_javascript_is_busy() {
+        let mut stage = Stage::new(8);
+        assert!(stage.ends_in(200, 0..8, 0).is_some());
+        for _ in 0..1000 {
+            stage.turn(0..8, 10);
+            assert!(!stage.load.are_few());
+        }
+        for _ in 0..200 {
+            stage.turn(0..8, 400);
+        }
+        assert!(stage.load.are_few());
+    }
+
+    #[test]
+    fn a_trial_that_does_not_free_javascript_is_made_less_and_less_often() {
+        let mut stage = Stage::new(0);
+        let mut before = 0;
+        for trial in 0..4 {
+            stage.lent = 8;
+            // Busy while it has the sockets, idle while it waits for the I/O threads.
+            let turns = stage.ends_in(1_000_000, 0..8, 0).unwrap();
+            assert!(
+                trial == 0 || turns > before,
+                "{turns} turns behind {before}"
+            );
+            before = if trial == 0 { 0 } else { turns };
+            let returns = (0..1000).find(|_| {
+                stage.turn(0..8, 600);
+                stage.load.are_few()
+            });
+            assert!(returns.is_some_and(|turns| turns < 200), "{returns:?}");
+        }
+    }
+
+    #[test]
+    fn a_loop_that_does_not_measure_its_idle_time_never_counts_as_busy() {
+        let mut stage = Stage::new(8);
+        stage.idle = 0;
+        assert_eq!(stage.ends_in(10_000, 0..8, 0), None);
+    }
+}
