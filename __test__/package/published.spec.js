@@ -29,7 +29,7 @@ async function run (script, execArgv) {
   return { code, stdout, stderr }
 }
 
-test('what serves and connects is compiled with the first listener', async () => {
+test('what serves is compiled with the first listener', async () => {
   assert.deepEqual(await run('package/late.js', ['--require', register]), {
     code: 0,
     stdout: 'at the start: false\ntext\nbehind an exchange: true\n',

@@ -11,12 +11,12 @@ const path = require('node:path')
 const { transform } = require('esbuild')
 const { root } = require('../prepare')
 
-/** The modules that are loaded by the first call of what they export, with all that only they require. All they export is functions. */
-const LATE = ['server/listener', 'server/stream', 'connection/socket', 'register/earlier', 'register/wrappers', 'fallback']
+/**
+ * The modules that are loaded by the first call of what they export, with all that only they require. All they export is
+ * functions, and none of them may take, when it is loaded, what others may have patched by then.
+ */
+const LATE = ['server/listener', 'server/stream', 'register/earlier', 'register/wrappers', 'fallback']
   .map((name) => path.join(root, 'lib', `${name}.js`))
-
-/** Only late ones require these, but they take what others may patch, and are loaded before anyone does. */
-const EARLY = ['connection/replaced-methods'].map((name) => path.join(root, 'lib', `${name}.js`))
 
 const FACES = {
   'index.js': "module.exports = require('./lib/http-native.js').index()\n",
@@ -93,7 +93,7 @@ async function joinModules () {
   const faces = ['index.js', 'register.js'].map((name) => path.join(root, name))
   const texts = new Map()
   for (const file of faces) await gather(file, texts)
-  const early = reach([...faces, ...EARLY], texts)
+  const early = reach(faces, texts)
   const ids = new Map([...early, ...[...texts.keys()].filter((file) => !early.has(file))].map((file, id) => [file, id]))
   const wrap = (file) => {
     const text = texts.get(file).replace(REQUIRED, (all, name) => {
@@ -101,8 +101,7 @@ async function joinModules () {
       const id = ids.get(target)
       return LATE.includes(target) && early.has(file) ? `(${stand(target, id, texts)})` : `$load(${id})`
     })
-    const behind = file === faces[0] ? `;if(module.exports.native.active){${EARLY.map((early) => `$load(${ids.get(early)});`).join('')}}` : ''
-    return `(function(exports,module){${text}${behind}})`
+    return `(function(exports,module){${text}})`
   }
   const known = new Set([...early].flatMap((file) => [...texts.get(file).matchAll(OF_NODE)].map(([, name]) => name)))
   const late = [...ids].filter(([file]) => !early.has(file)).map(([file, id]) => {
