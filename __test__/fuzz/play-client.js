@@ -71,7 +71,7 @@ async function playClient (http, program, journal, peer) {
         })
       }
       if (then !== undefined && index + 1 < program.requests.length) {
-        if (then === 'close') request.on('close', () => send(index + 1))
+        if (then === 'close') request.once('close', () => send(index + 1))
         if (then === 'response') request.on('response', () => send(index + 1))
         if (then === 'end') request.on('response', (response) => response.on('end', () => send(index + 1)))
         if (then === 'immediate') setImmediate(() => send(index + 1))
