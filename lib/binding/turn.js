@@ -77,10 +77,12 @@ let pending = []
 /**
  * Calls back where libuv's loop finishes what it was asked for: behind all that it has read at once, before its immediates
  * and before it reads again.
+ * @returns {boolean} false if it is ahead of that: behind this tick, and perhaps among the immediates
  */
 function atPendingPhase (callback) {
   if (dispatching) pending.push(AsyncResource.bind(callback))
   else process.nextTick(queueMicrotask, callback)
+  return dispatching
 }
 
 /** Calls the callbacks of the pending phase. */

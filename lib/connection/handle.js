@@ -21,6 +21,8 @@ function Handle (connection) {
   this.writeQueueSize = 0
   this.onread = undefined
   this.isReset = false
+  /** True while the end of our side was reported among the immediates that libuv would have run before. */
+  this.isAhead = false
   this.isReferenced = true
 }
 
@@ -43,7 +45,9 @@ Handle.prototype.shutdown = function shutdown (request) {
   keepProcess(connection, this, true)
   const readsOn = connection.id !== -1 && isReadOn(connection.id)
   connection.shutdown(readsOn)
+  let comesEarly = false
   const done = () => {
+    if (comesEarly) runAhead(this)
     if (isResting(connection.socket)) keepProcess(connection, this, false)
     request.oncomplete(0)
   }
@@ -53,7 +57,7 @@ Handle.prototype.shutdown = function shutdown (request) {
     socket[kWaiting].push({ at: Infinity, callback: done, resource: new AsyncResource('SHUTDOWNWRAP') })
     if (isTaken(connection)) setImmediate(finished, socket)
   } else if (connection.id === -1 || isTaken(connection)) {
-    atPendingPhase(done)
+    comesEarly = !atPendingPhase(done)
   } else {
     wait(connection, done)
   }
@@ -63,6 +67,15 @@ Handle.prototype.shutdown = function shutdown (request) {
 /** Reports the end of our side at the latest before the immediates, whatever is still to be read. */
 function finished (socket) {
   socket.finished()
+}
+
+function runAhead (handle) {
+  handle.isAhead = true
+  setImmediate(catchUp, handle)
+}
+
+function catchUp (handle) {
+  handle.isAhead = false
 }
 
 /**
@@ -81,15 +94,14 @@ Handle.prototype.close = function close (callback) {
   }
   const closed = () => connection.runForSocket(tell)
   process.nextTick(failBuffered, connection)
-  if (connection.id === -1) {
-    atClosePhase(closed)
-    return
+  if (connection.id !== -1) {
+    connection.discard()
+    if (this.isReset) connection.reset()
+    else connection.destroy()
   }
-  connection.discard()
-  if (this.isReset) connection.reset()
-  else connection.destroy()
-  // Closed before the native side reports it.
-  atClosePhase(closed)
+  // Closed before the native side reports it. If the immediates of now were to run before, then behind the next ones.
+  if (this.isAhead) setImmediate(atClosePhase, closed)
+  else atClosePhase(closed)
 }
 
 function failBuffered (connection) {

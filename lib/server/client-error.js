@@ -101,13 +101,7 @@ members.fail = function fail (error) {
   this.outputEnded = true
   // In core the socket is corked in this tick: what was written is lost.
   this.discard()
-  if (this.socket !== null) {
-    this.socket.destroy(error)
-  } else {
-    this.close()
-    // In core the socket is destroyed by now: what still arrives is dropped.
-    this.givenUp = true
-  }
+  this.getSocket().destroy(error)
 }
 
 members.isWritable = function isWritable () {
