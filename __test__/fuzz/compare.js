@@ -52,9 +52,6 @@ const closesOnce = (texts) => texts.filter((text, index) => !text.startsWith("'c
 
 const throws = (program) => JSON.stringify(program).includes('"op":"throw"')
 
-/** True if core has lost a response to an exception of its listener: it fails with the next bytes (docs/COMPATIBILITY.md). */
-const losesResponse = (program, { lines }) => throws(program) && program.side === 'client' && Object.values(lines).flat().some((text) => text.includes('HPE_CB_HEADERS_COMPLETE'))
-
 /** What a broken connection's socket had written by then depends on when it was written. */
 const untimed = (text) => (/^'close' .*errored:(EPIPE|ECONNRESET)/.test(text) ? text.replace(/(writableEnded|writableFinished) /g, '') : text)
 
@@ -200,7 +197,6 @@ const rank = ({ label }) => RANKS.findIndex((pattern) => pattern.test(label))
  * @returns {{ label: string, core: string[], ours: string[] }[]}
  */
 function differences (program, cores, ours, ignored = []) {
-  if (losesResponse(program, cores[0])) return []
   const theirs = cores.map((run) => comparable(program, withoutRepeats(program, run)))
   const own = ours.map((run) => comparable(program, run))
   const labels = new Set([...theirs, ...own].flatMap(Object.keys))
