@@ -40,15 +40,18 @@ const isCut = (program) => /"cuts":\[\[/.test(JSON.stringify(program.peer))
 /** A line without what hangs on the moment of a read, or on what an exception costs that the process survives. */
 function undecided (program, label, text) {
   if (isCut(program)) text = text.replace(/ bytesParsed:\d+/, '')
-  // A write to a peer that has gone fails at once. With us it counted as taken (docs/COMPATIBILITY.md).
-  if (program.side === 'client') text = text.replace(/^('close' false .*) errored:EPIPE/, '$1')
   // A connection that breaks is noticed by reading or by writing.
   if (label === 'server' || program.side === 'client') text = text.replace(/EPIPE|ECONNREFUSED/, 'ECONNRESET')
   return throws(program) ? text.replace(/\bcomplete /, '') : text
 }
 
-/** Core's 'close' of a request may come again (docs/COMPATIBILITY.md). */
-const closesOnce = (texts) => texts.filter((text, index) => !text.startsWith("'close'") || texts.findIndex((other) => other.startsWith("'close'")) === index)
+/** Core's 'close' of a request may come again, and with it 'free' of a socket that has closed (docs/COMPATIBILITY.md). */
+function endsOnce (label, texts) {
+  const closed = texts.findIndex((text) => text.startsWith("'close'"))
+  if (closed === -1) return texts
+  const again = label.startsWith('out ') ? /^'close'/ : label.startsWith('socket s') ? /^'free'/ : /^$/
+  return texts.filter((text, index) => index <= closed || !again.test(text))
+}
 
 const throws = (program) => JSON.stringify(program).includes('"op":"throw"')
 
@@ -131,7 +134,7 @@ function inContext (label, core, ours) {
   if (core.replace(CONTEXT, '') !== ours.replace(CONTEXT, '')) return false
   const context = CONTEXT.exec(ours)[0].slice(2)
   if (label === 'contexts of process') return context === ''
-  const [, exchange] = /^contexts of (?:in|out) (\S+)(?: \(callbacks\))?$/.exec(label) ?? []
+  const [, exchange] = /^contexts of (?:in|out|socket) (\S+)(?: \(callbacks\))?$/.exec(label) ?? []
   return exchange !== undefined && context.split(' ').includes(exchange)
 }
 
@@ -156,10 +159,11 @@ const breaksPipe = (lines) => lines.some((line) => /^'close' true .*errored:EPIP
 
 const withoutBreak = (lines) => lines.filter((line) => !/^'(finish|error)'/.test(line)).map((line) => line.replace(/^'close' .*/, "'close'")).join('\n')
 
-/** Lines of core's run as ours has them. */
-const withoutRepeats = (program, { lines, ...run }) => program.side === 'server'
-  ? { lines, ...run }
-  : { ...run, lines: Object.fromEntries(Object.entries(lines).map(([label, texts]) => [label, label.startsWith('out ') ? closesOnce(texts) : texts])) }
+/** A run of core's as ours is. */
+function withoutRepeats (program, { lines, ...run }) {
+  if (program.side === 'server') return { lines, ...run }
+  return { ...run, lines: Object.fromEntries(Object.entries(lines).map(([label, texts]) => [label, endsOnce(label, texts)])) }
+}
 
 /** @param {boolean} isReset true if core has reset the connection, and with it what the peer had not read */
 function sameLines (label, program, core = [], ours = [], isReset = false) {

@@ -312,8 +312,11 @@ const RULES = [
   (chains) => !chains.flat().some(({ op }) => op === 'socketReset') || !chains.flat().some(({ op }) => op === 'socketEnd' || op === 'socketDestroySoon')
 ]
 
-/** True if a listener of 'response' or 'information' throws: core loses the rest of the packet. */
-function throwsAtResponse (requests) {
+/**
+ * True if a listener of 'response' or 'information' throws: core loses the rest of the packet. Likewise one of 'connect', or a
+ * callback that may come then: core never reads from the connection.
+ */
+function throwsUnderCore (requests) {
   return requests.some(({ chains }, index) => {
     const within = index > 0 && requests[index - 1].then === 'response'
     return chains.some((chain) => chain.some(({ op }, at) => op === 'throw' && beganWith(chain, at, within)))
@@ -323,15 +326,26 @@ function throwsAtResponse (requests) {
 /** Whether a step is done in such a listener. @param {boolean} within whether the chain begins in one */
 function beganWith (chain, at, within) {
   while (at >= 0 && chain[at].when === 'sync') at--
-  return at < 0 ? within : /^out:(response|information)$/.test(chain[at].when)
+  return at < 0 ? within : /^(out:(response|information)|socket:connect|callback)$/.test(chain[at].when)
+}
+
+/**
+ * True if something is written in 'error': the peer of a Unix socket may have gone, where a write fails at once in core, and
+ * counts as taken with us.
+ */
+function writesAtError (requests) {
+  return requests.some(({ chains }) => chains.some((chain) => {
+    const at = chain.findIndex(({ when }) => when === 'out:error')
+    return at !== -1 && chain.slice(at).some(({ op }) => /^(write|end|flushHeaders)$/.test(op))
+  }))
 }
 
 /** Whether a case keeps to the rules: one that is made smaller must, too. */
-function isSound ({ handlers, requests, peer }) {
+function isSound ({ handlers, requests, peer, transport }) {
   const most = handlers === undefined ? 1 : Math.max(...peer.connections.map((script) => script.requests.length))
   // A 1xx of the server's own before such a head.
   if (most > 1 && JSON.stringify(peer).includes('100-continue')) return false
-  if (requests !== undefined && throwsAtResponse(requests)) return false
+  if (requests !== undefined && (throwsUnderCore(requests) || (transport === 'unix' && writesAtError(requests)))) return false
   return (handlers ?? requests).every(({ chains }) => RULES.every((rule) => rule(chains, most)))
 }
 
