@@ -134,6 +134,8 @@ function inContext (label, core, ours) {
   if (core.replace(CONTEXT, '') !== ours.replace(CONTEXT, '')) return false
   const context = CONTEXT.exec(ours)[0].slice(2)
   if (label === 'contexts of process') return context === ''
+  // Emitted with 'upgrade' or 'connect' of the request, in its context.
+  if (core.startsWith("'agentRemove'")) return context.startsWith('request ')
   const [, exchange] = /^contexts of (?:in|out|socket) (\S+)(?: \(callbacks\))?$/.exec(label) ?? []
   return exchange !== undefined && context.split(' ').includes(exchange)
 }

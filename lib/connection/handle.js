@@ -21,7 +21,7 @@ function Handle (connection) {
   this.writeQueueSize = 0
   this.onread = undefined
   this.isReset = false
-  /** True while the end of our side was reported among the immediates that libuv would have run before. */
+  /** True while the end of our side is reported ahead of time: in libuv the immediates of now would have run before. */
   this.isAhead = false
   this.isReferenced = true
 }
@@ -69,9 +69,10 @@ function finished (socket) {
   socket.finished()
 }
 
+/** Notes that the end of our side is reported early, for the ticks in which 'finish' leads to `close`, and no later ones. */
 function runAhead (handle) {
   handle.isAhead = true
-  setImmediate(catchUp, handle)
+  process.nextTick(process.nextTick, process.nextTick, catchUp, handle)
 }
 
 function catchUp (handle) {
@@ -99,7 +100,7 @@ Handle.prototype.close = function close (callback) {
     if (this.isReset) connection.reset()
     else connection.destroy()
   }
-  // Closed before the native side reports it. If the immediates of now were to run before, then behind the next ones.
+  // Closed before the native side reports it. What is ahead of time waits for the immediates, for the next ones among immediates.
   if (this.isAhead) setImmediate(atClosePhase, closed)
   else atClosePhase(closed)
 }
