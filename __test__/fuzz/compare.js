@@ -166,10 +166,10 @@ function avoidsEnded (program, core, ours) {
   return program.side === 'client' && ours.received.length > core.received.length && program.peer.answers.some(({ end }) => end !== undefined)
 }
 
-/** A run of core's as ours is. */
-function withoutRepeats (program, { lines, ...run }) {
+/** A run without what may come again. @param {boolean} isCore */
+function withoutRepeats (program, { lines, ...run }, isCore) {
   if (program.side === 'server') return { lines, ...run }
-  return { ...run, lines: Object.fromEntries(Object.entries(lines).map(([label, texts]) => [label, endsOnce(label, texts)])) }
+  return { ...run, lines: Object.fromEntries(Object.entries(lines).map(([label, texts]) => [label, isCore || label.startsWith('socket ') ? endsOnce(label, texts) : texts])) }
 }
 
 /** @param {boolean} isReset true if core has reset the connection, and with it what the peer had not read */
@@ -209,8 +209,8 @@ const rank = ({ label }) => RANKS.findIndex((pattern) => pattern.test(label))
  */
 function differences (program, cores, ours, ignored = []) {
   if (ours.every((run) => avoidsEnded(program, cores[0], run))) return []
-  const theirs = cores.map((run) => comparable(program, withoutRepeats(program, run)))
-  const own = ours.map((run) => comparable(program, run))
+  const theirs = cores.map((run) => comparable(program, withoutRepeats(program, run, true)))
+  const own = ours.map((run) => comparable(program, withoutRepeats(program, run, false)))
   const labels = new Set([...theirs, ...own].flatMap(Object.keys))
   const found = []
   for (const label of labels) {

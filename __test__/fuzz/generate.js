@@ -241,6 +241,8 @@ class Generator {
         answer.status = 101
         answer.headers.push(['Connection', 'Upgrade'], ['Upgrade', 'x'])
       }
+      if (random.chance(0.05)) answer.version = '1.0'
+      if (random.chance(0.06)) answer.spoilt = random.pick(['status', 'field', 'long', 'feed', 'chunk', 'chunk'])
       if (random.chance(0.3)) answer.headers.push(['Connection', random.pick(['close', 'close', 'keep-alive'])])
       const mode = random.weighted({ length: 4, chunked: 3, close: 1, none: 1 })
       if (mode !== 'none') answer.body = { ...this.body(), mode }
@@ -346,8 +348,8 @@ function beganWith (chain, at, within) {
 }
 
 /**
- * True if something is written in 'error': the peer of a Unix socket may have gone, where a write fails at once in core, and
- * counts as taken with us.
+ * True if something is written in 'error': the peer may have gone, and a write fails at once in core, and counts as taken
+ * with us (docs/COMPATIBILITY.md).
  */
 function writesAtError (requests) {
   return requests.some(({ chains }) => chains.some((chain) => {
@@ -361,7 +363,7 @@ function isSound ({ handlers, requests, peer, transport }) {
   const most = handlers === undefined ? 1 : Math.max(...peer.connections.map((script) => script.requests.length))
   // A 1xx of the server's own before such a head.
   if (most > 1 && JSON.stringify(peer).includes('100-continue')) return false
-  if (requests !== undefined && (throwsUnderCore(requests) || (transport === 'unix' && writesAtError(requests)))) return false
+  if (requests !== undefined && (throwsUnderCore(requests) || ((transport === 'tcp' || transport === 'unix') && writesAtError(requests)))) return false
   return (handlers ?? requests).every(({ chains }) => RULES.every((rule) => rule(chains, most)))
 }
 

@@ -178,7 +178,7 @@ ClientConnection.prototype.onResponse = function onResponse (flags, status, vers
   const { request } = this
   // A response that no request asked for would be taken for the next request's (response queue poisoning).
   if (request === null || request.res !== null) {
-    if (!this.ignores()) this.runForSocket(this.socket.destroy)
+    if (!this.ignores()) this.refuse()
     return
   }
   const response = newMessage(this)
@@ -308,6 +308,12 @@ ClientConnection.prototype.ignores = function ignores () {
   return (this.isSpoiled = true)
 }
 
+/** Destroys the socket for an answer that nobody has asked for: in core within the parser, whose context is the request's. */
+ClientConnection.prototype.refuse = function refuse () {
+  if (this.request === null) this.runForSocket(this.socket.destroy)
+  else this.request[kResource].runInAsyncScope(this.socket.destroy, this.socket)
+}
+
 ClientConnection.prototype.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
   const { request, socket } = this
   // The end of the stream in the middle of a message: `onEof` and the socket's 'close' report it.
@@ -315,7 +321,8 @@ ClientConnection.prototype.onParseError = function onParseError (kind, bytesPars
   this.response = null
   if (request !== null) freeParser(this)
   hush(this)
-  this.runForSocket(socket.destroy)
+  if (kind === UNASKED) this.refuse()
+  else this.runForSocket(socket.destroy)
   // Bytes behind the last response are no error of its request; a request that has the connection meanwhile has lost it.
   if (request === null || kind === UNASKED) return
   this.failed = true
