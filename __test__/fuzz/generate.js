@@ -68,6 +68,16 @@ const CLIENT_OPS = {
   socketResume: 0.5,
   socketCork: 0.5,
   socketUnref: 0.5,
+  setKeepAlive: 0.3,
+  setTimeout: 0.7,
+  abortSignal: 0.7,
+  feed: 1,
+  finishedOut: 1,
+  finishedIn: 1,
+  fields: 1,
+  setEncoding: 0.3,
+  iterate: 1,
+  readable: 1
 }
 
 const HEADERS = [
@@ -124,6 +134,7 @@ class Generator {
         if (reuse !== 'none') step.reuse = reuse
       }
     }
+    if (op === 'feed') step.size = this.size()
     if (op === 'setHeader') Object.assign(step, random.pick(HEADERS))
     if (op === 'removeHeader') step.name = random.pick(['Transfer-Encoding', 'Connection', 'Date', 'Content-Length'])
     if (op === 'writeHead') Object.assign(step, { status: random.pick([200, 200, 204, 304, 404]), headers: random.pick([{}, { 'Content-Length': 5 }, { Connection: 'close' }]) })
@@ -147,7 +158,7 @@ class Generator {
       this.isCorked = false
     }
     // Most messages come to their end.
-    if (random.chance(0.75) && !chains.flat().some(({ op }) => op === 'end' || op === 'pipe')) {
+    if (random.chance(0.75) && !chains.flat().some(({ op }) => op === 'end' || op === 'pipe' || op === 'feed')) {
       chains[0].push(this.step(id++, 'end', this.when(false, side)))
     }
     return chains
@@ -226,6 +237,12 @@ class Generator {
       if (random.chance(0.03)) answer.when = 'connect'
       if (random.chance(0.12)) answer.informational = [random.pick([100, 102, 103])]
       answer.status = random.pick([200, 200, 200, 204, 304, 403])
+      if (random.chance(0.03)) {
+        answer.status = 101
+        answer.headers.push(['Connection', 'Upgrade'], ['Upgrade', 'x'])
+      }
+      if (random.chance(0.05)) answer.version = '1.0'
+      if (random.chance(0.06)) answer.spoilt = random.pick(['status', 'field', 'long', 'feed', 'chunk', 'chunk'])
       if (random.chance(0.3)) answer.headers.push(['Connection', random.pick(['close', 'close', 'keep-alive'])])
       const mode = random.weighted({ length: 4, chunked: 3, close: 1, none: 1 })
       if (mode !== 'none') answer.body = { ...this.body(), mode }
@@ -246,12 +263,12 @@ class Generator {
     const requests = []
     const count = Number(random.weighted({ 1: 6, 2: 3, 3: 1 }))
     for (let index = 0; index < count; index++) {
-      const request = { method: random.weighted({ GET: 5, POST: 6, HEAD: 1, DELETE: 1 }), responds: random.chance(0.85), chains: this.chains(CLIENT_OPS, 'client') }
+      const request = { method: random.weighted({ GET: 5, POST: 6, HEAD: 1, DELETE: 1, CONNECT: 0.3 }), responds: random.chance(0.85), chains: this.chains(CLIENT_OPS, 'client') }
       if (random.chance(0.2)) request.headers = random.pick([{ 'Content-Length': '100' }, { Connection: 'close' }, { Connection: 'keep-alive' }, { Expect: '100-continue' }, { 'Transfer-Encoding': 'chunked' }])
       if (index + 1 < count) request.then = random.pick(['now', 'immediate', 'close', 'response', 'end'])
       // Most responses are read.
       if (request.responds && random.chance(0.7) && !request.chains.flat().some(({ op }) => op === 'data')) {
-        request.chains.push([{ id: 90, when: 'out:response', op: random.pick(['data', 'resume']) }])
+        request.chains.push([{ id: 90, when: 'out:response', op: random.weighted({ data: 5, resume: 4, iterate: 1, readable: 1 }) }])
       }
       requests.push(request)
     }
@@ -263,6 +280,7 @@ class Generator {
       requests,
       peer: this.serverPeer()
     }
+    if (program.agent === 'keep-alive') program.maxSockets = random.pick([1, 1, 1, 2])
     if (this.careless) program.careless = true
     return program
   }
@@ -307,7 +325,7 @@ const RULES = [
   // detachSocket() with another request behind it, or of a response that ends, where core fails an assertion.
   (chains, requests) => !chains.flat().some(({ op }) => op === 'detachSocket') || (requests === 1 && !chains.flat().some(({ op }) => op === 'end' || op === 'pipe')),
   // A 'finish' listener that is added behind end(), as pipe() does.
-  (chains) => !chains.flat().some(({ op }) => op === 'pipe') || !chains.flat().some(({ op }) => op === 'end'),
+  (chains) => !chains.flat().some(({ op }) => op === 'pipe' || op === 'feed') || !chains.flat().some(({ op }) => op === 'end'),
   // resetAndDestroy() of a socket right behind its end().
   (chains) => !chains.flat().some(({ op }) => op === 'socketReset') || !chains.flat().some(({ op }) => op === 'socketEnd' || op === 'socketDestroySoon')
 ]
@@ -328,12 +346,41 @@ function fillsUnread (script, options, handlers) {
   return script.requests.filter(fills).length > 1 || script.requests.some((request, index) => index > 0 && fills(request) && !isRead(index))
 }
 
+/**
+ * True if a listener of 'response' or 'information' throws: core loses the rest of the packet. Likewise one of 'connect', or a
+ * callback that may come then: core never reads from the connection.
+ */
+function throwsUnderCore (requests) {
+  return requests.some(({ chains }, index) => {
+    const within = index > 0 && requests[index - 1].then === 'response'
+    return chains.some((chain) => chain.some(({ op }, at) => op === 'throw' && beganWith(chain, at, within)))
+  })
+}
+
+/** Whether a step is done in such a listener. @param {boolean} within whether the chain begins in one */
+function beganWith (chain, at, within) {
+  while (at >= 0 && chain[at].when === 'sync') at--
+  return at < 0 ? within : /^(out:(response|information)|socket:connect|callback)$/.test(chain[at].when)
+}
+
+/**
+ * True if something is written in 'error': the peer may have gone, and a write fails at once in core, and counts as taken
+ * with us (docs/COMPATIBILITY.md).
+ */
+function writesAtError (requests) {
+  return requests.some(({ chains }) => chains.some((chain) => {
+    const at = chain.findIndex(({ when }) => when === 'out:error')
+    return at !== -1 && chain.slice(at).some(({ op }) => /^(write|end|flushHeaders)$/.test(op))
+  }))
+}
+
 /** Whether a case keeps to the rules: one that is made smaller must, too. */
-function isSound ({ handlers, requests, peer, options, careless }) {
+function isSound ({ handlers, requests, peer, options, careless, transport }) {
   const most = handlers === undefined ? 1 : Math.max(...peer.connections.map((script) => script.requests.length))
   if (handlers !== undefined && peer.connections.some((script) => fillsUnread(script, options, handlers))) return false
   // A 1xx of the server's own before such a head, and what is behind an answer of its own, which has no listeners.
   if (most > 1 && (careless || /100-continue|"Expect","other"/.test(JSON.stringify(peer)))) return false
+  if (requests !== undefined && (throwsUnderCore(requests) || ((transport === 'tcp' || transport === 'unix') && writesAtError(requests)))) return false
   return (handlers ?? requests).every(({ chains }) => RULES.every((rule) => rule(chains, most)))
 }
 

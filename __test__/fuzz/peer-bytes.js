@@ -28,10 +28,20 @@ function requestBytes ({ requests, extra = '' }, connection) {
   }).join('') + extra, 'latin1')
 }
 
-function answerBytes ({ informational = [], status = 200, headers = [], body, trailing = '' }, index) {
+/** What is wrong with an answer: a line of its head, or the first of its chunks. */
+const SPOILT = {
+  status: (text) => text.replace(/HTTP\/1\.\d (?=[2-5])/, 'HTTP/1.1 x'),
+  field: (text) => text.replace('X-Answer:', 'X Answer:'),
+  long: (text) => text.replace('X-Answer:', `X-Long: ${'x'.repeat(20000)}\r\nX-Answer:`),
+  feed: (text) => text.replace('X-Answer:', 'X-Feed: a\nb\r\nX-Answer:'),
+  chunk: (text) => text.replace(/\r\n\r\n(?=[0-9a-f]+\r\n)/, '\r\n\r\nz')
+}
+
+function answerBytes ({ informational = [], status = 200, version = '1.1', headers = [], body, trailing = '', spoilt }, index) {
   const { fields, body: bytes } = body === undefined ? NONE : framed(index, body)
-  return Buffer.from(informational.map((code) => head(`HTTP/1.1 ${code} Information`, code === 103 ? [['Link', '</a.css>']] : [])).join('') +
-    head(`HTTP/1.1 ${status} Answer`, [['X-Answer', index], ...headers, ...fields]) + bytes + trailing, 'latin1')
+  const text = informational.map((code) => head(`HTTP/1.1 ${code} Information`, code === 103 ? [['Link', '</a.css>']] : [])).join('') +
+    head(`HTTP/${version} ${status} Answer`, [['X-Answer', index], ...headers, ...fields]) + bytes + trailing
+  return Buffer.from(spoilt === undefined ? text : SPOILT[spoilt](text), 'latin1')
 }
 
 module.exports = { answerBytes, requestBytes }

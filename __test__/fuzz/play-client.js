@@ -12,7 +12,7 @@ async function playClient (http, program, journal, peer) {
   const sockets = new Set()
   const route = reach(address, program.transport)
   let agent
-  if (program.agent === 'keep-alive') agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  if (program.agent === 'keep-alive') agent = new http.Agent({ keepAlive: true, maxSockets: program.maxSockets ?? 1 })
   if (program.agent === 'plain') agent = new http.Agent({ maxSockets: program.maxSockets ?? Infinity })
   if (agent !== undefined && route.createConnection !== undefined) {
     const dial = route.createConnection
@@ -40,7 +40,9 @@ async function playClient (http, program, journal, peer) {
       let request
       try {
         const by = agent === undefined ? { agent: false, createConnection } : { agent }
-        request = http.request({ ...by, host, port, socketPath, method, path: `/${name}`, headers: { Host: 'x', ...headers } })
+        if (chains.flat().some(({ op }) => op === 'abortSignal')) exchange.controller = new AbortController()
+        const signal = exchange.controller?.signal
+        request = http.request({ ...by, host, port, socketPath, method, path: `/${name}`, headers: { Host: 'x', ...headers }, signal })
       } catch (error) {
         journal.log(`out ${name}`, `threw ${describe(error)}`)
         return
@@ -71,7 +73,7 @@ async function playClient (http, program, journal, peer) {
         })
       }
       if (then !== undefined && index + 1 < program.requests.length) {
-        if (then === 'close') request.on('close', () => send(index + 1))
+        if (then === 'close') request.once('close', () => send(index + 1))
         if (then === 'response') request.on('response', () => send(index + 1))
         if (then === 'end') request.on('response', (response) => response.on('end', () => send(index + 1)))
         if (then === 'immediate') setImmediate(() => send(index + 1))

@@ -66,7 +66,7 @@ function * smallerPeer ({ peer }, variant) {
     for (const [index, script] of scripts.entries()) {
       const at = (next) => next.peer[list][index]
       if (list === 'answers' && scripts.length > 1) yield variant((next) => { next.peer.answers.splice(index, 1) })
-      for (const key of ['cuts', 'extra', 'trailing', 'informational', 'end', 'resetAfterReceived', 'destroyAfterReceived', 'finAtAnswer', 'endAtFin']) {
+      for (const key of ['cuts', 'extra', 'trailing', 'informational', 'end', 'resetAfterReceived', 'destroyAfterReceived', 'finAtAnswer', 'endAtFin', 'spoilt', 'version']) {
         if (script[key] !== undefined && script[key].length !== 0) yield variant((next) => { delete at(next)[key] })
       }
       if (typeof script.end === 'object') yield variant((next) => { at(next).end = script.end.then })

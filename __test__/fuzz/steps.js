@@ -7,6 +7,7 @@
  * The objects of an exchange: `out` (the message that is written), `in` (the one that is read), `socket`.
  */
 
+const { Readable, finished } = require('node:stream')
 const { contexts, describe } = require('./journal')
 const { OVERWRITTEN, encodingOf, part } = require('./bytes')
 
@@ -25,6 +26,16 @@ const calls = {
   destroy: (exchange, step) => exchange.out.destroy(step.error ? new Error('on purpose') : undefined),
   abort: (exchange) => exchange.out.abort(),
   setNoDelay: (exchange) => exchange.out.setNoDelay(true),
+  setKeepAlive: (exchange) => exchange.out.setSocketKeepAlive(true),
+  setTimeout: (exchange) => exchange.out.setTimeout(LONG_MS, () => {}),
+  abortSignal: (exchange) => exchange.controller.abort(),
+  feed: (exchange, step) => exchange.feed(step),
+  finishedOut: (exchange, step) => exchange.awaitEnd('out', step),
+  finishedIn: (exchange, step) => exchange.awaitEnd('in', step),
+  iterate: (exchange, step) => exchange.iterate(step),
+  readable: (exchange) => exchange.takeReadable(),
+  setEncoding: (exchange) => exchange.in.setEncoding('latin1'),
+  fields: (exchange) => exchange.showFields(),
   detachSocket: (exchange) => exchange.out.detachSocket(exchange.out.socket),
   pause: (exchange) => exchange.in.pause(),
   resume: (exchange) => exchange.in.resume(),
@@ -42,8 +53,14 @@ const calls = {
   socketUnref: (exchange) => exchange.out.socket.unref?.()
 }
 
+/** What is done with the message that is read. */
+const READS = ['pause', 'resume', 'read', 'destroyIn', 'data', 'iterate', 'readable', 'setEncoding', 'finishedIn', 'fields']
+
 /** Which object's journal a step belongs to. */
-const owner = (op) => op.startsWith('socket') ? 'socket' : ['pause', 'resume', 'read', 'destroyIn', 'data'].includes(op) ? 'in' : 'out'
+const owner = (op) => op.startsWith('socket') ? 'socket' : READS.includes(op) ? 'in' : 'out'
+
+/** A time-out that no run lives to see. */
+const LONG_MS = 60000
 
 class Exchange {
   /**
@@ -130,11 +147,8 @@ class Exchange {
 
   call (step, follow) {
     if (step.op === 'write' || step.op === 'end') return this.write(step, follow)
-    if (step.op === 'data') {
-      if (this.in === undefined) return 'nothing'
-      return this.take()
-    }
-    if (['pause', 'resume', 'read', 'destroyIn', 'pipe'].includes(step.op) && this.in === undefined) return 'nothing'
+    if ((READS.includes(step.op) || step.op === 'pipe') && this.in === undefined) return 'nothing'
+    if (step.op === 'data') return this.take()
     if (step.op.startsWith('socket') && !this.out.socket) return 'no socket'
     return calls[step.op](this, step)
   }
@@ -158,6 +172,47 @@ class Exchange {
       })
     }
     return contexts.run(`${this.name} step ${step.id}`, () => this.out[step.op](...args))
+  }
+
+  /** Pipes a stream into the message, which it ends. */
+  feed (step) {
+    const parts = [5, step.size, 1000].map((size, index) => part(this.seed + step.id + index, size, 'buffer'))
+    Readable.from(parts).pipe(this.out)
+    return 'piped'
+  }
+
+  awaitEnd (role, step) {
+    finished(this[role], (error) => this.log(role, `${step.id} finished ${describe(error)}`))
+    return 'waiting'
+  }
+
+  /** Takes the body with an iterator. */
+  iterate (step) {
+    const parts = this.body ??= []
+    const take = async () => {
+      for await (const chunk of this.in) {
+        this.journal.touch()
+        parts.push(Buffer.from(chunk))
+      }
+    }
+    take().then(() => this.log('in', `${step.id} iterated`), (error) => this.log('in', `${step.id} iterated ${describe(error)}`))
+    return 'iterating'
+  }
+
+  /** Takes the body with a 'readable' listener. */
+  takeReadable () {
+    const parts = this.body ??= []
+    this.in.on('readable', () => {
+      this.journal.touch()
+      let chunk
+      while ((chunk = this.in.read()) !== null) parts.push(Buffer.from(chunk))
+    })
+    return 'listening'
+  }
+
+  showFields () {
+    const { headers, rawHeaders, rawTrailers, trailers, httpVersion, statusMessage, complete } = this.in
+    return JSON.stringify([headers, rawHeaders.length, rawTrailers, trailers, httpVersion, statusMessage, complete])
   }
 
   /** Takes the body with a 'data' listener; what came is noted when it ends. */

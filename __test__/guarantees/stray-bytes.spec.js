@@ -6,6 +6,7 @@
  */
 
 const assert = require('node:assert/strict')
+const net = require('node:net')
 const path = require('node:path')
 const { once } = require('node:events')
 const { test } = require('node:test')
@@ -97,4 +98,35 @@ for (const deed of ['answer', 'begin', 'end', 'reset']) {
       agent.destroy()
     })
   }
+}
+
+for (const [name, [stray]] of Object.entries(strays)) {
+  test(`${name} behind an answer that is still to be read is no error, and its connection carries no other request`, { timeout: 10000 }, async (t) => {
+    let connections = 0
+    const origin = net.createServer((socket) => {
+      const body = `connection ${++connections}`
+      socket.on('data', () => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`))
+      socket.on('error', () => {})
+      if (connections === 1) origin.once('stray', () => socket.write(stray))
+    }).listen(0, '127.0.0.1')
+    t.after(() => origin.close())
+    await once(origin, 'listening')
+    const { port } = origin.address()
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    t.after(() => agent.destroy())
+    const errors = []
+    const first = http.get({ host: '127.0.0.1', port, agent }).on('error', (error) => errors.push(error.code))
+    const [response] = await once(first, 'response')
+    const { socket } = response
+    const before = socket.bytesRead
+    origin.emit('stray')
+    while (socket.bytesRead === before) await new Promise(setImmediate)
+    await new Promise((resolve) => setImmediate(setImmediate, resolve))
+    assert.deepEqual([response.complete, errors], [true, []])
+    let body = ''
+    response.on('data', (chunk) => { body += chunk })
+    await once(response, 'end')
+    assert.equal(body, 'connection 1')
+    assert.deepEqual(await ask({ port, agent }), ['connection 2'])
+  })
 }

@@ -3,8 +3,12 @@
 const { test } = require('node:test')
 const assert = require('node:assert/strict')
 const { execFile } = require('node:child_process')
+const { once } = require('node:events')
+const net = require('node:net')
 const path = require('node:path')
 const { promisify } = require('node:util')
+
+const http = require(process.env.OURS ?? '../../index.js')
 
 /** Ten connections leave HTTP, and what reads from them keeps its own property in each, as ws does. */
 const script = `
@@ -37,3 +41,29 @@ test('sockets that left HTTP have one shape, and so have their handles', async (
     ['--allow-natives-syntax', '--eval', script, path.join(__dirname, '../..')])
   assert.deepEqual(JSON.parse(stdout), [10, true, true])
 })
+
+for (const [name, implementation] of [['core', require('node:http')], ['ours', http]]) {
+  test(`what came through a tunnel is there to be read, although both sides have ended it meanwhile (${name})`, { timeout: 10000 }, async (t) => {
+    const SENT = 70000
+    const proxy = net.createServer({ allowHalfOpen: true }, (socket) => {
+      socket.once('data', () => socket.write(`HTTP/1.1 200 Connected\r\n\r\n${'a'.repeat(SENT)}`))
+      socket.on('end', () => socket.end())
+    }).listen(0, '127.0.0.1')
+    t.after(() => proxy.close())
+    await once(proxy, 'listening')
+    const request = implementation.request({ host: '127.0.0.1', port: proxy.address().port, method: 'CONNECT', path: 'x:1', agent: false })
+    // The socket still connects: what it has sent is ended before there is an answer.
+    request.flushHeaders()
+    process.nextTick(() => request.socket.end())
+    const [left] = await once(proxy, 'connection')
+    const over = once(left, 'close')
+    const [, socket, head] = await once(request, 'connect')
+    await over
+    // The end has come here by then, too.
+    for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
+    const parts = [head]
+    socket.on('data', (part) => parts.push(part))
+    await once(socket, 'close')
+    assert.deepEqual([Buffer.concat(parts).length, socket.readableEnded, socket.writableFinished], [SENT, true, true])
+  })
+}

@@ -8,12 +8,12 @@
 const { AsyncResource } = require('node:async_hooks')
 const stream = require('node:stream')
 const diagnostics = require('node:diagnostics_channel')
-const { native, headFlags, connections, touch } = require('../binding')
+const { native, headFlags, connections, touch, isSamePacket } = require('../binding')
 const { ClientTransport } = require('./transport')
 const { handOver } = require('../connection/detach')
 const { parseError } = require('../core/errors')
 const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
-const { watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./socket-events')
+const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./socket-events')
 const { newMessage, readResponse } = require('../message/incoming')
 const measure = require('../core/performance-entries')
 const { Parser } = require('../connection/parser-facade')
@@ -62,6 +62,8 @@ function ClientConnection (id, stream) {
   this.isLost = false
   /** True once an error was reported for this exchange; what follows from it is not reported. */
   this.failed = false
+  /** True once bytes were dropped that came behind a response: it carries no other exchange. */
+  this.isSpoiled = false
 }
 Object.setPrototypeOf(ClientConnection.prototype, ClientTransport.prototype)
 
@@ -131,7 +133,7 @@ function configOf (request) {
 ClientConnection.prototype.isStale = function isStale () {
   // What becomes of a connection that is being made is for the request that gets it.
   if (this.socket.connecting) return false
-  return this.id === -1 || (this.kept !== null && this.kept.length !== 0) || native.isStale(this.id) !== 0
+  return this.id === -1 || this.isSpoiled || (this.kept !== null && this.kept.length !== 0) || native.isStale(this.id) !== 0
 }
 
 /** Frees the connection: the exchange is over, and the transport may carry another. */
@@ -176,7 +178,7 @@ ClientConnection.prototype.onResponse = function onResponse (flags, status, vers
   const { request } = this
   // A response that no request asked for would be taken for the next request's (response queue poisoning).
   if (request === null || request.res !== null) {
-    this.socket.destroy()
+    if (!this.ignores()) this.refuse()
     return
   }
   const response = newMessage(this)
@@ -296,14 +298,30 @@ ClientConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   request[kResource].runInAsyncScope(response[kComplete], response, text)
 }
 
+/**
+ * True of a packet that nothing listens for: all of the response came with those before, and the exchange is not over, for
+ * the response is still to be read. Core drops it.
+ */
+ClientConnection.prototype.ignores = function ignores () {
+  if (!this.request?.res || this.heard === ALL || isSamePacket()) return false
+  return (this.isSpoiled = true)
+}
+
+/** Destroys the socket for an answer that nobody has asked for: in core within the parser, whose context is the request's. */
+ClientConnection.prototype.refuse = function refuse () {
+  if (this.request === null) this.runForSocket(this.socket.destroy)
+  else this.request[kResource].runInAsyncScope(this.socket.destroy, this.socket)
+}
+
 ClientConnection.prototype.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
   const { request, socket } = this
   // The end of the stream in the middle of a message: `onEof` and the socket's 'close' report it.
-  if (rawPacket === undefined) return
+  if (rawPacket === undefined || this.ignores()) return
   this.response = null
   if (request !== null) freeParser(this)
   hush(this)
-  socket.destroy()
+  if (kind === UNASKED) this.refuse()
+  else this.runForSocket(socket.destroy)
   // Bytes behind the last response are no error of its request; a request that has the connection meanwhile has lost it.
   if (request === null || kind === UNASKED) return
   this.failed = true
@@ -324,9 +342,12 @@ ClientConnection.prototype.onEof = function onEof () {
   else this.runForSocket(this.socket.ended)
 }
 
-/** Runs in the context that the connection was made in, or in that of the exchange under way or the last one. */
+/**
+ * Runs in the context that the connection was made in, or in that of the exchange under way or the last one; on a stream of the
+ * application in that of now, which is the stream's.
+ */
 ClientConnection.prototype.runForSocket = function runForSocket (method, a, b) {
-  const resource = this.context ?? this.request?.[kResource] ?? this.lastContext
+  const resource = this.stream !== null ? null : this.context ?? this.request?.[kResource] ?? this.lastContext
   if (resource === null) method.call(this.socket, a, b)
   else resource.runInAsyncScope(method, this.socket, a, b)
 }

@@ -43,10 +43,6 @@ function emitClose (request) {
 /** Ends the exchange of a connection that has closed. As core's socketCloseListener. */
 function lose (connection, request, socket) {
   const response = request.res
-  // What core sends fails with core's write.
-  const isToldLater = request[kNative] !== true
-  const endCallbacks = isToldLater ? request[kEndCallbacks] : null
-  if (endCallbacks !== null) request[kEndCallbacks] = null
   request.destroyed = true
   if (response !== null) {
     if (!response.complete) response.destroy(connectionReset('aborted'))
@@ -63,8 +59,8 @@ function lose (connection, request, socket) {
   // An end that is queued in the message reports nothing.
   const isSent = request.outputData.length === 0
   request.outputData.length = 0
-  if (endCallbacks !== null) request[kEndCallbacks] = endCallbacks
-  if (!isToldLater && isSent) failWrites(request)
+  // What core sends fails with core's write.
+  if (isSent && request[kNative] === true) failWrites(request)
 }
 
 /** Fails the callbacks of writes that will never be taken. */

@@ -270,6 +270,7 @@ function put (listeners, that, ...these) {
 }
 
 module.exports = {
+  ALL,
   watch,
   watchAgain,
   hear,
