@@ -160,6 +160,8 @@ function _writeRaw (data, encoding, callback) {
     return deliver(this, INFORMATIONAL, data, undefined, null, -1, typeof callback === 'function' ? callback : null) < this[kHighWaterMark]
   }
   leaveToCore(this)
+  // One whose end is with the connection stays ours, and may have no socket yet.
+  if (this[kNative] === true && this[kConnection] !== null) this[kSocket] = this[kConnection].getSocket()
   return cores.OutgoingMessage._writeRaw.apply(this, arguments)
 }
 
