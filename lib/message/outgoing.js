@@ -154,9 +154,16 @@ function isHeadBehind (message, data, encoding) {
 /** The beginning of a 1xx block, as core renders it. */
 const INFORMATION = /^HTTP\/1\.1 1\d\d /
 
+const BLANK_LINE = '\r\n\r\n'
+
+/** True of one whole 1xx block. */
+function isInformation (data) {
+  return typeof data === 'string' && INFORMATION.test(data) && data.indexOf(BLANK_LINE) === data.length - BLANK_LINE.length
+}
+
 /** As core's _writeRaw: a 1xx block is sent, or queued until it is this message's turn; core sends anything else. */
 function _writeRaw (data, encoding, callback) {
-  if (this[kNative] === true && !this._headerSent && typeof encoding !== 'function' && INFORMATION.test(data) && !isUnusual(this)) {
+  if (this[kNative] === true && !this._headerSent && typeof encoding !== 'function' && isInformation(data) && !isUnusual(this)) {
     return deliver(this, INFORMATIONAL, data, undefined, null, -1, typeof callback === 'function' ? callback : null) < this[kHighWaterMark]
   }
   leaveToCore(this)

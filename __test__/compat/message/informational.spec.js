@@ -156,3 +156,19 @@ scenario.server('the other informational methods call those of the response', as
   peer.send(get('/'))
   await peer.until('ok')
 })
+
+for (const [what, parts] of Object.entries({
+  'in pieces': ['HTTP/1.1 102 Processing\r\n', 'X-A: 1\r\n', '\r\n'],
+  'as a Buffer': [Buffer.from('HTTP/1.1 102 Processing\r\nX-A: 1\r\n\r\n')],
+  'two in one string': ['HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n']
+})) {
+  scenario.server(`a 1xx block that is written raw ${what} is sent before the head`, async (run) => {
+    await run.serve({}, (req, res) => {
+      for (const part of parts) res._writeRaw(part)
+      res.end('ok')
+    })
+    const peer = run.dial()
+    peer.send(get('/') + get('/second'))
+    await peer.until('ok', 2)
+  })
+}
