@@ -10,6 +10,7 @@ impl Host for Environment {
     }
 
     fn drain(&self, scope: Scope<'_>) {
+        self.loans.load.begin_turn();
         self.take_events(scope);
     }
 

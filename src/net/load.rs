@@ -44,7 +44,7 @@ const COOLDOWN_MAX: u32 = 64 * COOLDOWN;
 /// What was counted. Lives on the JS thread.
 #[derive(Default)]
 pub(crate) struct Load {
-    /// Heads of the batch being encoded.
+    /// Heads of this turn.
     heads: Cell<u32>,
     /// The average number of heads in a turn, in units.
     average: Cell<u32>,
@@ -81,8 +81,8 @@ struct Ended {
 }
 
 impl Load {
-    /// A batch, or a turn's, begins.
-    pub(crate) fn begin_batch(&self) {
+    /// What comes from now on comes in another turn.
+    pub(crate) fn begin_turn(&self) {
         let heads = self.heads.take();
         if heads != 0 {
             let average = self.average.get();
@@ -208,7 +208,7 @@ mod tests {
         /// A turn that brought heads of these connections, and in which the loop waited for a part of its 1,000 µs. True
         /// if the loans end.
         fn turn(&mut self, heads: std::ops::Range<u32>, idle_us: u64) -> bool {
-            self.load.begin_batch();
+            self.load.begin_turn();
             for id in heads {
                 self.load
                     .saw_head((self.lent != 0).then_some(id < self.lent));

@@ -1,5 +1,5 @@
-//! The lent sockets, in a poll set of their own whose descriptor the JS thread's event loop watches: all that are ready in a
-//! turn are read in one go, and told in one dispatch.
+//! The lent sockets, in a poll set of their own whose descriptor the JS thread's event loop watches: one call tells all that
+//! are ready in a turn.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
