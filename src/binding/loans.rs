@@ -14,15 +14,15 @@ use crate::net::poll_set::{PollSet, Ready};
 /// Sockets lent at a time, and asked for.
 pub(super) const LOANS: usize = 1024;
 
-/// Answers of a connection after which its socket is lent: many connections carry one exchange only.
-const ANSWERS: u8 = 2;
+/// Heads that come by a connection until its socket is lent: many connections carry one exchange only.
+const HEADS: u8 = 2;
 
 /// What is known of a connection's loan.
 #[derive(Default)]
 struct Slot {
     /// The loan was asked for.
     asked: bool,
-    answers: u8,
+    heads: u8,
     /// The socket, while it is lent. The connection may end on its I/O thread meanwhile; this keeps the descriptor open
     /// until the set has let go of it.
     lent: Option<Arc<Socket>>,
@@ -70,8 +70,12 @@ impl Loans {
 
     /// Counts a head that is on its way to JavaScript.
     pub(super) fn saw_head(&self, id: u32) {
-        let lends = self.running.get() != 0;
-        self.load.saw_head(lends.then(|| self.includes(id)));
+        let lent = self.with(id, |slot| {
+            slot.heads = slot.heads.saturating_add(1);
+            slot.lent.is_some()
+        });
+        self.load
+            .saw_head((self.running.get() != 0).then_some(lent));
     }
 
     /// True if more sockets should be lent.
@@ -84,11 +88,10 @@ impl Loans {
         self.load.should_end(self.running.get() != 0, now, idle)
     }
 
-    /// Counts an answer of a connection. True if its socket should be lent.
+    /// True if the connection's socket should be lent as soon as load is low.
     pub(super) fn is_due(&self, id: u32) -> bool {
         self.with(id, |slot| {
-            slot.answers = slot.answers.saturating_add(1);
-            slot.answers >= ANSWERS && !slot.asked && slot.lent.is_none()
+            slot.heads >= HEADS && !slot.asked && slot.lent.is_none()
         })
     }
 
@@ -187,7 +190,7 @@ impl Loans {
         }
         self.answered(id);
         self.end(id);
-        self.with(id, |slot| slot.answers = 0);
+        self.with(id, |slot| slot.heads = 0);
     }
 
     /// Ends the watch: no loan is running.
