@@ -14,7 +14,7 @@ impl Environment {
     pub(super) fn consider_loan(&self, connection: &Arc<Connection>) {
         let loans = &self.loans;
         let id = connection.id;
-        if loans.is_due(id) && loans.are_few() && connection.ask_loan() {
+        if loans.is_due(id) && loans.are_few() && !self.wake.is_behind() && connection.ask_loan() {
             loans.asks(id);
             self.attend(connection);
         }

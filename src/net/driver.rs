@@ -153,10 +153,11 @@ impl Driver {
         }
     }
 
-    /// Lends the socket to the JS thread, unless there is anything left to do here; LENT tells either.
+    /// Lends the socket to the JS thread, unless there is anything left to do here, or too much is ahead of LENT, which tells
+    /// either.
     fn lend(&mut self, state: &mut State) {
         state.lending = Lending::None;
-        if state.is_plain() {
+        if state.is_plain() && !self.shared.queue.wake.is_behind() {
             // Takes the socket off the reactor. What arrives in between stays readable for the event loop.
             self.socket = None;
             state.lending = Lending::Lent;

@@ -12,6 +12,10 @@ pub(crate) const EVENTS_A_CALL: usize = 512;
 /// from while there are more.
 pub(crate) const WINDOW_IN_ALL: usize = 8 * 1024 * 1024;
 
+/// Bytes of events that may wait for the JS thread in all when a socket is lent: the JS thread watches it no sooner than it has
+/// heard of the loan, behind them.
+pub(crate) const AHEAD_OF_LOAN: usize = 64 * 1024;
+
 /// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
 /// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.
 // Small in tests, where it must be reached.

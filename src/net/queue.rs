@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::batch::Batch;
 use super::event::Event;
-use super::limits::{WINDOW, WINDOW_IN_ALL};
+use super::limits::{AHEAD_OF_LOAN, WINDOW, WINDOW_IN_ALL};
 
 /// The wake of the JS thread of one environment, and what waits for it in all queues.
 pub(crate) struct Wake<C> {
@@ -55,6 +55,11 @@ impl<C> Wake<C> {
 
     pub(super) fn is_full(&self) -> bool {
         self.weight.load(Ordering::SeqCst) >= WINDOW_IN_ALL
+    }
+
+    /// True if what waits would keep a loan from being heard of soon.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.weight.load(Ordering::SeqCst) > AHEAD_OF_LOAN
     }
 
     fn starved(&self) -> MutexGuard<'_, Vec<Arc<C>>> {
