@@ -135,8 +135,8 @@ function beginDispatch () {
 
 function endDispatch () {
   if (pending.length !== 0) tellPending()
-  else flush()
   dispatching = false
+  flush()
 }
 
 module.exports = {

@@ -12,7 +12,7 @@ use crate::net::load::Load;
 use crate::net::poll_set::{PollSet, Ready};
 
 /// Sockets lent at a time, and asked for.
-pub(super) const LOANS: usize = 1024;
+const LOANS: usize = 1024;
 
 /// Heads that come by a connection until its socket is lent: many connections carry one exchange only.
 const HEADS: u8 = 2;

@@ -94,7 +94,9 @@ impl Connection {
                 }
             }
             Err(error) => match error.kind() {
-                io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => Received::Nothing,
+                io::ErrorKind::WouldBlock => Received::Nothing,
+                // The poll set tells of what was not read no second time.
+                io::ErrorKind::Interrupted => Received::Return,
                 _ => {
                     let failed = Ending::Failed(errno(&error), Syscall::Read);
                     self.lock().end(failed);

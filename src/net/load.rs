@@ -232,6 +232,19 @@ mod tests {
         ) -> Option<u32> {
             (0..turns).find(|_| self.turn(heads.clone(), idle_us))
         }
+
+        /// The first of so many such turns behind which sockets may be lent.
+        fn lends_in(
+            &mut self,
+            turns: u32,
+            heads: std::ops::Range<u32>,
+            idle_us: u64,
+        ) -> Option<u32> {
+            (0..turns).find(|_| {
+                self.turn(heads.clone(), idle_us);
+                self.load.are_few()
+            })
+        }
     }
 
     #[test]
@@ -276,12 +289,8 @@ mod tests {
         let mut stage = Stage::new(8);
         for times in 1..4 {
             stage.ends_in(1000, 0..8, 0).unwrap();
-            let turns = (0..100_000).find(|_| {
-                stage.turn(0..8, 600);
-                stage.load.are_few()
-            });
             // Lent again to see whether that is still so.
-            let kept = turns.unwrap() * 8;
+            let kept = stage.lends_in(100_000, 0..8, 600).unwrap() * 8;
             assert!(kept > PATIENCE << (times - 1), "{kept}");
             stage.lent = 8;
         }
@@ -300,10 +309,7 @@ mod tests {
                 "{turns} turns behind {before}"
             );
             before = if trial == 0 { 0 } else { turns };
-            let returns = (0..1000).find(|_| {
-                stage.turn(0..5, 600);
-                stage.load.are_few()
-            });
+            let returns = stage.lends_in(1000, 0..5, 600);
             assert!(returns.is_some_and(|turns| turns < 200), "{returns:?}");
         }
     }
