@@ -9,6 +9,7 @@ const { process } = require('../host')
 const { settle } = require('../binding')
 const { codes } = require('../core/errors')
 const { isTaken, isWaiting, whenTaken, tellTaken } = require('./write-callbacks')
+const { isTouched } = require('./incoming')
 const { PENDING_MAX, isLost, tellLeaving } = require('./send')
 const versions = require('../core/versions')
 const {
@@ -34,9 +35,14 @@ function addEndCallback (message, callback) {
   else message[kEndCallbacks].push(callback)
 }
 
+/** True if the end of the message can be seen in its request: a response's end discards what is unread of that. */
+function discardsSeen ({ req }) {
+  return req !== undefined && isTouched(req) && !req._consuming
+}
+
 /** Brings about 'finish', once the transport has taken everything. @param {number} pending bytes not taken yet */
 function finishLater (message, connection, pending) {
-  if (!isUntold(message)) finishTaken(message, connection)
+  if (!isUntold(message) || discardsSeen(message)) finishTaken(message, connection)
   else if (pending < PENDING_MAX) settle(message)
   else if (connection.hasRoom()) process.nextTick(settleNow, message)
   else message[kAwaitsRoom] = true

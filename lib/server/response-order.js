@@ -107,12 +107,8 @@ members.finishExchange = function finishExchange (response) {
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
   }
-  if (!isAboutToFlow(request)) {
-    if (!request._consuming) request._dump()
-  } else if (response[kNative] === true) {
-    // The next tick shows whether the request is read after all; core finishes its responses behind that tick.
-    process.nextTick(dumpUnread, request)
-  }
+  // What there is of its body must not keep the next request from being read.
+  if (!request._consuming && !isAboutToFlow(request)) request._dump()
   if (versions.messageSignal) request[kDetachSignal]?.()
 
   this.current = null
@@ -148,12 +144,7 @@ members.finishExchange = function finishExchange (response) {
 }
 
 function isAboutToFlow (request) {
-  return !request._consuming && isTouched(request) && request._readableState.resumeScheduled
-}
-
-/** Dumps a request that is not being read: what there is of its body must not keep the next from being read. */
-function dumpUnread (request) {
-  if (!request._consuming && !isAboutToFlow(request)) request._dump()
+  return isTouched(request) && request._readableState.resumeScheduled
 }
 
 /** Takes the connection from a response that is not over (detachSocket()): its request hears of the connection's close. */
