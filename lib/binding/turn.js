@@ -5,7 +5,6 @@
  * handler's ticks, or with its dispatch: finished messages are settled, and the commands go to the I/O threads in one call.
  */
 
-const { AsyncResource } = require('node:async_hooks')
 const native = require('../addon')
 const { process } = require('../host')
 
@@ -79,7 +78,7 @@ let pending = []
  * and before it reads again.
  */
 function atPendingPhase (callback) {
-  if (pending.push(AsyncResource.bind(callback)) === 1 && !dispatching) native.pends()
+  if (pending.push(callback) === 1 && !dispatching) native.pends()
 }
 
 /** Calls the callbacks of the pending phase. */

@@ -53,7 +53,8 @@ Handle.prototype.shutdown = function shutdown (request) {
     socket[kWaiting].push({ at: Infinity, callback: done, resource: new AsyncResource('SHUTDOWNWRAP') })
     if (isTaken(connection)) setImmediate(finished, socket)
   } else if (connection.id === -1 || isTaken(connection)) {
-    atPendingPhase(done)
+    const resource = new AsyncResource('SHUTDOWNWRAP')
+    atPendingPhase(() => resource.runInAsyncScope(done))
   } else {
     wait(connection, done)
   }
@@ -74,7 +75,7 @@ Handle.prototype.close = function close (callback) {
   const tell = () => {
     tellTaken(connection.socket, takenBy(connection))
     // libuv cancels the handle's write; older releases of Node do not report it.
-    failWaiting(connection.socket, versions.closedHandleTellsWrites ? canceledWrite() : null)
+    failWaiting(connection.socket, canceled)
     connection.failWrites()
     callback?.()
     connection.afterClose?.()
@@ -91,6 +92,8 @@ Handle.prototype.close = function close (callback) {
   // Closed before the native side reports it.
   atClosePhase(closed)
 }
+
+const canceled = () => versions.closedHandleTellsWrites ? canceledWrite() : null
 
 function failBuffered (connection) {
   connection.failBufferedWrites()

@@ -37,11 +37,12 @@ function tellTaken (socket, taken) {
   for (const { callback, resource } of due) resource.runInAsyncScope(callback, undefined, null)
 }
 
-/** Fails the callbacks of all other writes. */
-function failWaiting (socket, error) {
+/** Fails the callbacks of all other writes. @param {() => Error | null} reason is asked only if there are any */
+function failWaiting (socket, reason) {
   const waiting = socket[kWaiting]
   if (waiting === null) return
   socket[kWaiting] = null
+  const error = reason()
   for (const { callback, resource } of waiting) resource.runInAsyncScope(callback, undefined, error)
 }
 

@@ -357,7 +357,7 @@ NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   const error = errno === 0 ? undefined : systemError(errno, syscall)
   tellTaken(this, takenBy(this[kConnection]))
   // A peer that resets fails the read in libuv, which looks before it writes; the handle cancels the writes when it is closed.
-  if (errno !== ECONNRESET) failWaiting(this, error ?? new codes.ERR_SOCKET_CLOSED())
+  if (errno !== ECONNRESET) failWaiting(this, () => error ?? new codes.ERR_SOCKET_CLOSED())
   // Both sides have ended, and something is still to be read: the stream closes behind its 'end'.
   if (errno === 0 && this[kConnection].detached && this.readableLength !== 0) return this.ended()
   // The handle finds the connection closed, and brings about 'close'.
