@@ -90,6 +90,7 @@ function install () {
     recognise(http[name], prototype, mark)
   }
   Module.syncBuiltinESMExports()
+  if (process.env.HTTP_NATIVE_SHUTDOWN) require('./lib/register/shutdown-signal').arm(process.env.HTTP_NATIVE_SHUTDOWN)
   if (process.env.NODE_DEBUG) tell([...kept], loaded.has('https'))
 }
 

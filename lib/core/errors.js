@@ -6,29 +6,32 @@
  */
 
 const { constants } = require('node:os')
-const { getSystemErrorName } = require('node:util')
+const { getSystemErrorName, inspect } = require('node:util')
 const { PARSE_ERRORS: parseErrors, SYSCALLS } = require('../addon')
 
-/** Makes `String(error)` and the stack name the code. */
-const shape = Object.create(Error.prototype, {
-  constructor: { value: Error, writable: true, configurable: true },
-  toString: {
-    value () { return `${this.name} [${this.code}]: ${this.message}` },
-    writable: true,
-    configurable: true
-  }
-})
+/** Gives the prototype that makes `String(error)` and the stack name the code. */
+function shapeOf (Base) {
+  return Object.create(Base.prototype, {
+    constructor: { value: Base, writable: true, configurable: true },
+    toString: {
+      value () { return `${this.name} [${this.code}]: ${this.message}` },
+      writable: true,
+      configurable: true
+    }
+  })
+}
 
 /**
  * Makes a constructor-like function: `new codes.ERR_X(…)` gives an error whose stack starts with `Error [CODE]: message`.
  * @param {(...args) => string} render gives the message
  */
-function define (code, render) {
+function define (code, render, Base = Error) {
+  const shape = shapeOf(Base)
   return function make (...args) {
-    const error = new Error(render(...args))
+    const error = new Base(render(...args))
     Object.setPrototypeOf(error, shape)
     // The header line of a stack is fixed when it is captured: the name carries the code for that moment only.
-    Object.defineProperty(error, 'name', { value: `Error [${code}]`, configurable: true, enumerable: false })
+    Object.defineProperty(error, 'name', { value: `${Base.name} [${code}]`, configurable: true, enumerable: false })
     Error.captureStackTrace(error, make)
     // Touching it formats it, before the name goes again.
     error.stack // eslint-disable-line no-unused-expressions
@@ -38,9 +41,23 @@ function define (code, render) {
   }
 }
 
+const kindOf = (name) => name.includes('.') ? 'property' : 'argument'
+
+/** Words a value that has the wrong type. */
+function received (value) {
+  if (value == null) return String(value)
+  if (typeof value === 'function') return `function ${value.name}`
+  if (typeof value === 'object') return value.constructor?.name ? `an instance of ${value.constructor.name}` : inspect(value, { depth: -1 })
+  return `type ${typeof value} (${inspect(value)})`
+}
+
 const codes = {
   ERR_HTTP_REQUEST_TIMEOUT: define('ERR_HTTP_REQUEST_TIMEOUT', () => 'Request timeout'),
   ERR_HTTP_SOCKET_ENCODING: define('ERR_HTTP_SOCKET_ENCODING', () => 'Changing the socket encoding is not allowed per RFC7230 Section 3.'),
+  ERR_INVALID_ARG_TYPE: define('ERR_INVALID_ARG_TYPE', (name, expected, value) => `The "${name}" ${kindOf(name)} must be ${expected}. Received ${received(value)}`, TypeError),
+  ERR_INVALID_ARG_VALUE: define('ERR_INVALID_ARG_VALUE', (name, reason, value) => `The ${kindOf(name)} '${name}' ${reason}. Received ${inspect(value)}`, TypeError),
+  ERR_OUT_OF_RANGE: define('ERR_OUT_OF_RANGE', (name, range, value) => `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value)}`, RangeError),
+  ERR_SERVER_NOT_RUNNING: define('ERR_SERVER_NOT_RUNNING', () => 'Server is not running.'),
   ERR_SOCKET_CLOSED: define('ERR_SOCKET_CLOSED', () => 'Socket is closed'),
   ERR_STREAM_DESTROYED: define('ERR_STREAM_DESTROYED', (name) => `Cannot call ${name} after a stream was destroyed`)
 }

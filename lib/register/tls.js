@@ -10,11 +10,14 @@ const core = require('../core/classes')
 const { Server, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
 const { kParserConfig } = require('../core/symbols')
 
+const SHUTDOWN = Object.getOwnPropertyDescriptor(Server.prototype, 'shutdown')
+
 /** Gives a server what ours have. */
 function adopt (server) {
   if (server[kParserConfig] !== undefined) return
   Object.defineProperty(server, kParserConfig, { __proto__: null, value: Server.prototype[kParserConfig], configurable: true })
   adoptServer(server)
+  if (server instanceof require('node:https').Server) Object.defineProperty(server, 'shutdown', SHUTDOWN)
 }
 
 function storeHTTPOptions (options) {

@@ -13,8 +13,6 @@ const { closeResponse } = require('./response')
 const versions = require('../core/versions')
 const { kConnections, kWritableFinished } = require('../core/symbols')
 
-/** The error of output that will not be written. */
-
 const members = {}
 
 /** Called when the client sent FIN. */
@@ -117,6 +115,25 @@ members.closeResponses = function closeResponses () {
     closeResponse(current)
   }
   this.queue = null
+}
+
+/** Closes the connection behind what was written: there will be no other exchange. */
+members.endLast = function endLast () {
+  this.outputEnded = true
+  if (this.socket !== null && this.stream === null) this.socket.destroySoon()
+  else this.close()
+}
+
+/** Closes the connection at once, with RST where it is a socket of ours. */
+members.resetAtOnce = function resetAtOnce () {
+  if (this.stream !== null || this.socket === null) this.reset()
+  else this.socket.resetAndDestroy()
+}
+
+/** Gives how many requests have no answer yet. */
+members.unanswered = function unanswered () {
+  const { current, queue } = this
+  return (current === null || current[kWritableFinished] ? 0 : 1) + (queue?.length ?? 0)
 }
 
 /** Closes the connection at once: server.closeAllConnections(). */

@@ -27,6 +27,33 @@ class ConnectionsList extends Set {
     return Array.from(this, closable)
   }
 
+  /** Sockets that have left HTTP, closed ones among them: a list that grows is cleared of those. */
+  #left = []
+  #clearAt = 64
+
+  /** The Shutdown that is under way (lib/server/shutdown.js), or null. */
+  shutdown = null
+
+  /** Drops a connection that leaves HTTP. */
+  leave (connection) {
+    this.delete(connection)
+    if (this.#left.push(new WeakRef(connection.socket)) > this.#clearAt) {
+      this.#left = this.upgraded().map((socket) => new WeakRef(socket))
+      this.#clearAt = Math.max(64, 2 * this.#left.length)
+    }
+    this.shutdown?.left(connection.socket)
+  }
+
+  /** Gives the open sockets that have left HTTP. */
+  upgraded () {
+    return this.#left.map((reference) => reference.deref()).filter((socket) => socket !== undefined && !socket.destroyed)
+  }
+
+  /** Gives those without an exchange under way, also if nothing has been received yet. */
+  resting () {
+    return Array.from(this).filter((connection) => connection.idleness() !== 0)
+  }
+
   /** Gives those without an exchange under way. */
   idle () {
     return Array.from(this).filter((connection) => {

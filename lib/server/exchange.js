@@ -13,7 +13,7 @@ const { leaveToCore } = require('../message/delegate')
 const { leaveHttp } = require('./upgrade')
 const measure = require('../core/performance-entries')
 const versions = require('../core/versions')
-const { kUniqueHeaders, kServerResponse, kOptimizeEmptyRequests } = require('../core/symbols')
+const { kUniqueHeaders, kServerResponse, kOptimizeEmptyRequests, kConnections } = require('../core/symbols')
 
 const { KEEP_ALIVE, UPGRADE, HAS_EXPECT, HAS_HOST, FRAMED } = headFlags
 
@@ -69,6 +69,7 @@ function exchange (request, flags) {
   response._keepAliveTimeout = server.keepAliveTimeout
   response._maxRequestsPerSocket = server.maxRequestsPerSocket
   response.shouldKeepAlive = (flags & KEEP_ALIVE) !== 0
+  server[kConnections].shutdown?.begins(this, response)
   if (server[kUniqueHeaders]) response[kUniqueHeaders] = server[kUniqueHeaders]
 
   announceListeners(response)

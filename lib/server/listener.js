@@ -119,6 +119,11 @@ Listener.prototype.receiveLast = function receiveLast () {
   for (const accepted of [...takeAccepted(id), ...later]) connections[accepted] = this.accept(accepted, true)
 }
 
+/** Takes the connections that wait to be accepted. */
+Listener.prototype.receiveWaiting = function receiveWaiting () {
+  if (this.isListening) this.receiveLast()
+}
+
 /** Accepts no more. */
 Listener.prototype.stop = function stop () {
   const { id } = this

@@ -13,7 +13,7 @@ const { isTouched } = require('../message/incoming')
 const { isQuiet, baseEmit } = require('../message/outgoing')
 const { tellAnswered } = require('../message/delegate')
 const versions = require('../core/versions')
-const { kConnection, kNative, kSocket, kNeedDrain, kDetachSignal } = require('../core/symbols')
+const { kConnection, kConnections, kNative, kSocket, kNeedDrain, kDetachSignal } = require('../core/symbols')
 
 const finishChannel = diagnostics.channel('http.server.response.finish')
 
@@ -104,6 +104,7 @@ members.finishExchange = function finishExchange (response) {
   if (response !== this.current) return
   if (response[kNative] !== true) tellAnswered(this)
   const request = response.req
+  this.server[kConnections].shutdown?.answered()
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
   }
@@ -132,9 +133,7 @@ members.finishExchange = function finishExchange (response) {
 
   if (response._last) {
     // The end of the message has told the native side so; but not if its last bytes were written raw, or `_last` was set late.
-    this.outputEnded = true
-    if (socket !== null && this.stream === null) socket.destroySoon()
-    else this.close()
+    this.endLast()
   } else if (this.queue !== null && this.queue.length !== 0) {
     this.attach(this.queue.shift())
   } else if (this.stream !== null || this.listener.keepAliveFault !== null) {

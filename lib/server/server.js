@@ -10,6 +10,7 @@ const { process } = require('../host')
 const core = require('../core/classes')
 const { Listener } = require('./listener')
 const { ConnectionsList } = require('./connections-list')
+const { shutdown } = require('./shutdown')
 const { serveStream } = require('./stream')
 const { ServerResponse } = require('./response')
 const { IncomingMessage } = require('../message/incoming')
@@ -65,10 +66,19 @@ function deriveWith (derive) {
   derived = derive
 }
 
+/** Called with each server that is made, if anything asks. */
+let observer = null
+
+/** @param {(server: net.Server) => void} observe called with each server that is made from now on */
+function observeServers (observe) {
+  observer = observe
+}
+
 /** Makes a server that core's constructor makes, or core's storeHTTPOptions() has prepared, speak HTTP by our parts. */
 function adopt (server) {
   if (server[kConnections] !== undefined) return
   server[kConnections] = new ConnectionsList(server)
+  observer?.(server)
   const { [kIncomingMessage]: Request, [kServerResponse]: Response } = server
   server[kIncomingMessage] = Request === core.IncomingMessage ? IncomingMessage : derived(Request)
   server[kServerResponse] = Response === core.ServerResponse ? ServerResponse : derived(Response)
@@ -137,6 +147,8 @@ function createServer (options, requestListener) {
   return new Server(options, requestListener)
 }
 
+Object.defineProperty(Server.prototype, 'shutdown', { __proto__: null, value: shutdown, writable: true, enumerable: false, configurable: true })
+
 takeMembers(Server.prototype, core.Server.prototype)
 
-module.exports = { Server, createServer, adopt, deriveWith, _connectionListener: connectionListener }
+module.exports = { Server, createServer, adopt, deriveWith, observeServers, _connectionListener: connectionListener }

@@ -144,8 +144,8 @@ function beginUpgraded (connection) {
 function detach (connection, isKnown) {
   const { server, stream, current, queue } = connection
   connection.detached = true
-  server[kConnections].delete(connection)
   const socket = connection.getSocket()
+  server[kConnections].leave(connection)
   // First: it is freed with the connection.
   const head = native.takeHead(connection.id)
   // Answers to earlier requests that are still under way need the connection.

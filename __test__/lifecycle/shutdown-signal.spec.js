@@ -1,0 +1,97 @@
+'use strict'
+
+/** HTTP_NATIVE_SHUTDOWN under register: SIGTERM shuts the servers down. And shutdown() of a server of TLS. */
+
+const assert = require('node:assert')
+const net = require('node:net')
+const path = require('node:path')
+const tls = require('node:tls')
+const { once } = require('node:events')
+const { test } = require('node:test')
+const { Child } = require('../child')
+
+const execArgv = ['-r', path.join(__dirname, '..', '..', 'register.js')]
+const get = (url) => `GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`
+
+function stopping (kind, ways, env = {}) {
+  return new Child('lifecycle/stopping.js', { args: [kind, ...ways], execArgv, env })
+}
+
+/** Connects, and keeps what comes. */
+async function dial (kind, port) {
+  const socket = kind === 'https' ? tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false }) : net.connect(port, '127.0.0.1')
+  socket.text = ''
+  socket.on('data', (chunk) => { socket.text += chunk })
+  await once(socket, kind === 'https' ? 'secureConnect' : 'connect')
+  return socket
+}
+
+/** Has one request held and another connection used; then `stop` begins the end, and the first is answered. */
+async function playEnd (kind, child, stop) {
+  const port = await child.port()
+  const [held, used] = await Promise.all([dial(kind, port), dial(kind, port)])
+  used.write(get('/'))
+  held.write(get('/held'))
+  await Promise.all([child.line('held'), once(used, 'data')])
+  await stop(used, port)
+  used.write(get('/release'))
+  await Promise.all([once(held, 'end'), once(used, 'end')])
+  assert.match(held.text, /Connection: close\r\n[^]*held until now\n$/)
+  assert.match(used.text, /Connection: close\r\n[^]*done\n$/)
+}
+
+/** Waits until a port refuses connections. */
+async function refused (port) {
+  while (true) {
+    const socket = net.connect(port, '127.0.0.1')
+    const [error] = await Promise.race([once(socket, 'connect'), new Promise((resolve) => socket.on('error', (error) => resolve([error])))])
+    socket.destroy()
+    if (error?.code === 'ECONNREFUSED') return
+  }
+}
+
+for (const kind of ['http', 'https']) {
+  test(`SIGTERM shuts a server of ${kind} down, and ends the process behind it`, async () => {
+    const child = stopping(kind, [], { HTTP_NATIVE_SHUTDOWN: '5s' })
+    await playEnd(kind, child, async (used, port) => {
+      child.kill('SIGTERM')
+      await refused(port)
+    })
+    const { code, signal } = await child.ended()
+    assert.deepStrictEqual([code, signal], [null, 'SIGTERM'])
+  })
+
+  test(`shutdown() of a server of ${kind} under register`, async () => {
+    const child = stopping(kind, [])
+    await playEnd(kind, child, async (used) => {
+      used.write(get('/stop'))
+      while (used.text.split('done').length < 3) await once(used, 'data')
+    })
+    const { code, stdout } = await child.ended()
+    assert.strictEqual(code, 0)
+    assert.match(stdout, /^\{"served":3,"refused":0,"cut":0\}$/m)
+  })
+}
+
+test('an application that listens for SIGTERM decides itself', async () => {
+  const child = stopping('http', ['own'], { HTTP_NATIVE_SHUTDOWN: '5s' })
+  await child.port()
+  child.kill('SIGTERM')
+  const { code, stdout } = await child.ended()
+  assert.strictEqual(code, 7)
+  assert.match(stdout, /^own$/m)
+})
+
+test('without the variable SIGTERM ends the process at once', async () => {
+  const child = stopping('http', [])
+  await child.port()
+  child.kill('SIGTERM')
+  assert.strictEqual((await child.ended()).signal, 'SIGTERM')
+})
+
+test('a value that is no time is warned of', async () => {
+  const child = stopping('http', [], { HTTP_NATIVE_SHUTDOWN: 'soon' })
+  await child.port()
+  child.kill('SIGTERM')
+  assert.match((await child.ended()).stderr, /HTTP_NATIVE_SHUTDOWN must be a time like 30s or 500ms, not soon/)
+})

@@ -1,0 +1,61 @@
+'use strict'
+
+/**
+ * HTTP_NATIVE_SHUTDOWN=30s: the first SIGTERM shuts the servers of the process down, then ends it as without us. A process
+ * with a SIGTERM listener of its own decides itself.
+ */
+
+const { isMainThread } = require('node:worker_threads')
+const { process } = require('../host')
+const { observeServers } = require('../server/server')
+const { shutdown } = require('../server/shutdown')
+
+const UNITS = { ms: 1, s: 1000 }
+
+/** References to the servers that were made. */
+let made = []
+let clearAt = 64
+
+function servers () {
+  return made.map((reference) => reference.deref()).filter((server) => server !== undefined)
+}
+
+function add (server) {
+  if (made.push(new WeakRef(server)) < clearAt) return
+  made = servers().map((each) => new WeakRef(each))
+  clearAt = Math.max(64, 2 * made.length)
+}
+
+/** Passes the signal on to a cluster's workers, and waits for their end. */
+function endWorkers () {
+  const { workers = {} } = require('node:cluster')
+  return Object.values(workers).map((worker) => new Promise((resolve) => {
+    worker.once('exit', resolve)
+    worker.process.kill('SIGTERM')
+  }))
+}
+
+/**
+ * Waits for SIGTERM.
+ * @param {string} text the time until what is left is cut off: `30s`, `500ms`
+ */
+function arm (text) {
+  const [, number, unit] = /^(\d{1,7})(ms|s)$/.exec(text) ?? []
+  if (unit === undefined) {
+    process.emitWarning(`HTTP_NATIVE_SHUTDOWN must be a time like 30s or 500ms, not ${text}`, 'http-native')
+    return
+  }
+  const timeout = Number(number) * UNITS[unit]
+  observeServers(add)
+  // Signals come to the main thread alone.
+  if (!isMainThread) return
+  process.once('SIGTERM', async () => {
+    // The application's listeners are called behind this one, and end the process or do not.
+    if (process.listenerCount('SIGTERM') > 0) return
+    const running = servers().filter((server) => server.listening)
+    await Promise.allSettled([...endWorkers(), ...running.map((server) => shutdown.call(server, { timeout }))])
+    process.kill(process.pid, 'SIGTERM')
+  })
+}
+
+module.exports = { arm }
