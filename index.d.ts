@@ -4,6 +4,37 @@
  */
 export * from 'node:http'
 
+/** What `server.shutdown()` takes; see docs/SHUTDOWN.md. */
+export interface ShutdownOptions {
+  /** Milliseconds until what is left is cut off; 10,000 if not given. */
+  timeout?: number | undefined
+  /** Milliseconds for which a connection may rest until it is closed; 500 if not given, 0: it is closed at once. */
+  idleTimeout?: number | undefined
+  /** What becomes of connections that have come and were not seen by JavaScript yet; they are served if not given. */
+  backlog?: 'serve' | 'refuse' | undefined
+  /** Brings the deadline forward. */
+  signal?: AbortSignal | undefined
+}
+
+export interface ShutdownSummary {
+  /** Requests that were answered since the call. */
+  served: number
+  /** Connections that were closed with `backlog: 'refuse'`. */
+  refused: number
+  /** Requests without an answer, and upgraded sockets, that were cut off at the deadline. */
+  cut: number
+}
+
+declare module 'http' {
+  interface Server {
+    /**
+     * Ends the server without losing a request. Not there where the native part is not at work.
+     * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; rejects with ERR_SERVER_NOT_RUNNING
+     */
+    shutdown?(options?: ShutdownOptions): Promise<ShutdownSummary>
+  }
+}
+
 /** Whether the native part is at work, or else why not: then everything here is core's. */
 export const native: {
   readonly active: boolean

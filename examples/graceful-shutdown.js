@@ -1,29 +1,21 @@
 'use strict'
 
 /**
- * On SIGTERM or SIGINT: takes no more connections, closes idle ones, serves what is in flight to its end, and gives up on what
- * takes too long. It is core's API: `close()` and `closeAllConnections()`.
+ * On SIGTERM or SIGINT: takes no more connections, answers what is in flight, closes the connections that rest, and gives up on
+ * what takes too long. See docs/SHUTDOWN.md.
  */
 
 const http = require('http-native')
 const { portOr } = require('./port')
 
-const GRACE = 5000
-
-let isStopping = false
-
 const server = http.createServer((req, res) => {
-  // Clients that keep connections alive learn that this one ends.
-  if (isStopping) res.setHeader('Connection', 'close')
   const delay = req.url === '/slow' ? 500 : 0
   setTimeout(() => res.end('served\n'), delay)
 })
 
-function stop () {
-  if (isStopping) return
-  isStopping = true
-  server.close(() => console.log('all served'))
-  setTimeout(() => server.closeAllConnections(), GRACE).unref()
+async function stop () {
+  const { served, cut } = await server.shutdown({ timeout: 5000 })
+  console.log(cut === 0 ? 'all served' : `${served} served, ${cut} cut off`)
 }
 
 process.on('SIGTERM', stop)

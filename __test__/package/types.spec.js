@@ -27,6 +27,9 @@ const own: http.Server = core.createServer()
 const agent: core.Agent = new Agent({ keepAlive: true })
 const request: core.ClientRequest = http.get({ agent, port: 80 }, (response: IncomingMessage) => response.resume())
 const isActive: boolean = native.active
+const ended: Promise<{ served: number, refused: number, cut: number }> | undefined = server.shutdown?.({ timeout: 5000, backlog: 'refuse' })
+// @ts-expect-error There is no such backlog.
+server.shutdown?.({ backlog: 'drop' })
 const code: string | undefined = http.native.reason?.code
 const same: boolean = everything.native.active
 class Own extends http.ServerResponse {}
@@ -34,7 +37,7 @@ class Own extends http.ServerResponse {}
 createServer({ keepAliveTimeout: 'long' })
 // @ts-expect-error It is read alone.
 native.active = false
-export { server, own, request, isActive, code, same, Own }
+export { server, own, request, isActive, ended, code, same, Own }
 `
 
 const COMMON = `import http = require('http-native')

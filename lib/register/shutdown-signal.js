@@ -42,7 +42,7 @@ function endWorkers () {
 function arm (text) {
   const [, number, unit] = /^(\d{1,7})(ms|s)$/.exec(text) ?? []
   if (unit === undefined) {
-    process.emitWarning(`HTTP_NATIVE_SHUTDOWN must be a time like 30s or 500ms, not ${text}`, 'http-native')
+    process.emitWarning(`HTTP_NATIVE_SHUTDOWN must be a time like 30s or 500ms, not ${text}`, { type: 'HttpNativeWarning', code: 'HTTP_NATIVE_BAD_SHUTDOWN' })
     return
   }
   const timeout = Number(number) * UNITS[unit]
