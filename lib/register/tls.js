@@ -8,9 +8,8 @@
 
 const core = require('../core/classes')
 const { Server, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
+const { SHUTDOWN } = require('../server/shutdown')
 const { kParserConfig } = require('../core/symbols')
-
-const SHUTDOWN = Object.getOwnPropertyDescriptor(Server.prototype, 'shutdown')
 
 /** Gives a server what ours have. */
 function adopt (server) {

@@ -10,7 +10,7 @@ const { process } = require('../host')
 const core = require('../core/classes')
 const { Listener } = require('./listener')
 const { ConnectionsList } = require('./connections-list')
-const { shutdown } = require('./shutdown')
+const { SHUTDOWN } = require('./shutdown')
 const { serveStream } = require('./stream')
 const { ServerResponse } = require('./response')
 const { IncomingMessage } = require('../message/incoming')
@@ -52,6 +52,9 @@ for (const name of ['on', 'addListener', 'prependListener']) {
     }
   }[name]
 }
+
+// Core's Server.prototype has no such member; ours has the members of core's.
+Object.defineProperty(seam, 'shutdown', SHUTDOWN)
 
 function rebaseApplication ({ request, response }) {
   rebase(request ?? null, 'IncomingMessage', IncomingMessage)
@@ -146,8 +149,6 @@ function connectionListener (socket) {
 function createServer (options, requestListener) {
   return new Server(options, requestListener)
 }
-
-Object.defineProperty(Server.prototype, 'shutdown', { __proto__: null, value: shutdown, writable: true, enumerable: false, configurable: true })
 
 takeMembers(Server.prototype, core.Server.prototype)
 

@@ -178,4 +178,7 @@ function shutdown (options = {}) {
   return course.ended
 }
 
-module.exports = { shutdown }
+/** The member of servers. */
+const SHUTDOWN = { __proto__: null, value: shutdown, writable: true, enumerable: false, configurable: true }
+
+module.exports = { shutdown, SHUTDOWN }
