@@ -26,6 +26,10 @@ export interface ShutdownSummary {
 }
 
 declare module 'http' {
+  interface AgentOptions {
+    /** Sends a request that a closed kept connection has lost once more, if it may be repeated; see docs/AGENT.md. */
+    retryStale?: boolean | undefined
+  }
   interface Server {
     /**
      * Ends the server without losing a request. Not there where the native part is not at work.

@@ -24,7 +24,7 @@ const listener: RequestListener = (request, response) => {
 }
 const server: core.Server = createServer({ keepAliveTimeout: 1000 }, listener)
 const own: http.Server = core.createServer()
-const agent: core.Agent = new Agent({ keepAlive: true })
+const agent: core.Agent = new Agent({ keepAlive: true, retryStale: true })
 const request: core.ClientRequest = http.get({ agent, port: 80 }, (response: IncomingMessage) => response.resume())
 const isActive: boolean = native.active
 const ended: Promise<{ served: number, refused: number, cut: number }> | undefined = server.shutdown?.({ timeout: 5000, backlog: 'refuse' })

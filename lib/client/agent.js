@@ -14,6 +14,8 @@ const { takeMembers } = require('../core/reflection')
 const { ofCore, kConnection, kText, kFieldsAt, kHeaders } = require('../core/symbols')
 const { isNative, isStale, leaveContext, guard, unguard } = require('./pooled-socket')
 const { kDialable, connect } = require('./dial')
+const { kRetryOptions, kAskAgain } = require('./retry')
+const { codes } = require('../core/errors')
 const { kProxyConfig } = require('./options')
 
 const { prototype: methods } = core.Agent
@@ -36,9 +38,11 @@ let lastHost
 let lastPort
 let lastName = 'localhost::'
 
-/** @param {object} [options] core's */
+/** @param {object} [options] core's, and `retryStale` (docs/AGENT.md) @throws ERR_INVALID_ARG_TYPE */
 function Agent (options) {
   if (!(this instanceof Agent)) return new Agent(options)
+  const retryStale = options?.retryStale
+  if (retryStale !== undefined && typeof retryStale !== 'boolean') throw new codes.ERR_INVALID_ARG_TYPE('options.retryStale', 'of type boolean', retryStale)
   core.Agent.call(this, options)
   this.maxSockets = this.options.maxSockets || Agent.defaultMaxSockets
   listen(this)
@@ -116,6 +120,7 @@ Agent.prototype.getName = getName
  * @param {object|string} options a string is a host; port and localAddress then follow
  */
 Agent.prototype.addRequest = function addRequest (request, options, port, localAddress) {
+  if (this.options.retryStale === true && typeof options !== 'string') request[kRetryOptions] ??= options
   if (typeof options === 'string' || this.getName !== getName) return methods.addRequest.call(this, request, options, port, localAddress)
   const isPlain = isPlainTo(this, request, options)
   const name = this.getName(isPlain ? options : { __proto__: null, ...options, ...this.options })
@@ -162,13 +167,31 @@ function takeIdle (agent, name, idle, request) {
   return true
 }
 
+/** Asks for a new connection for a request whose own has gone: the idle ones may have, too. */
+Agent.prototype[kAskAgain] = function (request, options) {
+  const name = this.getName({ __proto__: null, ...options, ...this.options })
+  if (this.sockets[name]?.length >= this.maxSockets) {
+    // The one that has gone is among them: when it closes, removeSocket() makes one for the first in the queue.
+    queue(this, name, request, { __proto__: null, ...options, ...this.options }, true)
+    return
+  }
+  const { [name]: idle } = this.freeSockets
+  delete this.freeSockets[name]
+  try {
+    methods.addRequest.call(this, request, options)
+  } finally {
+    if (idle !== undefined) this.freeSockets[name] = idle
+  }
+}
+
 /** Puts a request into the queue where core's listener of 'free' and removeSocket() find it. */
-function queue (agent, name, request, options) {
+function queue (agent, name, request, options, isFirst = false) {
   request[kRequestOptions] = options
   // The request is served in the 'free' event of another; its own events belong to the context of its caller.
   request[kRequestAsyncResource] = new AsyncResource('QueuedRequest')
   agent.requests[name] ??= []
-  agent.requests[name].push(request)
+  if (isFirst) agent.requests[name].unshift(request)
+  else agent.requests[name].push(request)
 }
 
 /** Called when an idle connection is given to a request. */

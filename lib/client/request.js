@@ -15,6 +15,7 @@ const { connectionOf } = require('./connection')
 const { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
 const { armTimeout, disarmTimeout, emitRequestTimeout } = require('./socket-events')
 const { kDialable } = require('./dial')
+const { prepare: prepareRetry, sendAgain } = require('./retry')
 const { sortArguments, isUrl, isPlain, hostField } = require('./options')
 const core = require('../core/classes')
 const { connectionReset } = require('../core/errors')
@@ -168,8 +169,10 @@ function takeSocket (request, socket, error) {
   }
   // The response may be on the stream already, and the stream not writable: that of a proxy that refused.
   if (connection.stream !== null) connection.expect(request)
+  prepareRetry(request, socket)
   request.emit('socket', socket)
   if (!socket.writable) return
+  if (sendAgain(connection, request)) return
   if (request[kNative] !== true) connection.expect(request)
   connection.flush(request)
   connection.expect(request)

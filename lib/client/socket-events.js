@@ -10,6 +10,7 @@ const { setImmediate } = require('../host')
 const { kResource, emitError, lose } = require('./outcome')
 const { connectionReset } = require('../core/errors')
 const { onDrain } = require('../message/delegate')
+const { isToRetry, retry } = require('./retry')
 const { kConnection } = require('../core/symbols')
 
 /** Values of a connection's `heard`: which listeners core has, of 'data' and 'end', and of 'drain'. */
@@ -164,7 +165,8 @@ function onSocketEnd () {
   if (connection.stream !== null || connection.tapped) endInput(connection)
   else endUntilClose(connection)
   if (request === null) return
-  if (request.res === null && !connection.failed) {
+  if (isToRetry(connection)) retry(connection)
+  else if (request.res === null && !connection.failed) {
     connection.failed = true
     this._hadError = true
     request[kResource].runInAsyncScope(emitError, null, request, connectionReset('socket hang up'))
@@ -177,7 +179,9 @@ function onSocketError (error) {
   const connection = this[kConnection]
   if (connection === undefined) return
   const { request } = connection
-  if (request !== null) {
+  if (request !== null && isToRetry(connection, error)) {
+    retry(connection)
+  } else if (request !== null) {
     connection.failed = true
     this._hadError = true
     // In the context of the code that destroyed the socket.

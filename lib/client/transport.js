@@ -13,6 +13,7 @@ const { Connection } = require('../connection/connection')
 const { Handle } = require('../connection/handle')
 const { kResource } = require('./outcome')
 const { kAsyncId } = require('./pooled-socket')
+const { kAttempt } = require('./retry')
 const { systemError } = require('../core/errors')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
 const { PENDING_MAX } = require('../message/outgoing')
@@ -88,6 +89,7 @@ ClientTransport.prototype.send = function send (flags, head, lines, body, length
   // The response was the connection's last: the rest of the request is not sent, for it would not be read.
   if (this.closing) return PENDING_MAX
   // A request cannot end with its connection: a body without framing is sent as it is.
+  this.request?.[kAttempt]?.keep(flags, head, lines, body, length)
   if ((flags & HEAD) !== 0) {
     if ((flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
     this.isExpected = this.hasAsked = true

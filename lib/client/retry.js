@@ -1,0 +1,120 @@
+'use strict'
+
+/**
+ * An Agent's `retryStale`: a request on a connection that was used before and that the server closes before a byte of its answer
+ * has come is sent once more, on another connection (RFC 9110, 9.2.2, and RFC 9112, 9.3.1). Only if it may be repeated, is
+ * whole, small enough to be kept, and all with the transport.
+ */
+
+const { Buffer } = require('../host')
+const { sendFlags } = require('../binding')
+const { kResource } = require('./outcome')
+const { own, kWritableFinished } = require('../core/symbols')
+
+const { END } = sendFlags
+
+/** Methods that may be repeated: those that are safe, PUT and DELETE. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+/** Bytes of a body that are kept for another attempt. */
+const KEPT_MAX = 65536
+
+/** What a connection's end reports if the server closed it while it was idle. */
+const STALE_CODES = new Set(['ECONNRESET', 'EPIPE'])
+
+/** Request -> the options that its agent was asked with, if it is one that retries. */
+const kRetryOptions = own('kRetryOptions')
+
+/** Agent -> asks for another connection for a request. */
+const kAskAgain = own('kAskAgain')
+
+/** Request -> its Attempt; undefined if it is not sent again. */
+const kAttempt = own('kAttempt')
+
+class Attempt {
+  /** The arguments of each send(). */
+  sent = []
+  /** Bytes of bodies in them. */
+  #kept = 0
+  /** True once the message's end is among them. */
+  isWhole = false
+  /** True if it cannot be repeated. */
+  isLast = false
+  /** True once another connection is asked for, on which it is repeated. */
+  isAgain = false
+
+  /** @param {number} bytesRead by the connection before */
+  constructor (bytesRead) {
+    this.bytesRead = bytesRead
+  }
+
+  /** Keeps what is sent. `body` may be memory of the application's, which it can use again. */
+  keep (flags, head, lines, body, length) {
+    if (this.isLast || this.isAgain) return
+    this.#kept += body?.length ?? 0
+    if (this.#kept > KEPT_MAX) {
+      this.giveUp()
+      return
+    }
+    this.sent.push([flags, head, lines, body instanceof Uint8Array ? Buffer.from(body) : body, length])
+    this.isWhole = (flags & END) !== 0
+  }
+
+  giveUp () {
+    this.isLast = true
+    this.sent = []
+  }
+
+  /** Gives what was kept, once. */
+  take () {
+    const { sent } = this
+    this.giveUp()
+    return sent
+  }
+}
+
+/** Begins to keep what is sent of a request, if it may be sent again. */
+function prepare (request, socket) {
+  if (request[kRetryOptions] === undefined || request[kAttempt] !== undefined) return
+  const { bytesRead } = socket
+  // A connection on which nothing has come yet has carried no other exchange.
+  if (bytesRead > 0 && IDEMPOTENT.has(request.method)) request[kAttempt] = new Attempt(bytesRead)
+}
+
+/**
+ * True if the request of a connection is to be sent again: the connection's end is nothing that the request hears of.
+ * @param {import('./connection').ClientConnection} connection
+ * @param {Error} [error] with which it ends; none for a FIN
+ */
+function isToRetry ({ request, socket }, error) {
+  const attempt = request[kAttempt]
+  if (attempt === undefined || attempt.isLast || attempt.isAgain || !attempt.isWhole) return false
+  return request.res === null && !request.destroyed && request[kWritableFinished] &&
+    socket.bytesRead === attempt.bytesRead && (error === undefined || STALE_CODES.has(error.code))
+}
+
+/** Takes the request off its connection, and asks its agent for another one. */
+function retry (connection) {
+  const { request } = connection
+  const { [kResource]: context } = request
+  connection.lose()
+  request[kAttempt].isAgain = true
+  request.reusedSocket = false
+  context.runInAsyncScope(request.agent[kAskAgain], request.agent, request, request[kRetryOptions])
+}
+
+/** Sends again what was sent. False if this is the first attempt. */
+function sendAgain (connection, request) {
+  const attempt = request[kAttempt]
+  if (attempt === undefined || !attempt.isAgain) return false
+  const send = () => {
+    connection.flushing = true
+    for (const args of attempt.take()) connection.send(...args)
+    connection.flushing = false
+  }
+  if (request.socket.connecting) request.socket.once('connect', send)
+  else send()
+  return true
+}
+
+module.exports = { kRetryOptions, kAskAgain, kAttempt, prepare, isToRetry, retry, sendAgain }
