@@ -3,7 +3,7 @@
 /** Makes a case that differs smaller, as long as it still does. */
 
 const { examine } = require('./examine')
-const { isSound } = require('./generate')
+const { isSound } = require('./rules')
 
 const copy = (value) => structuredClone(value)
 
