@@ -7,7 +7,7 @@
  * OutgoingMessage run on it, and write to its socket what core would write there.
  *
  * What core writes to a socket of ours reaches the connection as raw bytes; the native side is told when the message
- * is over (`tellAnswered`) or, for a request, that its response is to come (`expect`).
+ * is over (`tellAnswered`) and, for a request, that its response is to come (`expect`).
  */
 
 const net = require('node:net')
@@ -94,7 +94,7 @@ function tellFinished () {
   if (this[kNative] !== true) this[kFinished]()
 }
 
-/** Tells the native side that a response is over: core sent it as raw bytes. */
+/** Tells the native side that a message is over: core sent it, or the rest of it, as raw bytes. */
 function tellAnswered ({ id }) {
   if (id === -1) return
   native.answered(id)
