@@ -177,16 +177,19 @@ class Connection {
       scanner.push(chunk)
       proceed?.()
     }
-    for (const [index, request] of requests.entries()) {
+    for (let index = 0; index < requests.length;) {
       while (index - scanner.complete >= window) await new Promise((resolve) => { proceed = resolve })
       if (gap !== undefined) {
         this.owner.begin()
         await pause(gap)
         this.owner.done()
       }
-      scanner.methods.push(request.method)
-      const isLast = index + 1 === requests.length
-      await this.send(requestBytes({ requests: [request] }, number, index), request.cuts, isLast && end === 'fin-with')
+      // What may go at one time goes at once: else it is left to chance which of it is read together.
+      const some = requests.slice(index, scanner.complete + window)
+      scanner.methods.push(...some.map(({ method }) => method))
+      const isLast = index + some.length === requests.length
+      await this.send(requestBytes({ requests: some }, number, index), some.at(-1).cuts, isLast && end === 'fin-with')
+      index += some.length
     }
     await this.finish(end)
   }

@@ -11,6 +11,7 @@
  */
 
 const net = require('node:net')
+const { AsyncResource } = require('node:async_hooks')
 const { Stream } = require('node:stream')
 const { process } = require('../host')
 const { native, touch } = require('../binding')
@@ -18,7 +19,7 @@ const { cores } = require('../core/messages')
 const { finishAnyway } = require('./finish')
 const { ended } = require('./output-data')
 const versions = require('../core/versions')
-const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kSocket } = require('../core/symbols')
+const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kSocket, kTurn } = require('../core/symbols')
 
 /** A message of core's: its slots are those that core's constructor sets, and ours does not. */
 const pristine = new cores.OutgoingMessage.constructor()
@@ -33,6 +34,7 @@ function nop () {}
 function leaveToCore (message) {
   if (message[kNative] !== true || (message.finished && message[kConnection] !== null && message.outputData.length === 0)) return
   message[kNative] = false
+  if (message[kTurn] === null) message[kTurn] = new AsyncResource('HTTPTURN')
   for (const slot of slots) if (!Object.hasOwn(message, slot)) message[slot] = pristine[slot]
   for (const entry of message.outputData) {
     if (entry.callback === ended) entry.callback = (error) => finishAnyway(message, error)
