@@ -16,7 +16,10 @@ const total = (steps) => steps.reduce((sum, { size = 0 }) => sum + size, 0)
 function isHeavy (program) {
   const programs = program.side === 'server' ? program.handlers : program.requests
   const prompt = program.peer.connections.every(({ reading = 'prompt' }) => reading === 'prompt')
-  return !prompt || total(programs.flatMap(({ chains }) => chains.flat())) > HEAVY
+  const sizes = programs.map(({ chains }) => total(chains.flat()))
+  // Where one answer follows the other, what is under way is that of one exchange.
+  const isPaced = program.side === 'client' || program.peer.connections.every(({ window }) => window === 1)
+  return !prompt || (program.session && isPaced ? Math.max(...sizes) : sizes.reduce((sum, size) => sum + size, 0)) > HEAVY
 }
 
 /** It is noticed by a read, or by a write, whose context it has then. */

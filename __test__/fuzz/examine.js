@@ -10,6 +10,7 @@ const QUIET_MS = { first: 25, again: 80 }
 /** How often a difference must be seen, and core must agree with itself. */
 const RERUNS = 3
 
+/** @returns {Promise<object[] & { operations: number }>} what differs, and how much core has done */
 async function examine (pair, program, reruns = RERUNS) {
   const cores = [await pair.core.play(program, QUIET_MS.first)]
   const ours = [await pair.ours.play(program, QUIET_MS.first)]
@@ -19,6 +20,7 @@ async function examine (pair, program, reruns = RERUNS) {
     ours.push(await pair.ours.play(program, QUIET_MS.again))
     found = differences(program, cores, ours, pair.ignored)
   }
+  found.operations = cores[0].operations ?? 0
   return found
 }
 

@@ -15,13 +15,6 @@ function reasonFor (text, program) {
   return known.find(({ match, program: kind }) => text.includes(match) && (kind === undefined || new RegExp(kind).test(JSON.stringify(program))))?.reason
 }
 
-/** The operations of a case: the steps of the program, and what its peer sends. */
-function operations ({ handlers, requests, peer }) {
-  const steps = (handlers ?? requests).flatMap(({ chains }) => chains.flat()).length
-  const sent = (peer.answers ?? []).length + peer.connections.reduce((sum, script) => sum + (script.requests?.length ?? 0), 0)
-  return steps + sent + (requests?.length ?? 0)
-}
-
 class Fuzzer extends EventEmitter {
   /**
    * @param {{ sides: string[], seed: number, count: number, until: number, jobs: number, shrinkMs: number, each: number, ignored: string[] }} plan
@@ -51,7 +44,7 @@ class Fuzzer extends EventEmitter {
       const program = generate(side, Math.imul(seed, 1000003) + index)
       const found = await examine(pair, program)
       this.played++
-      this.operations += operations(program)
+      this.operations += found.operations
       if (found.length > 0) await this.sort(pair, side, index, program, found)
     }
     pair.stop()

@@ -3,87 +3,26 @@
 /** Random cases, as data: a program, and the peer it is run against. */
 
 const { Random } = require('./random')
+const { CERTAIN, isSound, unanswered } = require('./rules')
+const { CLIENT_EVENTS, CLIENT_OPS, CLIENT_SOCKET_EVENTS, IN_EVENTS, OUT_EVENTS, SERVER_OPS, SOCKET_EVENTS } = require('./vocabulary')
+const { serverSession, clientSession } = require('./sessions')
 
 const SMALL = [0, 1, 5, 100, 1000]
 const EDGES = [16383, 16384, 16385, 65535, 65536, 65537]
 const LARGE = [131072, 262143, 262144, 262145, 1048576]
 
-const OUT_EVENTS = ['close', 'finish', 'prefinish', 'drain', 'error', 'pipe', 'unpipe']
-const IN_EVENTS = ['close', 'end', 'error', 'aborted', 'pause', 'resume']
-const SOCKET_EVENTS = ['close', 'end', 'error', 'finish', 'drain', 'timeout']
-const CLIENT_EVENTS = ['abort', 'connect', 'upgrade', 'continue', 'information', 'timeout']
-const CLIENT_SOCKET_EVENTS = ['connect', 'ready', 'free', 'agentRemove', 'lookup']
-
 const WHENS = { sync: 12, tick: 3, micro: 2, immediate: 4, callback: 3, event: 2 }
 
-/** Ops by weight: with a request and its response on a server, or on a client. */
-const SERVER_OPS = {
-  write: 30,
-  end: 14,
-  cork: 4,
-  flushHeaders: 3,
-  data: 6,
-  pause: 3,
-  resume: 4,
-  destroy: 2,
-  destroyIn: 1,
-  setHeader: 4,
-  removeHeader: 1,
-  writeHead: 2,
-  addTrailers: 1,
-  writeContinue: 1,
-  writeProcessing: 1,
-  writeEarlyHints: 1,
-  socketDestroy: 1,
-  socketDestroySoon: 1,
-  socketReset: 0.5,
-  socketEnd: 1,
-  socketPause: 0.5,
-  socketResume: 0.5,
-  socketCork: 0.5,
-  socketUnref: 0.5,
-  pipe: 1,
-  detachSocket: 0.2
-}
-const CLIENT_OPS = {
-  write: 30,
-  end: 14,
-  cork: 4,
-  flushHeaders: 3,
-  data: 6,
-  pause: 3,
-  resume: 4,
-  destroy: 2,
-  abort: 1,
-  destroyIn: 1.5,
-  setHeader: 2,
-  removeHeader: 1,
-  addTrailers: 1,
-  setNoDelay: 1,
-  socketDestroy: 1,
-  socketDestroySoon: 0.7,
-  socketReset: 0.5,
-  socketEnd: 0.7,
-  socketPause: 0.5,
-  socketResume: 0.5,
-  socketCork: 0.5,
-  socketUnref: 0.5,
-  setKeepAlive: 0.3,
-  setTimeout: 0.7,
-  abortSignal: 0.7,
-  feed: 1,
-  finishedOut: 1,
-  finishedIn: 1,
-  fields: 1,
-  setEncoding: 0.3,
-  iterate: 1,
-  readable: 1
-}
+/** How many of the cases are sessions: most of the operations are theirs. */
+const LONG = 0.45
 
 const HEADERS = [
   { name: 'Content-Length', value: '5' }, { name: 'Content-Length', value: '100' }, { name: 'Connection', value: 'close' },
   { name: 'Connection', value: 'keep-alive' }, { name: 'Transfer-Encoding', value: 'chunked' }, { name: 'X-Name', value: 'value' }
 ]
+
+/** Those that leave a message's framing, and its connection, as they are. */
+const HARMLESS = HEADERS.filter(({ name, value }) => name === 'X-Name' || value === 'keep-alive')
 
 class Generator {
   constructor (seed) {
@@ -93,6 +32,12 @@ class Generator {
     this.careless = this.random.chance(0.02)
     this.isCorked = false
     this.volume = this.random.weighted({ small: 6, edges: 3, large: 1 })
+    this.isLong = !this.careless && this.random.chance(LONG)
+  }
+
+  program (side) {
+    if (this.isLong) return side === 'server' ? serverSession(this) : clientSession(this)
+    return side === 'server' ? this.serverCase() : this.clientCase()
   }
 
   size () {
@@ -113,6 +58,8 @@ class Generator {
     const when = random.weighted(WHENS)
     if ((when === 'callback' && first) || (this.isCorked && !CERTAIN.includes(when))) return 'sync'
     if (when !== 'event') return when
+    // In sessions others wait for what waits for nothing.
+    if (this.isLong && (first || random.chance(0.8))) return 'immediate'
     const events = ['out:drain', 'out:finish', 'out:close', 'out:prefinish', 'in:end', 'in:close', 'in:aborted', 'socket:close', 'out:error']
     if (side === 'client') events.push('out:response', 'out:response', 'out:response', 'out:socket', 'socket:connect', 'out:information')
     else events.push('in:end', 'out:finish')
@@ -135,7 +82,7 @@ class Generator {
       }
     }
     if (op === 'feed') step.size = this.size()
-    if (op === 'setHeader') Object.assign(step, random.pick(HEADERS))
+    if (op === 'setHeader') Object.assign(step, random.pick(this.isLong && random.chance(0.95) ? HARMLESS : HEADERS))
     if (op === 'removeHeader') step.name = random.pick(['Transfer-Encoding', 'Connection', 'Date', 'Content-Length'])
     if (op === 'writeHead') Object.assign(step, { status: random.pick([200, 200, 204, 304, 404]), headers: random.pick([{}, { 'Content-Length': 5 }, { Connection: 'close' }]) })
     if (op === 'destroy' || op === 'destroyIn') step.error = random.chance(0.4)
@@ -148,7 +95,7 @@ class Generator {
     let id = 0
     for (let count = random.weighted({ 1: 6, 2: 3, 3: 1 }); count > 0; count--) {
       const chain = []
-      for (let length = random.between(1, 5); length > 0; length--) {
+      for (let length = random.between(1, random.chance(0.08) ? 20 : 5); length > 0; length--) {
         chain.push(this.step(id++, random.weighted(ops), this.when(chain.length === 0, side)))
         this.isCorked = unanswered(chain).length > 0
       }
@@ -157,9 +104,11 @@ class Generator {
       chains.push(chain)
       this.isCorked = false
     }
-    // Most messages come to their end.
-    if (random.chance(0.75) && !chains.flat().some(({ op }) => op === 'end' || op === 'pipe' || op === 'feed')) {
-      chains[0].push(this.step(id++, 'end', this.when(false, side)))
+    // Most messages come to their end; in sessions others wait for it.
+    if (random.chance(this.isLong ? 0.98 : 0.75) && !chains.flat().some(({ op }) => op === 'end' || op === 'pipe' || op === 'feed')) {
+      const end = this.step(id++, 'end', this.when(false, side))
+      if (this.isLong) chains.push([{ ...end, when: random.pick(CERTAIN) }])
+      else chains[0].push(end)
     }
     return chains
   }
@@ -286,111 +235,13 @@ class Generator {
   }
 }
 
-/** What a chain must still uncork. */
-function unanswered (chain) {
-  const open = []
-  for (const { op } of chain) {
-    if (op === 'cork') open.push('uncork')
-    else if (op === 'socketCork') open.push('socketUncork')
-    else if (open.includes(op)) open.splice(open.indexOf(op), 1)
-  }
-  return open
-}
-
-/** Moments that come whatever happens. */
-const CERTAIN = ['sync', 'tick', 'micro', 'immediate']
-
-/** Between cork() and uncork() nothing is waited for; see RULES. */
-function isCorkedBriefly (chain) {
-  return chain.every(({ op, when }, index) => {
-    const before = unanswered(chain.slice(0, index))
-    if (before.length > 0 && !CERTAIN.includes(when)) return false
-    return !/uncork$/i.test(op) || before.includes(op)
-  }) && unanswered(chain).length === 0
-}
-
-const [major] = process.versions.node.split('.').map(Number)
-
-/**
- * What cases keep to, since it is a deliberate deviation that core and we differ beyond it (docs/COMPATIBILITY.md): each
- * takes an exchange's steps and the number of requests on its connection.
- */
-const RULES = [
-  // What a cork() without an uncork() holds back, and an uncork() without a cork().
-  (chains) => chains.every(isCorkedBriefly),
-  // end() while cork() holds chunks.
-  (chains) => major < 22 || major > 25 || !chains.flat().some(({ op }) => op === 'cork'),
-  // 1xx before a head that waits for its socket.
-  (chains, requests) => requests === 1 || !chains.flat().some(({ op }) => /^write[CPE]/.test(op)),
-  // detachSocket() with another request behind it, or of a response that ends, where core fails an assertion.
-  (chains, requests) => !chains.flat().some(({ op }) => op === 'detachSocket') || (requests === 1 && !chains.flat().some(({ op }) => op === 'end' || op === 'pipe')),
-  // A 'finish' listener that is added behind end(), as pipe() does.
-  (chains) => !chains.flat().some(({ op }) => op === 'pipe' || op === 'feed') || !chains.flat().some(({ op }) => op === 'end'),
-  // resetAndDestroy() of a socket right behind its end().
-  (chains) => !chains.flat().some(({ op }) => op === 'socketReset') || !chains.flat().some(({ op }) => op === 'socketEnd' || op === 'socketDestroySoon')
-]
-
-/** Bytes of a request's body from which on its reader is behind. */
-const FULL = major < 22 ? 16384 : 65536
-
-const READING = ['data', 'pipe', 'resume']
-
-/**
- * True if several requests of a connection have bodies that fill their buffers, or one behind others that its handler does
- * not read: core reads on whoever is behind then.
- */
-function fillsUnread (script, options, handlers) {
-  const full = Math.min(options?.highWaterMark ?? FULL, FULL)
-  const fills = ({ body }) => body !== undefined && body.size >= full
-  const isRead = (index) => handlers[index % handlers.length].chains.flat().some(({ op }) => READING.includes(op))
-  return script.requests.filter(fills).length > 1 || script.requests.some((request, index) => index > 0 && fills(request) && !isRead(index))
-}
-
-/**
- * True if a listener of 'response' or 'information' throws: core loses the rest of the packet. Likewise one of 'connect', or a
- * callback that may come then: core never reads from the connection.
- */
-function throwsUnderCore (requests) {
-  return requests.some(({ chains }, index) => {
-    const within = index > 0 && requests[index - 1].then === 'response'
-    return chains.some((chain) => chain.some(({ op }, at) => op === 'throw' && beganWith(chain, at, within)))
-  })
-}
-
-/** Whether a step is done in such a listener. @param {boolean} within whether the chain begins in one */
-function beganWith (chain, at, within) {
-  while (at >= 0 && chain[at].when === 'sync') at--
-  return at < 0 ? within : /^(out:(response|information)|socket:connect|callback)$/.test(chain[at].when)
-}
-
-/**
- * True if something is written in 'error': the peer may have gone, and a write fails at once in core, and counts as taken
- * with us (docs/COMPATIBILITY.md).
- */
-function writesAtError (requests) {
-  return requests.some(({ chains }) => chains.some((chain) => {
-    const at = chain.findIndex(({ when }) => when === 'out:error')
-    return at !== -1 && chain.slice(at).some(({ op }) => /^(write|end|flushHeaders)$/.test(op))
-  }))
-}
-
-/** Whether a case keeps to the rules: one that is made smaller must, too. */
-function isSound ({ handlers, requests, peer, options, careless, transport }) {
-  const most = handlers === undefined ? 1 : Math.max(...peer.connections.map((script) => script.requests.length))
-  if (handlers !== undefined && peer.connections.some((script) => fillsUnread(script, options, handlers))) return false
-  // A 1xx of the server's own before such a head, and what is behind an answer of its own, which has no listeners.
-  if (most > 1 && (careless || /100-continue|"Expect","other"/.test(JSON.stringify(peer)))) return false
-  if (requests !== undefined && (throwsUnderCore(requests) || ((transport === 'tcp' || transport === 'unix') && writesAtError(requests)))) return false
-  return (handlers ?? requests).every(({ chains }) => RULES.every((rule) => rule(chains, most)))
-}
-
 /** The case of a side and a seed. */
 function generate (side, seed) {
   const generator = new Generator(seed)
   while (true) {
-    const program = side === 'server' ? generator.serverCase() : generator.clientCase()
+    const program = generator.program(side)
     if (isSound(program)) return program
   }
 }
 
-module.exports = { generate, isSound }
+module.exports = { generate }

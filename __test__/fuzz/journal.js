@@ -10,6 +10,8 @@ class Journal {
   constructor () {
     this.entries = []
     this.last = Date.now()
+    /** Steps that were done, and requests and responses that were made or came. */
+    this.operations = 0
     /** Objects that have not closed: the run is not over before they have, or nothing more happens. */
     this.open = new Map()
   }

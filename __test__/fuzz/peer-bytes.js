@@ -21,10 +21,11 @@ function framed (index, { size, mode, chunk = size, missing = 0, trailers = fals
 
 const NONE = { fields: [], body: '' }
 
-function requestBytes ({ requests, extra = '' }, connection) {
+/** @param {number} first the number of the first of them on its connection */
+function requestBytes ({ requests, extra = '' }, connection, first = 0) {
   return Buffer.from(requests.map(({ method, version = '1.1', headers = [], body }, index) => {
-    const { fields, body: bytes } = body === undefined ? NONE : framed(index, body)
-    return head(`${method} /c${connection}r${index} HTTP/${version}`, [['Host', 'x'], ...headers, ...fields]) + bytes
+    const { fields, body: bytes } = body === undefined ? NONE : framed(first + index, body)
+    return head(`${method} /c${connection}r${first + index} HTTP/${version}`, [['Host', 'x'], ...headers, ...fields]) + bytes
   }).join('') + extra, 'latin1')
 }
 

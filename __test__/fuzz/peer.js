@@ -8,8 +8,9 @@
 const net = require('node:net')
 const os = require('node:os')
 const path = require('node:path')
-const { RequestScanner } = require('./request-scanner')
+const { AnswerScanner, RequestScanner } = require('./message-scanners')
 const { requestBytes, answerBytes } = require('./peer-bytes')
+const { show } = require('./bytes')
 
 /** Nothing of a connection for so long: it counts as quiet. */
 const QUIET_MS = 15
@@ -31,7 +32,7 @@ class Run {
     this.expected = Infinity
     this.closing = false
     this.activity = Date.now()
-    this.timer = setInterval(() => this.check(), 3)
+    this.settle()
   }
 
   say (type, message) {
@@ -43,15 +44,34 @@ class Run {
     if (this.quiet) {
       this.quiet = false
       this.say('quiet', { quiet: false })
+      this.settle()
     }
+  }
+
+  /** Something begins that the run is not over without. */
+  begin () {
+    this.busy++
+  }
+
+  done () {
+    this.busy--
+    this.touch()
+    this.check()
+  }
+
+  /** Says when nothing has happened for a while. */
+  settle () {
+    const left = this.busy > 0 ? QUIET_MS : this.activity + QUIET_MS - Date.now()
+    if (left > 0) {
+      this.timer = setTimeout(() => this.settle(), left)
+      return
+    }
+    this.quiet = true
+    this.say('quiet', { quiet: true })
   }
 
   check () {
     const closed = this.connections.every((connection) => connection.closed)
-    if (this.busy === 0 && !this.quiet && (Date.now() - this.activity > QUIET_MS)) {
-      this.quiet = true
-      this.say('quiet', { quiet: true })
-    }
     if (!this.over && this.busy === 0 && closed && this.connections.length >= this.expected) {
       this.over = true
       this.say('over')
@@ -60,9 +80,9 @@ class Run {
   }
 
   report () {
-    clearInterval(this.timer)
+    clearTimeout(this.timer)
     this.server?.close()
-    this.say('report', { connections: this.connections.map(({ parts, events }) => ({ bytes: Buffer.concat(parts), events })) })
+    this.say('report', { connections: this.connections.map(({ parts, events }) => ({ text: show(Buffer.concat(parts)), events })) })
     run = undefined
   }
 
@@ -116,7 +136,7 @@ class Connection {
 
   async read (manner) {
     if (manner === 'prompt') return
-    this.owner.busy++
+    this.owner.begin()
     this.socket.pause()
     if (manner === 'slow') {
       for (let turn = 0; turn < SLOW.pauses && !this.closed; turn++) {
@@ -128,13 +148,12 @@ class Connection {
       await pause(manner.stall)
     }
     this.socket.resume()
-    this.owner.touch()
-    this.owner.busy--
+    this.owner.done()
   }
 
   /** Sends bytes, cut where the script says. */
   async send (bytes, cuts = [], withEnd = false) {
-    this.owner.busy++
+    this.owner.begin()
     const ends = [...cuts.filter(([at]) => at > 0 && at < bytes.length), [bytes.length, undefined]]
     let from = 0
     for (const [to, gap] of ends) {
@@ -146,12 +165,37 @@ class Connection {
       this.owner.touch()
       if (gap !== undefined) await pause(gap)
     }
-    this.owner.touch()
-    this.owner.busy--
+    this.owner.done()
+  }
+
+  /** Sends requests one by one: so many are unanswered at a time. */
+  async converse (script, number) {
+    const { requests, window, gap, end } = script
+    const scanner = new AnswerScanner()
+    let proceed
+    this.onbytes = (chunk) => {
+      scanner.push(chunk)
+      proceed?.()
+    }
+    for (let index = 0; index < requests.length;) {
+      while (index - scanner.complete >= window) await new Promise((resolve) => { proceed = resolve })
+      if (gap !== undefined) {
+        this.owner.begin()
+        await pause(gap)
+        this.owner.done()
+      }
+      // What may go at one time goes at once: else it is left to chance which of it is read together.
+      const some = requests.slice(index, scanner.complete + window)
+      scanner.methods.push(...some.map(({ method }) => method))
+      const isLast = index + some.length === requests.length
+      await this.send(requestBytes({ requests: some }, number, index), some.at(-1).cuts, isLast && end === 'fin-with')
+      index += some.length
+    }
+    await this.finish(end)
   }
 
   async finish (end) {
-    this.owner.busy++
+    this.owner.begin()
     if (end === 'fin') this.socket.end()
     if (end === 'reset') this.reset()
     if (end === 'destroy') this.socket.destroy()
@@ -159,8 +203,7 @@ class Connection {
       await pause(end.after)
       await this.finish(end.then)
     }
-    this.owner.touch()
-    this.owner.busy--
+    this.owner.done()
   }
 
   /** A Unix socket knows no reset: it is destroyed. */
@@ -179,6 +222,10 @@ async function dial (owner, { address, connections }) {
   owner.expected = connections.length
   await Promise.all(connections.map(async (script, index) => {
     const connection = new Connection(owner, net.connect({ ...address, allowHalfOpen: true }), script)
+    if (script.window !== undefined) {
+      await connection.converse(script, index)
+      return
+    }
     const bytes = requestBytes(script, index)
     await connection.send(bytes, script.cuts, script.end === 'fin-with')
     await connection.finish(script.end)
@@ -198,11 +245,11 @@ function serve (owner, { unix, connections, answers, expect }) {
       const text = answers[index % answers.length]
       given++
       if (text.end === undefined && text.never) return
-      owner.busy++
+      owner.begin()
       speaking = speaking.then(async () => {
         await connection.send(answerBytes(text, index), text.cuts, text.end === 'fin-with')
         await connection.finish(text.end)
-        owner.busy--
+        owner.done()
       })
     }
     let answered = 0

@@ -26,16 +26,29 @@ async function playClient (http, program, journal, peer) {
     else journal.open.set(label, () => stateOf[role](object))
   }
 
+  const sendOnce = (request, index, listen) => {
+    let isSent = false
+    const go = () => {
+      if (isSent) return
+      isSent = true
+      send(index)
+    }
+    listen(go)
+    request.on('close', go)
+  }
+
   let isOver = false
   const send = (index) => {
     // What follows an exchange that only the teardown ends is not sent.
     if (isOver) return
-    const { chains, then, method, headers, responds } = program.requests[index]
+    const { chains, then, method, headers, responds, plain = false } = program.requests[index]
     const name = `r${index}`
     unsent--
     const exchange = new Exchange(journal, name, index * 10)
+    exchange.isPlain = plain
     exchanges.push(exchange)
     const { host, port, socketPath, createConnection } = route
+    journal.operations++
     contexts.run(`request ${name}`, () => {
       let request
       try {
@@ -48,10 +61,20 @@ async function playClient (http, program, journal, peer) {
         return
       }
       exchange.out = request
-      observe('out', name, request, watch.out)
-      if (!watch.out.includes('error') && !program.careless) request.on('error', () => {})
+      if (!plain) observe('out', name, request, watch.out)
+      if (plain || (!watch.out.includes('error') && !program.careless)) request.on('error', () => {})
+      // Before those who wait for it: they find what there is to be read.
+      if (responds) {
+        request.on('response', (response) => {
+          journal.log(`out ${name}`, `'response' ${response.statusCode}`)
+          journal.operations++
+          exchange.in = response
+          if (!plain) observe('in', name, response, watch.in)
+          exchange.listen('in', response, chains)
+        })
+      }
       exchange.listen('out', request, chains)
-      if (watch.socket.length > 0 || watch.early || chains.flat().some((step) => step.when.startsWith('socket:'))) {
+      if ((!plain && (watch.socket.length > 0 || watch.early)) || chains.flat().some((step) => step.when.startsWith('socket:'))) {
         request.on('socket', (socket) => {
           journal.log(`out ${name}`, "'socket'")
           exchange.socket = socket
@@ -63,19 +86,13 @@ async function playClient (http, program, journal, peer) {
           if (watch.socket.length > 0) journal.watch(`socket ${first}`, socket, watch.socket, stateOf.socket)
         })
       }
-      if (responds) {
-        request.on('response', (response) => {
-          journal.log(`out ${name}`, `'response' ${response.statusCode}`)
-          exchange.in = response
-          observe('in', name, response, watch.in)
-          exchange.listen('in', response, chains)
-          exchange.happened('out:response')
-        })
-      }
       if (then !== undefined && index + 1 < program.requests.length) {
         if (then === 'close') request.once('close', () => send(index + 1))
         if (then === 'response') request.on('response', () => send(index + 1))
         if (then === 'end') request.on('response', (response) => response.on('end', () => send(index + 1)))
+        // When it is answered, or will not be.
+        if (then === 'answered') sendOnce(request, index + 1, (go) => request.on('response', go))
+        if (then === 'ended') sendOnce(request, index + 1, (go) => request.on('response', (response) => response.on('end', go)))
         if (then === 'immediate') setImmediate(() => send(index + 1))
         if (then === 'now') process.nextTick(() => send(index + 1))
       }
@@ -93,7 +110,8 @@ async function playClient (http, program, journal, peer) {
   const count = (table) => Object.values(table).reduce((sum, list) => sum + list.length, 0)
   return {
     ended: () => {
-      for (const { in: response, out: request, name } of exchanges) {
+      for (const { in: response, out: request, name, isPlain } of exchanges) {
+        if (isPlain) continue
         if (closed(response)) journal.open.delete(`in ${name}`)
         if (closed(request)) journal.open.delete(`out ${name}`)
       }
@@ -103,6 +121,7 @@ async function playClient (http, program, journal, peer) {
       .map(({ name, in: response, body }) => [`in ${name}`, { ended: response.readableEnded, bytes: Buffer.concat(body) }])),
     atRest: () => {
       isOver = true
+      exchanges.filter(({ isPlain }) => isPlain).forEach((exchange) => exchange.describeEnd())
       if (agent === undefined) return
       journal.log('agent', `sockets ${count(agent.sockets)} free ${count(agent.freeSockets)} requests ${count(agent.requests)} total ${agent.totalSocketCount}`)
     },

@@ -24,12 +24,19 @@ async function playServer (http, program, journal, peer) {
     const name = /^\/(\w+)/.exec(request.url)?.[1] ?? `other${exchanges.length}`
     journal.log(`in ${name}`, `${kind} ${request.method} ${request.url}`)
     const index = Number(/r(\d+)$/.exec(name)?.[1] ?? 0)
-    const { chains } = program.handlers[index % program.handlers.length]
+    const { chains, plain = false } = program.handlers[index % program.handlers.length]
     const exchange = new Exchange(journal, name, index * 10)
     exchanges.push(exchange)
+    journal.operations++
     exchange.in = request
     exchange.out = response
+    exchange.isPlain = plain
     contexts.run(`handler ${name}`, () => {
+      if (plain) {
+        exchange.listen('in', request, chains)
+        exchange.start(chains)
+        return
+      }
       if (watch.in.length > 0) journal.watch(`in ${name}`, request, watch.in, stateOf.in)
       else journal.open.set(`in ${name}`, () => stateOf.in(request))
       if (watch.out.length > 0) journal.watch(`out ${name}`, response, watch.out, stateOf.out)
@@ -66,7 +73,9 @@ async function playServer (http, program, journal, peer) {
   const closed = (object) => object.closed === true || object.destroyed === true
   return {
     ended: () => {
-      for (const { in: request, out: response, name } of exchanges) {
+      for (const { in: request, out: response, name, isPlain } of exchanges) {
+        // What is plain is not even looked at.
+        if (isPlain) continue
         if (closed(request)) journal.open.delete(`in ${name}`)
         if (closed(response)) journal.open.delete(`out ${name}`)
       }
@@ -74,6 +83,7 @@ async function playServer (http, program, journal, peer) {
     },
     bodies: () => Object.fromEntries(exchanges.filter(({ body }) => body !== undefined)
       .map(({ name, in: request, body }) => [`in ${name}`, { ended: request.readableEnded, bytes: Buffer.concat(body) }])),
+    atRest: () => exchanges.filter(({ isPlain }) => isPlain).forEach((exchange) => exchange.describeEnd()),
     tearDown: async (rest) => {
       let result = 'server closes'
       const servers = new Set([server, door])

@@ -12,6 +12,9 @@ const { show } = require('./bytes')
 /** A run that takes longer is broken off. */
 const LIMIT_MS = 4000
 
+/** How often a run is looked at: each look costs as much as several steps. */
+const LOOK_MS = 4
+
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** The peer's process, as seen from here. */
@@ -73,7 +76,7 @@ async function play (http, program, quietMs) {
   const begun = Date.now()
   // The run is over when everything is closed, or when nothing happens any more.
   while (true) {
-    await pause(1)
+    await pause(LOOK_MS)
     const ended = stage.ended() && journal.open.size === 0 && peer.over
     const idle = Date.now() - journal.last
     if (ended && idle > 2) break
@@ -90,7 +93,7 @@ async function play (http, program, quietMs) {
   const closed = await stage.tearDown(async (isThere) => {
     const from = Date.now()
     while (true) {
-      await pause(1)
+      await pause(LOOK_MS)
       stage.ended()
       const idle = Date.now() - Math.max(from, journal.last)
       if (idle > quietMs || (idle > 2 && journal.open.size === 0 && isThere())) return
@@ -100,23 +103,23 @@ async function play (http, program, quietMs) {
   const connections = await peer.report
   journal.snapshot('never closed')
   current = undefined
-  return { entries: journal.entries, connections, bodies: stage.bodies() }
+  return { entries: journal.entries, operations: journal.operations, connections, bodies: stage.bodies() }
 }
 
 /** The number of the first request on a connection; those without one come last. */
-const firstRequest = (bytes) => Number(/^\S+ \/r(\d+) /.exec(bytes.toString('latin1', 0, 100))?.[1] ?? 1000)
+const firstRequest = ({ text }) => Number(/^\S+ \/r(\d+) /.exec(text)?.[1] ?? 1000)
 
 /** A run as lines by object. */
 async function seen (http, program, quietMs) {
-  const { entries, connections, bodies } = await play(http, program, quietMs)
+  const { entries, operations, connections, bodies } = await play(http, program, quietMs)
   const lines = {}
   for (const [label, text] of entries) (lines[label] ??= []).push(text)
   for (const [label, { ended, bytes }] of Object.entries(bodies)) {
     if (ended) (lines[label] ??= []).push(`body ${show(bytes)}`)
   }
   // Connections that are made at once are accepted in any order.
-  if (program.side === 'client') connections.sort((a, b) => firstRequest(a.bytes) - firstRequest(b.bytes))
-  return { lines, received: connections.map(({ bytes, events }) => ({ bytes: show(bytes), events, length: bytes.length })) }
+  if (program.side === 'client') connections.sort((a, b) => firstRequest(a) - firstRequest(b))
+  return { lines, operations, received: connections.map(({ text, events }) => ({ bytes: text, events })) }
 }
 
 module.exports = { seen }

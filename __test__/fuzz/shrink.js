@@ -3,7 +3,7 @@
 /** Makes a case that differs smaller, as long as it still does. */
 
 const { examine } = require('./examine')
-const { isSound } = require('./generate')
+const { isSound } = require('./rules')
 
 const copy = (value) => structuredClone(value)
 
@@ -15,6 +15,7 @@ function * smaller (program) {
   }
   const programs = (of) => of.side === 'server' ? of.handlers : of.requests
   const own = programs(program)
+  if (program.session) yield * fewerExchanges(program, variant)
   for (let index = 0; index < own.length && own.length > 1; index++) yield variant((next) => { programs(next).splice(index, 1) })
   for (const [index, { chains }] of own.entries()) {
     for (let chain = 0; chain < chains.length; chain++) {
@@ -59,6 +60,29 @@ function * smaller (program) {
   if (program.agent !== undefined && program.agent !== 'none') yield variant((next) => { next.agent = 'none' })
 }
 
+/** A session without half of its exchanges, a quarter, and so on, on both sides; and with ordinary ones in their place. */
+function * fewerExchanges ({ side, handlers, requests, peer }, variant) {
+  const { length } = side === 'server' ? handlers : requests
+  for (let count = length >> 1; count > 0; count >>= 1) {
+    for (let from = length - count; from > -count; from -= count) {
+      const cut = (list) => list?.length > 1 && list.splice(Math.max(0, from), Math.min(count, from + count))
+      yield variant((next) => {
+        for (const list of [next.handlers, next.requests, next.peer.answers]) cut(list)
+        for (const { requests: sent } of next.peer.connections) cut(sent)
+        delete next.requests?.at(-1).then
+      })
+    }
+  }
+  for (const [index, { chains }] of (handlers ?? requests).entries()) {
+    if (chains.flat().length <= 2) continue
+    const ordinary = side === 'server' ? [[{ id: 0, when: 'sync', op: 'end' }]] : [[{ id: 0, when: 'sync', op: 'end' }], [{ id: 1, when: 'out:response', op: 'resume' }]]
+    yield variant((next) => { (next.handlers ?? next.requests)[index].chains = ordinary })
+  }
+  for (const index of peer.answers?.keys() ?? []) {
+    if (Object.keys(peer.answers[index]).length > 3) yield variant((next) => { next.peer.answers[index] = { when: 'complete', status: 200, headers: [] } })
+  }
+}
+
 function * smallerPeer ({ peer }, variant) {
   if (peer.connections.length > 1) yield variant((next) => { next.peer.connections.pop() })
   const lists = [['connections', peer.connections], ['answers', peer.answers ?? []]]
@@ -66,7 +90,7 @@ function * smallerPeer ({ peer }, variant) {
     for (const [index, script] of scripts.entries()) {
       const at = (next) => next.peer[list][index]
       if (list === 'answers' && scripts.length > 1) yield variant((next) => { next.peer.answers.splice(index, 1) })
-      for (const key of ['cuts', 'extra', 'trailing', 'informational', 'end', 'resetAfterReceived', 'destroyAfterReceived', 'finAtAnswer', 'endAtFin', 'spoilt', 'version']) {
+      for (const key of ['gap', 'cuts', 'extra', 'trailing', 'informational', 'end', 'resetAfterReceived', 'destroyAfterReceived', 'finAtAnswer', 'endAtFin', 'spoilt', 'version']) {
         if (script[key] !== undefined && script[key].length !== 0) yield variant((next) => { delete at(next)[key] })
       }
       if (typeof script.end === 'object') yield variant((next) => { at(next).end = script.end.then })
@@ -78,6 +102,7 @@ function * smallerPeer ({ peer }, variant) {
       for (const [number, request] of (script.requests ?? []).entries()) {
         if (script.requests.length > 1) yield variant((next) => { at(next).requests.splice(number, 1) })
         yield * smallerMessage(request, variant, (next) => at(next).requests[number])
+        if (request.cuts?.length > 0) yield variant((next) => { delete at(next).requests[number].cuts })
         if (request.version !== undefined) yield variant((next) => { delete at(next).requests[number].version })
         if (request.method !== 'GET') yield variant((next) => { at(next).requests[number].method = 'GET' })
       }

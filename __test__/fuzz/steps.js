@@ -8,7 +8,7 @@
  */
 
 const { Readable, finished } = require('node:stream')
-const { contexts, describe } = require('./journal')
+const { contexts, describe, stateOf } = require('./journal')
 const { OVERWRITTEN, encodingOf, part } = require('./bytes')
 
 /** Calls that are handed to an object as they are. */
@@ -122,6 +122,7 @@ class Exchange {
     const awaited = next?.when === 'callback' && step.callback === true
     const follow = awaited ? () => this.perform(chain, index + 1) : undefined
     this.journal.touch()
+    this.journal.operations++
     if (step.op === 'throw') {
       this.advance(chain, index + 1)
       this.log('out', `${step.id} throws`)
@@ -139,6 +140,11 @@ class Exchange {
 
   describe (result) {
     return result === this.out || result === this.in || result === this.socket ? 'itself' : describe(result)
+  }
+
+  /** What became of messages that were not watched. */
+  describeEnd () {
+    for (const role of ['in', 'out']) if (this[role] !== undefined) this.log(role, `at rest: ${stateOf[role](this[role])}`)
   }
 
   log (role, text) {

@@ -16,13 +16,14 @@ const { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose 
 const { armTimeout, disarmTimeout, emitRequestTimeout } = require('./socket-events')
 const { kDialable } = require('./dial')
 const { prepare: prepareRetry, sendAgain } = require('./retry')
+const { tellAnswered } = require('../message/delegate')
 const { sortArguments, isUrl, isPlain, hostField } = require('./options')
 const core = require('../core/classes')
 const { connectionReset } = require('../core/errors')
 const { takeMembers } = require('../core/reflection')
 const measure = require('../core/performance-entries')
 const versions = require('../core/versions')
-const { ofCore, kHeadFlags, kConnection, kNative, kNeedDrain } = require('../core/symbols')
+const { ofCore, kFinished, kHeadFlags, kConnection, kNative, kNeedDrain } = require('../core/symbols')
 
 /** Core's slots of a request: its target, where `path` is an accessor over it; host and port, and the mark of a proxy's, where a measurement has them. */
 const kTarget = ofCore('kPath') ?? 'path'
@@ -251,6 +252,11 @@ function giveBack (request) {
 function emitFree (request) {
   emitClose(request)
   request.socket?.emit('free')
+}
+
+/** Ends a request that began here and ended in raw bytes: the connection is between two messages again. */
+ClientRequest.prototype[kFinished] = function () {
+  if (this[kNative] !== true && this[kConnection] !== null) tellAnswered(this[kConnection])
 }
 
 // -------------------------------------------------------------------------------------------------- giving up

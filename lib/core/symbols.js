@@ -117,6 +117,8 @@ module.exports = {
   kCallbacks: own('kCallbacks'),
   /** Message -> the async context that 'drain' is for. */
   kDrainScope: own('kDrainScope'),
+  /** A response that waits for its turn -> the async context of its first part, null before that. */
+  kTurn: own('kTurn'),
   /** True for an ended message that nothing waits for: it finishes when there is room for more on its connection. */
   kAwaitsRoom: own('kAwaitsRoom'),
 

@@ -7,10 +7,11 @@
  * OutgoingMessage run on it, and write to its socket what core would write there.
  *
  * What core writes to a socket of ours reaches the connection as raw bytes; the native side is told when the message
- * is over (`tellAnswered`) or, for a request, that its response is to come (`expect`).
+ * is over (`tellAnswered`) and, for a request, that its response is to come (`expect`).
  */
 
 const net = require('node:net')
+const { AsyncResource } = require('node:async_hooks')
 const { Stream } = require('node:stream')
 const { process } = require('../host')
 const { native, touch } = require('../binding')
@@ -18,7 +19,7 @@ const { cores } = require('../core/messages')
 const { finishAnyway } = require('./finish')
 const { ended } = require('./output-data')
 const versions = require('../core/versions')
-const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kSocket } = require('../core/symbols')
+const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kSocket, kTurn } = require('../core/symbols')
 
 /** A message of core's: its slots are those that core's constructor sets, and ours does not. */
 const pristine = new cores.OutgoingMessage.constructor()
@@ -33,6 +34,7 @@ function nop () {}
 function leaveToCore (message) {
   if (message[kNative] !== true || (message.finished && message[kConnection] !== null && message.outputData.length === 0)) return
   message[kNative] = false
+  if (message[kTurn] === null) message[kTurn] = new AsyncResource('HTTPTURN')
   for (const slot of slots) if (!Object.hasOwn(message, slot)) message[slot] = pristine[slot]
   for (const entry of message.outputData) {
     if (entry.callback === ended) entry.callback = (error) => finishAnyway(message, error)
@@ -94,7 +96,7 @@ function tellFinished () {
   if (this[kNative] !== true) this[kFinished]()
 }
 
-/** Tells the native side that a response is over: core sent it as raw bytes. */
+/** Tells the native side that a message is over: core sent it, or the rest of it, as raw bytes. */
 function tellAnswered ({ id }) {
   if (id === -1) return
   native.answered(id)

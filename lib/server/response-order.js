@@ -13,7 +13,7 @@ const { isTouched } = require('../message/incoming')
 const { isQuiet, baseEmit } = require('../message/outgoing')
 const { tellAnswered } = require('../message/delegate')
 const versions = require('../core/versions')
-const { kConnection, kConnections, kNative, kSocket, kNeedDrain, kDetachSignal } = require('../core/symbols')
+const { kConnection, kConnections, kNative, kSocket, kNeedDrain, kDetachSignal, kTurn } = require('../core/symbols')
 
 const finishChannel = diagnostics.channel('http.server.response.finish')
 
@@ -57,10 +57,19 @@ members.attach = function attach (response) {
   else if (response[kNeedDrain]) response._flush()
 }
 
+/** Gives the connection to a response that has waited for it. What it has queued belongs to its exchange, and so do the events that follow. */
+members.attachNext = function attachNext (response) {
+  const { [kTurn]: scope } = response
+  response[kTurn] = undefined
+  if (scope) scope.runInAsyncScope(this.attach, this, response)
+  else this.attach(response)
+}
+
 /** Queues a response behind those of earlier requests. */
 members.enqueue = function enqueue (response) {
   if (this.queue === null) this.queue = []
   this.queue.push(response)
+  response[kTurn] = null
   this.countPending(response)
 }
 
@@ -135,7 +144,7 @@ members.finishExchange = function finishExchange (response) {
     // The end of the message has told the native side so; but not if its last bytes were written raw, or `_last` was set late.
     this.endLast()
   } else if (this.queue !== null && this.queue.length !== 0) {
-    this.attach(this.queue.shift())
+    this.attachNext(this.queue.shift())
   } else if (this.stream !== null || this.listener.keepAliveFault !== null) {
     this.keepForNext()
   }

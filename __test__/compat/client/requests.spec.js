@@ -235,6 +235,37 @@ scenario('localAddress, family, lookup and localhost', async (run) => {
   run.log('client', 'port', typeof port)
 })
 
+/** What makes core's methods send the rest of a request that has begun: each ends it. */
+const TURNS = {
+  'cork()': (request) => {
+    request.cork()
+    request.write('second')
+    request.uncork()
+    request.end()
+  },
+  'an empty write with a callback': (request) => request.write('', () => request.end()),
+  'a replaced write() of its socket': (request) => {
+    const { socket } = request
+    socket.write = function (...args) { return Object.getPrototypeOf(this).write.apply(this, args) }
+    request.end('second')
+    request.on('finish', () => { delete socket.write })
+  }
+}
+
+for (const [name, turn] of Object.entries(TURNS)) {
+  scenario(`the next request on its connection follows one with ${name} behind its first part`, async (run) => {
+    await run.serve({}, echo(run))
+    const agent = run.agent({ keepAlive: true, maxSockets: 1 })
+    for (let round = 0; round < 3; round++) {
+      const request = run.request({ method: 'POST', agent })
+      request.write('first', () => setImmediate(turn, request))
+      const [response] = await run.once(request, 'response')
+      await run.read('client', response)
+      run.log('client', 'reused', request.reusedSocket)
+    }
+  })
+}
+
 /** Lets what follows from an event follow: there is no event for that. */
 const later = (ms = 20) => new Promise((resolve) => setTimeout(resolve, ms))
 

@@ -1,11 +1,9 @@
 'use strict'
 
-/** Finds where requests begin and end in what the implementation under test sends: the peer's own little parser. */
-class RequestScanner {
+/** Finds where messages begin and end in what the implementation under test sends: the peer's own little parser. */
+class MessageScanner {
   constructor () {
     this.heads = 0
-    /** The numbers of the requests, from their targets `/rN`. */
-    this.numbers = []
     this.complete = 0
     /** Bytes behind the last head. */
     this.bodyBytes = 0
@@ -24,13 +22,16 @@ class RequestScanner {
     const head = this.rest.latin1Slice(0, end)
     this.rest = this.rest.subarray(end + 4)
     this.heads++
-    this.numbers.push(Number(/^\S+ \/r(\d+) /.exec(head)?.[1] ?? 0))
     this.bodyBytes = 0
-    const length = /\r\nContent-Length: *(\d+)/i.exec(head)?.[1]
-    if (/\r\nTransfer-Encoding: *chunked/i.test(head)) this.left = 'chunked'
-    else if (length !== undefined) this.left = Number(length)
-    else this.complete++
+    this.left = this.bodyOf(head)
     return true
+  }
+
+  /** The body that a head announces: its length, 'chunked', or undefined if there is none. */
+  framing (head) {
+    if (/\r\nTransfer-Encoding: *chunked/i.test(head)) return 'chunked'
+    const length = /\r\nContent-Length: *(\d+)/i.exec(head)?.[1]
+    return length === undefined ? undefined : Number(length)
   }
 
   body () {
@@ -44,7 +45,8 @@ class RequestScanner {
         this.rest = this.rest.subarray(end + 4)
         return this.ended()
       }
-      if (this.rest.length < line + 2 + size + 2) {
+      // What is no chunk has no end.
+      if (!(this.rest.length >= line + 2 + size + 2)) {
         this.bodyBytes = Math.max(this.bodyBytes, this.rest.length)
         return false
       }
@@ -66,4 +68,33 @@ class RequestScanner {
   }
 }
 
-module.exports = { RequestScanner }
+class RequestScanner extends MessageScanner {
+  /** The numbers of the requests, from their targets `/rN`. */
+  numbers = []
+
+  bodyOf (head) {
+    this.numbers.push(Number(/^\S+ \/r(\d+) /.exec(head)?.[1] ?? 0))
+    const body = this.framing(head)
+    if (body === undefined) this.complete++
+    return body
+  }
+}
+
+class AnswerScanner extends MessageScanner {
+  /** The methods of the requests whose answers have not begun. */
+  methods = []
+
+  bodyOf (head) {
+    const status = Number(/^HTTP\/1\.\d (\d{3})/.exec(head)?.[1])
+    if (status >= 100 && status < 200 && status !== 101) return undefined
+    const method = this.methods.shift()
+    if (method === 'HEAD' || status === 204 || status === 304) {
+      this.complete++
+      return undefined
+    }
+    // What has no length ends with the connection.
+    return this.framing(head) ?? Infinity
+  }
+}
+
+module.exports = { AnswerScanner, RequestScanner }

@@ -1,0 +1,103 @@
+'use strict'
+
+/** What cases keep to. */
+
+/** What a chain must still uncork. */
+function unanswered (chain) {
+  const open = []
+  for (const { op } of chain) {
+    if (op === 'cork') open.push('uncork')
+    else if (op === 'socketCork') open.push('socketUncork')
+    else if (open.includes(op)) open.splice(open.indexOf(op), 1)
+  }
+  return open
+}
+
+/** Moments that come whatever happens. */
+const CERTAIN = ['sync', 'tick', 'micro', 'immediate']
+
+/** Between cork() and uncork() nothing is waited for; see RULES. */
+function isCorkedBriefly (chain) {
+  return chain.every(({ op, when }, index) => {
+    const before = unanswered(chain.slice(0, index))
+    if (before.length > 0 && !CERTAIN.includes(when)) return false
+    return !/uncork$/i.test(op) || before.includes(op)
+  }) && unanswered(chain).length === 0
+}
+
+const [major] = process.versions.node.split('.').map(Number)
+
+/**
+ * What cases keep to, since it is a deliberate deviation that core and we differ beyond it (docs/COMPATIBILITY.md): each
+ * takes an exchange's steps and the number of requests on its connection.
+ */
+const RULES = [
+  // What a cork() without an uncork() holds back, and an uncork() without a cork().
+  (chains) => chains.every(isCorkedBriefly),
+  // end() while cork() holds chunks.
+  (chains) => major < 22 || major > 25 || !chains.flat().some(({ op }) => op === 'cork'),
+  // 1xx before a head that waits for its socket.
+  (chains, requests) => requests === 1 || !chains.flat().some(({ op }) => /^write[CPE]/.test(op)),
+  // detachSocket() with another request behind it, or of a response that ends, where core fails an assertion.
+  (chains, requests) => !chains.flat().some(({ op }) => op === 'detachSocket') || (requests === 1 && !chains.flat().some(({ op }) => op === 'end' || op === 'pipe')),
+  // A 'finish' listener that is added behind end(), as pipe() does.
+  (chains) => !chains.flat().some(({ op }) => op === 'pipe' || op === 'feed') || !chains.flat().some(({ op }) => op === 'end'),
+  // resetAndDestroy() of a socket right behind its end().
+  (chains) => !chains.flat().some(({ op }) => op === 'socketReset') || !chains.flat().some(({ op }) => op === 'socketEnd' || op === 'socketDestroySoon')
+]
+
+/** Bytes of a request's body from which on its reader is behind. */
+const FULL = major < 22 ? 16384 : 65536
+
+const READING = ['data', 'pipe', 'resume']
+
+/**
+ * True if several requests of a connection have bodies that fill their buffers, or one behind others that its handler does
+ * not read: core reads on whoever is behind then.
+ */
+function fillsUnread (script, options, handlers) {
+  const full = Math.min(options?.highWaterMark ?? FULL, FULL)
+  const fills = ({ body }) => body !== undefined && body.size >= full
+  const isRead = (index) => handlers[index % handlers.length].chains.flat().some(({ op }) => READING.includes(op))
+  return script.requests.filter(fills).length > 1 || script.requests.some((request, index) => index > 0 && fills(request) && !isRead(index))
+}
+
+/**
+ * True if a listener of 'response' or 'information' throws: core loses the rest of the packet. Likewise one of 'connect', or a
+ * callback that may come then: core never reads from the connection.
+ */
+function throwsUnderCore (requests) {
+  return requests.some(({ chains }, index) => {
+    const within = index > 0 && requests[index - 1].then === 'response'
+    return chains.some((chain) => chain.some(({ op }, at) => op === 'throw' && beganWith(chain, at, within)))
+  })
+}
+
+/** Whether a step is done in such a listener. @param {boolean} within whether the chain begins in one */
+function beganWith (chain, at, within) {
+  while (at >= 0 && chain[at].when === 'sync') at--
+  return at < 0 ? within : /^(out:(response|information)|socket:connect|callback)$/.test(chain[at].when)
+}
+
+/**
+ * True if something is written in 'error': the peer may have gone, and a write fails at once in core, and counts as taken
+ * with us (docs/COMPATIBILITY.md).
+ */
+function writesAtError (requests) {
+  return requests.some(({ chains }) => chains.some((chain) => {
+    const at = chain.findIndex(({ when }) => when === 'out:error')
+    return at !== -1 && chain.slice(at).some(({ op }) => /^(write|end|flushHeaders)$/.test(op))
+  }))
+}
+
+/** Whether a case keeps to the rules: one that is made smaller must, too. */
+function isSound ({ handlers, requests, peer, options, careless, transport }) {
+  const most = handlers === undefined ? 1 : Math.max(...peer.connections.map(({ requests, window = Infinity }) => Math.min(window, requests.length)))
+  if (handlers !== undefined && peer.connections.some((script) => script.window !== 1 && fillsUnread(script, options, handlers))) return false
+  // A 1xx of the server's own before such a head, and what is behind an answer of its own, which has no listeners.
+  if (most > 1 && (careless || /100-continue|"Expect","other"/.test(JSON.stringify(peer)))) return false
+  if (requests !== undefined && (throwsUnderCore(requests) || ((transport === 'tcp' || transport === 'unix') && writesAtError(requests)))) return false
+  return (handlers ?? requests).every(({ chains }) => RULES.every((rule) => rule(chains, most)))
+}
+
+module.exports = { CERTAIN, isSound, unanswered }
