@@ -10,6 +10,7 @@ const path = require('node:path')
 const { once } = require('node:events')
 const { setTimeout: sleep } = require('node:timers/promises')
 const { Child } = require('../child')
+const { createServer } = require('../../index.js')
 
 /** A server of fixtures/ends in a process of its own. */
 async function serve (script, args = []) {
@@ -145,5 +146,28 @@ for (const size of [1000, 200_000]) {
     socket.resume()
     await Promise.all([once(socket, 'close'), child.ended()])
     assert.ok(received > size, `${received} bytes came`)
+  })
+}
+
+for (const method of ['close', 'closeIdleConnections']) {
+  test(`an answer that is still being sent is sent to its end, and its connection closes then: ${method}()`, { timeout: 20_000 }, async (t) => {
+    const size = 8_000_000
+    const server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
+      req.resume().on('end', () => {
+        res.end(Buffer.alloc(size))
+        server[method]()
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    t.after(() => server.close())
+    await once(server, 'listening')
+    const socket = net.connect(server.address().port, '127.0.0.1')
+    socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n.')
+    await sleep(100)
+    let received = 0
+    socket.on('data', (chunk) => { received += chunk.length })
+    await once(socket, 'end')
+    assert.ok(received > size, `${received} bytes`)
+    socket.destroy()
   })
 }

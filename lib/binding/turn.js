@@ -17,8 +17,9 @@ let settling = []
 /** True while a dispatch is on the stack. */
 let dispatching = false
 
-/** True if `endTurn` is queued with process.nextTick. */
+/** True if `endTurn` is queued with process.nextTick; and for the command that was given last. */
 let turnQueued = false
+let isTurnNew = false
 
 /** True if a command was given since the last flush. */
 let dirty = false
@@ -37,15 +38,27 @@ function endTurn () {
 }
 
 function queueTurn () {
-  if (dispatching || turnQueued) return
+  isTurnNew = !dispatching && !turnQueued
+  if (!isTurnNew) return
   turnQueued = true
   process.nextTick(endTurn)
 }
 
-/** Has `message[kSettle]()` called once, when this turn's handler has returned. */
+/**
+ * Has `message[kSettle]()` called once, when this turn's handler has returned; outside of a dispatch in the tick that core's end()
+ * queues: that of the turn, if the command that has just sent the end has begun it.
+ */
 function settle (message) {
-  settling.push(message)
-  queueTurn()
+  if (dispatching || isTurnNew) {
+    settling.push(message)
+    queueTurn()
+  } else {
+    process.nextTick(settleNow, message)
+  }
+}
+
+function settleNow (message) {
+  message[kSettle]()
 }
 
 /** Notes that a command was given: the flush that ends this turn passes it on. */
@@ -136,6 +149,8 @@ function endDispatch () {
   if (pending.length !== 0) tellPending()
   dispatching = false
   flush()
+  // Something threw before they were settled.
+  if (settling.length !== 0) queueTurn()
 }
 
 module.exports = {

@@ -6,7 +6,7 @@
  */
 
 const { process } = require('../host')
-const { IncomingMessage, OutgoingMessage } = require('./classes')
+const { IncomingMessage, OutgoingMessage, ServerResponse } = require('./classes')
 const { ofCore } = require('./symbols')
 
 const [major, minor] = process.versions.node.split('.', 2).map(Number)
@@ -24,6 +24,24 @@ function has (first, backports = {}) {
 function isBefore (version, major, minor) {
   const [itsMajor, itsMinor] = version.split('.', 2).map(Number)
   return itsMajor < major || (itsMajor === major && itsMinor < minor)
+}
+
+/** True if core's _dump reads a complete message instead of making it flow. */
+function endsAtOnce () {
+  let flows = false
+  const message = { complete: true, destroyed: false, readableLength: 0, removeAllListeners () {}, read () {}, resume () { flows = true } }
+  IncomingMessage.prototype._dump.call(message)
+  return !flows
+}
+
+/** True if core's writeEarlyHints refuses a line break. */
+function refusesBreaks () {
+  try {
+    ServerResponse.prototype.writeEarlyHints.call({ _writeRaw () {} }, { link: '<a>; rel=b', c: 'd\r\ne' })
+  } catch {
+    return true
+  }
+  return false
 }
 
 module.exports = Object.freeze({
@@ -77,6 +95,10 @@ module.exports = Object.freeze({
   messageSignal: 'signal' in IncomingMessage.prototype,
   /** The optimizeEmptyRequests option. */
   optimizeEmptyRequests: '_dumpAndCloseReadable' in IncomingMessage.prototype,
+  /** writeEarlyHints checks names and values. */
+  validatesHints: refusesBreaks(),
+  /** Discarding a complete message ends it at once, without making it flow. */
+  dumpEndsAtOnce: endsAtOnce(),
   /** Destroying a complete message needs no extra tick. */
   destroyCompletesAtOnce: has(26)
 })

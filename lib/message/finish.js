@@ -6,7 +6,7 @@
 
 const { EventEmitter } = require('node:events')
 const { process } = require('../host')
-const { settle } = require('../binding')
+const { settle, isDispatching } = require('../binding')
 const { codes } = require('../core/errors')
 const { isTaken, isWaiting, whenTaken, tellTaken } = require('./write-callbacks')
 const { isTouched } = require('./incoming')
@@ -48,8 +48,9 @@ function finishLater (message, connection, pending) {
   else message[kAwaitsRoom] = true
 }
 
-/** Emits 'finish' once all is taken, behind the callbacks of earlier writes. */
+/** Emits 'finish' once all is taken, behind the callbacks of earlier writes. Events follow that later listeners hear. */
 function finishTaken (message, connection) {
+  message._events ??= { __proto__: null }
   if (isTaken(message, connection)) {
     process.nextTick(finish, message)
     return
@@ -59,10 +60,16 @@ function finishTaken (message, connection) {
   connection.writeWaiting()
 }
 
-/** Finishes a message behind the turn that ended it. Listeners that it has got meanwhile hear 'finish' when all is taken. */
+/**
+ * Finishes a message behind the turn that ended it: in a tick, as in core, or before those of the dispatch. Then listeners that it
+ * has got meanwhile hear 'finish' in a tick of their own.
+ */
 function settled () {
   const connection = this[kConnection]
-  if (isUntold(this)) finish(this)
+  const isUnseen = isUntold(this) && !discardsSeen(this)
+  const isDispatched = isDispatching()
+  if (!isDispatched) this._events ??= { __proto__: null }
+  if (isUnseen || (!isDispatched && (!connection || isTaken(this, connection)))) finish(this)
   else if (connection) finishTaken(this, connection)
   else process.nextTick(finish, this)
 }

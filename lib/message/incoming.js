@@ -21,6 +21,12 @@ const {
 const READING = 0
 const COMPLETE = 1
 const OVER = 2
+/** Discarded a moment ago: what listens now is still told of its end. */
+const ENDING = 3
+/** Discarded, and ended: what listens now is told of its close. */
+const ENDED = 4
+/** Discarded. */
+const DUMPED = 5
 
 /** httpVersion by `major << 8 | minor`. */
 const VERSIONS = new Map([[0x101, '1.1'], [0x100, '1.0'], [0x009, '0.9'], [0x200, '2.0']])
@@ -164,8 +170,16 @@ function materialise (message) {
   const progress = message[kProgress]
   if (progress === COMPLETE) {
     message.push(null)
-  } else if (progress === OVER) {
+  } else if (progress === ENDING) {
+    message.push(null)
+    message._dumped = false
+    cores.IncomingMessage._dump.call(message)
+  } else if (progress === ENDED) {
+    state.ended = state.endEmitted = true
+    message.destroy()
+  } else if (progress === OVER || progress === DUMPED) {
     close(state)
+    if (progress === DUMPED && !versions.dumpEndsAtOnce) state.flowing = true
   }
   return state
 }
@@ -319,10 +333,27 @@ function isTouched (message) {
 IncomingMessage.prototype._dump = function _dump () {
   if (!this._dumped && this[kProgress] === COMPLETE && this[kState] === undefined) {
     this._dumped = true
-    this[kProgress] = OVER
+    this[kProgress] = DUMPED
     return
   }
   cores.IncomingMessage._dump.call(this)
+}
+
+/**
+ * A message that was discarded without a look at it is at its end some ticks later in core: what listens to it until then is told
+ * of that.
+ * @param {object} message
+ * @param {boolean} isLeft its response has finished, but has not closed
+ */
+function linger (message, isLeft) {
+  const progress = message[kProgress]
+  if (isLeft && progress === DUMPED) message[kProgress] = ENDING
+  else if (!isLeft && (progress === ENDING || progress === ENDED)) message[kProgress] = DUMPED
+}
+
+/** Core's response closes behind the end of its request, where discarding ends that at once. */
+function lingerOn (message) {
+  if (versions.dumpEndsAtOnce && message[kProgress] === ENDING) message[kProgress] = ENDED
 }
 
 if (versions.optimizeEmptyRequests) {
@@ -371,4 +402,4 @@ if (versions.distinctHasPrototype) IncomingMessage.prototype._addHeaderLineDisti
 
 leaveCores(IncomingMessage.prototype, 'IncomingMessage', ['_read', '_dump', '_destroy'])
 
-module.exports = { IncomingMessage, newMessage, readRequest, readResponse, isTouched }
+module.exports = { IncomingMessage, newMessage, readRequest, readResponse, isTouched, linger, lingerOn }

@@ -153,9 +153,19 @@ members.idleness = function idleness () {
   const { current } = this
   if (current !== null && !current.finished) return 0
   if (this.isClosing) return this.receiving === null ? 1 : 0
-  // What was ended is sent before the connection is closed, if it can be.
-  if (current !== null) return this.receiving === null && !this.isWritable() && this.pending() === 0 ? 1 : 0
+  if (current !== null) return this.isBetween(current) ? 1 : 0
   return native.isIdle(this.id)
+}
+
+/**
+ * True if a response that has ended, but has not finished, is all that is left of the exchanges. Core's connection is idle
+ * when the request was read; what waits to be sent is not lost here: the connection is closed behind it.
+ */
+members.isBetween = function isBetween (response) {
+  if (!response.req.complete || this.receiving !== null || this.queue?.length > 0) return false
+  if (!this.isWritable() || (this.stream === null ? this.takes() === 0 : this.stream.writableLength === 0)) return true
+  response._last = true
+  return false
 }
 
 module.exports = { endMembers: members }

@@ -9,7 +9,7 @@
 const diagnostics = require('node:diagnostics_channel')
 const { process } = require('../host')
 const { closeResponse, originalAssignSocket, originalDetachSocket } = require('./response')
-const { isTouched } = require('../message/incoming')
+const { isTouched, linger, lingerOn } = require('../message/incoming')
 const { isQuiet, baseEmit } = require('../message/outgoing')
 const { tellAnswered } = require('../message/delegate')
 const versions = require('../core/versions')
@@ -137,7 +137,8 @@ members.finishExchange = function finishExchange (response) {
     response.destroyed = true
     response._closed = true
   } else {
-    process.nextTick(closeResponse, response)
+    linger(request, true)
+    process.nextTick(closeFinished, response, request)
   }
 
   if (response._last) {
@@ -149,6 +150,12 @@ members.finishExchange = function finishExchange (response) {
     this.keepForNext()
   }
   if (this.isAnswering && this.current === null) this.owesNothing()
+}
+
+function closeFinished (response, request) {
+  lingerOn(request)
+  closeResponse(response)
+  linger(request, false)
 }
 
 function isAboutToFlow (request) {

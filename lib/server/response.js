@@ -154,8 +154,7 @@ ServerResponse.prototype.writeHead = function writeHead (statusCode, reason, hea
 
 if (cores.ServerResponse.writeHeader === cores.ServerResponse.writeHead) ServerResponse.prototype.writeHeader = ServerResponse.prototype.writeHead
 
-// Newer releases check the hints.
-if (cores.ServerResponse.writeInformation === undefined) {
+if (!versions.validatesHints) {
   /**
    * Sends 103 with a Link field.
    * @param {{link: string|string[]}} hints and any other fields; without links nothing is sent

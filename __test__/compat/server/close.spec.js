@@ -272,3 +272,33 @@ scenario.server('a graceful terminator sets Connection: close on responses under
   run.log('busy', 'ended', await busy.ended())
   await closed
 })
+
+/** What a server closes idle connections with, behind the end of an answer. */
+const CLOSINGS = { 'close()': 'close', 'closeIdleConnections()': 'closeIdleConnections' }
+
+/** The moments of an exchange at which core counts its connection as idle, or does not yet. */
+const ENDINGS = {
+  'in the request\'s end': (req, answer) => req.on('end', answer).resume(),
+  'a tick behind the request\'s end': (req, answer) => req.on('end', () => process.nextTick(answer)).resume(),
+  'behind the handler': (req, answer) => setImmediate(answer)
+}
+
+for (const [closing, method] of Object.entries(CLOSINGS)) {
+  for (const [moment, when] of Object.entries(ENDINGS)) {
+    for (const [listened, events] of Object.entries({ unheard: [], heard: ['finish', 'close'] })) {
+      scenario.server(`${closing} right behind an answer's end ${moment}, ${listened}`, async (run) => {
+        const server = await run.serve({ keepAliveTimeout: 60000 }, (req, res) => {
+          run.watch('server', res, events)
+          when(req, () => {
+            res.end('over\n')
+            server[method]()
+          })
+        })
+        const peer = run.dial()
+        peer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n', '.')
+        run.log('client', 'ended', await peer.ended(), peer.received.endsWith('over\n'))
+        if (method === 'close' && await connections(server) !== 0) await run.once(server, 'close')
+      })
+    }
+  }
+}
