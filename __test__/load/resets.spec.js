@@ -7,6 +7,7 @@
 
 const assert = require('node:assert/strict')
 const net = require('node:net')
+const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { test } = require('node:test')
 
@@ -56,5 +57,37 @@ test('a server learns of every reset behind a part of a request', { timeout: 100
     if (count % 2 === 0) await started
     peer.resetAndDestroy()
     if (count % 2 === 0) await over
+  }
+})
+
+/** A server of its own process that resets each connection at once: the reset meets the client at any moment. */
+const RESETTING = `
+  const server = require('node:net').createServer({ pauseOnConnect: true }, (socket) => socket.resetAndDestroy())
+  server.listen(0, '127.0.0.1', () => console.log(server.address().port))
+`
+
+/**
+ * The orders that core shows: the reset comes before the connection is made, before the request is written, or behind it. A
+ * request whose connection was made is written in that event, before anything is read.
+ */
+const ORDERS = [
+  'error connect ECONNRESET close',
+  'connect finish error write ECONNRESET close',
+  'connect finish error read ECONNRESET close'
+]
+
+test('a request to a server that resets at once hears of it in one of the orders that core has', { timeout: 20000 }, async (t) => {
+  const origin = spawn(process.execPath, ['-e', RESETTING], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => origin.kill())
+  const port = Number(await once(origin.stdout, 'data'))
+  for (let count = 0; count < 5 * OFTEN; count++) {
+    const heard = []
+    const request = http.get({ port, host: '127.0.0.1', agent: false })
+    request.on('socket', (socket) => socket.on('connect', () => heard.push('connect')))
+    request.on('finish', () => heard.push('finish'))
+    request.on('error', (error) => heard.push(`error ${error.syscall} ${error.code}`))
+    await new Promise((resolve) => request.on('close', resolve))
+    heard.push('close')
+    assert.ok(ORDERS.includes(heard.join(' ')), heard.join(' '))
   }
 })

@@ -15,6 +15,7 @@
 const net = require('node:net')
 const { constants } = require('node:os')
 const { Readable } = require('node:stream')
+const { native: { SYSCALLS } } = require('../binding')
 const { Buffer } = require('../host')
 const { codes, systemError } = require('../core/errors')
 const { kReinitializeHandle } = require('./detach')
@@ -356,8 +357,9 @@ NativeSocket.prototype.timedOut = function timedOut () {
 NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   const error = errno === 0 ? undefined : systemError(errno, syscall)
   tellTaken(this, takenBy(this[kConnection]))
-  // A peer that resets fails the read in libuv, which looks before it writes; the handle cancels the writes when it is closed.
-  if (errno !== ECONNRESET) failWaiting(this, () => error ?? new codes.ERR_SOCKET_CLOSED())
+  // A peer that resets fails the read in libuv, which looks before it writes, but for writes in the call; the handle cancels
+  // the writes when it is closed.
+  if (errno !== ECONNRESET || syscall === SYSCALLS.WRITE) failWaiting(this, () => error ?? new codes.ERR_SOCKET_CLOSED())
   // Both sides have ended, and something is still to be read: the stream closes behind its 'end'.
   if (errno === 0 && this[kConnection].detached && this.readableLength !== 0) return this.ended()
   // The handle finds the connection closed, and brings about 'close'.

@@ -61,6 +61,8 @@ pub(super) struct Environment {
     pub(super) threads: RefCell<Vec<IoThread>>,
     pub(super) known: RefCell<Vec<Option<Known>>>,
     pub(super) marked: RefCell<Vec<u32>>,
+    /// Connections carried since the last flush, with which their I/O threads begin: by the threads' places.
+    carried: RefCell<Vec<(usize, Command)>>,
     pub(super) listeners: RefCell<HashMap<u32, Bound>>,
     next_listener: Cell<u32>,
     holds: Cell<u32>,
@@ -93,6 +95,7 @@ impl Environment {
             threads: RefCell::default(),
             known: RefCell::default(),
             marked: RefCell::default(),
+            carried: RefCell::default(),
             listeners: RefCell::default(),
             next_listener: Cell::new(0),
             holds: Cell::new(0),
@@ -161,7 +164,7 @@ impl Environment {
         Ok(id)
     }
 
-    /// Makes a connected socket a client's connection.
+    /// Makes a connected socket a client's connection, which its I/O thread begins to drive at the next flush.
     pub(super) fn carry(
         &self,
         scope: Scope<'_>,
@@ -170,15 +173,30 @@ impl Environment {
     ) -> io::Result<u32> {
         let count = self.threads()?.len();
         let id = self.ids.take();
-        let carried = self.threads.borrow()[id as usize % count].carry(id, socket, config);
+        let thread = id as usize % count;
+        let carried = self.threads.borrow()[thread].carry(id, socket, config);
         match carried {
-            Ok(connection) => self.know(scope, connection, true),
+            Ok((connection, drive)) => {
+                self.know(scope, connection, true);
+                self.carried.borrow_mut().push((thread, drive));
+            }
             Err(error) => {
                 self.ids.give_back(id);
                 return Err(error);
             }
         }
         Ok(id)
+    }
+
+    /// Has the I/O threads drive what was carried.
+    pub(super) fn drive_carried(&self) {
+        let mut carried = self.carried.borrow_mut();
+        for (thread, drive) in carried.drain(..) {
+            self.threads.borrow()[thread]
+                .shared
+                .mailbox
+                .deliver([drive]);
+        }
     }
 
     /// Makes a connection known under its id.

@@ -38,6 +38,7 @@ impl Environment {
         let mut empty = marked;
         empty.clear();
         *self.marked.borrow_mut() = empty;
+        self.drive_carried();
     }
 
     fn is_unreferenced(&self, id: u32) -> bool {
@@ -107,6 +108,7 @@ impl Environment {
     /// Writes all that waits, as far as the kernel takes it, and has what counts as taken reach the kernel: the
     /// process, or the worker, is about to end.
     pub(super) fn flush_now(&self) {
+        self.drive_carried();
         for known in self.known.borrow().iter().flatten() {
             if known.connection.has_output() && !known.connection.flush_from_js() {
                 // The driver, which waits for room in the kernel's buffer.

@@ -108,11 +108,23 @@ impl Connection {
             }
         }
         self.flush();
-        self.lock().flow != Flow::Blocked
+        let mut state = self.lock();
+        state.resets_the_read();
+        state.flow != Flow::Blocked
     }
 }
 
 impl State {
+    /// Counts a reset, which the write behind a readiness has met, as the read's: libuv reads first (`uv__stream_io`), if at all.
+    fn resets_the_read(&mut self) {
+        if let Ending::Failed(errno, Syscall::Write) = self.ending
+            && !self.paused
+            && io::Error::from_raw_os_error(-errno).kind() == io::ErrorKind::ConnectionReset
+        {
+            self.ending = Ending::Failed(errno, Syscall::Read);
+        }
+    }
+
     /// Puts back what a write has left, before what was said meanwhile, and counts what the kernel took.
     fn landed(&mut self, rest: Output, result: io::Result<usize>) {
         if self.is_over() {

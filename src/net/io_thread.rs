@@ -87,7 +87,9 @@ impl IoThread {
         reactor::register(Arc::new(socket))
     }
 
-    /// Makes a connected socket a client's connection of this thread.
+    /// Makes a connected socket a client's connection of this thread, and gives the command by which the thread begins to
+    /// drive it. Delivered behind what is said in the turn, it has that written before the thread reads, as in core, which
+    /// writes in the event of the connection: of a peer that has gone the write tells, or does not know yet.
     ///
     /// # Errors
     /// The socket cannot be used, or the reactor takes no more.
@@ -96,7 +98,7 @@ impl IoThread {
         id: u32,
         socket: Socket,
         config: Config,
-    ) -> io::Result<Arc<Connection>> {
+    ) -> io::Result<(Arc<Connection>, Command)> {
         socket.set_nonblocking(true)?;
         let socket = self.register(socket)?;
         let connection = Arc::new(Connection::new(
@@ -107,11 +109,11 @@ impl IoThread {
             None,
             Transport::Socket(Arc::clone(socket.get_ref())),
         ));
-        self.shared.mailbox.deliver([Command::Drive {
+        let drive = Command::Drive {
             connection: Arc::clone(&connection),
             socket,
-        }]);
-        Ok(connection)
+        };
+        Ok((connection, drive))
     }
 
     fn poll_stopped(shared: &Shared, cx: &Context<'_>) -> Poll<()> {

@@ -5,6 +5,7 @@
  * request.
  */
 
+const { once } = require('node:events')
 const net = require('node:net')
 const { scenario } = require('../../oracle')
 
@@ -164,3 +165,38 @@ scenario.client('createConnection that throws, fails, or gives nothing', async (
     await new Promise(setImmediate)
   }
 })
+
+/** What a server does to each connection at once. */
+const LEAVING = {
+  'resets the connection': (socket) => socket.resetAndDestroy(),
+  'resets the connection behind its event': (socket) => setImmediate(() => socket.resetAndDestroy()),
+  'closes the connection': (socket) => socket.destroy(),
+  'closes the connection behind its event': (socket) => setImmediate(() => socket.destroy())
+}
+
+for (const [what, leave] of Object.entries(LEAVING)) {
+  for (const size of [undefined, 1000, 3e6]) {
+    scenario.client(`a server that ${what}, and ${size === undefined ? 'a GET' : `a body of ${size} bytes`}`, async (run) => {
+      const server = net.createServer({ pauseOnConnect: true }, (socket) => {
+        socket.on('error', () => {})
+        leave(socket)
+      })
+      run.servers.push(server)
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      run.port = server.address().port
+      run.mask(run.port, 'port')
+      const request = run.request({ method: size === undefined ? 'GET' : 'POST' })
+      // One track: which of request and socket hears first belongs to it.
+      request.on('socket', (socket) => {
+        for (const event of ['connect', 'ready', 'end', 'error', 'close']) {
+          socket.on(event, (...values) => run.log('client', `socket ${event}`, ...values))
+        }
+      })
+      run.watch('client', request, ['finish', 'response', 'error', 'close'])
+      if (size !== undefined) request.write(Buffer.alloc(size), (error) => run.log('client', 'written', error))
+      request.end((error) => run.log('client', 'ended', error))
+      await run.closed(request)
+    })
+  }
+}

@@ -3,9 +3,11 @@
 /** IncomingMessage: its properties, and how fields become `headers`, `headersDistinct` and `rawHeaders`. */
 
 const assert = require('node:assert/strict')
+const { once } = require('node:events')
 const { test } = require('node:test')
 const { scenario, core, ours } = require('../../oracle')
 const { ownKeys } = require('../../oracle/own-keys')
+const { overAll } = require('../../oracle/transports')
 
 const PROPERTIES = ['httpVersion', 'httpVersionMajor', 'httpVersionMinor', 'complete', 'rawHeaders', 'rawTrailers', 'aborted',
   'upgrade', 'url', 'method', 'statusCode', 'statusMessage', 'joinDuplicateHeaders', '_consuming', '_dumped', 'headers',
@@ -269,6 +271,35 @@ scenario.server('more headers than maxHeadersCount', async (run) => {
     await peer.ended()
   }
 })
+
+for (const [first, second] of [['Connection  : close', 'Content-Length : 1'], ['A: b', 'Connection : close'], ['Upgrade  : x', 'A: b']]) {
+  overAll(`maxHeadersCount and spaces before a colon, cut at each byte: ${first}, ${second}`, async (run, dial) => {
+    const bytes = `POST / HTTP/1.1\r\nHost: x\r\n${first}\r\n${second}\r\n\r\n`
+    for (const limit of [2, 3]) {
+      for (let cut = 1; cut < bytes.length; cut++) {
+        const server = run.server.createServer({ insecureHTTPParser: true }, (req, res) => {
+          run.log('server', `limit ${limit}, cut at ${cut}`, req.rawHeaders, req.headers)
+          res.end('ok', () => req.socket.end())
+        })
+        server.maxHeadersCount = limit
+        server.on('clientError', (error, socket) => {
+          run.log('server', `limit ${limit}, cut at ${cut}`, error.code)
+          socket.destroy()
+        })
+        const accepted = once(server, 'connection')
+        const peer = await dial(server)
+        peer.send(bytes.slice(0, cut))
+        const [socket] = await accepted
+        do await new Promise(setImmediate)
+        while (socket.bytesRead < cut)
+        await new Promise(setImmediate)
+        peer.send(bytes.slice(cut))
+        await peer.ended()
+        peer.destroy()
+      }
+    }
+  }, ['a socket', 'a duplex'])
+}
 
 scenario.server('Host and Expect beyond maxHeadersCount', async (run) => {
   for (const last of ['Host: x\r\nA: b\r\nExpect: 100-continue', 'A: b\r\nHost: x', 'A: b\r\nConnection: close\r\nHost: x']) {

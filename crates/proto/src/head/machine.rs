@@ -187,7 +187,8 @@ impl Machine {
         if self.pending == 0 {
             return Ok(());
         }
-        if self.state == State::Name && !self.counted {
+        // Node: a field counts from the first bytes of its name on, wherever the packet with them ends.
+        if matches!(self.state, State::Name | State::NameSpaces) && !self.counted {
             self.counted = true;
             self.begun += 1;
             if !self.counts(rules) && rules.config.surplus == Surplus::Refuse {
