@@ -7,8 +7,7 @@
  */
 
 const core = require('../core/classes')
-const { Server, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
-const { SHUTDOWN } = require('../server/shutdown')
+const { Server, SHUTDOWN, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
 const { kParserConfig } = require('../core/symbols')
 
 /** Gives a server what ours have. */

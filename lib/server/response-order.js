@@ -113,7 +113,7 @@ members.finishExchange = function finishExchange (response) {
   if (response !== this.current) return
   if (response[kNative] !== true) tellAnswered(this)
   const request = response.req
-  this.server[kConnections].shutdown?.answered()
+  this.server[kConnections].shutdown?.answered(this)
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
   }

@@ -10,7 +10,7 @@ const { process } = require('../host')
 const core = require('../core/classes')
 const { Listener } = require('./listener')
 const { ConnectionsList } = require('./connections-list')
-const { SHUTDOWN } = require('./shutdown')
+const { shutdown } = require('./shutdown')
 const { serveStream } = require('./stream')
 const { ServerResponse } = require('./response')
 const { IncomingMessage } = require('../message/incoming')
@@ -53,7 +53,15 @@ for (const name of ['on', 'addListener', 'prependListener']) {
   }[name]
 }
 
-// Core's Server.prototype has no such member; ours has the members of core's.
+/** What servers have that core's have not. It is not a member of Server.prototype itself, which has the members of core's. */
+const SHUTDOWN = {
+  __proto__: null,
+  value (options) { return shutdown.call(this, options) },
+  writable: true,
+  enumerable: false,
+  configurable: true
+}
+Object.defineProperty(SHUTDOWN.value, 'name', { value: 'shutdown' })
 Object.defineProperty(seam, 'shutdown', SHUTDOWN)
 
 function rebaseApplication ({ request, response }) {
@@ -152,4 +160,4 @@ function createServer (options, requestListener) {
 
 takeMembers(Server.prototype, core.Server.prototype)
 
-module.exports = { Server, createServer, adopt, deriveWith, observeServers, _connectionListener: connectionListener }
+module.exports = { Server, createServer, adopt, deriveWith, observeServers, SHUTDOWN, _connectionListener: connectionListener }

@@ -27,6 +27,11 @@ function checkTime (value, name) {
   if (!isDelay(value)) throw new codes.ERR_OUT_OF_RANGE(`options.${name}`, '>= 0 && <= 2147483647', value)
 }
 
+/** Closes a connection that has no other exchange under way. */
+function endResting (connection) {
+  if (connection.idleness() !== 0) connection.endLast()
+}
+
 class Shutdown {
   #server
   #deadline
@@ -60,9 +65,9 @@ class Shutdown {
     }
     // Not core's http close(): it closes all connections that rest.
     net.Server.prototype.close.call(server, () => this.#finish())
-    for (const socket of connections.upgraded()) this.#tell(socket)
+    for (const socket of connections.upgraded()) this.left(socket)
     this.#sweep()
-    this.#timers.push(setInterval(() => this.#sweep(), Math.max(1, this.#idleTimeout)))
+    this.#timers.push(setInterval(() => this.#sweep(), this.#idleTimeout || 100))
   }
 
   /** Brings the deadline about. */
@@ -85,9 +90,9 @@ class Shutdown {
   }
 
   /** Called when a response was handed over. */
-  answered () {
+  answered (connection) {
     this.#summary.served++
-    if (this.#idleTimeout === 0) setImmediate(() => this.#sweep())
+    if (this.#idleTimeout === 0) setImmediate(endResting, connection)
   }
 
   /** Called when a connection has left HTTP. */
@@ -178,7 +183,4 @@ function shutdown (options = {}) {
   return course.ended
 }
 
-/** The member of servers. */
-const SHUTDOWN = { __proto__: null, value: shutdown, writable: true, enumerable: false, configurable: true }
-
-module.exports = { shutdown, SHUTDOWN }
+module.exports = { shutdown }
