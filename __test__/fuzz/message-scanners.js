@@ -83,10 +83,13 @@ class RequestScanner extends MessageScanner {
 class AnswerScanner extends MessageScanner {
   /** The methods of the requests whose answers have not begun. */
   methods = []
+  /** An answer said that it is the last one. */
+  isLast = false
 
   bodyOf (head) {
     const status = Number(/^HTTP\/1\.\d (\d{3})/.exec(head)?.[1])
     if (status >= 100 && status < 200 && status !== 101) return undefined
+    this.isLast ||= /\r\nConnection: *close/i.test(head)
     const method = this.methods.shift()
     if (method === 'HEAD' || status === 204 || status === 304) {
       this.complete++

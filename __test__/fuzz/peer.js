@@ -179,6 +179,7 @@ class Connection {
     }
     for (let index = 0; index < requests.length;) {
       while (index - scanner.complete >= window) await new Promise((resolve) => { proceed = resolve })
+      if (scanner.isLast) break
       if (gap !== undefined) {
         this.owner.begin()
         await pause(gap)

@@ -56,8 +56,20 @@ const HOW_READ = { data: 5, resume: 3, iterate: 1, readable: 1 }
 function sound (make, frame) {
   while (true) {
     const exchange = make()
-    if (isSound(frame(exchange))) return exchange
+    if (isSound(frame(exchange)) && !corksBehindEnd(exchange)) return exchange
   }
+}
+
+/**
+ * True if an ended message may be corked: what has left by then, and so when the peer's next request comes, is another thing
+ * with core, whose tick is not over.
+ */
+function corksBehindEnd ({ chains }) {
+  const ends = ({ op }) => op === 'end' || op === 'pipe' || op === 'feed'
+  return chains.some((chain) => {
+    const at = chain.findLastIndex(({ op }) => /cork$/i.test(op))
+    return at !== -1 && (chain.slice(0, at).some(ends) || chains.some((other) => other !== chain && other.some(ends)))
+  })
 }
 
 /** @param {string} kind 'plain': nothing listens to its messages, which go the shortest way; 'watched'; or 'either' */

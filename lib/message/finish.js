@@ -13,7 +13,7 @@ const { isTouched } = require('./incoming')
 const { PENDING_MAX, isLost, tellLeaving } = require('./send')
 const versions = require('../core/versions')
 const {
-  kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kNative, kNeedDrain, kSettle, kSocket, kWritableFinished
+  kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kHeld, kNative, kNeedDrain, kSettle, kSocket, kWritableFinished
 } = require('../core/symbols')
 
 const baseEmit = EventEmitter.prototype.emit
@@ -78,10 +78,10 @@ function settleNow (message) {
   message[kSettle]()
 }
 
-/** Handles progress of the transport: 'drain' if all is taken, then callbacks of writes, then 'finish'. */
+/** Handles progress of the transport: 'drain' if all is taken, and nothing held for the end of the tick, then callbacks of writes, then 'finish'. */
 function drained () {
   const taken = this[kConnection]?.taken() ?? Infinity
-  if (taken === Infinity && !this.finished && this[kNeedDrain] && isOpen(this[kConnection]) && !isSocketFull(this)) emitDrain(this)
+  if (taken === Infinity && !this.finished && this[kNeedDrain] && this[kHeld] === null && isOpen(this[kConnection]) && !isSocketFull(this)) emitDrain(this)
   try {
     if (isWaiting(this) && this[kConnection] !== null) tellLeaving(this[kConnection])
   } finally {

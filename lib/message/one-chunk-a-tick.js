@@ -10,7 +10,7 @@ const { deliver } = require('./output-data')
 const { leaveToCore, isUnusual } = require('./delegate')
 const { awaitDrain, encode, isLost, noteBackpressure, takeHeadFlag } = require('./send')
 const versions = require('../core/versions')
-const { kConnection, kHeld, kChunkedLength, kCorked, kNative } = require('../core/symbols')
+const { kConnection, kHeld, kChunkedLength, kCorked, kNative, kNeedDrain } = require('../core/symbols')
 
 const { HEAD, BODY } = sendFlags
 
@@ -80,7 +80,8 @@ function releaseHeld (message) {
   const pending = sendHeld(message)
   // The parts have waited: they are written even if the connection is destroyed in this tick.
   message[kConnection]?.uncork()
-  noteBackpressure(message, pending)
+  // 'drain' for earlier parts waits for these.
+  if (noteBackpressure(message, pending) && message[kNeedDrain]) message[kConnection]?.notifyDrain()
 }
 
 module.exports = { heldLength, holdsBack, hold, sendHeld }

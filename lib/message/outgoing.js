@@ -260,7 +260,10 @@ OutgoingMessage.prototype.cork = function cork () {
   leaveToCore(this)
   if (this[kNative] !== true) cores.OutgoingMessage.cork.call(this)
   // The message has been sent: cork() corks its socket, for the messages behind it.
-  else this.socket?.cork()
+  else {
+    if (versions.corkMergesChunks) this[kCorked]++
+    this.socket?.cork()
+  }
 }
 
 OutgoingMessage.prototype.uncork = function uncork () {
@@ -269,6 +272,7 @@ OutgoingMessage.prototype.uncork = function uncork () {
   }
   // Core's uncork() without a cork() counts below zero, and gathers what is written later (docs/COMPATIBILITY.md).
   if (this.finished || this[kNative] !== true) this[kSocket]?.uncork()
+  if (this[kCorked] > 0) this[kCorked]--
   // Sends what was written in this tick.
   this[kConnection]?.uncork()
 }

@@ -13,7 +13,7 @@ const { isTouched, linger, lingerOn } = require('../message/incoming')
 const { isQuiet, baseEmit } = require('../message/outgoing')
 const { tellAnswered } = require('../message/delegate')
 const versions = require('../core/versions')
-const { kConnection, kConnections, kNative, kSocket, kNeedDrain, kDetachSignal, kTurn } = require('../core/symbols')
+const { kConnection, kConnections, kCorked, kNative, kSocket, kNeedDrain, kDetachSignal, kTurn } = require('../core/symbols')
 
 const finishChannel = diagnostics.channel('http.server.response.finish')
 
@@ -128,7 +128,11 @@ members.finishExchange = function finishExchange (response) {
     else this.incoming = null
   }
   const { socket } = this
-  if (socket !== null) socket.removeListener('close', onCarrierClose)
+  if (socket !== null) {
+    socket.removeListener('close', onCarrierClose)
+    // A response takes its corks with it (core's `socket` setter).
+    if (versions.corkMergesChunks && response[kSocket] === socket) for (let left = response[kCorked]; left > 0; left--) socket.uncork()
+  }
   if (this.stream !== null || isPatched(response)) response.detachSocket(this.getSocket())
   response[kConnection] = null
   response[kSocket] = null
