@@ -35,7 +35,8 @@ function leaveToCore (message) {
   if (message[kNative] !== true || (message.finished && message[kConnection] !== null && message.outputData.length === 0)) return
   message[kNative] = false
   if (message[kTurn] === null) message[kTurn] = new AsyncResource('HTTPTURN')
-  for (const slot of slots) if (!Object.hasOwn(message, slot)) message[slot] = pristine[slot]
+  // What it has or inherits already keeps its hidden class.
+  for (const slot of slots) if (!Object.hasOwn(message, slot) && message[slot] !== pristine[slot]) message[slot] = pristine[slot]
   for (const entry of message.outputData) {
     if (entry.callback === ended) entry.callback = (error) => finishAnyway(message, error)
   }

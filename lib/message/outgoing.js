@@ -31,8 +31,12 @@ const versions = require('../core/versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kHeld, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
-  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom
+  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom,
+  kChunkedBuffer, ofCore
 } = require('../core/symbols')
+
+/** Core's answer to whether field values are checked leniently, of which it asks itself once for a message. */
+const kLenientCache = ofCore('kLenientCache')
 
 const { HEAD, BODY, END, UNTIL_CLOSE, HEAD_UTF8, INFORMATIONAL, CORK, UNTOLD } = sendFlags
 
@@ -98,6 +102,9 @@ function OutgoingMessage (options) {
   this[kCallbacks] = null
   this[kDrainScope] = null
   this[kAwaitsRoom] = false
+  // Slots of a message that becomes core's: all messages have one hidden class.
+  if (versions.corkMergesChunks) this[kChunkedBuffer] = undefined
+  if (kLenientCache !== undefined) this[kLenientCache] = null
   if (versions.socketIsData && new.target !== undefined) ownSocket(this)
 }
 const shared = quiet(Stream.prototype)

@@ -360,3 +360,17 @@ overAll((where, connect) => {
     scenario.client(`${what}, ${where}`, (run) => story(run, connect(run)))
   }
 })
+
+scenario('requests on a new connection and on a kept one have the same properties in the same order', async (run) => {
+  await run.serve({}, (req, res) => res.end('over\n'))
+  const keys = []
+  for (let i = 0; i < 2; i++) {
+    const request = run.request({ path: '/' })
+    request.end()
+    await run.closed(request)
+    run.log('client', 'reused', request.reusedSocket)
+    keys.push(Reflect.ownKeys(request))
+  }
+  const [fresh, kept] = keys
+  run.log('client', 'the same', fresh.length === kept.length && fresh.every((key, index) => key === kept[index]))
+})
