@@ -1,11 +1,10 @@
 //! What JavaScript says on a connection: messages and raw bytes, framed into its output.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use http_native_proto as proto;
 
 use super::block::{self, BLOCK};
+use super::clock;
 use super::connection::Connection;
 use super::event::Syscall;
 use super::limits::{SEGMENT, TAKEN_MAX};
@@ -154,7 +153,7 @@ impl Connection {
             if !keep_alive.is_zero() {
                 state.timing.idle = keep_alive;
                 state.timing.keep_alive_set = true;
-                state.timing.active(Instant::now());
+                state.timing.active(clock::now());
             }
         }
     }
