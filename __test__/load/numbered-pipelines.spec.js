@@ -32,23 +32,30 @@ function pipeline (port, depth) {
   })
 }
 
+/** Checks that a server with these arguments answers pipelines of this depth in their order, of so many clients. */
+async function holdsOrder (args, depth, clients) {
+  const child = new Child('pipelines/server.js', { args, deadline: DEADLINE })
+  try {
+    const port = await child.port()
+    for (let client = 0; client < clients; client++) {
+      const numbers = await pipeline(port, depth)
+      const wrong = numbers.findIndex((number, index) => number !== index)
+      assert.equal(wrong, -1, `answer ${wrong} of client ${client} was to request ${numbers[wrong]}`)
+      assert.equal(numbers.length, depth)
+    }
+    assert.doesNotMatch(child.stdout, /error/)
+  } finally {
+    child.kill()
+  }
+}
+
 for (const [depth, clients] of Object.entries(CLIENTS)) {
   for (const manner of ['in the handler', 'in nextTick', 'in setImmediate', 'in timers', 'at random moments']) {
     // Beyond 1024 unanswered requests what is read later overtakes what waits (issue 10).
-    test(`${depth} pipelined requests that are answered ${manner} are answered in their order`, async () => {
-      const child = new Child('pipelines/server.js', { args: [manner], deadline: DEADLINE })
-      try {
-        const port = await child.port()
-        for (let client = 0; client < clients; client++) {
-          const numbers = await pipeline(port, Number(depth))
-          const wrong = numbers.findIndex((number, index) => number !== index)
-          assert.equal(wrong, -1, `answer ${wrong} of client ${client} was to request ${numbers[wrong]}`)
-          assert.equal(numbers.length, Number(depth))
-        }
-        assert.doesNotMatch(child.stdout, /error/)
-      } finally {
-        child.kill()
-      }
-    })
+    test(`${depth} pipelined requests that are answered ${manner} are answered in their order`, () => holdsOrder([manner], Number(depth), clients))
   }
+}
+
+for (const manner of ['in the handler', 'in timers']) {
+  test(`pipelined requests of a socket that is listened to from the first on are answered ${manner} in their order`, () => holdsOrder([manner, 'listening'], 5000, 4))
 }

@@ -140,12 +140,6 @@ Connection.prototype.tap = function tap () {
   if (this.id === -1) return
   native.tap(this.id)
   touch()
-  // For bytes that were read before, and wait to be parsed.
-  process.nextTick(receiveNothing, this)
-}
-
-function receiveNothing (connection) {
-  connection.receive(NOTHING)
 }
 
 /** Driver two and tapped connections: feeds bytes to the protocol, null at their end. Their events come before this returns. */

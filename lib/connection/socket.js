@@ -320,7 +320,13 @@ NativeSocket.prototype.staysNative = function staysNative () {
 
 /** Called with bytes of the raw stream. */
 NativeSocket.prototype.received = function received (chunk) {
-  if (this.destroyed || this.push(chunk)) return
+  if (this.destroyed) return
+  if (chunk.length === 0) {
+    // What waited to be parsed when the socket was tapped has its turn.
+    this[kConnection].receive(chunk)
+    return
+  }
+  if (this.push(chunk)) return
   if (this._handle) this._handle.reading = false
   this[kConnection].pause()
 }

@@ -17,7 +17,7 @@ use super::limits::{TAKEN_MAX, WINDOW};
 use super::options::ServerOptions;
 use super::state::{Notice, State};
 use super::transport::Transport;
-use super::{batch, event, queue};
+use super::{batch, clock, event, queue};
 
 pub(crate) type Event = event::Event<Connection>;
 pub(crate) type Batch = batch::Batch<Connection>;
@@ -165,7 +165,7 @@ impl Connection {
         let mut state = self.lock();
         state.timing.idle = idle;
         state.timing.keep_alive_set = false;
-        state.timing.active(Instant::now());
+        state.timing.active(clock::now());
         state.attention = true;
     }
 

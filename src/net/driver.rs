@@ -14,6 +14,7 @@ use socket2::Socket;
 use tokio::time::Sleep;
 
 use super::batch::{READ, ReadBuffer, read_buffer};
+use super::clock;
 use super::connection::{Connection, Event};
 use super::event::Syscall;
 use super::linger;
@@ -22,6 +23,8 @@ use super::reactor::{self, Registered};
 use super::shared::Shared;
 use super::socket::{errno, send_fin};
 use super::state::{Duty, Ending, Fin, Flow, State};
+#[cfg(test)]
+use super::tests::model::{self, Fault};
 use super::transport::Lending;
 
 /// Reads of one connection before the others get their turn.
@@ -55,7 +58,7 @@ impl Driver {
             shared,
             socket: Some(socket),
             timer: None,
-            timer_at: Instant::now(),
+            timer_at: clock::now(),
         }
     }
 
@@ -124,7 +127,7 @@ impl Driver {
                 Duty::Finish => return Err(self.finish(state)),
                 Duty::Parse => {
                     let mut batch = self.shared.queue.lock();
-                    connection.parse_waiting(&mut state, &mut batch, Instant::now());
+                    connection.parse_waiting(&mut state, &mut batch, clock::now());
                 }
                 Duty::Fin => {
                     let socket = state.socket();
@@ -189,7 +192,7 @@ impl Driver {
         let result = SCRATCH.with_borrow_mut(|scratch| {
             let len = (&*socket).read(&mut scratch[..])?;
             let mut state = self.connection.lock();
-            let now = Instant::now();
+            let now = clock::now();
             state.timing.active(now);
             state.bytes_read += len as u64;
             state.filled = len == READ;
@@ -258,7 +261,7 @@ impl Driver {
     /// Arms the timer if a deadline lies before it, and reports the deadline that passed.
     fn poll_timer(&mut self, cx: &mut Context<'_>) {
         loop {
-            let now = Instant::now();
+            let now = clock::now();
             let deadline = {
                 let mut state = self.connection.lock();
                 match state.timing.idle_deadline() {
@@ -291,6 +294,10 @@ impl Driver {
     /// The time at which to look at the deadline again: `idle`, or before that the end of a keep-alive time that would
     /// begin now, since the JS thread ends an exchange without waking this thread.
     fn earliest(&self, idle: Option<Instant>, now: Instant) -> Option<Instant> {
+        #[cfg(test)]
+        if model::is_put_back(Fault::LateKeepAlive) {
+            return idle;
+        }
         let server = self.connection.server.as_ref();
         let keep_alive = server.map_or(Duration::ZERO, |server| server.keep_alive());
         if keep_alive.is_zero() {

@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
+use super::clock;
 use super::connection::{Connection, Event};
 use super::event::Syscall;
 use super::output::Output;
@@ -138,7 +138,7 @@ impl State {
             Ok(taken) => {
                 self.bytes_written += taken as u64;
                 if !self.timing.idle.is_zero() {
-                    self.timing.active(Instant::now());
+                    self.timing.active(clock::now());
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

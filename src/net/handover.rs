@@ -2,8 +2,8 @@
 //! what is read from it, which then comes back to be parsed.
 
 use std::os::fd::OwnedFd;
-use std::time::Instant;
 
+use super::clock;
 use super::connection::{Batch, Connection};
 use super::input::Mode;
 use super::state::{Ending, Fin};
@@ -38,7 +38,7 @@ impl Connection {
         }
         state.input.mode = Mode::Parsing;
         state.attention = true;
-        self.parse_waiting(state, batch, Instant::now());
+        self.parse_waiting(state, batch, clock::now());
         self.has_more(state, batch)
     }
 
@@ -67,9 +67,19 @@ impl Connection {
         Some(socket.into())
     }
 
-    /// Has packets go up as they are, as RAW, from now on; what JavaScript gives back with `receive` is parsed.
+    /// Has packets go up as they are, as RAW, from now on; what JavaScript gives back with `receive` is parsed. So is what
+    /// waits then: JavaScript asks for it when it gets an empty RAW, behind what was parsed before.
     pub(crate) fn tap(&self) {
-        self.lock().tapped = true;
+        let mut state = self.lock();
+        state.tapped = true;
+        // Reading may have stopped for what waits, and goes on.
+        state.attention = true;
+        if let Some(queue) = self.queue()
+            && !state.input.is_empty()
+        {
+            let mut batch = queue.lock();
+            batch.packet(0, |batch| self.raw(b"", batch));
+        }
     }
 }
 

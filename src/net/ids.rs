@@ -32,3 +32,21 @@ impl Ids {
         self.lock().0.push_back(id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_was_given_back_is_not_used_again_at_once() {
+        let ids = Ids::default();
+        let first = ids.take();
+        ids.give_back(first);
+        for _ in 0..IDS_RESTING {
+            let id = ids.take();
+            assert_ne!(id, first);
+            ids.give_back(id);
+        }
+        assert_eq!(ids.take(), first, "the longest unused");
+    }
+}

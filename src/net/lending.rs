@@ -2,11 +2,11 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Instant;
 
 use socket2::Socket;
 
 use super::batch::{READ, ReadBuffer};
+use super::clock;
 use super::connection::{Connection, EventQueue};
 use super::event::Syscall;
 use super::socket::errno;
@@ -77,7 +77,7 @@ impl Connection {
             // The end of the stream stays readable: the driver will see it.
             Ok(0) => Received::Return,
             Ok(len) => {
-                let now = Instant::now();
+                let now = clock::now();
                 let mut state = self.lock();
                 if state.is_over() {
                     // It was ended meanwhile, and nothing comes behind CLOSED.

@@ -5,6 +5,7 @@
 
 pub(crate) mod batch;
 mod block;
+mod clock;
 pub(crate) mod connection;
 mod driver;
 mod ending;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use http_native_proto as proto;
 use proto::{BodyFraming, Event as Said};
 
+use super::clock;
 use super::connection::{Batch, Connection, Event};
 use super::event::Payload;
 use super::head_flags::{
@@ -116,7 +117,7 @@ impl Connection {
                     state.virgin = false;
                     state.input.push(packet);
                 }
-                self.parse_waiting(&mut state, batch, Instant::now());
+                self.parse_waiting(&mut state, batch, clock::now());
                 self.has_more(&state, batch)
             }
             None => {
@@ -217,7 +218,7 @@ impl Connection {
                 return Parsed::Whole;
             }
             Mode::Raw => {
-                self.raw(&packet[start..], batch);
+                self.behind_http(&packet[start..], batch);
                 return Parsed::Whole;
             }
             Mode::Held => return Parsed::UpTo(start),
@@ -275,7 +276,7 @@ impl Connection {
                 }
                 Ok(Said::Raw(rest)) => {
                     state.input.mode = Mode::Raw;
-                    self.raw(rest, batch);
+                    self.behind_http(rest, batch);
                     break Parsed::Whole;
                 }
                 Err(error) => {
@@ -351,10 +352,14 @@ impl Connection {
         batch.events.push(Event::Eof { id });
     }
 
-    fn raw(&self, bytes: &[u8], batch: &mut Batch) {
-        if bytes.is_empty() {
-            return;
+    /// Reports bytes of another protocol, if there are any.
+    fn behind_http(&self, bytes: &[u8], batch: &mut Batch) {
+        if !bytes.is_empty() {
+            self.raw(bytes, batch);
         }
+    }
+
+    pub(super) fn raw(&self, bytes: &[u8], batch: &mut Batch) {
         let payload = batch.payload(bytes);
         self.push(
             batch,

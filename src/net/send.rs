@@ -1,11 +1,10 @@
 //! What JavaScript says on a connection: messages and raw bytes, framed into its output.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use http_native_proto as proto;
 
 use super::block::{self, BLOCK};
+use super::clock;
 use super::connection::Connection;
 use super::event::Syscall;
 use super::limits::{SEGMENT, TAKEN_MAX};
@@ -154,7 +153,7 @@ impl Connection {
             if !keep_alive.is_zero() {
                 state.timing.idle = keep_alive;
                 state.timing.keep_alive_set = true;
-                state.timing.active(Instant::now());
+                state.timing.active(clock::now());
             }
         }
     }
@@ -196,5 +195,40 @@ impl Connection {
     pub(crate) fn promised(&self) -> usize {
         let state = self.lock();
         (state.said() - state.lost - state.bytes_written) as usize - state.live_untaken()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_native_proto::{Config, OutFraming, Role};
+
+    use super::*;
+    use crate::net::message::Block;
+    use crate::net::transport::Transport;
+
+    #[test]
+    fn a_message_that_has_no_place_in_the_exchange_ends_the_connection() {
+        let config = Config::default();
+        let connection = Connection::new(0, Role::Server, config, None, None, Transport::None);
+        let head = || Message {
+            head: Head::Final(
+                Block {
+                    bytes: b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+                    lines: 3,
+                },
+                OutFraming::Length(5),
+            ),
+            request_head: false,
+            request_connect: false,
+            body: Body::None,
+            end: None,
+            last: false,
+            cork: false,
+        };
+        assert_ne!(connection.send(head()).unwrap(), 0);
+        // Before the first has ended.
+        assert_eq!(connection.send(head()).unwrap(), 0);
+        let failed = Ending::Failed(OUT_OF_ORDER, Syscall::Write);
+        assert_eq!(connection.lock().ending, failed);
     }
 }

@@ -10,7 +10,7 @@
 //! | something to write | JS | the I/O thread (`Attend`), unless the JS thread writes it at once |
 //! | a write has ended, of either thread | flush | the driver, if a duty is left that waited for it |
 //! | the kernel takes no more | flush | the driver: it waits for readiness; of a lent socket, the JS thread (`Lent`) |
-//! | ending, FIN, loan, return, upgrade, resume, timeout | JS | the driver, by the flush that follows |
+//! | ending, FIN, loan, return, upgrade, tap, resume, timeout | JS | the driver, by the flush that follows |
 //! | a response ended, or a request began, while input waits | JS | the driver, by the flush that follows |
 //! | JavaScript took what filled a window | JS | the driver, by the flush that follows (`delivered`) |
 //! | what JavaScript waits for is taken | flush | the JS thread (`Drain`) |
@@ -22,11 +22,12 @@
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http_native_proto as proto;
 use socket2::Socket;
 
+use super::clock;
 use super::event::Syscall;
 use super::input::{self, Input, Mode};
 use super::limits::{READ_AHEAD, TAKEN_MAX};
@@ -173,7 +174,7 @@ impl State {
             starving: false,
             attention: false,
             task: None,
-            timing: Timing::new(Instant::now(), idle),
+            timing: Timing::new(clock::now(), idle),
             virgin: true,
             bytes_read: 0,
             bytes_written: 0,

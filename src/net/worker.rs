@@ -6,11 +6,11 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::Poll;
-use std::time::Instant;
 
 use http_native_proto::Role;
 use socket2::Socket;
 
+use super::clock;
 use super::connection::{Connection, Event};
 use super::driver::Driver;
 use super::event::Syscall;
@@ -48,7 +48,7 @@ impl Shared {
                 headers,
                 request,
             } => {
-                let now = Instant::now();
+                let now = clock::now();
                 for connection in self.accepted_by(server) {
                     connection.expire(now, headers, request, &self.queue);
                 }

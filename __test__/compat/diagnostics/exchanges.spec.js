@@ -69,6 +69,23 @@ scenario('perf_hooks measures requests', async (run) => {
   }
 })
 
+scenario.client('perf_hooks measures the connections of requests', async (run) => {
+  const entries = []
+  const observer = new PerformanceObserver((list) => entries.push(...list.getEntries()))
+  observer.observe({ entryTypes: ['net'] })
+  await run.origin(async (peer) => {
+    await peer.until('\r\n\r\n', 2)
+    peer.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok')
+    peer.end()
+  })
+  const request = run.request({ agent: false, method: 'POST' })
+  request.end('a body, behind an empty line: \r\n\r\n')
+  await run.closed(request)
+  while (entries.length < 1) await new Promise(setImmediate)
+  observer.disconnect()
+  for (const { name, entryType, detail } of entries) run.log('entries', name, entryType, detail)
+})
+
 scenario('AsyncLocalStorage of the client follows its request', async (run) => {
   const storage = new AsyncLocalStorage()
   await run.serve({}, (req, res) => setImmediate(() => res.end(req.url)))

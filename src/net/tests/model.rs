@@ -4,8 +4,10 @@
 //! It is the code itself that runs, not a copy: one thread gives way to another only where it is about to take the
 //! connection's lock ([`step`]), and so also between a system call and what follows from it, and between the flags by
 //! which the mailbox and the event queue wake. Socket and reactor are the kernel's, a pair of Unix sockets with a small
-//! buffer, which tell their readiness at once: a seed always gives the same order. No timer runs, so a wake that is lost
-//! stays lost. Only what JavaScript and the binding do is made up (`script`).
+//! buffer, which tell their readiness at once: a seed always gives the same order. Time stands still until the script moves it
+//! on, so a wake that is lost stays lost, and a deadline that is not watched is missed. Only what JavaScript and the binding do
+//! is made up (`script`): as a server's connection or a client's, read by either thread (lent sockets lie in the poll set of the
+//! binding), tapped, or given away.
 //!
 //! `HTTP_NATIVE_MODEL_ITERATIONS` plays so many orders, for hours if need be, from the seed `HTTP_NATIVE_MODEL_SEED` on.
 
@@ -26,6 +28,7 @@ use socket2::Socket;
 use crate::net::connection::{Connection, EventQueue, Wake};
 use crate::net::ids::Ids;
 use crate::net::io_thread::IoThread;
+use crate::net::options::{Accepted, ServerOptions};
 use crate::net::reactor;
 use crate::net::shared::{Command, Shared};
 use crate::net::transport::Transport;
@@ -39,11 +42,19 @@ pub(in crate::net) enum Fault {
     Overtaking,
     /// After a write the writer does not look whether the driver skipped the end of the connection because of it.
     LostWake,
+    /// The driver does not look again for a keep-alive time that the JS thread has begun.
+    LateKeepAlive,
 }
 
 thread_local! {
     static RUNS: Cell<bool> = const { Cell::new(false) };
     static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };
+    static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// The time in the model; none outside of it.
+pub(in crate::net) fn now() -> Option<Instant> {
+    NOW.get()
 }
 
 /// In the model, the place where other threads may come between.
@@ -94,6 +105,8 @@ struct Progress {
     over: AtomicBool,
     /// What the JS thread's event loop was woken for.
     signaled: AtomicBool,
+    /// Milliseconds that have passed, by the script.
+    time: AtomicU64,
 }
 
 struct Now {
@@ -103,6 +116,17 @@ struct Now {
 }
 
 impl Progress {
+    /// Moves the time on.
+    fn pass(&self, millis: u64) {
+        self.time.fetch_add(millis, Ordering::SeqCst);
+        NOW.set(NOW.get().map(|now| now + Duration::from_millis(millis)));
+        self.moved();
+    }
+
+    fn passed(&self) -> u64 {
+        self.time.load(Ordering::SeqCst)
+    }
+
     fn moved(&self) {
         self.moves.fetch_add(1, Ordering::SeqCst);
     }
@@ -120,17 +144,26 @@ impl Progress {
     }
 }
 
+/// The listener's id.
+const SERVER: u32 = 0;
+
 /// Rounds of turns without a move after which nothing will come any more.
 const QUIET: u64 = 12;
 
 /// The I/O thread: what tokio runs of it, and what it does before it would wait for events.
 fn io_thread(runtime: &tokio::runtime::Runtime, shared: &Shared, progress: &Progress) {
+    let mut passed = 0;
     while !progress.is_over() {
+        let time = progress.passed();
         runtime.block_on(async {
+            if time > passed {
+                tokio::time::advance(Duration::from_millis(time - passed)).await;
+            }
             // Two passes, each of which asks the reactor without waiting.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
         });
+        passed = time;
         shared.queue.publish();
         shared.mailbox.fall_asleep();
         step();
@@ -149,13 +182,22 @@ fn pair(random: &mut Random) -> io::Result<(Socket, UnixStream)> {
 }
 
 impl Connection {
+    /// True if it was idle for too long, and that was not told.
+    fn is_overdue(&self) -> bool {
+        let state = self.lock();
+        let deadline = state.timing.idle_deadline();
+        deadline.zip(now()).is_some_and(|(due, now)| due <= now)
+    }
+
     /// Its state, as a help to find the cause.
     fn shows(&self) -> String {
         let state = self.lock();
         let duty = state.duty(true);
         format!(
-            "{duty:?} is left; flow {:?}, {} bytes of output, fin {:?}, ending {:?}, {:?}, input {:?}, notice {:?}, \
-             attention {}, paused {}, eof {}, {} outstanding, {} bytes read, {} events wait",
+            "{:?}, {duty:?} is left; flow {:?}, {} bytes of output, fin {:?}, ending {:?}, {:?}, input {:?}, notice {:?}, \
+             attention {}, paused {}, eof {}, {} outstanding, {} bytes read, {} events wait, \
+             tapped {}, asked {}",
+            self.role,
             state.flow,
             state.output.len(),
             state.fin,
@@ -169,6 +211,8 @@ impl Connection {
             state.proto.outstanding(),
             state.bytes_read,
             self.queue().map_or(0, |queue| queue.lock().events.len()),
+            state.tapped,
+            state.asked,
         )
     }
 }
@@ -190,16 +234,23 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
         reactor::register(Arc::new(ours)).unwrap()
     };
     let transport = Transport::Socket(Arc::clone(socket.get_ref()));
-    let (role, config) = (Role::Server, Config::default());
+    NOW.set(Some(runtime.block_on(async {
+        tokio::time::pause();
+        tokio::time::Instant::now().into_std()
+    })));
+    let config = Config::default();
+    let role = random.of(&[Role::Server, Role::Server, Role::Client]);
     let queue = Some(Arc::clone(&queue));
-    let connection = Arc::new(Connection::new(0, role, config, queue, None, transport));
+    let server = (role == Role::Server).then(|| Arc::new(server(&mut random, config)));
+    let connection = Connection::new(0, role, config, queue, server, transport);
+    let connection = Arc::new(connection);
     runtime.spawn(Arc::clone(&shared).work());
     shared.mailbox.deliver([Command::Drive {
         connection: Arc::clone(&connection),
         socket,
     }]);
 
-    let plan = Arc::new(Plan::new(&mut random));
+    let plan = Arc::new(Plan::new(role, &mut random));
     let io = {
         let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
         shuttle::thread::spawn(move || {
@@ -233,6 +284,19 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     let peer = peer.join().unwrap();
     shared.mailbox.close();
     wrong.lock().unwrap().extend(script.judge(&peer));
+    NOW.set(None);
+}
+
+/// A server's options; its connections may be accepted as paused.
+fn server(random: &mut Random, config: Config) -> ServerOptions {
+    let accepted = Accepted {
+        no_delay: false,
+        keep_alive: None,
+    };
+    let server = ServerOptions::new(SERVER, config, accepted);
+    let (keep_alive, idle) = (random.of(&[0, 5, 5]), random.of(&[0, 0, 20]));
+    server.configure(keep_alive, idle, random.once_in(3));
+    server
 }
 
 fn shuttle_config() -> shuttle::Config {
@@ -314,4 +378,9 @@ fn a_wake_that_is_lost_behind_a_write_is_found() {
 #[test]
 fn a_packet_that_overtakes_what_waits_is_found() {
     finds(Fault::Overtaking, &["out of order", "cut"]);
+}
+
+#[test]
+fn a_keep_alive_time_that_nobody_watches_is_found() {
+    finds(Fault::LateKeepAlive, &["no TIMEOUT"]);
 }

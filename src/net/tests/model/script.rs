@@ -1,21 +1,25 @@
 //! The JS thread: a program at random, and the end of each tick as in `binding/flush.rs` and `binding/lending.rs`.
 
 mod events;
+mod handover;
+mod loans;
 mod outcome;
+mod saying;
 
 use std::collections::VecDeque;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use bytes::Bytes;
-use http_native_proto::OutFraming;
+use http_native_proto::Role;
+use socket2::Socket;
 
 use super::peer::Plan;
-use super::{Progress, QUIET, Random, step};
+use super::{Progress, QUIET, Random, SERVER, step};
 use crate::net::batch::{ReadBuffer, read_buffer};
 use crate::net::connection::Connection;
-use crate::net::lending::Received;
-use crate::net::message::{Block, Body, Head, Message};
+use crate::net::poll_set::PollSet;
 use crate::net::shared::{Command, Shared};
 
 /// How JavaScript ends the connection. Nothing is said behind it.
@@ -26,6 +30,8 @@ enum End {
     Close,
     Destroy,
     Reset,
+    /// The socket is JavaScript's own.
+    Surrender,
 }
 
 /// A message whose body is not said to its end.
@@ -33,6 +39,13 @@ struct Saying {
     left: usize,
     last: bool,
 }
+
+/// What it may do in a tick.
+const CHOICES: usize = 19;
+
+/// The shortest time that is set, and one that is longer than any, in milliseconds.
+const SHORTEST: u64 = 3;
+const MINUTE: u64 = 60_000;
 
 pub(super) struct Script {
     connection: Arc<Connection>,
@@ -63,11 +76,22 @@ pub(super) struct Script {
     /// The request that left HTTP, and what came behind it.
     left_http: Option<usize>,
     raw: Vec<u8>,
+    /// A client's requests that were begun, and those that are answered.
+    asked: usize,
+    answered: usize,
+    /// The next was told of before it is begun.
+    expects: bool,
+    tapped: bool,
+    given: Option<UnixStream>,
+    /// EXPIRED came, or comes still when all has been heard.
+    expired: bool,
     asks: bool,
     awaits_drain: bool,
     awaits_rest: bool,
     awaits_lent: bool,
-    lent: bool,
+    /// While it is lent.
+    lent: Option<Arc<Socket>>,
+    set: PollSet,
     eof: bool,
     closed: bool,
 }
@@ -106,18 +130,34 @@ impl Script {
             held: None,
             left_http: None,
             raw: Vec::new(),
+            asked: 0,
+            answered: 0,
+            expects: false,
+            tapped: false,
+            given: None,
+            expired: false,
             asks: false,
             awaits_drain: false,
             awaits_rest: false,
             awaits_lent: false,
-            lent: false,
+            lent: None,
+            set: PollSet::new().unwrap(),
             eof: false,
             closed: false,
         }
     }
 
-    /// Plays until nothing comes any more.
+    /// Plays until nothing comes any more, and then until all times have passed.
     pub(super) fn play(&mut self) {
+        self.play_on();
+        self.progress.pass(MINUTE);
+        self.play_on();
+        self.expired &= self.requests == 0;
+        self.expire(1);
+        self.play_on();
+    }
+
+    fn play_on(&mut self) {
         let progress = Arc::clone(&self.progress);
         let mut rounds = 0;
         while rounds < QUIET {
@@ -143,11 +183,12 @@ impl Script {
         if self.progress.signaled.swap(false, Ordering::SeqCst) {
             self.take_events();
         }
-        if self.lent {
-            self.read_lent();
-        }
+        self.read_lent();
+        self.read_given();
         if !self.closed {
             self.act();
+        } else if self.has_heard_all() {
+            self.leave_given();
         }
         if self.asks && !self.closed {
             self.asks = false;
@@ -176,9 +217,9 @@ impl Script {
     }
 
     fn do_something(&mut self) {
-        let mut choice = self.random.below(14);
+        let mut choice = self.random.below(CHOICES);
         while self.does & 1 << choice == 0 {
-            choice = self.random.below(14);
+            choice = self.random.below(CHOICES);
         }
         match choice {
             0..=3 => self.answer(),
@@ -206,6 +247,15 @@ impl Script {
             }
             11 => self.ask_loan(),
             12 => self.end_loan(),
+            13 if self.random.once_in(4) => self.tap(),
+            14 => self.expect(),
+            15 => {
+                let idle = self.random.of(&[0, SHORTEST, 20]);
+                self.connection.set_timeout(Duration::from_millis(idle));
+                self.marked = true;
+            }
+            16 => self.progress.pass(self.random.of(&[1, 2, 10])),
+            17 => self.expire(5),
             _ if self.random.once_in(8) => self.end(self.end),
             _ => {}
         }
@@ -221,9 +271,9 @@ impl Script {
         if self.ended != End::None {
             return;
         }
-        if self.held.is_some() {
+        if self.held.is_some() && (self.saying.is_none() || self.plan.role == Role::Server) {
             self.decide();
-        } else if !self.owed.is_empty() || self.saying.is_some() {
+        } else if self.may_ask() || !self.owed.is_empty() || self.saying.is_some() {
             self.answer();
         } else if self.has_heard_all() {
             // A peer that has ended its side is left, as by core's server.
@@ -242,6 +292,16 @@ impl Script {
         self.progress.moved();
     }
 
+    /// Asks which message takes longer than so many milliseconds.
+    fn expire(&mut self, millis: u64) {
+        let expire = Command::Expire {
+            server: SERVER,
+            headers: Duration::from_millis(millis),
+            request: Duration::from_millis(millis),
+        };
+        self.shared.mailbox.deliver([expire]);
+    }
+
     fn has_heard_all(&self) -> bool {
         let has_all = match self.left_http {
             Some(number) => self.raw.len() == self.plan.bytes.len() - self.plan.heads[number],
@@ -255,7 +315,7 @@ impl Script {
             return;
         }
         match end {
-            End::None => return,
+            End::None | End::Surrender => return,
             End::Shutdown => self.connection.shutdown(false),
             End::Close => self.connection.close(),
             End::Destroy => {
@@ -266,114 +326,6 @@ impl Script {
         }
         self.ended = end;
         self.marked = true;
-    }
-
-    /// Answers a request that asks to leave HTTP.
-    fn decide(&mut self) {
-        let Some(number) = self.held else { return };
-        let leaves = self.owed.len() == 1 && self.saying.is_none() && self.random.once_in(3);
-        self.held = None;
-        self.marked = true;
-        self.connection.upgrade(leaves);
-        if leaves && self.ended == End::None {
-            self.owed.clear();
-            let answer = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
-            self.connection.write_raw(Body::Copied(answer));
-            self.said.extend_from_slice(answer);
-        }
-        if leaves {
-            self.left_http = Some(number);
-        }
-    }
-
-    /// Says an answer, or a part of one.
-    fn answer(&mut self) {
-        if self.ended != End::None {
-            return;
-        }
-        if self.left_http.is_some() && self.owed.is_empty() && self.saying.is_none() {
-            let bytes = self.fresh(10);
-            self.connection.write_raw(Body::Copied(&bytes));
-            self.marked = true;
-            return;
-        }
-        let mut head = String::new();
-        let mut whole = 0;
-        if self.saying.is_none() {
-            if self.owed.front().is_none() || self.owed.front() == self.held.as_ref() {
-                return;
-            }
-            self.owed.pop_front();
-            let sizes = [0, 2, 500, 5000, 20_000, 20_000, 100_000, 300_000];
-            let known = if self.random.once_in(4) {
-                sizes.len()
-            } else {
-                5
-            };
-            whole = self.random.of(&sizes[..known]);
-            head = format!("HTTP/1.1 200 OK\r\nContent-Length: {whole}\r\n\r\n");
-            self.said.extend_from_slice(head.as_bytes());
-            self.saying = Some(Saying {
-                left: whole,
-                last: self.end == End::Close && self.random.once_in(8),
-            });
-        }
-        let Some(saying) = self.saying.take() else {
-            return;
-        };
-        let len = if self.random.once_in(3) {
-            saying.left / 2
-        } else {
-            saying.left
-        };
-        let bytes = self.fresh(len);
-        let body = match self.random.below(4) {
-            0 => Body::Owned(Bytes::from(bytes)),
-            1 | 2 if len >= 16 * 1024 => Body::Borrowed {
-                bytes: Bytes::from(bytes),
-                is_told: self.random.once_in(2),
-            },
-            _ => Body::Copied(&bytes),
-        };
-        let left = saying.left - len;
-        let ends = left == 0;
-        let head = if head.is_empty() {
-            Head::None
-        } else {
-            let bytes = head.as_bytes();
-            let framing = OutFraming::Length(whole as u64);
-            Head::Final(Block { bytes, lines: 3 }, framing)
-        };
-        let message = Message {
-            head,
-            request_head: false,
-            request_connect: false,
-            body,
-            end: ends.then_some(Block {
-                bytes: b"",
-                lines: 0,
-            }),
-            last: ends && saying.last,
-            cork: false,
-        };
-        self.marked = true;
-        if self.connection.send(message).is_err() {
-            self.wrong.push("the answer is refused".to_owned());
-        }
-        if ends && saying.last {
-            self.ended = End::Close;
-        } else if !ends {
-            self.saying = Some(Saying { left, ..saying });
-        }
-    }
-
-    /// Bytes to say, which tell where in the output they are.
-    fn fresh(&mut self, len: usize) -> Vec<u8> {
-        let start = self.said.len();
-        let bytes = (start..start + len).map(|at| (at % 251) as u8);
-        let bytes: Vec<u8> = bytes.collect();
-        self.said.extend_from_slice(&bytes);
-        bytes
     }
 
     // The end of a tick.
@@ -387,42 +339,17 @@ impl Script {
         if self.connection.is_asked_for() {
             self.connection.flush_from_js();
         }
-        if !self.lent && !self.shared.mailbox.is_asleep() && self.random.once_in(2) {
+        if self.lent.is_none() && !self.shared.mailbox.is_asleep() && self.random.once_in(2) {
             self.attend();
             return;
         }
         let done = self.connection.flush_from_js();
-        if self.lent && !done {
+        if self.lent.is_some() && !done {
             self.end_loan();
         } else if !done {
             self.attend();
-        } else if !self.lent && self.random.once_in(4) {
+        } else if self.lent.is_none() && self.random.once_in(4) {
             self.ask_loan();
-        }
-    }
-
-    // Loans.
-
-    fn ask_loan(&mut self) {
-        if !self.lent && !self.awaits_lent {
-            self.awaits_lent = self.connection.ask_loan();
-            self.attend();
-        }
-    }
-
-    fn end_loan(&mut self) {
-        if std::mem::take(&mut self.lent) {
-            self.connection.return_loan();
-            self.attend();
-        }
-    }
-
-    fn read_lent(&mut self) {
-        let queue = Arc::clone(&self.shared.queue);
-        match self.connection.receive_lent(&mut self.scratch, &queue) {
-            Received::Events { .. } => self.take_events(),
-            Received::Nothing => {}
-            Received::Return => self.end_loan(),
         }
     }
 }

@@ -1,30 +1,41 @@
 //! What the JS thread is told.
 
-use super::Script;
+use http_native_proto::Role;
+
+use super::{SHORTEST, Script};
 use crate::net::connection::{Batch, Event};
-use crate::net::head_flags::UPGRADE;
+use crate::net::head_flags::{BODY, INFORMATIONAL, UPGRADE};
 
 impl Script {
     pub(super) fn take_events(&mut self) {
         let mut batch = Batch::default();
         self.shared.queue.wake.taken();
         self.shared.queue.take(&mut batch);
+        self.hear_all(&batch, false);
+    }
+
+    /// Hears what was read, or with `given_back` what was parsed of bytes that JavaScript has given back.
+    pub(super) fn hear_all(&mut self, batch: &Batch, given_back: bool) {
         for event in &batch.events {
             self.progress.moved();
-            self.hear(event, &batch);
+            self.hear(event, batch, given_back);
             if self.connection.delivered(event.weight()) {
                 self.marked = true;
             }
         }
     }
 
-    fn hear(&mut self, event: &Event, batch: &Batch) {
+    fn hear(&mut self, event: &Event, batch: &Batch, given_back: bool) {
+        let is_tapped = self.tapped && !given_back && self.left_http.is_none();
         if self.closed && !matches!(event, Event::Rest { .. }) {
             self.wrong.push("something behind CLOSED".to_owned());
         }
         match event {
+            Event::Head { numbers, .. } if numbers[0] & INFORMATIONAL != 0 => {}
             Event::Head { numbers, text, .. } => {
-                let target = format!("/{}", self.requests);
+                let is_client = self.plan.role == Role::Client;
+                let sign = if is_client { "" } else { "/" };
+                let target = format!("{sign}{}", self.requests);
                 let text = batch.slice(text);
                 if text.get(..numbers[3] as usize) != Some(target.as_bytes()) {
                     let text = String::from_utf8_lossy(text);
@@ -34,9 +45,14 @@ impl Script {
                 if numbers[0] & UPGRADE != 0 {
                     self.held = Some(self.requests);
                 }
-                self.owed.push_back(self.requests);
+                if !is_client {
+                    self.owed.push_back(self.requests);
+                } else if numbers[0] & BODY == 0 {
+                    self.answered += 1;
+                }
                 self.requests += 1;
             }
+            Event::End { .. } if self.plan.role == Role::Client => self.answered += 1,
             Event::Data { payload, .. } if !b"hello".starts_with(batch.slice(payload)) => {
                 // It may have come in pieces.
                 let piece = batch.slice(payload);
@@ -44,26 +60,29 @@ impl Script {
                     self.wrong.push("a body out of order".to_owned());
                 }
             }
+            Event::Raw { payload, .. } if is_tapped => {
+                let bytes = batch.slice(payload).to_vec();
+                self.receive(Some(&bytes));
+            }
             Event::Raw { payload, .. } => self.raw.extend_from_slice(batch.slice(payload)),
+            Event::Eof { .. } if is_tapped => self.receive(None),
+            Event::Timeout { .. } if self.progress.passed() < SHORTEST => {
+                self.wrong.push("TIMEOUT before its time".to_owned());
+            }
+            Event::Expired { .. } => self.expired = true,
             Event::ParseError { .. } if self.plan.drops => {}
             Event::ParseError { .. } => self.wrong.push("a message is cut".to_owned()),
             Event::Drain { .. } => self.awaits_drain = false,
             Event::Rest { .. } => self.awaits_rest = false,
-            Event::Lent { .. } => {
-                self.awaits_lent = false;
-                if self.lent {
-                    self.end_loan();
-                } else {
-                    self.lent = self.connection.lent().is_some();
-                }
-            }
+            Event::Lent { .. } => self.answer_loan(),
             Event::Eof { .. } => self.eof = true,
             Event::Closed { errno, .. } => {
                 if *errno != 0 && !self.plan.drops {
                     self.wrong.push(format!("failed with {errno}"));
                 }
                 self.closed = true;
-                self.lent = false;
+                // Released with the connection.
+                self.take_from_set();
             }
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! What must have come of a program at its end.
 
+use http_native_proto::Role;
+
 use super::super::peer::Peer;
 use super::{End, Script};
 
@@ -24,8 +26,10 @@ impl Script {
             drops || is_abrupt || got == said,
             format!("{got} of {said} written"),
         );
-        let must_close = matches!(self.ended, End::Close | End::Destroy | End::Reset)
-            || (self.ended == End::Shutdown && self.eof)
+        let must_close = matches!(
+            self.ended,
+            End::Close | End::Destroy | End::Reset | End::Surrender
+        ) || (self.ended == End::Shutdown && self.eof)
             || (drops && (self.ended != End::Shutdown || self.closed));
         check(
             self.closed == must_close,
@@ -36,9 +40,18 @@ impl Script {
             "no FIN".to_owned(),
         );
         check(self.closed || !self.awaits_drain, "no DRAIN".to_owned());
+        check(
+            self.closed || !self.connection.is_overdue(),
+            "no TIMEOUT".to_owned(),
+        );
         check(!self.awaits_rest, "no REST".to_owned());
         check(self.closed || !self.awaits_lent, "no LENT".to_owned());
         if !drops && self.ended == End::None {
+            let is_served = self.plan.role == Role::Server && !self.closed;
+            check(
+                !is_served || self.expired == (self.requests == 0),
+                format!("no EXPIRED, or a false one ({})", self.expired),
+            );
             check(
                 self.has_heard_all(),
                 format!(

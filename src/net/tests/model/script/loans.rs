@@ -1,0 +1,81 @@
+//! The loans, as in `binding/loans.rs`, `lending.rs` and `dispatch.rs`: a lent socket lies in the poll set, which tells of it when
+//! something new comes.
+
+use std::sync::Arc;
+
+use super::Script;
+use crate::net::lending::Received;
+use crate::net::poll_set::Ready;
+
+impl Script {
+    pub(super) fn ask_loan(&mut self) {
+        if self.lent.is_none() && !self.awaits_lent {
+            self.awaits_lent = self.connection.ask_loan();
+            self.attend();
+        }
+    }
+
+    /// The I/O thread has granted the loan or refused it, or wants the socket back.
+    pub(super) fn answer_loan(&mut self) {
+        self.awaits_lent = false;
+        if self.lent.is_some() {
+            self.end_loan();
+            return;
+        }
+        let Some(socket) = self.connection.lent() else {
+            return;
+        };
+        if self.set.add(self.connection.id, &socket).is_ok() {
+            self.lent = Some(socket);
+        } else {
+            self.give_back();
+        }
+    }
+
+    pub(super) fn end_loan(&mut self) {
+        if self.take_from_set() {
+            self.give_back();
+        }
+    }
+
+    /// Takes the socket out of the set. True if it was in it.
+    pub(super) fn take_from_set(&mut self) -> bool {
+        let Some(socket) = self.lent.take() else {
+            return false;
+        };
+        self.set.remove(&socket);
+        true
+    }
+
+    fn give_back(&mut self) {
+        self.connection.return_loan();
+        self.attend();
+    }
+
+    /// Reads once from the socket if the set tells of it.
+    pub(super) fn read_lent(&mut self) {
+        let mut ready = Vec::new();
+        self.set.ready(&mut ready);
+        for Ready { ends, .. } in ready {
+            self.progress.moved();
+            let queue = Arc::clone(&self.shared.queue);
+            match self.connection.receive_lent(&mut self.scratch, &queue) {
+                Received::Events { filled } => {
+                    if (filled || ends) && !self.again() {
+                        self.end_loan();
+                    }
+                    self.take_events();
+                }
+                Received::Nothing => {}
+                Received::Return => self.end_loan(),
+            }
+        }
+    }
+
+    fn again(&self) -> bool {
+        let Some(socket) = &self.lent else {
+            return true;
+        };
+        self.set.again(self.connection.id, socket).is_ok()
+    }
+}
