@@ -8,13 +8,14 @@ const { find } = require('./scenarios')
 const { percentile } = require('./statistics')
 
 const [implementation, name, port, warmUp, seconds] = process.argv.slice(2)
-const { body, inFlight, isSecure } = find(name)
+const { body, inFlight, isFresh, isSecure } = find(name)
 const ask = implementations[implementation].client({
   port: Number(port),
   method: body ? 'POST' : 'GET',
   headers: body ? { 'Content-Length': body.length, 'Content-Type': 'application/octet-stream' } : undefined,
   body,
   inFlight,
+  isFresh,
   isSecure
 })
 
@@ -45,6 +46,7 @@ setTimeout(() => {
   latencies = []
   errors = 0
   const before = usage.read(process.pid)
+  const rest = usage.idle()
   const begin = process.hrtime.bigint()
   setTimeout(() => {
     running = false
@@ -59,7 +61,8 @@ setTimeout(() => {
       rps: requests / elapsed,
       p50: percentile(latencies, 0.5),
       p99: percentile(latencies, 0.99),
-      peak: usage.peak(process.pid)
+      peak: usage.peak(process.pid),
+      idle: rest()
     }, () => process.exit(0))
   }, Number(seconds) * 1000)
 }, Number(warmUp) * 1000)

@@ -17,11 +17,11 @@ function notCore (before, after) {
 /**
  * A client of `http` or `https`.
  * @param {object} http
- * @param {{ port: number, method: string, headers?: object, body?: Buffer, inFlight: number, isSecure?: boolean }} what
+ * @param {{ port: number, method: string, headers?: object, body?: Buffer, inFlight: number, isSecure?: boolean, isFresh?: boolean }} what
  * @returns {(done: (error: Error|null, status?: number, length?: number) => void) => void} asks once
  */
-function httpClient (http, { port, method, headers, body, inFlight }) {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: inFlight })
+function httpClient (http, { port, method, headers, body, inFlight, isFresh }) {
+  const agent = new http.Agent({ keepAlive: !isFresh, maxSockets: inFlight })
   const options = { agent, host: '127.0.0.1', port, path: '/', method, headers, rejectUnauthorized: false }
   return (done) => {
     const request = http.request(options, (response) => {
@@ -35,12 +35,12 @@ function httpClient (http, { port, method, headers, body, inFlight }) {
 }
 
 /** undici.request: what stands behind Node's fetch, and the client to compare clients with. */
-function undiciClient ({ port, method, headers, body, inFlight, isSecure }) {
+function undiciClient ({ port, method, headers, body, inFlight, isSecure, isFresh }) {
   const undici = require('undici')
   const dispatcher = new undici.Agent({ connections: inFlight, connect: { rejectUnauthorized: false } })
   const url = `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}/`
   return (done) => {
-    undici.request(url, { dispatcher, method, headers, body }).then((response) => {
+    undici.request(url, { dispatcher, method, headers, body, reset: isFresh }).then((response) => {
       let length = 0
       response.body.on('data', (chunk) => { length += chunk.length })
       response.body.on('end', () => done(null, response.statusCode, length))
@@ -70,6 +70,17 @@ const implementations = {
   },
   undici: {
     client: undiciClient
+  },
+  // node:http of other runtimes, which --peers installs (peers.js); `runtime` is how a script is started there.
+  bun: {
+    runtime: 'bun',
+    http: () => require('node:http'),
+    register: () => {}
+  },
+  deno: {
+    runtime: 'deno',
+    http: () => require('node:http'),
+    register: () => {}
   },
   // What the kernel, the load and the peer leave to a server that does nothing but send and receive: no ratio is above it.
   bare: {

@@ -14,6 +14,7 @@ const chart = require('./chart')
 const implementations = require('./implementations')
 const load = require('./load')
 const measure = require('./measure')
+const peers = require('./peers')
 const report = require('./report')
 const { scenarios } = require('./scenarios')
 const { median } = require('./statistics')
@@ -29,6 +30,8 @@ const help = `usage: npm run bench -- [options]
   --connections a,b with so many connections instead of a scenario's own: the sweep is 1,2,3,4,5,6,8,12,16,32,64,256,512
   --against a,b     implementations, the first is the baseline (core,native,undici,bare);
                     undici is a client only, bare a Rust program that does no HTTP
+  --peers           node:http of Bun and Deno beside them, from npm, which puts them into a temporary folder
+                    (only for Linux on x64); frameworks are left out there
   --node FILE       the node to run servers and clients with (this one)
   --json FILE       write everything measured there
   --from FILE       measure nothing, report what --json wrote
@@ -44,6 +47,7 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     connections: { type: 'string' },
     against: { type: 'string', default: 'core,native,undici,bare' },
+    peers: { type: 'boolean', default: false },
     node: { type: 'string', default: process.execPath },
     json: { type: 'string' },
     from: { type: 'string' },
@@ -95,10 +99,13 @@ function values (rounds, key) {
 }
 
 /** Those of the implementations that can play a part in a scenario. */
-function thatServe (names, { kind, isBare }) {
+function thatServe (names, { kind, framework, isBare, isSecure }) {
   return names.filter((name) => {
-    const { http, client, bare } = implementations[name]
-    return bare ? isBare : (kind === 'client' ? client : http) !== undefined
+    const { http, client, bare, runtime } = implementations[name]
+    if (bare) return isBare
+    // What is registered there as http is core's only: of frameworks they would be told nothing.
+    if (runtime !== undefined && framework !== undefined && !isSecure) return false
+    return (kind === 'client' ? client : http) !== undefined
   })
 }
 
@@ -138,9 +145,9 @@ async function measureAll (chosen, names, settings) {
     const result = summarise(scenario, rounds, measured)
     results.push(result)
     progress('')
-    const ratios = Object.entries(result.ratios).map(([name, { rps, cpu, memory }]) => memory === undefined
-      ? `${name} ${rps.toFixed(2)}× req/s${cpu === null ? '' : `, ${cpu.toFixed(2)}× CPU per request`}`
-      : `${name} ${memory.toFixed(2)}× memory`)
+    const ratios = Object.entries(result.ratios).map(([name, { rps, cpu, ...singles }]) => rps === undefined
+      ? `${name} ${Object.entries(singles).map(([key, value]) => `${report.ratio(value)} ${key}`).join(', ')}`
+      : `${name} ${report.ratio(rps)} req/s${cpu === null ? '' : `, ${report.ratio(cpu)} CPU per request`}`)
     console.error(`${scenario.title}: ${ratios.join('; ')}`)
   }
   return results
@@ -158,6 +165,9 @@ async function main () {
     outcome = JSON.parse(fs.readFileSync(options.from, 'utf8'))
   } else {
     const names = choose(options.against, Object.keys(implementations), 'implementation')
+    if (options.peers) names.push(...['bun', 'deno'].filter((name) => !names.includes(name)))
+    const runtimes = names.filter((name) => implementations[name].runtime !== undefined)
+    if (runtimes.length > 0) peers.install()
     if (implementations[names[0]].http === undefined) fail(`${names[0]} is not an http module: it cannot be the baseline`)
     const wanted = options.only === undefined
       ? null
@@ -179,7 +189,8 @@ async function main () {
       generator: load.generator,
       baseline: names[0],
       rounds: settings.rounds,
-      seconds: settings.seconds
+      seconds: settings.seconds,
+      ...(runtimes.length > 0 && { peers: peers.versions() })
     }
     console.error(report.method(header))
     const chosen = swept(scenarios.filter(({ name }) => wanted === null || wanted.includes(name)))

@@ -31,12 +31,14 @@ function parseWrk (report) {
   }
 }
 
-async function wrk (url, { connections, depth = 1, headers = {}, script }, seconds) {
+async function wrk (url, { connections, depth = 1, headers = {}, megabytes, script }, seconds) {
   const args = ['--latency', '--threads', '1', '--timeout', '10s',
     '--connections', String(connections), '--duration', `${seconds}s`]
   if (script !== undefined) args.push('--script', path.join(__dirname, 'wrk', script))
   for (const [name, value] of Object.entries(headers)) args.push('--header', `${name}: ${value}`)
-  const child = spawn('wrk', [...args, url], { stdio: ['ignore', 'pipe', 'inherit'] })
+  args.push(url)
+  if (megabytes !== undefined) args.push('--', String(megabytes))
+  const child = spawn('wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let report = ''
   child.stdout.setEncoding('utf8').on('data', (text) => { report += text })
   const [status] = await once(child, 'close')

@@ -11,6 +11,7 @@ const path = require('node:path')
 const { createInterface } = require('node:readline')
 const implementations = require('./implementations')
 const load = require('./load')
+const peers = require('./peers')
 const usage = require('./usage')
 
 const children = new Set()
@@ -18,10 +19,10 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL')
 })
 
-function start (settings, file, ...args) {
-  const child = fork(path.join(__dirname, file), args.map(String), {
-    execPath: settings.node,
-    execArgv: ['--expose-gc'],
+/** Starts a script of this folder, whose first argument is the implementation. */
+function start (settings, file, implementation, ...args) {
+  const child = fork(path.join(__dirname, file), [implementation, ...args].map(String), {
+    ...peers.start(implementations[implementation].runtime, settings.node),
     env: { ...process.env, NODE_ENV: 'production' },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc']
   })
@@ -68,7 +69,7 @@ function check (port, { bytes, isSecure, load: { body, headers, method } }) {
 }
 
 /** Numbers per request. Durations are microseconds, memory is bytes; what is not known is null. */
-function summary ({ requests, rps, p50, p99, errors }, spent, peak) {
+function summary ({ requests, rps, p50, p99, errors, idle }, spent, peak) {
   const each = (nanoseconds) => requests === 0 ? null : nanoseconds / 1000 / requests
   return {
     rps,
@@ -77,6 +78,7 @@ function summary ({ requests, rps, p50, p99, errors }, spent, peak) {
     cpu: spent === null ? null : each(spent.all),
     js: spent === null ? null : each(spent.js),
     peak,
+    idle: idle ?? null,
     errors
   }
 }
@@ -118,7 +120,8 @@ async function server (settings, implementation, scenario) {
     await check(port, scenario)
     await load.run(url, scenario.load, settings.warmUp)
     const before = usage.read(child.pid)
-    const result = await load.run(url, scenario.load, settings.seconds)
+    const rest = usage.idle()
+    const result = { ...await load.run(url, scenario.load, settings.seconds), idle: rest() }
     return summary(result, spentBy(implementation, before, usage.read(child.pid)), usage.peak(child.pid))
   } finally {
     await stop(child)
@@ -145,8 +148,9 @@ async function websocket (settings, implementation, scenario) {
 async function measureBare ({ line }, { pid }, implementation) {
   await line()
   const before = usage.read(pid)
+  const rest = usage.idle()
   const [requests, elapsed, p50, p99] = (await line()).split(' ').map(Number)
-  const result = { requests, rps: requests / elapsed, p50, p99, errors: 0 }
+  const result = { requests, rps: requests / elapsed, p50, p99, errors: 0, idle: rest() }
   return summary(result, spentBy(implementation, before, usage.read(pid)), usage.peak(pid))
 }
 
@@ -216,4 +220,19 @@ async function idle (settings, implementation, scenario) {
   }
 }
 
-module.exports = { client, idle, server, websocket }
+/** The start of a process that has made a server which listens: what it took, and the memory it has then. */
+async function startUp (settings, implementation, scenario) {
+  const begin = process.hrtime.bigint()
+  const child = start(settings, 'server.js', implementation, scenario.name)
+  try {
+    await message(child)
+    const wall = Number(process.hrtime.bigint() - begin) / 1e6
+    const spent = usage.read(child.pid)
+    const total = spent === null ? null : Array.from(spent.threads.values()).reduce((sum, time) => sum + time, 0) / 1e6
+    return { wall, processor: total, resident: await residentMemory(child), errors: 0 }
+  } finally {
+    await stop(child)
+  }
+}
+
+module.exports = { client, idle, server, start: startUp, websocket }

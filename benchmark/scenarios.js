@@ -7,11 +7,13 @@
  *           client: a fixed responder in another process, the client is measured
  *           websocket: messages to an echo server (talker.rs), which is measured; a message counts as a request
  *           idle:   connections that do nothing, their memory is measured
- * load      connections, requests in flight on each (depth), wrk script, and what to send; for the talker the length of
+ *           start:  a process with a server that listens: its time and memory are measured
+ * load      connections, requests in flight on each (depth), wrk script, how long a body it sends (megabytes), and what to send; for the talker the length of
  *           a message, and the protocol above WebSocket
  * handler   http => request listener (kind server and idle)
  * framework http => listener or server, after the implementation was registered as `http`
  * bytes     length of the right answer, checked before anything is measured
+ * isFresh   a client with a connection for each request
  * isSecure  over TLS, with `https`; its certificate is that of the tests
  * isBare    a program that knows no HTTP can do it: responder.rs, requester.rs
  */
@@ -37,6 +39,10 @@ function record (id) {
 const fragment = Buffer.alloc(64 * 1024, 'x')
 const large = Buffer.alloc(100 * 1024, 'x')
 const upload = Buffer.alloc(10 * 1024, 'x')
+const megabyte = Buffer.alloc(1024 * 1024, 'x')
+
+/** A body to be sent, of so many MB. Made for those who send it: a measured server loads this file, too. */
+const bodyOf = (megabytes) => Buffer.alloc(megabytes * megabyte.length, 'x')
 
 const hello = (req, res) => { res.end('hello world') }
 
@@ -81,6 +87,34 @@ function readBody (req, res) {
   let total = 0
   req.on('data', (chunk) => { total += chunk.length })
   req.on('end', () => { res.end(`got ${total}`) })
+}
+
+/** A handler that works for so many microseconds before it answers. */
+function burn (microseconds) {
+  return (req, res) => {
+    const end = process.hrtime.bigint() + BigInt(microseconds * 1000)
+    while (process.hrtime.bigint() < end);
+    res.end('hello world')
+  }
+}
+
+/** Sends a body of so many pieces of 1 MB. */
+function download (pieces) {
+  return (req, res) => {
+    res.setHeader('Content-Length', pieces * megabyte.length)
+    let left = pieces
+    const more = () => {
+      while (left > 0) {
+        left--
+        if (!res.write(megabyte) && left > 0) {
+          res.once('drain', more)
+          return
+        }
+      }
+      res.end()
+    }
+    more()
+  }
 }
 
 function stream (req, res) {
@@ -129,7 +163,7 @@ const scenarios = [
     title: 'POST 4 MB, body read',
     handler: readBody,
     bytes: 'got 4194304'.length,
-    load: { connections: 4, script: 'upload.lua', method: 'POST', body: Buffer.alloc(4 * 1024 * 1024, 'x') }
+    load: { connections: 4, script: 'upload.lua', megabytes: 4, method: 'POST', get body () { return bodyOf(4) } }
   },
   {
     name: 'stream',
@@ -144,6 +178,49 @@ const scenarios = [
     handler: (req, res) => { res.end(large) },
     bytes: large.length,
     load: { connections: 64 }
+  },
+  {
+    name: 'download-1m',
+    title: 'Buffer, 1 MB',
+    handler: (req, res) => { res.end(megabyte) },
+    bytes: megabyte.length,
+    load: { connections: 16 }
+  },
+  {
+    name: 'download-100m',
+    title: 'body of 100 MB, written by 1 MB',
+    handler: download(100),
+    bytes: 100 * megabyte.length,
+    load: { connections: 2 }
+  },
+  {
+    name: 'upload-1m',
+    title: 'POST 1 MB, body read',
+    handler: readBody,
+    bytes: 'got 1048576'.length,
+    load: { connections: 16, script: 'upload.lua', megabytes: 1, method: 'POST', get body () { return bodyOf(1) } }
+  },
+  {
+    name: 'upload-100m',
+    title: 'POST 100 MB, body read',
+    handler: readBody,
+    bytes: 'got 104857600'.length,
+    load: { connections: 2, script: 'upload.lua', megabytes: 100, method: 'POST', get body () { return bodyOf(100) } }
+  },
+  ...[5, 20, 100].map((microseconds) => ({
+    name: `burn-${microseconds}`,
+    title: `handler of ${microseconds} µs`,
+    handler: burn(microseconds),
+    bytes: 11,
+    load: { connections: 64 }
+  })),
+  {
+    name: 'fresh',
+    title: 'hello, a connection for each',
+    handler: hello,
+    isBare: false,
+    bytes: 11,
+    load: { connections: 64, headers: { Connection: 'close' } }
   },
   {
     name: 'pipeline',
@@ -226,7 +303,16 @@ const scenarios = [
   },
   { name: 'client-get', title: 'client: GET, 64 in flight', kind: 'client', inFlight: 64 },
   { name: 'client-post', title: 'client: POST 10 KB, 64 in flight', kind: 'client', inFlight: 64, body: upload },
+  {
+    name: 'client-fresh',
+    title: 'client: GET, a connection for each, 16 in flight',
+    kind: 'client',
+    isFresh: true,
+    isBare: false,
+    inFlight: 16
+  },
   { name: 'client-https', title: 'client: GET over https, 64 in flight', kind: 'client', isSecure: true, isBare: false, inFlight: 64 },
+  { name: 'start', title: 'start of a process with a server', kind: 'start', isBare: false, handler: hello },
   { name: 'idle', title: 'memory of an idle connection', kind: 'idle', isBare: false, handler: hello, connections: 4000 }
 ].map((scenario) => ({ kind: 'server', isBare: scenario.handler === hello || scenario.kind === 'client', ...scenario }))
 

@@ -3,6 +3,7 @@
 /** What a process has cost so far, from /proc; elsewhere than on Linux it is unknown, and null. */
 
 const fs = require('node:fs')
+const os = require('node:os')
 
 function readText (path) {
   try {
@@ -44,4 +45,20 @@ function peak (pid) {
   return match === null ? null : Number(match[1]) * 1024
 }
 
-module.exports = { between, peak, read }
+/** Milliseconds that the machine's processors have had, and that they idled. */
+function processors () {
+  const all = os.cpus().map(({ times }) => times)
+  const sum = (value) => all.reduce((total, times) => total + value(times), 0)
+  return { idle: sum(({ idle }) => idle), all: sum((times) => Object.values(times).reduce((total, time) => total + time, 0)) }
+}
+
+/** Begins to watch the machine. @returns {() => number} the share of its time, from 0 to 1, that it idled since */
+function idle () {
+  const before = processors()
+  return () => {
+    const after = processors()
+    return (after.idle - before.idle) / (after.all - before.all)
+  }
+}
+
+module.exports = { between, idle, peak, read }

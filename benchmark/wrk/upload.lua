@@ -1,3 +1,5 @@
--- POST with a body of 4 MB.
-wrk.method = "POST"
-wrk.body = string.rep("x", 4 * 1024 * 1024)
+-- POST with a body of as many MB as the argument says.
+init = function (args)
+  wrk.method = "POST"
+  wrk.body = string.rep("x", tonumber(args[1]) * 1024 * 1024)
+end

@@ -1,11 +1,9 @@
-//! How long heads and chunks take: `cargo bench -p http-native-proto`.
+//! How long heads, chunks and answers take: `cargo bench -p http-native-proto`, with a part of a name behind it for some of them.
 //!
-//! Plain timing on one thread, the best of some runs; good for comparing two versions of this
-//! crate on one machine and for nothing else.
+//! Times on one thread, good for comparing two versions of this crate on one machine. What a change costs in instructions,
+//! `npm run bench:check` says.
 
-use std::hint::black_box;
-use std::time::Duration;
-
+use divan::{Bencher, black_box};
 use http_native_proto::{Config, Connection, Event, OutFraming, Role};
 
 const SMALL: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost:8080\r\n\r\n";
@@ -27,82 +25,95 @@ Date: Sun, 22 Nov 2026 12:00:00 GMT\r\n\
 Connection: keep-alive\r\n\
 Keep-Alive: timeout=5\r\n\r\n";
 
-// The clock is what a benchmark is for; the crate itself has none.
-#[allow(clippy::disallowed_methods, reason = "see above")]
-fn time(name: &str, mut once: impl FnMut()) {
-    const ROUNDS: u32 = 20_000;
-    let mut best = Duration::MAX;
-    for _ in 0..30 {
-        let start = std::time::Instant::now();
-        for _ in 0..ROUNDS {
-            once();
-        }
-        best = best.min(start.elapsed());
-    }
-    let nanoseconds = best.as_nanos() as f64 / f64::from(ROUNDS);
-    println!("{name:32} {nanoseconds:8.1} ns");
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
+Content-Type: text/plain\r\n\
+Date: Sun, 22 Nov 2026 12:00:00 GMT\r\n\
+Connection: keep-alive\r\n\
+Keep-Alive: timeout=5\r\n\
+Content-Length: 12\r\n\r\n";
+
+fn main() {
+    divan::main();
 }
 
-fn server(name: &str, wire: &'static [u8], reference: bool) {
+/// Hears requests, all of the input each time.
+fn hear(bencher: Bencher<'_, '_>, wire: &[u8], is_reference: bool) {
     let mut connection = Connection::new(Role::Server, Config::default());
-    if reference {
+    if is_reference {
         connection.use_reference_only();
     }
-    let mut batch = Vec::with_capacity(64 * 1024);
-    time(name, || {
-        batch.clear();
+    let mut told = Vec::with_capacity(64 * 1024);
+    bencher.bench_local(|| {
+        told.clear();
         let mut input = black_box(wire);
         loop {
             match connection.next_event(&mut input) {
                 Ok(Event::Request(head)) => {
-                    batch.extend_from_slice(head.target);
-                    head.fields.pack_into(&mut batch);
+                    told.extend_from_slice(head.target);
+                    head.fields.pack_into(&mut told);
                 }
                 Ok(Event::NeedData) | Err(_) => break,
                 Ok(_) => {}
             }
         }
-        black_box(&batch);
+        black_box(&told);
     });
 }
 
-fn main() {
-    server("request, 1 field", SMALL, false);
-    server("request, 10 fields", TEN, false);
-    server("request, 10 fields, reference", TEN, true);
+#[divan::bench]
+fn request_of_1_field(bencher: Bencher<'_, '_>) {
+    hear(bencher, SMALL, false);
+}
 
-    let mut connection = Connection::new(Role::Client, Config::default());
-    let mut batch = Vec::with_capacity(64 * 1024);
-    time("response, 3 fields", || {
-        batch.clear();
-        connection.expect_response(false, false);
-        let mut input = black_box(RESPONSE);
-        while let Ok(event) = connection.next_event(&mut input) {
-            match event {
-                Event::Response(head) => head.fields.pack_into(&mut batch),
-                _ => break,
-            }
-        }
-        black_box(&batch);
-    });
+#[divan::bench]
+fn request_of_10_fields(bencher: Bencher<'_, '_>) {
+    hear(bencher, TEN, false);
+}
 
+#[divan::bench]
+fn request_of_10_fields_by_the_reference(bencher: Bencher<'_, '_>) {
+    hear(bencher, TEN, true);
+}
+
+#[divan::bench]
+fn request_of_64_chunks_of_16_bytes(bencher: Bencher<'_, '_>) {
     let mut chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..64 {
         chunked.extend_from_slice(b"10\r\n0123456789abcdef\r\n");
     }
     chunked.extend_from_slice(b"0\r\n\r\n");
-    server("request, 64 chunks of 16", chunked.leak(), false);
+    hear(bencher, &chunked, false);
+}
 
+#[divan::bench]
+fn response_of_3_fields(bencher: Bencher<'_, '_>) {
+    let mut connection = Connection::new(Role::Client, Config::default());
+    let mut told = Vec::with_capacity(64 * 1024);
+    bencher.bench_local(|| {
+        told.clear();
+        connection.expect_response(false, false);
+        let mut input = black_box(RESPONSE);
+        while let Ok(event) = connection.next_event(&mut input) {
+            match event {
+                Event::Response(head) => head.fields.pack_into(&mut told),
+                _ => break,
+            }
+        }
+        black_box(&told);
+    });
+}
+
+#[divan::bench]
+fn answer_of_a_head_and_a_body(bencher: Bencher<'_, '_>) {
     let mut connection = Connection::new(Role::Server, Config::default());
-    let mut out = Vec::with_capacity(64 * 1024);
-    time("send a head, a body, the end", || {
-        out.clear();
-        let head = black_box(&b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\nContent-Length: 12\r\n\r\n"[..]);
-        let sent = connection.send_head(head, 7, OutFraming::Length(12), &mut out);
-        assert!(sent.is_ok() && connection.begin_data(12, &mut out));
-        out.extend_from_slice(b"Hello World\n");
-        connection.finish_data(&mut out);
-        assert!(connection.send_end(b"", 0, false, &mut out).is_ok());
-        black_box(&out);
+    let mut said = Vec::with_capacity(64 * 1024);
+    bencher.bench_local(|| {
+        said.clear();
+        let sent = connection.send_head(black_box(ANSWER), 7, OutFraming::Length(12), &mut said);
+        assert!(sent.is_ok() && connection.begin_data(12, &mut said));
+        said.extend_from_slice(b"Hello World\n");
+        connection.finish_data(&mut said);
+        assert!(connection.send_end(b"", 0, false, &mut said).is_ok());
+        black_box(&said);
     });
 }
