@@ -132,6 +132,7 @@ members.finishExchange = function finishExchange (response) {
   }
 
   if (response._last) {
+    this.listener?.watch()
     // The end of the message has told the native side so; but not if its last bytes were written raw, or `_last` was set late.
     this.outputEnded = true
     if (socket !== null && this.stream === null) socket.destroySoon()
