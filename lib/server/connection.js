@@ -197,6 +197,9 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
     if (!this.detached) this.threw(request)
     throw error
   } finally {
+    const { current } = this
+    // The client has another connection next, to which what the handler has changed applies.
+    if (current !== null && current._last && listener !== null) listener.watch()
     if (request[kComplete] === undefined) regain(request, this.queue?.at(-1) ?? this.current ?? null)
     // As in core: complete when the handler's first turn is over, not before.
     if (!hasBody && detached !== true && !request.complete && this.thrown === null) {

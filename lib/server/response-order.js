@@ -146,6 +146,7 @@ members.finishExchange = function finishExchange (response) {
   }
 
   if (response._last) {
+    this.listener?.watch()
     // The end of the message has told the native side so; but not if its last bytes were written raw, or `_last` was set late.
     this.endLast()
   } else if (this.queue !== null && this.queue.length !== 0) {

@@ -242,3 +242,27 @@ scenario.server('odd values of connectionsCheckingInterval', (run) => each(run, 
     await run.sleep(400)
     run.log(track, 'received', peer.received.slice(0, 12), peer.ending !== undefined)
   }))
+
+for (const [moment, when] of Object.entries({ 'in its handler': (change) => change(), 'behind its handler': (change) => setImmediate(change) })) {
+  scenario.server(`maxHeadersCount that a connection's last request changes ${moment} applies to the next connection`, async (run) => {
+    for (let i = 0; i < 20; i++) {
+      const server = run.server.createServer((req, res) => {
+        run.log('server', 'fields', Object.keys(req.headers).length)
+        when(() => {
+          server.maxHeadersCount = 5
+          res.end('over\n')
+        })
+      })
+      server.maxHeadersCount = 3
+      await run.listen(server)
+      for (let j = 0; j < 2; j++) {
+        const peer = run.dial()
+        peer.socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n')
+        await new Promise((resolve) => peer.socket.once('connect', resolve))
+        // What came is read before JavaScript hears of the connection.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+        await peer.ended()
+      }
+    }
+  })
+}
