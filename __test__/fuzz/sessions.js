@@ -112,8 +112,8 @@ function conversation (generator, length) {
     if (script.window === undefined) script.cuts = generator.cuts(150 * length)
     else random.pick(script.requests).cuts = generator.cuts(100)
   }
-  const end = random.weighted({ none: 6, fin: 1, 'fin-with': 1 })
-  if (end !== 'none') script.end = end
+  // Behind the answers: it is left to chance between which immediates it would come.
+  if (random.chance(0.25)) script.end = { after: 30, then: 'fin' }
   return script
 }
 
