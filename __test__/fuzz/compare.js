@@ -144,7 +144,11 @@ function inContext (label, core, ours) {
   // Emitted with 'upgrade' or 'connect' of the request, in its context.
   if (core.startsWith("'agentRemove'")) return context.startsWith('request ')
   const [, exchange] = /^contexts of (?:in|out|socket) (\S+)(?: \(callbacks\))?$/.exec(label) ?? []
-  return exchange !== undefined && context.split(' ').includes(exchange)
+  if (exchange === undefined) return false
+  // A socket's exchanges are those of its connection: which one it is that the event comes with is left open.
+  if (label.startsWith('contexts of socket s')) return /^request r\d/.test(context)
+  if (label.startsWith('contexts of socket c')) return context.split(' ').some((word) => word.startsWith(`${exchange}r`))
+  return context.split(' ').includes(exchange)
 }
 
 /**

@@ -52,6 +52,15 @@ const ANSWER_WEIGHTS = { end: 8, 'end alone': 2, 'end with callback': 2, json: 3
 
 const HOW_READ = { data: 5, resume: 3, iterate: 1, readable: 1 }
 
+/** A body that one read brings: with more of it, what comes when is left to chance. */
+function shortBody (generator) {
+  const body = generator.body()
+  delete body.missing
+  body.size = Math.min(body.size, 16385)
+  if (body.chunk > body.size) body.chunk = Math.max(1, body.size)
+  return body
+}
+
 /** An exchange that keeps to the rules by itself. */
 function sound (make, frame) {
   while (true) {
@@ -91,8 +100,7 @@ function conversation (generator, length) {
     if (random.chance(0.01)) request.headers.push(['Expect', '100-continue'])
     if (random.chance(0.03)) request.headers.push(['Connection', 'keep-alive'])
     if (request.method === 'POST' || request.method === 'PUT') {
-      request.body = generator.body()
-      delete request.body.missing
+      request.body = shortBody(generator)
     }
     script.requests.push(request)
   }
@@ -104,8 +112,8 @@ function conversation (generator, length) {
     if (script.window === undefined) script.cuts = generator.cuts(150 * length)
     else random.pick(script.requests).cuts = generator.cuts(100)
   }
-  const end = random.weighted({ none: 6, fin: 1, 'fin-with': 1 })
-  if (end !== 'none') script.end = end
+  // Behind the answers: it is left to chance between which immediates it would come.
+  if (random.chance(0.25)) script.end = { after: 30, then: 'fin' }
   return script
 }
 
@@ -170,8 +178,7 @@ function answer (generator, method) {
   if (random.chance(0.03)) made.headers.push(['Connection', random.pick(['close', 'keep-alive'])])
   const mode = random.weighted({ length: 6, chunked: 4, none: 0.2 })
   const isBare = method === 'HEAD' || made.status === 204 || made.status === 304
-  if (mode !== 'none' && !isBare) made.body = { ...generator.body(), mode }
-  delete made.body?.missing
+  if (mode !== 'none' && !isBare) made.body = { ...shortBody(generator), mode }
   if (random.chance(0.02)) made.cuts = generator.cuts(150)
   if (random.chance(0.02)) {
     made.headers = [['Connection', 'close']]

@@ -173,8 +173,12 @@ Connection.prototype.pending = function pending () {
  * their length, for as long as they wait.
  */
 Connection.prototype.countAs = function countAs (characters, bytes) {
-  if (this.surplus !== 0 && this.pending() === 0 && native.waiting(this.id, this.corked) === 0) this.surplus = 0
   this.surplus += bytes - characters
+}
+
+/** Forgets what was counted otherwise, once it has left. Called before more is sent. */
+Connection.prototype.settleCount = function settleCount () {
+  if (this.pending() === 0 && native.waiting(this.id, this.corked) === 0) this.surplus = 0
 }
 
 /**

@@ -68,6 +68,7 @@ function transmit (message, flags, head, body, encoding, size, callback) {
   const isCorked = (flags & CORKED) !== 0
   flags &= ~CORKED
   const connection = message[kConnection]
+  if (connection.surplus !== 0) connection.settleCount()
 
   let lines = 0
   let length = 0
