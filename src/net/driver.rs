@@ -272,6 +272,7 @@ impl Driver {
                         });
                         continue;
                     }
+                    None => self.earliest(state.timing.rearmed(now), now),
                     other => self.earliest(other, now),
                 }
             };

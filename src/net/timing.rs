@@ -47,6 +47,14 @@ impl Timing {
         self.last_activity.checked_add(self.idle)
     }
 
+    /// When TIMEOUT would be due next if there were activity now, which the JS thread counts without waking the I/O thread.
+    pub(super) fn rearmed(&self, now: Instant) -> Option<Instant> {
+        if self.idle.is_zero() {
+            return None;
+        }
+        now.checked_add(self.idle)
+    }
+
     /// Begins the time of a message, if none runs: bytes of one have come that is not complete.
     pub(super) fn message_continues(&mut self, now: Instant) {
         if self.message_began.is_none() {

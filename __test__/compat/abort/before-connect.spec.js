@@ -13,9 +13,6 @@ const moments = {
   'behind the first tick': (request, act) => setImmediate(act)
 }
 
-/** The address is found after the request was destroyed. */
-const lookup = (host, { all }, callback) => setTimeout(callback, 30, null, ...(all ? [[{ address: '127.0.0.1', family: 4 }]] : ['127.0.0.1', 4]))
-
 const programs = {
   'end(chunk)': ({ end }) => end('x'),
   'end(large chunk)': ({ end }) => end(Buffer.alloc(70000)),
@@ -51,6 +48,11 @@ for (const [how, reach] of Object.entries(paths)) {
           for (const [name, play] of Object.entries(programs)) {
             const storage = new AsyncLocalStorage()
             const say = (...values) => run.log(`${method} ${name}, ${moment}`, ...values, storage.getStore())
+            // The address is found after the request was destroyed.
+            let find
+            const lookup = (host, { all }, callback) => {
+              find = () => callback(null, ...(all ? [[{ address: '127.0.0.1', family: 4 }]] : ['127.0.0.1', 4]))
+            }
             const request = run.request({ method, agent: false, host: 'somewhere.example', lookup, ...reach() })
             for (const event of ['finish', 'error', 'close']) request.on(event, (error) => say(event, error?.code ?? error?.message))
             request.on('socket', (socket) => process.nextTick(() => socket.on('close', (hadError) => {
@@ -68,6 +70,7 @@ for (const [how, reach] of Object.entries(paths)) {
               else request.on('socket', () => process.nextTick(() => storage.run('giving up', () => give(request))))
             })
             await run.closed(request)
+            find?.()
             // For what comes behind 'close'.
             await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
           }

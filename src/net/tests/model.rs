@@ -255,7 +255,8 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
         let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
         shuttle::thread::spawn(move || {
             io_thread(&runtime, &shared, &progress);
-            // Here, where its tasks ran: it drops them, and closes their sockets.
+            // As at the end of an I/O thread. Here, where its tasks ran: it drops them, and closes their sockets.
+            shared.connections().clear();
             drop(runtime);
         })
     };
