@@ -84,12 +84,18 @@ function table (threads, each) {
   return lines.join('\n')
 }
 
-function start (file, ...args) {
+/** Starts a script of this folder; V8 tells perf what it compiles, in /tmp, and writes a log besides. */
+function start (folder, file, ...args) {
   return fork(path.join(__dirname, file), args.map(String), {
-    execArgv: ['--perf-basic-prof'],
+    execArgv: ['--perf-basic-prof', `--logfile=${path.join(folder, 'v8.log')}`],
     env: { ...process.env, NODE_ENV: 'production' },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc']
   })
+}
+
+function end (child) {
+  child.kill('SIGKILL')
+  fs.rmSync(`/tmp/perf-${child.pid}.map`, { force: true })
 }
 
 /** Samples a process while something goes on. */
@@ -104,7 +110,7 @@ async function sample (pid, folder, meanwhile) {
 }
 
 async function server (scenario, implementation, folder) {
-  const child = start('server.js', implementation, scenario.name)
+  const child = start(folder, 'server.js', implementation, scenario.name)
   try {
     const [{ port }] = await once(child, 'message')
     const url = `${scenario.isSecure ? 'https' : 'http'}://127.0.0.1:${port}/`
@@ -115,21 +121,21 @@ async function server (scenario, implementation, folder) {
       return { ...result, spent: usage.between(before, usage.read(child.pid)) }
     })
   } finally {
-    child.kill('SIGKILL')
+    end(child)
   }
 }
 
 async function client (scenario, implementation, folder) {
   const responder = spawn(path.join(__dirname, '..', 'target', 'release', 'examples', 'responder'), { stdio: ['pipe', 'pipe', 'inherit'] })
   const [port] = await once(responder.stdout, 'data')
-  const child = start('client.js', implementation, scenario.name, Number(port), WARM_UP, SECONDS)
+  const child = start(folder, 'client.js', implementation, scenario.name, Number(port), WARM_UP, SECONDS)
   try {
     // Its warm-up is its own business.
     const told = once(child, 'message')
     await new Promise((resolve) => setTimeout(resolve, WARM_UP * 1000))
     return await sample(child.pid, folder, async () => (await told)[0])
   } finally {
-    child.kill('SIGKILL')
+    end(child)
     responder.kill()
   }
 }

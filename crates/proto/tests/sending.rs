@@ -145,3 +145,24 @@ fn a_head_waits_for_the_message_before_it() {
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\n"
     );
 }
+
+#[test]
+fn a_block_of_hundreds_of_lines_is_counted_whole() {
+    // More CRs than one byte can count, next to each other and apart.
+    for value in ["", "a value"] {
+        let fields = format!("A: {value}\r\n").repeat(700);
+        let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        let stray = head.replacen("A: ", "A: \r", 1);
+        for (text, lines, is_good) in [
+            (&head, 702, true),
+            (&head, 701, false),
+            (&stray, 702, false),
+        ] {
+            let mut server = Connection::new(Role::Server, Config::default());
+            let mut out = Vec::new();
+            let sent = server.send_head(text.as_bytes(), lines, OutFraming::Length(0), &mut out);
+            assert_eq!(sent.is_ok(), is_good);
+            assert_eq!(out.is_empty(), !is_good);
+        }
+    }
+}
