@@ -5,7 +5,7 @@
 const net = require('node:net')
 const { once } = require('node:events')
 const { scenario } = require('../../oracle')
-const versions = require('../../../lib/core/versions')
+const { ofCore } = require('../../../lib/core/symbols')
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 
@@ -40,7 +40,7 @@ const ways = {
   'an agent that keeps connections': (run) => ({ agent: run.agent({ keepAlive: true }) }),
   'no agent': () => ({ agent: false }),
   'a createConnection of its own': () => ({ agent: undefined, createConnection: (options, callback) => net.createConnection(options, callback) }),
-  ...(versions.envProxies && { 'a proxy': (run) => ({ agent: run.agent({ proxyEnv: { http_proxy: `http://127.0.0.1:${run.port}` } }) }) })
+  ...(ofCore('kProxyConfig') !== undefined && { 'a proxy': (run) => ({ agent: run.agent({ proxyEnv: { http_proxy: `http://127.0.0.1:${run.port}` } }) }) })
 }
 
 for (const [owner, name] of [[net, 'connect'], [net, 'createConnection'], [net.Socket.prototype, 'connect']]) {
