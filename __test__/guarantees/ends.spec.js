@@ -171,3 +171,39 @@ for (const method of ['close', 'closeIdleConnections']) {
     socket.destroy()
   })
 }
+
+for (const socketIsMade of [false, true]) {
+  test(`what a request gets of its body behind an early answer is its beginning, ${socketIsMade ? 'with' : 'without'} a socket`, { timeout: 20_000 }, async (t) => {
+    const size = 1 << 20
+    const body = Buffer.alloc(size)
+    for (let at = 0; at < size; at += 4) body.writeUInt32BE(at, at)
+    for (let count = 0; count < 5; count++) {
+      const chunks = []
+      const server = createServer((req, res) => {
+        if (socketIsMade) req.socket.on('timeout', () => {})
+        req.on('data', (chunk) => chunks.push(chunk)).pause()
+        setTimeout(() => {
+          req.resume()
+          setImmediate(() => {
+            // The I/O thread reads on meanwhile, since the request is being read again.
+            spin(20_000)
+            res.setHeader('Connection', 'close')
+            res.end('early')
+          })
+        }, 30)
+      })
+      server.listen(0, '127.0.0.1')
+      t.after(() => server.close())
+      await once(server, 'listening')
+      const socket = net.connect(server.address().port, '127.0.0.1')
+      socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`)
+      socket.write(body)
+      socket.on('error', () => {})
+      socket.resume()
+      await once(socket, 'close')
+      await new Promise((resolve) => server.close(resolve))
+      const got = Buffer.concat(chunks)
+      assert.ok(got.length > 0 && got.equals(body.subarray(0, got.length)), chunks.map((chunk) => `${chunk.length} from ${chunk.readUInt32BE(0)}`).join())
+    }
+  })
+}

@@ -13,6 +13,11 @@ const { hasFinished, runTicks, settleAll } = require('./turn')
 function keep (connection, records, at, values) {
   const kind = records[at]
   if (kind < events.REQUEST || (kind > events.CLOSED && kind !== events.RAW)) return false
+  if (connection.isDeaf) {
+    if (kind === events.CLOSED) return false
+    skip(records, at, values)
+    return true
+  }
   const { kept } = connection
   // The stream of a socket that is paused, with nothing in its buffer, ends and fails all the same.
   if (connection.readsOn && kept.length === 0 && isEnd(records, at)) return false
@@ -42,6 +47,12 @@ function keep (connection, records, at, values) {
   connection.keptSize += sizeOf(value)
   if (connection.readsOn && isFull(connection)) native.pause(connection.id)
   return true
+}
+
+/** Passes over a record and its value. */
+function skip (records, at, values) {
+  if (records[at] === events.DATA) nextChunk(values, records, at)
+  else if (hasValue(records.slice(at, at + STRIDE))) nextValue(values)
 }
 
 /** Bytes that a kept record counts as: those of its value, and its own. */
@@ -101,14 +112,20 @@ function hasKeptEnd (kept) {
   return kept.length !== 0 && kept.at(-1).record[0] === events.CLOSED
 }
 
-/** Drops the kept records of a connection that was given up, but for its end. */
+/**
+ * Drops the kept records of a connection that was given up, but for its end.
+ * @returns {boolean} true if there were any
+ */
 function dropKept (connection) {
   const { kept } = connection
   const last = kept.at(-1)
+  const isCut = kept.length !== 0
   kept.length = connection.keptSize = 0
-  if (last?.record[0] !== events.CLOSED) return
-  kept.push(last)
-  connection.keptSize = sizeOf(undefined)
+  if (last?.record[0] === events.CLOSED) {
+    kept.push(last)
+    connection.keptSize = sizeOf(undefined)
+  }
+  return isCut
 }
 
 module.exports = { keep, handKept, hasKeptBytes, hasKeptEnd, dropKept, isFull }

@@ -49,6 +49,8 @@ function Connection (id, stream) {
   this.keptSize = 0
   this.isHandingOver = false
   this.isLeaving = false
+  /** True once kept packets were dropped: what comes behind them is dropped, too. */
+  this.isDeaf = false
   /** True once there were trailers, or more fields than core's parser hands over at once: lib/binding/dispatch.js. */
   this.batches = false
   /** True once the bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
@@ -338,7 +340,8 @@ Connection.prototype.close = function close () {
     else this.stream.end()
     return
   }
-  delivery.forgetKept(this)
+  // While output is left what comes is still read, as in core, which destroys the socket behind it.
+  if (!this.keeps || this.pending() === 0) delivery.forgetKept(this)
   native.close(this.id)
   touch()
 }

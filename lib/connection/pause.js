@@ -25,7 +25,7 @@ function resume (connection) {
   connection.paused = false
   const count = kept === null ? 0 : kept.length
   if (count !== 0) handOverLater(connection)
-  else connection.keeps = false
+  else connection.keeps = connection.isDeaf
   // The I/O thread reads more meanwhile only if few records are kept.
   if (count > FEW) return
   native.resume(connection.id)
@@ -54,11 +54,11 @@ function handOverLater (connection) {
   atClosePhase(() => handOver(connection))
 }
 
-/** Drops what is kept: the connection is to end. */
+/** Drops what is kept, and all input behind it: the connection is to end. */
 function forgetKept (connection) {
   connection.isLeaving = true
   if (!connection.keeps) return
-  dropKept(connection)
+  if (dropKept(connection)) connection.isDeaf = true
   resume(connection)
 }
 
