@@ -165,7 +165,8 @@ fn server(requests: Vec<u8>, depth: usize) -> io::Result<Exchange> {
 fn client() -> io::Result<Exchange> {
     let (ours, mut peer) = pair()?;
     let mut stage = Stage::new()?;
-    let connection = stage.thread.carry(0, ours, Config::default())?;
+    let (connection, drive) = stage.thread.carry(0, ours, Config::default())?;
+    stage.thread.shared.mailbox.deliver([drive]);
     let mut request = vec![0; CLIENT_GET.len()];
     let answer = answer();
     let mut ask = move |connection: &Connection| {
