@@ -15,7 +15,8 @@ function adopt (server) {
   if (server[kParserConfig] !== undefined) return
   Object.defineProperty(server, kParserConfig, { __proto__: null, value: Server.prototype[kParserConfig], configurable: true })
   adoptServer(server)
-  if (server instanceof require('node:https').Server) Object.defineProperty(server, 'shutdown', SHUTDOWN)
+  // Those of http2 have sessions, too, and no such methods.
+  if (typeof server.closeIdleConnections === 'function') Object.defineProperty(server, 'shutdown', SHUTDOWN)
 }
 
 function storeHTTPOptions (options) {
