@@ -5,8 +5,9 @@
 const assert = require('node:assert')
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
-const { readFileSync } = require('node:fs')
+const { mkdtempSync, readFileSync, rmSync } = require('node:fs')
 const net = require('node:net')
+const os = require('node:os')
 const path = require('node:path')
 const { test } = require('node:test')
 const http = require('../..')
@@ -129,6 +130,27 @@ test('a client that does not end its side behind the deadline is reset', async (
   // The kernel has had the RST: the first write fails.
   assert.match(code, /^(ECONNRESET|EPIPE)$/)
 })
+
+for (const socketIsMade of [false, true]) {
+  test(`a pipe has no RST: its client is closed behind the deadline, ${socketIsMade ? 'with' : 'without'} a socket`, { skip: process.platform === 'win32' }, async (t) => {
+    const server = http.createServer((req, res) => {
+      if (socketIsMade) req.socket.setNoDelay(true)
+      res.write('begun\n')
+    })
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'http-native-shutdown-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    server.listen(path.join(folder, 'pipe'))
+    await once(server, 'listening')
+    const socket = net.connect({ path: server.address(), allowHalfOpen: true })
+    socket.write(get())
+    await once(socket, 'data')
+    const ended = server.shutdown({ timeout: 1 })
+    socket.resume()
+    await once(socket, 'end')
+    assert.deepStrictEqual(await ended, { served: 0, refused: 0, cut: 1 })
+    socket.destroy()
+  })
+}
 
 test('a signal brings the deadline forward', async (t) => {
   const { server } = await serve(t)

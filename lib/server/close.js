@@ -124,9 +124,10 @@ members.endLast = function endLast () {
   else this.close()
 }
 
-/** Closes the connection at once, with RST where it is a socket of ours. */
+/** Closes the connection at once, with RST where there is such a thing: not on pipes and streams. */
 members.resetAtOnce = function resetAtOnce () {
   if (this.stream !== null || this.socket === null) this.reset()
+  else if (this.isPipe()) this.socket.destroy()
   else this.socket.resetAndDestroy()
 }
 
@@ -147,25 +148,30 @@ members.terminate = function terminate () {
   }
 }
 
-/** @returns {number} 0 busy, 1 between exchanges, 2 no byte received yet */
+/** @returns {number} 0 busy, 1 between exchanges, 2 no byte received yet, 3 between exchanges once what waits is sent */
 members.idleness = function idleness () {
   if (this.id === -1) return 0
   const { current } = this
   if (current !== null && !current.finished) return 0
   if (this.isClosing) return this.receiving === null ? 1 : 0
-  if (current !== null) return this.isBetween(current) ? 1 : 0
+  if (current !== null) return this.isEnding(current) ? this.isSending() ? 3 : 1 : 0
   return native.isIdle(this.id)
 }
 
-/**
- * True if a response that has ended, but has not finished, is all that is left of the exchanges. Core's connection is idle
- * when the request was read; what waits to be sent is not lost here: the connection is closed behind it.
- */
-members.isBetween = function isBetween (response) {
-  if (!response.req.complete || this.receiving !== null || this.queue?.length > 0) return false
-  if (!this.isWritable() || (this.stream === null ? this.takes() === 0 : this.stream.writableLength === 0)) return true
-  response._last = true
-  return false
+/** True if a response that has ended, but has not finished, is all that is left of the exchanges. */
+members.isEnding = function isEnding (response) {
+  return response.req.complete && this.receiving === null && !(this.queue?.length > 0)
+}
+
+/** True if output waits that can still be sent. */
+members.isSending = function isSending () {
+  return this.isWritable() && (this.stream === null ? this.takes() !== 0 : this.stream.writableLength !== 0)
+}
+
+/** True if no exchange is under way, also if nothing has been received yet. */
+members.isResting = function isResting () {
+  const idleness = this.idleness()
+  return idleness === 1 || idleness === 2
 }
 
 module.exports = { endMembers: members }

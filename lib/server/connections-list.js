@@ -49,15 +49,14 @@ class ConnectionsList extends Set {
     return this.#left.map((reference) => reference.deref()).filter((socket) => socket !== undefined && !socket.destroyed)
   }
 
-  /** Gives those without an exchange under way, also if nothing has been received yet. */
-  resting () {
-    return Array.from(this).filter((connection) => connection.idleness() !== 0)
-  }
-
-  /** Gives those without an exchange under way. */
+  /**
+   * Gives those without an exchange under way, for core's methods, which close them. One that still sends is idle in core, which
+   * would lose what it sends; it closes behind that.
+   */
   idle () {
     return Array.from(this).filter((connection) => {
       const idleness = connection.idleness()
+      if (idleness === 3) connection.current._last = true
       return idleness === 1 || (idleness === 2 && versions.closesVirginConnections)
     }).map(closable)
   }

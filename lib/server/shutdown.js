@@ -29,7 +29,7 @@ function checkTime (value, name) {
 
 /** Closes a connection that has no other exchange under way. */
 function endResting (connection) {
-  if (connection.idleness() !== 0) connection.endLast()
+  if (connection.isResting()) connection.endLast()
 }
 
 class Shutdown {
@@ -106,11 +106,13 @@ class Shutdown {
 
   /** Closes the connections that have rested since the last time. */
   #sweep () {
-    const resting = this.#server[kConnections].resting()
-    for (const connection of resting) {
-      if (this.#idleTimeout === 0 || this.#resting.has(connection)) connection.endLast()
+    const rested = this.#resting
+    this.#resting = new Set()
+    for (const connection of this.#server[kConnections]) {
+      if (!connection.isResting()) continue
+      if (this.#idleTimeout === 0 || rested.has(connection)) connection.endLast()
+      else this.#resting.add(connection)
     }
-    this.#resting = new Set(resting)
   }
 
   #refuse (connection) {
