@@ -165,6 +165,15 @@ test('a body that is too large to be kept is not sent again', async (t) => {
   assert.strictEqual(origin.connections.length, 1)
 })
 
+test('a head that is too large to be kept is not sent again', async (t) => {
+  const origin = await serve(t, ENDS.FIN)
+  const agent = agentOf(t)
+  await ask(origin, agent)
+  const { events } = await ask(origin, agent, { headers: { padding: 'x'.repeat(70000) } })
+  assert.deepStrictEqual(events.slice(-2), ['ECONNRESET', 'close'])
+  assert.strictEqual(origin.connections.length, 1)
+})
+
 test('a request that is not over is not sent again', async (t) => {
   const origin = await serve(t, ENDS.FIN)
   const agent = agentOf(t)

@@ -169,10 +169,11 @@ function takeIdle (agent, name, idle, request) {
 
 /** Asks for a new connection for a request whose own has gone: the idle ones may have, too. */
 Agent.prototype[kAskAgain] = function (request, options) {
-  const name = this.getName({ __proto__: null, ...options, ...this.options })
+  const merged = { __proto__: null, ...options, ...this.options }
+  const name = this.getName(merged)
   if (this.sockets[name]?.length >= this.maxSockets) {
     // The one that has gone is among them: when it closes, removeSocket() makes one for the first in the queue.
-    queue(this, name, request, { __proto__: null, ...options, ...this.options }, true)
+    queue(this, name, request, merged, true)
     return
   }
   const { [name]: idle } = this.freeSockets

@@ -14,6 +14,7 @@ const { handOver } = require('../connection/detach')
 const { parseError } = require('../core/errors')
 const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
 const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./socket-events')
+const { kAttempt } = require('./retry')
 const { newMessage, readResponse } = require('../message/incoming')
 const measure = require('../core/performance-entries')
 const { Parser } = require('../connection/parser-facade')
@@ -200,6 +201,7 @@ function deliver (request, response, flags) {
   if ((flags & headFlags.KEEP_ALIVE) === 0 && !request.upgradeOrConnect) request.shouldKeepAlive = false
   request.res = response
   response.req = request
+  request[kAttempt]?.giveUp()
   if (request[measure.kMeasure] !== undefined) {
     measure.end(request, response.statusCode, response.statusMessage, response.headers)
   }

@@ -16,7 +16,7 @@ const { END } = sendFlags
 /** Methods that may be repeated: those that are safe, PUT and DELETE. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
-/** Bytes of a body that are kept for another attempt. */
+/** Bytes of a head and a body that are kept for another attempt. */
 const KEPT_MAX = 65536
 
 /** What a connection's end reports if the server closed it while it was idle. */
@@ -32,15 +32,13 @@ const kAskAgain = own('kAskAgain')
 const kAttempt = own('kAttempt')
 
 class Attempt {
-  /** The arguments of each send(). */
-  sent = []
-  /** Bytes of bodies in them. */
+  /** The arguments of each send(); null if it is not, or no more, to be repeated. */
+  #sent = []
+  /** Bytes of heads and bodies in them. */
   #kept = 0
   /** True once the message's end is among them. */
-  isWhole = false
-  /** True if it cannot be repeated. */
-  isLast = false
-  /** True once another connection is asked for, on which it is repeated. */
+  #isWhole = false
+  /** True once another connection is asked for. */
   isAgain = false
 
   /** @param {number} bytesRead by the connection before */
@@ -48,29 +46,34 @@ class Attempt {
     this.bytesRead = bytesRead
   }
 
+  get isRepeatable () { return this.#isWhole && this.#sent !== null && !this.isAgain }
+
   /** Keeps what is sent. `body` may be memory of the application's, which it can use again. */
   keep (flags, head, lines, body, length) {
-    if (this.isLast || this.isAgain) return
-    this.#kept += body?.length ?? 0
+    if (this.#sent === null || this.isAgain) return
+    this.#kept += sizeOf(head) + sizeOf(body)
     if (this.#kept > KEPT_MAX) {
       this.giveUp()
       return
     }
-    this.sent.push([flags, head, lines, body instanceof Uint8Array ? Buffer.from(body) : body, length])
-    this.isWhole = (flags & END) !== 0
+    this.#sent.push([flags, head, lines, body instanceof Uint8Array ? Buffer.from(body) : body, length])
+    this.#isWhole = (flags & END) !== 0
   }
 
   giveUp () {
-    this.isLast = true
-    this.sent = []
+    this.#sent = null
   }
 
   /** Gives what was kept, once. */
   take () {
-    const { sent } = this
+    const sent = this.#sent ?? []
     this.giveUp()
     return sent
   }
+}
+
+function sizeOf (part) {
+  return part ? Buffer.byteLength(part) : 0
 }
 
 /** Begins to keep what is sent of a request, if it may be sent again. */
@@ -88,7 +91,7 @@ function prepare (request, socket) {
  */
 function isToRetry ({ request, socket }, error) {
   const attempt = request[kAttempt]
-  if (attempt === undefined || attempt.isLast || attempt.isAgain || !attempt.isWhole) return false
+  if (attempt === undefined || !attempt.isRepeatable) return false
   return request.res === null && !request.destroyed && request[kWritableFinished] &&
     socket.bytesRead === attempt.bytesRead && (error === undefined || STALE_CODES.has(error.code))
 }

@@ -88,8 +88,8 @@ ClientTransport.prototype.leaveContext = function leaveContext () {
 ClientTransport.prototype.send = function send (flags, head, lines, body, length) {
   // The response was the connection's last: the rest of the request is not sent, for it would not be read.
   if (this.closing) return PENDING_MAX
-  // A request cannot end with its connection: a body without framing is sent as it is.
   this.request?.[kAttempt]?.keep(flags, head, lines, body, length)
+  // A request cannot end with its connection: a body without framing is sent as it is.
   if ((flags & HEAD) !== 0) {
     if ((flags & UNTIL_CLOSE) === UNTIL_CLOSE) flags &= ~CHUNKED
     this.isExpected = this.hasAsked = true
