@@ -9,15 +9,9 @@ const CLIENT_EVENTS = ['abort', 'connect', 'upgrade', 'continue', 'information',
 const CLIENT_SOCKET_EVENTS = ['connect', 'ready', 'free', 'agentRemove', 'lookup']
 
 /** Ops by weight: with a request and its response on a server, or on a client. */
+const BOTH = { write: 30, end: 14, cork: 4, flushHeaders: 3, data: 6, pause: 3, resume: 4, destroy: 2 }
 const SERVER_OPS = {
-  write: 30,
-  end: 14,
-  cork: 4,
-  flushHeaders: 3,
-  data: 6,
-  pause: 3,
-  resume: 4,
-  destroy: 2,
+  ...BOTH,
   destroyIn: 1,
   setHeader: 4,
   removeHeader: 1,
@@ -38,14 +32,7 @@ const SERVER_OPS = {
   detachSocket: 0.2
 }
 const CLIENT_OPS = {
-  write: 30,
-  end: 14,
-  cork: 4,
-  flushHeaders: 3,
-  data: 6,
-  pause: 3,
-  resume: 4,
-  destroy: 2,
+  ...BOTH,
   abort: 1,
   destroyIn: 1.5,
   setHeader: 2,

@@ -73,6 +73,17 @@ for (const kind of ['http', 'https']) {
   })
 }
 
+test('the primary of a cluster passes SIGTERM on, and ends behind its workers', async () => {
+  const child = new Child('cluster/stopping.js', { execArgv, env: { HTTP_NATIVE_SHUTDOWN: '5s' } })
+  const held = await dial('http', await child.port())
+  held.write(get('/held'))
+  await child.line('held')
+  child.kill('SIGTERM')
+  await once(held, 'end')
+  assert.match(held.text, /Connection: close\r\n[^]*held until now\n$/)
+  assert.strictEqual((await child.ended()).signal, 'SIGTERM')
+})
+
 test('an application that listens for SIGTERM decides itself', async () => {
   const child = stopping('http', ['own'], { HTTP_NATIVE_SHUTDOWN: '5s' })
   await child.port()
