@@ -6,7 +6,7 @@
 
 const { EventEmitter } = require('node:events')
 const { process } = require('../host')
-const { settle, isDispatching } = require('../binding')
+const { settle, settleNow, isDispatching } = require('../binding')
 const { codes } = require('../core/errors')
 const { isTaken, isWaiting, whenTaken, tellTaken } = require('./write-callbacks')
 const { isTouched } = require('./incoming')
@@ -72,10 +72,6 @@ function settled () {
   if (isUnseen || (!isDispatched && (!connection || isTaken(this, connection)))) finish(this)
   else if (connection) finishTaken(this, connection)
   else process.nextTick(finish, this)
-}
-
-function settleNow (message) {
-  message[kSettle]()
 }
 
 /** Handles progress of the transport: 'drain' if all is taken, and nothing held for the end of the tick, then callbacks of writes, then 'finish'. */

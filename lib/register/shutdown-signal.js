@@ -7,24 +7,11 @@
 
 const { isMainThread } = require('node:worker_threads')
 const { process } = require('../host')
+const { WeakList } = require('../core/weak-list')
 const { observeServers } = require('../server/server')
 const { shutdown } = require('../server/shutdown')
 
 const UNITS = { ms: 1, s: 1000 }
-
-/** References to the servers that were made. */
-let made = []
-let clearAt = 64
-
-function servers () {
-  return made.map((reference) => reference.deref()).filter((server) => server !== undefined)
-}
-
-function add (server) {
-  if (made.push(new WeakRef(server)) < clearAt) return
-  made = servers().map((each) => new WeakRef(each))
-  clearAt = Math.max(64, 2 * made.length)
-}
 
 /** Passes the signal on to a cluster's workers, and waits for their end. */
 function endWorkers () {
@@ -46,13 +33,14 @@ function arm (text) {
     return
   }
   const timeout = Number(number) * UNITS[unit]
-  observeServers(add)
+  const servers = new WeakList()
+  observeServers((server) => servers.add(server))
   // Signals come to the main thread alone.
   if (!isMainThread) return
   process.once('SIGTERM', async () => {
     // The application's listeners are called behind this one, and end the process or do not.
     if (process.listenerCount('SIGTERM') > 0) return
-    const running = servers().filter((server) => server.listening)
+    const running = servers.all().filter((server) => server.listening)
     await Promise.allSettled([...endWorkers(), ...running.map((server) => shutdown.call(server, { timeout }))])
     process.kill(process.pid, 'SIGTERM')
   })

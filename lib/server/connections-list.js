@@ -5,6 +5,7 @@
  * Server ask it which connections to close, and have it look for messages that take too long.
  */
 
+const { WeakList } = require('../core/weak-list')
 const versions = require('../core/versions')
 const { kListener } = require('../core/symbols')
 
@@ -27,9 +28,8 @@ class ConnectionsList extends Set {
     return Array.from(this, closable)
   }
 
-  /** Sockets that have left HTTP, closed ones among them: a list that grows is cleared of those. */
-  #left = []
-  #clearAt = 64
+  /** Sockets that have left HTTP. */
+  #left = new WeakList((socket) => socket.destroyed)
 
   /** The Shutdown that is under way (lib/server/shutdown.js), or null. */
   shutdown = null
@@ -37,16 +37,13 @@ class ConnectionsList extends Set {
   /** Drops a connection that leaves HTTP. */
   leave (connection) {
     this.delete(connection)
-    if (this.#left.push(new WeakRef(connection.socket)) > this.#clearAt) {
-      this.#left = this.upgraded().map((socket) => new WeakRef(socket))
-      this.#clearAt = Math.max(64, 2 * this.#left.length)
-    }
+    this.#left.add(connection.socket)
     this.shutdown?.left(connection.socket)
   }
 
   /** Gives the open sockets that have left HTTP. */
   upgraded () {
-    return this.#left.map((reference) => reference.deref()).filter((socket) => socket !== undefined && !socket.destroyed)
+    return this.#left.all()
   }
 
   /**
