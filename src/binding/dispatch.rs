@@ -124,7 +124,7 @@ impl Environment {
     /// Lets JavaScript tell of what was closed, and the events that waited come.
     pub(super) fn tell_closed(&self, scope: Scope<'_>) -> Result<(), Failure> {
         if self.closing.take_postponed() {
-            self.give_signal();
+            self.signal.give();
         }
         self.tell_phase(scope, CLOSE_PHASE)
     }

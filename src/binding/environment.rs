@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http_native_proto::Config;
 use socket2::Socket;
@@ -57,7 +57,7 @@ pub(super) struct Environment {
     pub(super) queues: RefCell<Vec<Arc<EventQueue>>>,
     pub(super) ids: Arc<Ids>,
     pub(super) releases: Arc<Releases<Wake>>,
-    pub(super) signal: Cell<Option<Signal>>,
+    pub(super) signal: Signal,
     pub(super) threads: RefCell<Vec<IoThread>>,
     pub(super) known: RefCell<Vec<Option<Known>>>,
     pub(super) marked: RefCell<Vec<u32>>,
@@ -70,7 +70,6 @@ pub(super) struct Environment {
     pub(super) encoder: RefCell<Encoder>,
     /// Strings on their way from JavaScript to the output.
     pub(super) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
-    slot: Arc<OnceLock<Signal>>,
     pub(super) loans: Loans,
     pub(super) closing: Closing,
     /// What the raw functions point to.
@@ -79,19 +78,15 @@ pub(super) struct Environment {
 
 impl Environment {
     pub(super) fn new() -> Self {
-        let slot = Arc::new(OnceLock::<Signal>::new());
-        let wake = Arc::clone(&slot);
-        let wake = Arc::new(Wake::new(Box::new(move || {
-            if let Some(signal) = wake.get() {
-                signal.give();
-            }
-        })));
+        let signal = Signal::default();
+        let given = signal.clone();
+        let wake = Arc::new(Wake::new(Box::new(move || given.give())));
         Self {
             releases: Arc::new(Releases::new(Arc::clone(&wake))),
             wake,
             queues: RefCell::default(),
             ids: Arc::default(),
-            signal: Cell::new(None),
+            signal,
             threads: RefCell::default(),
             known: RefCell::default(),
             marked: RefCell::default(),
@@ -102,23 +97,9 @@ impl Environment {
             dispatch: RefCell::new(None),
             encoder: RefCell::default(),
             scratch: RefCell::default(),
-            slot,
             loans: Loans::default(),
             closing: Closing::default(),
             exports: Exports::default(),
-        }
-    }
-
-    pub(super) fn set_signal(&self, signal: Signal) {
-        self.signal.set(Some(signal));
-        // A second start of the same environment keeps the first signal.
-        let _ = self.slot.set(signal);
-    }
-
-    /// Has [`Environment::drain`] called in the next turn of the event loop.
-    pub(super) fn give_signal(&self) {
-        if let Some(signal) = self.signal.get() {
-            signal.give();
         }
     }
 
@@ -334,10 +315,8 @@ impl Environment {
             before.saturating_sub(1)
         };
         self.holds.set(after);
-        if let Some(signal) = self.signal.get()
-            && (before == 0) != (after == 0)
-        {
-            signal.hold(scope, after != 0);
+        if (before == 0) != (after == 0) {
+            self.signal.hold(scope, after != 0);
         }
     }
 

@@ -54,8 +54,6 @@ impl Host for Environment {
             bound.listener.close();
         }
         self.known.borrow_mut().clear();
-        if let Some(signal) = self.signal.take() {
-            signal.release();
-        }
+        self.signal.release();
     }
 }

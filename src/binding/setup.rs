@@ -13,7 +13,7 @@ use napi_derive::napi;
 
 use super::commands::{EXPORTS, milliseconds};
 use super::environment::Environment;
-use super::ffi::{self, Scope, Signal};
+use super::ffi::{self, Scope};
 use super::tables;
 use crate::net::connection::Connection;
 use crate::net::listener::Listener;
@@ -94,13 +94,8 @@ impl SocketAddress {
 #[napi(module_exports)]
 pub fn init(mut exports: Object, env: Env) -> Result<()> {
     let environment = Rc::new(Environment::new());
-    let signal = Signal::new(&env, &environment).map_err(|_| {
-        Error::new(
-            Status::GenericFailure,
-            "http-native: no thread-safe function",
-        )
-    })?;
-    environment.set_signal(signal);
+    let opened = environment.signal.open(&env, &environment);
+    opened.map_err(|_| Error::new(Status::GenericFailure, "http-native: no async handle"))?;
     for (name, function) in EXPORTS {
         ffi::export(&env, &exports, &environment, name, function)?;
     }

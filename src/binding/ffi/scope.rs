@@ -46,8 +46,7 @@ pub(super) fn check(status: sys::napi_status) -> Outcome<()> {
 pub(in crate::binding) struct Scope<'s> {
     pub(super) env: sys::napi_env,
     callback: PhantomData<&'s ()>,
-    /// No JavaScript is below on the stack, so ticks and microtasks must run when a call returns. Node does
-    /// that itself for a thread-safe function.
+    /// No JavaScript is below on the stack, so ticks and microtasks must run when a call returns.
     outermost: bool,
 }
 
@@ -308,6 +307,11 @@ impl<'s> Scope<'s> {
         if status != sys::Status::napi_pending_exception {
             return check(status);
         }
+        self.report_pending()
+    }
+
+    /// Reports the pending exception as uncaught.
+    pub(super) fn report_pending(self) -> Outcome<()> {
         let mut error = ptr::null_mut();
         // SAFETY: an exception is pending; this takes it over.
         check(unsafe { sys::napi_get_and_clear_last_exception(self.env, &mut error) })?;

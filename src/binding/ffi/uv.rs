@@ -1,5 +1,5 @@
 //! libuv's readiness watch on a descriptor, that of the sockets lent to the JS thread, and two phases of its loop: that of
-//! closed handles and that of pending requests.
+//! closed handles and that of pending requests. The wake of the loop is in `signal`.
 //!
 //! Node-API has no call for these; what is used of libuv is exported by Node and stable through libuv 1.x, which all
 //! supported versions have.
@@ -14,6 +14,8 @@ use napi::sys;
 use super::host::Host;
 use super::scope::{Failure, Scope};
 
+/// `UV_ASYNC` of `uv_handle_type`.
+pub(super) const UV_ASYNC: c_int = 1;
 /// `UV_CHECK` of `uv_handle_type`.
 const UV_CHECK: c_int = 2;
 /// `UV_IDLE` of `uv_handle_type`.
@@ -24,12 +26,18 @@ const UV_POLL: c_int = 8;
 const UV_READABLE: c_int = 1;
 
 type Callback = unsafe extern "C" fn(*mut c_void, c_int, c_int);
-type PhaseCallback = unsafe extern "C" fn(*mut c_void);
+type HandleCallback = unsafe extern "C" fn(*mut c_void);
 
 unsafe extern "C" {
+    pub(super) fn uv_async_init(
+        event_loop: *mut sys::uv_loop_s,
+        handle: *mut c_void,
+        callback: HandleCallback,
+    ) -> c_int;
+    pub(super) fn uv_async_send(handle: *mut c_void) -> c_int;
     fn uv_handle_size(kind: c_int) -> usize;
-    fn uv_handle_set_data(handle: *mut c_void, data: *mut c_void);
-    fn uv_handle_get_data(handle: *const c_void) -> *mut c_void;
+    pub(super) fn uv_handle_set_data(handle: *mut c_void, data: *mut c_void);
+    pub(super) fn uv_handle_get_data(handle: *const c_void) -> *mut c_void;
     fn uv_poll_init_socket(
         event_loop: *mut sys::uv_loop_s,
         handle: *mut c_void,
@@ -39,14 +47,15 @@ unsafe extern "C" {
     fn uv_backend_timeout(event_loop: *const sys::uv_loop_s) -> c_int;
     fn uv_metrics_idle_time(event_loop: *mut sys::uv_loop_s) -> u64;
     fn uv_idle_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
-    fn uv_idle_start(handle: *mut c_void, callback: PhaseCallback) -> c_int;
+    fn uv_idle_start(handle: *mut c_void, callback: HandleCallback) -> c_int;
     fn uv_check_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
-    fn uv_check_start(handle: *mut c_void, callback: PhaseCallback) -> c_int;
-    fn uv_unref(handle: *mut c_void);
-    fn uv_close(handle: *mut c_void, callback: PhaseCallback);
+    fn uv_check_start(handle: *mut c_void, callback: HandleCallback) -> c_int;
+    pub(super) fn uv_ref(handle: *mut c_void);
+    pub(super) fn uv_unref(handle: *mut c_void);
+    pub(super) fn uv_close(handle: *mut c_void, callback: HandleCallback);
 }
 
-fn event_loop(scope: Scope<'_>) -> Result<*mut sys::uv_loop_s, Failure> {
+pub(super) fn event_loop(scope: Scope<'_>) -> Result<*mut sys::uv_loop_s, Failure> {
     let mut event_loop = std::ptr::null_mut();
     // SAFETY: out pointer of a live environment.
     match unsafe { sys::napi_get_uv_event_loop(scope.env, &mut event_loop) } {
@@ -56,7 +65,7 @@ fn event_loop(scope: Scope<'_>) -> Result<*mut sys::uv_loop_s, Failure> {
 }
 
 /// Memory for a handle, of the size libuv asks for and the alignment of u64, the strictest of its fields.
-fn allocate(kind: c_int) -> *mut c_void {
+pub(super) fn allocate(kind: c_int) -> *mut c_void {
     // SAFETY: asks for a number.
     let words = unsafe { uv_handle_size(kind) }.div_ceil(size_of::<u64>());
     Box::into_raw(vec![0_u64; words].into_boxed_slice()).cast::<c_void>()
@@ -64,7 +73,7 @@ fn allocate(kind: c_int) -> *mut c_void {
 
 /// # Safety
 /// The handle was allocated for this kind, and libuv does not know it, or no longer.
-unsafe fn free(handle: *mut c_void, kind: c_int) {
+pub(super) unsafe fn free(handle: *mut c_void, kind: c_int) {
     // SAFETY: see above.
     unsafe {
         let words = uv_handle_size(kind).div_ceil(size_of::<u64>());
