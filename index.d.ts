@@ -44,4 +44,19 @@ export const native: {
   readonly active: boolean
   /** Its `code` is listed in docs/ERRORS.md; its `cause` is what Node or the system said. */
   readonly reason: (Error & { code?: string }) | null
+  /** Counts what the native part has at the moment, for those who look for a leak; null where core serves. */
+  objects(): NativeObjects | null
+}
+
+/** What the native part has at a moment. */
+export interface NativeObjects {
+  /** Connections in the process that anything refers to, those of worker threads included. */
+  connections: number
+  /** Those of this thread that JavaScript has not been told the end of. */
+  known: number
+  /** Those whose socket is read by the JS thread. */
+  lent: number
+  listeners: number
+  /** What the events weigh that wait for JavaScript, bytes. */
+  waiting: number
 }

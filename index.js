@@ -59,6 +59,11 @@ for (const name of Object.keys(core)) {
 
 Object.defineProperty(module.exports, 'native', {
   __proto__: null,
-  value: Object.freeze({ active: reason === null, reason }),
+  value: Object.freeze({
+    active: reason === null,
+    reason,
+    /** Counts what the native part has at the moment. */
+    objects: () => reason === null ? require('./lib/addon').objects() : null
+  }),
   configurable: true
 })

@@ -53,6 +53,23 @@ export interface HttpConfig {
 /** Listens on a duplicate of a bound socket, and keeps the process alive. Gives 0 or a negative errno. */
 export declare function listen(id: number, fd: number, backlog: number): number
 
+/** What the native part has at the moment. */
+export interface NativeObjects {
+  /** Connections in the process that anything refers to, the I/O threads included. */
+  connections: number
+  /** Those that JavaScript can name, of this environment. */
+  known: number
+  /** Those whose socket is lent to the JS thread. */
+  lent: number
+  /** Listeners, also those that accept no more while they have connections. */
+  listeners: number
+  /** What the events weigh that wait for JavaScript, bytes. */
+  waiting: number
+}
+
+/** Counts what the native part has: for tests and for those who look for a leak. */
+export declare function objects(): NativeObjects
+
 /** Driver two: a connection whose bytes belong to a JS stream. `role` 0 is the server's side, 1 the client's. */
 export declare function open(role: number, config: HttpConfig): number
 

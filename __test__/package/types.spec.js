@@ -32,12 +32,13 @@ const ended: Promise<{ served: number, refused: number, cut: number }> | undefin
 server.shutdown?.({ backlog: 'drop' })
 const code: string | undefined = http.native.reason?.code
 const same: boolean = everything.native.active
+const alive: number | undefined = native.objects()?.connections
 class Own extends http.ServerResponse {}
 // @ts-expect-error There is no such option.
 createServer({ keepAliveTimeout: 'long' })
 // @ts-expect-error It is read alone.
 native.active = false
-export { server, own, request, isActive, ended, code, same, Own }
+export { server, own, request, isActive, ended, code, same, alive, Own }
 `
 
 const COMMON = `import http = require('http-native')

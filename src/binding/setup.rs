@@ -249,6 +249,35 @@ pub fn configure(env: Env, id: u32, config: HttpConfig) -> Result<()> {
     Ok(())
 }
 
+/// What the native part has at the moment.
+#[napi(object)]
+pub struct NativeObjects {
+    /// Connections in the process that anything refers to, the I/O threads included.
+    pub connections: u32,
+    /// Those that JavaScript can name, of this environment.
+    pub known: u32,
+    /// Those whose socket is lent to the JS thread.
+    pub lent: u32,
+    /// Listeners, also those that accept no more while they have connections.
+    pub listeners: u32,
+    /// What the events weigh that wait for JavaScript, bytes.
+    pub waiting: u32,
+}
+
+/// Counts what the native part has: for tests and for those who look for a leak.
+#[napi(catch_unwind)]
+pub fn objects(env: Env) -> Result<NativeObjects> {
+    let environment = environment(env)?;
+    let known = environment.known.borrow();
+    Ok(NativeObjects {
+        connections: Connection::alive() as u32,
+        known: known.iter().flatten().count() as u32,
+        lent: environment.loans.running().len() as u32,
+        listeners: environment.listeners.borrow().len() as u32,
+        waiting: environment.wake.weight() as u32,
+    })
+}
+
 /// Our end of a connection, or the peer's; nothing once it is closed.
 #[napi(catch_unwind)]
 pub fn address(env: Env, id: u32, peer: bool) -> Result<Option<SocketAddress>> {

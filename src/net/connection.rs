@@ -24,6 +24,9 @@ pub(crate) type Batch = batch::Batch<Connection>;
 pub(crate) type EventQueue = queue::EventQueue<Connection>;
 pub(crate) type Wake = queue::Wake<Connection>;
 
+/// Connections that exist in the process: those that anything still refers to.
+static ALIVE: AtomicUsize = AtomicUsize::new(0);
+
 pub(crate) struct Connection {
     pub(crate) id: u32,
     pub(super) role: proto::Role,
@@ -40,6 +43,12 @@ pub(crate) struct Connection {
     state: Mutex<State>,
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        ALIVE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Connection {
     pub(crate) fn new(
         id: u32,
@@ -53,6 +62,7 @@ impl Connection {
             .as_ref()
             .map_or(Duration::ZERO, |server| server.idle());
         let paused = server.as_ref().is_some_and(|server| server.holds());
+        ALIVE.fetch_add(1, Ordering::Relaxed);
         Self {
             id,
             role,
@@ -63,6 +73,11 @@ impl Connection {
             asks: AtomicBool::new(false),
             state: Mutex::new(State::new(role, config, transport, idle, paused)),
         }
+    }
+
+    /// How many connections exist in the process.
+    pub(crate) fn alive() -> usize {
+        ALIVE.load(Ordering::Relaxed)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

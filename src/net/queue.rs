@@ -53,6 +53,11 @@ impl<C> Wake<C> {
         self.weight.fetch_sub(weight, Ordering::SeqCst);
     }
 
+    /// What the events in all queues weigh, bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight.load(Ordering::SeqCst)
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.weight.load(Ordering::SeqCst) >= WINDOW_IN_ALL
     }
