@@ -95,7 +95,12 @@ function declare (kind, name, steps, options = {}) {
   const { deadline = DEADLINE, ...rest } = options
   test(name, rest, async (t) => {
     const { reference, ...others } = pairings[kind]
-    const expected = await play(reference, kind, steps, deadline)
+    let expected = await play(reference, kind, steps, deadline)
+    // As below: what a busy machine delays may fail once.
+    if (expected.failure !== undefined && process.env.ORACLE_STRICT === undefined) {
+      t.diagnostic(`failed once with core: ${expected.failure}`)
+      expected = await play(reference, kind, steps, deadline)
+    }
     if (expected.failure !== undefined) {
       throw new Error(`with core: ${expected.failure}\nthe log so far: ${inspect(expected.report, { depth: 6, maxArrayLength: 400, maxStringLength: 4000 })}`)
     }
