@@ -168,13 +168,13 @@ function takeSocket (request, socket, error) {
     request.timeoutCb = emitRequestTimeout
     armTimeout(connection)
   }
-  // The response may be on the stream already, and the stream not writable: that of a proxy that refused.
-  if (connection.stream !== null) connection.expect(request)
+  // The response may be on the stream already, and the stream not writable: that of a proxy that refused. What core sends
+  // is sent by the listeners, too, and is no head for the native side.
+  if (connection.stream !== null || request[kNative] !== true) connection.expect(request)
   prepareRetry(request, socket)
   request.emit('socket', socket)
   if (!socket.writable) return
   if (sendAgain(connection, request)) return
-  if (request[kNative] !== true) connection.expect(request)
   connection.flush(request)
   connection.expect(request)
   if (request[kNative] === true && request[kNeedDrain] && !request.finished) connection.notifyDrain()

@@ -16,6 +16,7 @@ function pause (connection) {
   // Nothing would let it go on to its end.
   if (connection.isLeaving) return
   connection.paused = connection.keeps = true
+  connection.keepsEnd = false
   connection.kept ??= []
 }
 
@@ -34,17 +35,29 @@ function resume (connection) {
 
 /** Delivers a packet, and those behind it that core would read at once; its reader may be behind again. */
 function handOver (connection) {
-  connection.isHandingOver = false
+  const hasKept = connection.kept.length !== 0
+  connection.isHandingOver = connection.keepsEnd = false
   try {
     let readsOn = true
     while (readsOn && !connection.paused && connection.kept.length !== 0) readsOn = handKept(connection)
   } finally {
     // Also behind what a listener threw.
     if (!connection.paused) {
-      if (connection.kept.length !== 0) handOverLater(connection)
-      else connection.resume()
+      if (connection.kept.length !== 0) {
+        handOverLater(connection)
+      } else {
+        connection.resume()
+        if (hasKept) awaitEnd(connection)
+      }
     }
   }
+}
+
+/** Has the end of input come no earlier than a turn behind the bytes before it, and what these led to, as when core reads. */
+function awaitEnd (connection) {
+  if (connection.id === -1 || connection.isDeaf) return
+  connection.keeps = connection.keepsEnd = true
+  handOverLater(connection)
 }
 
 /** Delivers where core would read again: when the event loop has come round. */

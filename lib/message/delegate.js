@@ -60,6 +60,8 @@ function giveHeld (message) {
 function carryThrough (message, connection) {
   const socket = connection.getSocket()
   message[kSocket] = socket
+  // A request is told of before its bytes, which the native side does not know for a head.
+  connection.expect?.(message)
   hearDrain(connection)
   // What waits in a message although it has its socket: that has ended.
   connection.countPending?.(message)

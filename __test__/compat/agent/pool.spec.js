@@ -283,3 +283,50 @@ scenario.client('bytes that come on a free stream of the application', async (ru
   run.log('client', 'destroyed', request.socket.destroyed, Object.keys(agent.freeSockets).length)
   agent.destroy()
 }, TRUSTS_IDLE)
+
+/** How a request becomes one that core sends. */
+const UNUSUAL = {
+  'whose head is flushed twice': (request) => {
+    request.flushHeaders()
+    request.flushHeaders()
+  },
+  'that is corked for a while': (request) => {
+    request.cork()
+    request.uncork()
+  },
+  'that says its head by _send()': (request) => {
+    request._implicitHeader()
+    request._send('')
+  },
+  'with an empty part and a callback': (request) => request.write('', () => {})
+}
+
+/** When the rest of it is sent: core's methods write at once where there is a socket. */
+const REST = {
+  'before it has a socket': (request, end) => end(),
+  'where it gets its socket': (request, end) => request.on('socket', end),
+  'a tick behind its socket': (request, end) => request.on('socket', () => process.nextTick(end))
+}
+
+for (const [what, act] of Object.entries(UNUSUAL)) {
+  for (const [when, rest] of Object.entries(REST)) {
+    scenario(`a kept connection gives each request its response: one ${what}, ended ${when}, is in their midst`, async (run) => {
+      await run.serve({}, (req, res) => req.resume().on('end', () => res.end(req.url)))
+      const agent = run.agent({ keepAlive: true, maxSockets: 1 })
+      for (const path of ['/plain', '/unusual', '/plain again', '/last']) {
+        const request = run.request({ path: encodeURI(path), method: 'POST', agent })
+        run.watch('client', request, ['error'], `${path} `)
+        if (path === '/unusual') {
+          act(request)
+          rest(request, () => request.end('over'))
+        } else {
+          request.end('body')
+        }
+        const [response] = await run.once(request, 'response')
+        await run.read('client', response)
+        await run.closed(request)
+        run.log('client', 'reused', request.reusedSocket)
+      }
+    })
+  }
+}
