@@ -322,3 +322,33 @@ for (const [name, pause] of Object.entries({
     })
   }
 }
+
+/** Turns of the event loop. */
+async function turns (count) {
+  for (let turn = 0; turn < count; turn++) await new Promise(setImmediate)
+}
+
+for (const size of [10, 40_000, 60_000, 100_000]) {
+  for (const begins of [0, 1, 2]) {
+    for (const later of [0, 1, 2, 3]) {
+      scenario.server(`a request of ${size} bytes that comes with the peer's FIN, read after ${begins} turns and answered ${later} turns later`, async (run) => {
+        let closed
+        const over = new Promise((resolve) => { closed = resolve })
+        await run.serve({}, async (req, res) => {
+          run.watch('server', req, ['end', 'close', 'error'], 'req ')
+          run.watch('server', res, ['finish', 'close', 'error'], 'res ').on('close', closed)
+          if (begins !== 0) await turns(begins)
+          req.resume()
+          if (later !== 0) await turns(later)
+          res.write('first ')
+          setImmediate(() => res.end(Buffer.alloc(70_000, 'x')))
+        })
+        const peer = run.dial()
+        peer.socket.end(Buffer.concat([Buffer.from(post(`Content-Length: ${size}`)), Buffer.alloc(size, 'y')]))
+        await peer.ended()
+        await over
+        run.log('client', 'received', peer.received.length)
+      })
+    }
+  }
+}
