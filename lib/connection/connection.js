@@ -19,6 +19,8 @@ const { BODY, END, CORK } = sendFlags
  */
 const PENDING_MAX = 64 * 1024
 
+const { TAKEN_MAX } = native.LIMITS
+
 const NOTHING = new Uint8Array(0)
 
 /**
@@ -193,7 +195,7 @@ Connection.prototype.shownPending = function shownPending () {
   if (this.stream !== null) return 0
   if (this.discarded !== 0) return this.discarded
   const pending = this.pending()
-  if (this.id === -1 || this.detached || pending >= PENDING_MAX) return this.counted(pending)
+  if (this.id === -1 || this.detached || pending >= TAKEN_MAX) return this.counted(pending)
   return this.counted(native.waiting(this.id, this.corked))
 }
 

@@ -242,3 +242,32 @@ scenario.server('writableFinished, closed and destroyed around the events', (run
   res.end('x', () => say('callback'))
   say('after end')
 }))
+
+/** Writes the parts, each in a tick of its own, and ends. */
+async function writeByTicks (run, track, message, sizes) {
+  for (const [index, size] of sizes.entries()) {
+    const part = index % 2 === 0 ? Buffer.alloc(size, 'x') : 'y'.repeat(size)
+    run.log(track, 'write', message.write(part), message.writableLength)
+    await new Promise((resolve) => process.nextTick(resolve))
+  }
+  message.end()
+}
+
+for (const sizes of [[1000, 4000, 1000, 1000, 4000, 1000, 4000, 1000, 1], [9000, 9000, 9000], [20_000, 1000, 1000], [40_000, 40_000, 40_000], [1, 70_000, 1]]) {
+  scenario(`parts of ${sizes.join(', ')} bytes, each written in a tick of its own: what waits is that of a tick`, async (run) => {
+    await run.serve({}, async (req, res) => {
+      await run.once(req.resume(), 'end')
+      writeByTicks(run, 'server', res, sizes)
+    })
+    const agent = run.agent({ keepAlive: true })
+    // The second has a connection when it begins.
+    for (const path of ['/1', '/2']) {
+      const request = run.request({ path, method: 'POST', agent })
+      if (path === '/2') await run.once(request, 'socket')
+      await writeByTicks(run, 'client', request, sizes)
+      const [response] = await run.once(request, 'response')
+      response.resume()
+      await run.closed(request)
+    }
+  })
+}
