@@ -199,6 +199,11 @@ Connection.prototype.shownPending = function shownPending () {
   return this.counted(native.waiting(this.id, this.corked))
 }
 
+/** True if parts of this tick wait for its end. */
+Connection.prototype.isGathering = function isGathering () {
+  return this.corked && this.id !== -1 && native.waiting(this.id, true) !== 0
+}
+
 /** Gives a number of pending bytes as the stream of a net.Socket counts them. */
 Connection.prototype.counted = function counted (bytes) {
   return bytes === 0 || this.surplus >= bytes ? bytes : bytes - this.surplus
@@ -234,6 +239,14 @@ function writeNow (connection) {
   if (connection.id === -1) return
   if (native.writeNow(connection.id) === 1) process.nextTick(drained, connection)
   touch()
+}
+
+/** Writes now what does not count as taken. True if all does then. */
+Connection.prototype.isTakenAtOnce = function isTakenAtOnce () {
+  if (this.id === -1 || this.stream !== null) return false
+  if (native.takes(this.id, 0, true) === 0) return true
+  touch()
+  return native.writeNow(this.id) === 1
 }
 
 /** Writes now, for a write of the socket, as core's is made. True if all that was sent is taken by that. */

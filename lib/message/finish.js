@@ -77,7 +77,10 @@ function settled () {
 /** Handles progress of the transport: 'drain' if all is taken, and nothing held for the end of the tick, then callbacks of writes, then 'finish'. */
 function drained () {
   const taken = this[kConnection]?.taken() ?? Infinity
-  if (taken === Infinity && !this.finished && this[kNeedDrain] && this[kHeld] === null && isOpen(this[kConnection]) && !isSocketFull(this)) emitDrain(this)
+  if (taken === Infinity && !this.finished && this[kNeedDrain] && this[kHeld] === null && isOpen(this[kConnection]) && !isSocketFull(this)) {
+    if (this[kConnection]?.isGathering()) this[kConnection].notifyDrain()
+    else emitDrain(this)
+  }
   try {
     if (isWaiting(this) && this[kConnection] !== null) tellLeaving(this[kConnection])
   } finally {

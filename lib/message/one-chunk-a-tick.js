@@ -10,7 +10,7 @@ const { deliver } = require('./output-data')
 const { leaveToCore, isUnusual } = require('./delegate')
 const { awaitDrain, encode, isLost, noteBackpressure, takeHeadFlag } = require('./send')
 const versions = require('../core/versions')
-const { kConnection, kHeld, kChunkedLength, kCorked, kNative, kNeedDrain } = require('../core/symbols')
+const { kConnection, kHeld, kChunkedLength, kCorked, kDrainScope, kNative, kNeedDrain } = require('../core/symbols')
 
 const { HEAD, BODY } = sendFlags
 
@@ -80,8 +80,17 @@ function releaseHeld (message) {
   const pending = sendHeld(message)
   // The parts have waited: they are written even if the connection is destroyed in this tick.
   message[kConnection]?.uncork()
-  // 'drain' for earlier parts waits for these.
-  if (noteBackpressure(message, pending) && message[kNeedDrain]) message[kConnection]?.notifyDrain()
+  if (!noteBackpressure(message, pending) || !message[kNeedDrain]) return
+  const connection = message[kConnection]
+  if (connection === null) return
+  // Core's uncork(): 'drain' follows at once if the kernel takes all, also for earlier parts.
+  if (!connection.isTakenAtOnce()) {
+    connection.notifyDrain()
+    return
+  }
+  message[kNeedDrain] = false
+  message[kDrainScope] = null
+  message.emit('drain')
 }
 
 module.exports = { heldLength, holdsBack, hold, sendHeld }
