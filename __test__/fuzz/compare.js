@@ -47,7 +47,7 @@ const isCut = (program) => /"cuts":\[\[/.test(JSON.stringify(program.peer))
 function undecided (program, label, text) {
   if (isCut(program)) text = text.replace(/ bytesParsed:\d+/, '')
   // A connection that breaks is noticed by reading or by writing.
-  if (label === 'server' || program.side === 'client') text = text.replace(/EPIPE|ECONNREFUSED/, 'ECONNRESET')
+  text = text.replace(/EPIPE|ECONNREFUSED/, 'ECONNRESET')
   return throws(program) ? text.replace(/\bcomplete ?/, '') : text
 }
 
@@ -143,12 +143,15 @@ function inContext (label, core, ours) {
   if (label === 'contexts of process' || (label === 'contexts of server' && BREAKS.test(ours))) return context === ''
   // Emitted with 'upgrade' or 'connect' of the request, in its context.
   if (core.startsWith("'agentRemove'")) return context.startsWith('request ')
+  const words = context.split(' ')
+  if (label === 'contexts of server') return core.startsWith("'clientError'") && words.some((word) => /^c\d+r/.test(word))
   const [, exchange] = /^contexts of (?:in|out|socket) (\S+)(?: \(callbacks\))?$/.exec(label) ?? []
   if (exchange === undefined) return false
   // A socket's exchanges are those of its connection: which one it is that the event comes with is left open.
   if (label.startsWith('contexts of socket s')) return /^request r\d/.test(context)
-  if (label.startsWith('contexts of socket c')) return context.split(' ').some((word) => word.startsWith(`${exchange}r`))
-  return context.split(' ').includes(exchange)
+  if (label.startsWith('contexts of socket c')) return context === '' || words.some((word) => word.startsWith(`${exchange}r`))
+  // 'drain' may come with the next response of the connection, or for it.
+  return words.includes(exchange) || (core.startsWith("'drain'") && words.some((word) => word.startsWith(exchange.replace(/r\d+$/, 'r'))))
 }
 
 /**
