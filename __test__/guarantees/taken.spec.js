@@ -6,6 +6,8 @@ const { test } = require('node:test')
 const assert = require('node:assert/strict')
 const { Child } = require('../child')
 
+const RUNS = 8
+
 async function output (script, module, args = []) {
   const { stdout, stderr } = await new Child(`taken/${script}.js`, { module, args, deadline: 60000 }).ended()
   return stdout + stderr
@@ -19,7 +21,11 @@ test('memory that is used again as soon as it may be arrives as it was', async (
 
 for (const args of [['server'], ['client'], ['client', 'early']]) {
   test(`the callbacks of parts that a resetting peer never took come as with core: ${args.join(', ')}`, async () => {
-    assert.equal(await output('lost-writes', 'ours', args), await output('lost-writes', 'core', args))
+    const ours = await output('lost-writes', 'ours', args)
+    // Whether a read or a write meets the reset first is left to the kernel: core shows either.
+    let core
+    for (let run = 0; run < RUNS && core !== ours; run++) core = await output('lost-writes', 'core', args)
+    assert.equal(ours, core)
   })
 }
 
