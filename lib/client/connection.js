@@ -34,7 +34,7 @@ const finishChannel = diagnostics.channel('http.client.response.finish')
 let plain = null
 
 function plainConfig () {
-  return (plain ??= Object.freeze(parserConfig({}, false)))
+  return (plain ??= Object.freeze(parserConfig({}, false, native.HARDENING.OFF)))
 }
 
 /**
@@ -127,7 +127,7 @@ function configOf (request) {
   if (size === undefined && insecure === undefined && httpValidation === undefined && typeof count !== 'number') {
     return plainConfig()
   }
-  return parserConfig(request, false)
+  return parserConfig(request, false, native.HARDENING.OFF)
 }
 
 /** True if the peer has ended an idle connection, or has sent bytes on it. Asks the kernel. */

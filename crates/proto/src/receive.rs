@@ -6,13 +6,17 @@ use crate::body::framing;
 use crate::client;
 use crate::config::{Leniency, Role, Rules};
 use crate::connection::Connection;
-use crate::error::{CloseReason, Error, ErrorKind, Fail, Side, fail};
+use crate::error::{CloseReason, Error, ErrorKind, Fail, Side, fail, fail_as};
 use crate::event::{BodyFraming, Event};
+use crate::hardening::{self, Hardening, MAX_INTERIM, Row, Rows};
 use crate::head::fast;
 use crate::head::machine::Machine;
 use crate::headers::Fields;
 use crate::server;
 use crate::state::{Receive, Send};
+
+/// Rows that are remembered until they are asked for; a peer could send more while nothing asks.
+const MAX_NOTED: usize = 4096;
 
 /// An event but for what it borrows from the connection.
 #[derive(Clone, Copy)]
@@ -64,12 +68,13 @@ impl Connection {
                     (None, Some(machine)) => (machine.start_text(), machine.fields(&self.rules)),
                     (None, None) => (&[][..], Fields::EMPTY),
                 };
+                let noted = !self.noted.is_empty();
                 match verdict {
                     Verdict::Request(verdict) => {
-                        Event::Request(server::head(&self.facts, &verdict, start, fields))
+                        Event::Request(server::head(&self.facts, &verdict, start, fields, noted))
                     }
                     Verdict::Response(verdict) => {
-                        Event::Response(client::head(&self.facts, &verdict, start, fields))
+                        Event::Response(client::head(&self.facts, &verdict, start, fields, noted))
                     }
                 }
             }
@@ -102,6 +107,7 @@ impl Connection {
             return Err(self.fail(Fail {
                 kind: ErrorKind::InvalidEofState,
                 at: 0,
+                row: None,
             }));
         }
         Ok(Event::NeedData)
@@ -155,14 +161,22 @@ impl Connection {
                     return Ok(Step::Data(&rest[..len]));
                 }
                 Receive::Chunked(decoder) => match decoder.next(input, at, &self.rules)? {
-                    Found::NeedData => return Ok(Step::NeedData),
+                    Found::NeedData => {
+                        let rows = decoder.take_rows();
+                        self.note(rows);
+                        return Ok(Step::NeedData);
+                    }
                     Found::Data(len) => return Ok(Step::Data(&input[*at - len..*at])),
                     Found::Trailers if input[*at..].starts_with(b"\r\n") => {
                         *at += 2;
+                        let rows = decoder.take_rows();
+                        self.note(rows);
                         self.end_message();
                         return Ok(Step::End);
                     }
                     Found::Trailers => {
+                        let rows = decoder.take_rows();
+                        self.note(rows);
                         self.machine = Some(Box::new(Machine::trailers(self.facts)));
                         self.receive = Receive::Trailers;
                     }
@@ -176,8 +190,12 @@ impl Connection {
                         return Ok(Step::NeedData);
                     };
                     *at += len;
+                    let rows = machine
+                        .rows
+                        .union(hardening::trailers(&machine.fields(&self.rules)));
                     // Node: what trailers say about the connection counts.
                     self.facts = machine.facts;
+                    self.judge(rows, *at)?;
                     self.end_message();
                     return Ok(Step::EndWithTrailers);
                 }
@@ -202,7 +220,13 @@ impl Connection {
                     if *at == input.len() {
                         return Ok(Step::NeedData);
                     }
-                    return fail(ErrorKind::ClosedConnection, *at + 1);
+                    if self.rules.is_strict() {
+                        // RFC 9112 §9.6: they are ignored.
+                        *at = input.len();
+                        self.note_once(Row::AfterClose);
+                        return Ok(Step::NeedData);
+                    }
+                    return fail_as(ErrorKind::ClosedConnection, Row::AfterClose, *at + 1);
                 }
                 Receive::Ignored => {
                     *at = input.len();
@@ -217,10 +241,23 @@ impl Connection {
 
     fn head<'i>(&mut self, input: &'i [u8], at: &mut usize) -> Result<Step<'i>, Fail> {
         if self.machine.is_none() {
-            *at += empty_lines(&input[*at..]);
+            let skipped = empty_lines(&input[*at..]);
+            if skipped != 0 {
+                if self.rules.is_hardened() {
+                    self.gap.take(&input[*at..*at + skipped]);
+                }
+                *at += skipped;
+            }
             let rest = &input[*at..];
             if rest.is_empty() {
+                if self.rules.is_strict() {
+                    self.judge(self.gap.rows(false), *at)?;
+                }
                 return Ok(Step::NeedData);
+            }
+            if self.rules.is_hardened() {
+                let gap = std::mem::take(&mut self.gap);
+                self.judge(gap.rows(true), *at)?;
             }
             if self.rules.config.leniency.is_none() && !self.reference_only {
                 let found = match self.rules.role {
@@ -230,6 +267,11 @@ impl Connection {
                 if let Some(found) = found {
                     *at += found.len;
                     self.facts = found.facts;
+                    if self.rules.is_hardened() {
+                        let fields = Fields::new(&self.text, found.fields);
+                        let rows = self.rows_of_head(found.start, &fields);
+                        self.judge(rows, *at)?;
+                    }
                     let verdict = self.begin_message(*at)?;
                     return Ok(Step::Head(Some((found.start, found.fields)), verdict));
                 }
@@ -242,6 +284,13 @@ impl Connection {
         };
         *at += len;
         self.facts = machine.facts;
+        if self.rules.is_hardened()
+            && let Some(machine) = &self.machine
+        {
+            let fields = machine.fields(&self.rules);
+            let rows = self.rows_of_head(machine.start_text(), &fields);
+            self.judge(machine.rows.union(rows), *at)?;
+        }
         let verdict = self.begin_message(*at)?;
         Ok(Step::Head(None, verdict))
     }
@@ -261,7 +310,7 @@ impl Connection {
             }
             Role::Client => {
                 let Some(expected) = self.expected.first() else {
-                    return fail(ErrorKind::UnsolicitedResponse, at);
+                    return fail_as(ErrorKind::UnsolicitedResponse, Row::Unasked, at);
                 };
                 let verdict = client::judge(&self.facts, expected);
                 if verdict.switch {
@@ -271,9 +320,18 @@ impl Connection {
                     self.close.get_or_insert(CloseReason::PeerRefused);
                     self.receive = Receive::Ignored;
                 } else if verdict.informational {
+                    self.interim = self.interim.saturating_add(1);
+                    if self.interim == MAX_INTERIM + 1 {
+                        let mut rows = Rows::default();
+                        rows.add(Row::InterimFlood);
+                        if self.rules.is_hardened() {
+                            self.judge(rows, at)?;
+                        }
+                    }
                     // Node: a 1xx that does not keep alive leaves no room for a final response.
                     self.receive = Receive::after_message(self.may_go_on());
                 } else {
+                    self.interim = 0;
                     if !verdict.keep_alive {
                         self.close.get_or_insert(CloseReason::PeerRefused);
                     }
@@ -331,14 +389,74 @@ impl Connection {
         self.close.get_or_insert(CloseReason::Switched);
     }
 
+    /// What is wrong with the head that has come, as far as its facts, its first line and its fields tell.
+    fn rows_of_head(&self, start: &[u8], fields: &Fields<'_>) -> Rows {
+        match (self.rules.role, self.expected.first()) {
+            (Role::Server, _) => hardening::request(&self.facts, start, fields),
+            (Role::Client, Some(expected)) => {
+                hardening::response(&self.facts, start, fields, expected)
+            }
+            (Role::Client, None) => Rows::default(),
+        }
+    }
+
+    /// Refuses what was found, or notes it. `at` is where an error is found.
+    fn judge(&mut self, rows: Rows, at: usize) -> Result<(), Fail> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if self.rules.is_strict()
+            && let Some(row) = rows.iter().find(|row| !row.is_overlooked())
+        {
+            return fail_as(ErrorKind::Forbidden, row, at);
+        }
+        self.note(rows);
+        Ok(())
+    }
+
+    /// Notes what was found, if anything is to be noted.
+    fn note(&mut self, rows: Rows) {
+        if !rows.is_empty() && self.rules.is_hardened() {
+            for row in rows.iter() {
+                self.note_one(row);
+            }
+        }
+    }
+
+    fn note_one(&mut self, row: Row) {
+        if self.noted.len() < MAX_NOTED {
+            self.noted.push(row);
+        }
+    }
+
+    /// Notes what many packets may be in a row.
+    fn note_once(&mut self, row: Row) {
+        if self.noted.last() != Some(&row) {
+            self.note_one(row);
+        }
+    }
+
     fn fail(&mut self, fail: Fail) -> Error {
         if let Receive::Failed(error) = self.receive {
             return error;
         }
+        if let Receive::Chunked(decoder) = &mut self.receive {
+            let rows = decoder.take_rows();
+            self.note(rows);
+        }
+        let row = match (self.rules.config.hardening, fail.row) {
+            (Hardening::Strict, row) => row,
+            (Hardening::Audit, Some(row)) => {
+                self.note_one(row);
+                None
+            }
+            _ => None,
+        };
         let error = Error {
             side: Side::Remote,
             kind: fail.kind,
             offset: self.packet + fail.at,
+            row,
         };
         self.machine = None;
         self.receive = Receive::Failed(error);

@@ -1,0 +1,452 @@
+//! What core lets through although the RFCs forbid it, row by row, and what becomes of it.
+//!
+//! A row is found where the bytes are read: in the start line's machine, in the chunked decoder, or here, in a head that is
+//! whole. `Config::hardening` decides: nothing ([`Hardening::Off`]), an error ([`Hardening::Strict`]), or a note
+//! ([`Hardening::Audit`]). Rows that only JavaScript can find are named here all the same, so that there is one list.
+
+use crate::body::framing;
+use crate::client::Expected;
+use crate::event::BodyFraming;
+use crate::head::facts::{
+    CHUNKED, CLOSE, CONTENT_LENGTH, EXTRA_SPACE, Facts, KEEP_ALIVE, NO_VERSION, OTHER_PROTOCOL,
+};
+use crate::headers::Fields;
+use crate::method::Method;
+
+/// What becomes of what the RFCs forbid and core lets through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Hardening {
+    /// It is let through, as in core.
+    #[default]
+    Off,
+    /// It is an error.
+    Strict,
+    /// It is let through, and noted: see [`Connection::take_noted`](crate::Connection::take_noted).
+    Audit,
+}
+
+/// Declares the rows once: variant, name, status code of the answer, section, reason.
+macro_rules! rows {
+    ($($variant:ident $name:literal $status:literal $section:literal $reason:literal)*) => {
+        /// One thing that core lets through although an RFC forbids it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Row {
+            $(#[doc = concat!("`", $name, "`, ", $section, ": ", $reason)] $variant,)*
+        }
+
+        impl Row {
+            /// All rows; a row's number is its index here.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name by which applications know it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The status code of the answer to a request; 0 where there is none: it is read otherwise, or a client's.
+            #[must_use]
+            pub fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            /// The RFC and its section.
+            #[must_use]
+            pub fn section(self) -> &'static str {
+                match self { $(Self::$variant => $section,)* }
+            }
+
+            /// What is wrong, in words.
+            #[must_use]
+            pub fn reason(self) -> &'static str {
+                match self { $(Self::$variant => $reason,)* }
+            }
+        }
+    };
+}
+
+rows! {
+    EmptyLines "empty-lines" 400 "RFC 9112 2.2" "Too many empty lines before a message"
+    BareLineEnd "bare-line-end" 400 "RFC 9112 2.2" "CR or LF alone before a message"
+    RequestLineSpaces "request-line-spaces" 400 "RFC 9112 3" "More than one space in the request line"
+    MethodUnknown "method-unknown" 501 "RFC 9110 9.1" "Unknown method"
+    TargetTooLong "target-too-long" 414 "RFC 9112 3" "Request target too long"
+    TargetFragment "target-fragment" 400 "RFC 9112 3.2" "Fragment in the request target"
+    TargetByte "target-byte" 400 "RFC 9112 3.2" "Character in the request target that no URI has"
+    TargetAsterisk "target-asterisk" 400 "RFC 9112 3.2.4" "Asterisk as target of another method than OPTIONS"
+    VersionMissing "version-missing" 400 "RFC 9112 3" "Request line without version"
+    VersionOther "version-other" 505 "RFC 9110 15.6.6" "Neither HTTP/1.0 nor HTTP/1.1"
+    ProtocolOther "protocol-other" 400 "RFC 9112 2.3" "Another protocol than HTTP"
+    HostRepeated "host-repeated" 400 "RFC 9112 3.2" "More than one Host"
+    HostInvalid "host-invalid" 400 "RFC 9112 3.2" "Invalid Host"
+    FieldSpaces "field-spaces" 431 "RFC 6585 5" "Too much white space before field values"
+    ExpectInexact "expect-inexact" 417 "RFC 9110 10.1.1" "Expectation that only resembles 100-continue"
+    ProxyConnection "proxy-connection" 0 "RFC 9110 7.6.1" "Proxy-Connection in the place of Connection"
+    CodingUnknown "coding-unknown" 501 "RFC 9112 6.1" "Transfer coding besides chunked"
+    CodingNotChunked "coding-not-chunked" 400 "RFC 9112 6.3" "Transfer-Encoding that does not end in chunked"
+    CodingIn10 "coding-in-1.0" 400 "RFC 9112 6.1" "Transfer-Encoding in HTTP/1.0"
+    LengthHuge "length-huge" 413 "RFC 9110 8.6" "Content-Length of 2^53 or more"
+    TraceBody "trace-body" 400 "RFC 9110 9.3.8" "TRACE with a body"
+    ChunkHuge "chunk-huge" 413 "RFC 9112 7.1" "Chunk of 2^53 bytes or more"
+    ChunkSizeDigits "chunk-size-digits" 400 "RFC 9112 7.1" "Chunk size of more than 16 digits"
+    ChunkExtensionEmpty "chunk-extension-empty" 400 "RFC 9112 7.1.1" "Chunk extension without name or value"
+    ChunkExtensions "chunk-extensions" 413 "RFC 9112 7.1.1" "More chunk extensions than data"
+    TrailerField "trailer-field" 400 "RFC 9110 6.5.1" "Field in the trailers that only a head may have"
+    AfterClose "after-close" 0 "RFC 9112 9.6" "Bytes behind the last message"
+    AnswerReplaced "answer-replaced" 0 "RFC 9112 9.3.2" "Earlier requests without an answer before an error"
+    ConnectUnheard "connect-unheard" 501 "RFC 9110 9.3.6" "CONNECT that nothing listens for"
+    ReasonControl "reason-control" 0 "RFC 9112 4" "Control character in the reason phrase"
+    StatusRange "status-range" 0 "RFC 9110 15" "Status code outside 100 to 599"
+    BodyUnframed "body-unframed" 0 "RFC 9112 6.3" "Body without an end on a connection that is to be kept"
+    InterimFlood "interim-flood" 0 "RFC 9110 15.2" "Too many interim responses"
+    SwitchUnnamed "switch-unnamed" 0 "RFC 9110 15.2.2" "101 that names no protocol"
+    SwitchUnasked "switch-unasked" 0 "RFC 9110 7.8" "Switch of protocols that was not asked for"
+    Unasked "unasked" 0 "RFC 9112 9.2" "Response without a request"
+    OwnBodyUnframed "own-body-unframed" 0 "RFC 9112 6.3" "Request with a body and no framing"
+    OwnFraming "own-framing" 0 "RFC 9112 6.2" "Content-Length twice, wrong, or with Transfer-Encoding"
+    OwnTargetByte "own-target-byte" 0 "RFC 9112 3.2" "Character in the path that no URI has"
+}
+
+impl Row {
+    /// Index into `HARDENING_ROWS`, which the addon exports.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// True if [`Hardening::Strict`] makes no error of it, but reads it otherwise.
+    pub(crate) fn is_overlooked(self) -> bool {
+        matches!(self, Self::ProxyConnection | Self::AfterClose)
+    }
+}
+
+/// A set of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rows(u64);
+
+// Each row has a bit.
+const _: () = assert!(Row::ALL.len() <= 64);
+
+impl Rows {
+    pub(crate) fn add(&mut self, row: Row) {
+        self.0 |= 1 << row.number();
+    }
+
+    fn add_if(&mut self, condition: bool, row: Row) {
+        if condition {
+            self.add(row);
+        }
+    }
+
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Row> {
+        let rows = Row::ALL.iter().copied();
+        rows.filter(move |row| self.0 >> row.number() & 1 != 0)
+    }
+}
+
+/// CR and LF before a message: empty lines, of which a peer may have sent some (RFC 9112 §2.2).
+const MAX_GAP: u32 = 2 * 8;
+
+/// From here on JavaScript does not count exactly, and a program that counts in signed numbers may wrap (CVE-2013-2028).
+pub(crate) const HUGE: u64 = 1 << 53;
+
+/// Digits that a chunk size of 64 bits has at most.
+pub(crate) const MAX_SIZE_DIGITS: u32 = 16;
+
+/// Bytes of chunk extensions that a message may have besides as many as its data (compare CVE-2023-39326).
+pub(crate) const FREE_EXTENSIONS: u64 = 16 * 1024;
+
+/// Interim responses before a final one.
+pub(crate) const MAX_INTERIM: u32 = 32;
+
+/// The CR and LF between two messages, as far as they have come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gap {
+    len: u32,
+    is_bare: bool,
+}
+
+impl Gap {
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            let expected = if self.len & 1 == 0 { b'\r' } else { b'\n' };
+            self.is_bare |= *byte != expected;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    /// What is wrong with it; `ends` tells that a message has begun behind it.
+    pub(crate) fn rows(self, ends: bool) -> Rows {
+        let mut rows = Rows::default();
+        rows.add_if(
+            self.is_bare || (ends && self.len & 1 != 0),
+            Row::BareLineEnd,
+        );
+        rows.add_if(self.len > MAX_GAP, Row::EmptyLines);
+        rows
+    }
+}
+
+/// What is wrong with a request's head.
+pub(crate) fn request(facts: &Facts, target: &[u8], fields: &Fields<'_>) -> Rows {
+    let mut rows = of_both(facts);
+    let method = |method: Method| facts.code == u16::from(method.number());
+    rows.add_if(facts.has(EXTRA_SPACE), Row::RequestLineSpaces);
+    rows.add_if(target.contains(&b'#'), Row::TargetFragment);
+    rows.add_if(!target.iter().all(|&byte| is_uri(byte)), Row::TargetByte);
+    rows.add_if(
+        target.first() == Some(&b'*') && (target.len() > 1 || !method(Method::OPTIONS)),
+        Row::TargetAsterisk,
+    );
+    let mut hosts = 0;
+    let mut codings = Codings::default();
+    for (name, value) in fields {
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => {
+                hosts += 1;
+                rows.add_if(!is_host(value), Row::HostInvalid);
+            }
+            6 if name.eq_ignore_ascii_case(b"expect") => {
+                let is_exact = value.eq_ignore_ascii_case(CONTINUE);
+                rows.add_if(!is_exact && resembles_continue(value), Row::ExpectInexact);
+            }
+            16 => rows.add_if(
+                name.eq_ignore_ascii_case(b"proxy-connection"),
+                Row::ProxyConnection,
+            ),
+            17 => codings.take(name, value),
+            _ => {}
+        }
+    }
+    rows.add_if(hosts > 1, Row::HostRepeated);
+    codings.judge(facts, &mut rows);
+    let has_body = codings.count != 0 || facts.content_length != 0;
+    rows.add_if(has_body && facts.code == TRACE, Row::TraceBody);
+    rows
+}
+
+/// What is wrong with a response's head.
+pub(crate) fn response(
+    facts: &Facts,
+    reason: &[u8],
+    fields: &Fields<'_>,
+    expected: Expected,
+) -> Rows {
+    let mut rows = of_both(facts);
+    let is_control = |byte: &u8| *byte != b'\t' && (*byte < b' ' || *byte == 0x7f);
+    rows.add_if(reason.iter().any(is_control), Row::ReasonControl);
+    rows.add_if(!matches!(facts.code, 100..=599), Row::StatusRange);
+    let mut codings = Codings::default();
+    for (name, value) in fields {
+        match name.len() {
+            16 => rows.add_if(
+                name.eq_ignore_ascii_case(b"proxy-connection"),
+                Row::ProxyConnection,
+            ),
+            17 => codings.take(name, value),
+            _ => {}
+        }
+    }
+    codings.judge(facts, &mut rows);
+    let is_bodyless = expected.head || expected.connect;
+    let is_unframed = framing::of_response(facts, is_bodyless) == BodyFraming::UntilClose;
+    let is_kept = match facts.version {
+        (1.., 1..) => !facts.has(CLOSE),
+        _ => facts.has(KEEP_ALIVE),
+    };
+    rows.add_if(is_unframed && is_kept, Row::BodyUnframed);
+    rows.add_if(
+        facts.code == 101 && !expected.connect && !framing::is_switch_response(facts),
+        Row::SwitchUnnamed,
+    );
+    rows
+}
+
+fn of_both(facts: &Facts) -> Rows {
+    let mut rows = Rows::default();
+    let is_known = matches!(facts.version, (1, 0 | 1));
+    rows.add_if(facts.has(NO_VERSION), Row::VersionMissing);
+    rows.add_if(!is_known && !facts.has(NO_VERSION), Row::VersionOther);
+    rows.add_if(facts.has(OTHER_PROTOCOL), Row::ProtocolOther);
+    rows.add_if(
+        facts.has(CONTENT_LENGTH) && facts.content_length >= HUGE,
+        Row::LengthHuge,
+    );
+    rows
+}
+
+/// What is wrong with trailers: fields that frame a message, route it, or speak of the connection.
+pub(crate) fn trailers(fields: &Fields<'_>) -> Rows {
+    const ONLY_IN_HEADS: &[&[u8]] = &[
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"host",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    ];
+    let mut rows = Rows::default();
+    for (name, _) in fields {
+        let is_meant = |other: &&[u8]| name.eq_ignore_ascii_case(other);
+        rows.add_if(ONLY_IN_HEADS.iter().any(is_meant), Row::TrailerField);
+    }
+    rows
+}
+
+/// The Transfer-Encoding fields of a head.
+#[derive(Default)]
+struct Codings {
+    count: u32,
+    others: bool,
+}
+
+impl Codings {
+    fn take(&mut self, name: &[u8], value: &[u8]) {
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.others |= !value.eq_ignore_ascii_case(b"chunked");
+            self.count += 1;
+        }
+    }
+
+    fn judge(&self, facts: &Facts, rows: &mut Rows) {
+        if self.count == 0 {
+            return;
+        }
+        let is_chunked = facts.has(CHUNKED);
+        rows.add_if(facts.version == (1, 0), Row::CodingIn10);
+        rows.add_if(!is_chunked, Row::CodingNotChunked);
+        rows.add_if(
+            is_chunked && (self.others || self.count > 1),
+            Row::CodingUnknown,
+        );
+    }
+}
+
+/// The number of TRACE, a method that no other part of the crate knows.
+const TRACE: u16 = 7;
+
+const CONTINUE: &[u8] = b"100-continue";
+
+/// True if core's server takes the value for 100-continue all the same: it looks for that anywhere.
+fn resembles_continue(value: &[u8]) -> bool {
+    let mut windows = value.windows(CONTINUE.len());
+    windows.any(|part| part.eq_ignore_ascii_case(CONTINUE))
+}
+
+/// True if a byte may stand in a request target (RFC 3986 §2), or is `[` or `]`, which browsers do not escape in queries; `#`
+/// has a row of its own.
+fn is_uri(byte: u8) -> bool {
+    !matches!(
+        byte,
+        b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+    ) && byte.is_ascii_graphic()
+}
+
+/// True if a value is `uri-host [ ":" port ]` (RFC 9110 §7.2), or empty. A comma, which RFC 3986 has in names, is what joins two
+/// fields, and refused.
+fn is_host(value: &[u8]) -> bool {
+    let (host, rest) = match value.strip_prefix(b"[") {
+        Some(literal) => {
+            let Some(end) = literal.iter().position(|&byte| byte == b']') else {
+                return false;
+            };
+            let (literal, rest) = literal.split_at(end);
+            let is_literal = !literal.is_empty()
+                && literal.iter().all(|&byte| {
+                    byte.is_ascii_alphanumeric()
+                        || matches!(byte, b':' | b'.' | b'%' | b'-' | b'_' | b'~')
+                });
+            if !is_literal {
+                return false;
+            }
+            (&b""[..], &rest[1..])
+        }
+        None => {
+            let end = value.iter().position(|&byte| byte == b':');
+            value.split_at(end.unwrap_or(value.len()))
+        }
+    };
+    let is_name = host.iter().all(|&byte| {
+        byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b';'
+                    | b'='
+            )
+    });
+    let is_port = match rest.split_first() {
+        None => true,
+        Some((colon, port)) => *colon == b':' && port.iter().all(u8::is_ascii_digit),
+    };
+    is_name && is_port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_places_and_names_are_unique() {
+        for (place, row) in Row::ALL.iter().enumerate() {
+            assert_eq!(usize::from(row.number()), place);
+            let same = Row::ALL.iter().filter(|other| other.name() == row.name());
+            assert_eq!(same.count(), 1, "{}", row.name());
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for good in [
+            "a", "a.b:80", "", "a:", "[::1]", "[::1]:80", "1.2.3.4", "a_b", "%61",
+        ] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "a b", "a,b", "a/b", "a:b", "a@b", "[::1", "[]", "[::1]x", "a:80:80", "\u{e9}", "a?b",
+            "a#b", "http://a",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn gaps() {
+        let rows = |bytes: &[u8], ends: bool| {
+            let mut gap = Gap::default();
+            gap.take(bytes);
+            gap.rows(ends).iter().collect::<Vec<_>>()
+        };
+        assert_eq!(rows(b"", true), []);
+        assert_eq!(rows(b"\r\n\r\n", true), []);
+        assert_eq!(rows(b"\r\n\r", false), []);
+        assert_eq!(rows(b"\r\n\r", true), [Row::BareLineEnd]);
+        assert_eq!(rows(b"\n", false), [Row::BareLineEnd]);
+        assert_eq!(rows(&b"\r\n".repeat(8), true), []);
+        assert_eq!(rows(&b"\r\n".repeat(9), true), [Row::EmptyLines]);
+    }
+}
