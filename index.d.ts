@@ -36,7 +36,8 @@ export interface HardeningEvent {
   count: number
   /** Whether it was refused: in mode `'strict'`. */
   refused: boolean
-  socket: import('node:stream').Duplex
+  /** Null for a request that has no connection yet. */
+  socket: import('node:stream').Duplex | null
   remoteAddress: string | undefined
 }
 
@@ -48,6 +49,16 @@ declare module 'http' {
   interface AgentOptions {
     /** Sends a request that a closed kept connection has lost once more, if it may be repeated; see docs/AGENT.md. */
     retryStale?: boolean | undefined
+    /** What becomes of answers, and of requests, that the RFCs forbid and core lets through; see docs/HARDENING.md. */
+    hardening?: 'strict' | 'audit' | 'off' | undefined
+  }
+  interface RequestOptions {
+    /** The same; outranks the agent's. */
+    hardening?: 'strict' | 'audit' | 'off' | undefined
+  }
+  interface Agent {
+    /** How often each row of docs/HARDENING.md was met, by its name. Not there where the native part is not at work. */
+    hardeningCounts?(): { [row: string]: number }
   }
   interface Server {
     /**

@@ -54,7 +54,7 @@ test('the rows of docs/HARDENING.md are those of the addon', () => {
   const page = fs.readFileSync(path.join(__dirname, '../../docs/HARDENING.md'), 'utf8')
   const rows = Array.from(page.matchAll(/^\| `([a-z0-9.-]+)` \| .* \| (RFC [\d. ]+) \| .* \| ([^|]+) \|$/gm), ([, name, section, strict]) => [name, section, /^\d+$/.test(strict) ? strict : '0'])
   const known = native.HARDENING_ROWS.map(([name, status, section]) => [name, section, status])
-  assert.deepStrictEqual(rows, known.slice(0, rows.length))
+  assert.deepStrictEqual(rows, known)
 })
 
 test('every call of the addon is described', () => {

@@ -33,6 +33,8 @@ server.shutdown?.({ backlog: 'drop' })
 const strict: core.Server = createServer({ hardening: 'strict' }, listener)
 const counted: { [row: string]: number } | undefined = strict.hardeningCounts?.()
 strict.on('hardening', ({ row, count }: HardeningEvent) => console.log(row, count))
+const hardened: core.Agent = new Agent({ hardening: 'audit' })
+http.get({ agent: hardened, hardening: 'strict', port: 80 }).on('close', () => hardened.hardeningCounts?.())
 // @ts-expect-error There is no such mode.
 createServer({ hardening: 'lax' })
 const code: string | undefined = http.native.reason?.code

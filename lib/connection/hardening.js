@@ -43,7 +43,12 @@ function modeOf (value) {
   return MODES[value]
 }
 
-/** Counts the rows that the connections of a server or an agent have met. */
+/** Gives the number of a row. @param {string} name @returns {number} */
+function numberOf (name) {
+  return names.indexOf(name)
+}
+
+/** Counts the rows that the connections of a server, or the requests of an agent, have met. */
 class Ledger {
   #emitter
   /** By the number of the row: how often, how often since its last event, and when that was. */
@@ -51,39 +56,30 @@ class Ledger {
   #untold = new Array(names.length).fill(0)
   #told = new Array(names.length).fill(-Infinity)
 
-  /**
-   * @param {import('node:events').EventEmitter} emitter of 'hardening'
-   * @param {number} mode a value of `native.HARDENING`, not OFF
-   */
-  constructor (emitter, mode) {
+  /** @param {import('node:events').EventEmitter} emitter of 'hardening' */
+  constructor (emitter) {
     this.#emitter = emitter
-    this.mode = mode
-    this.isStrict = mode === STRICT
   }
 
   /**
    * Counts a row, and emits 'hardening' in the next tick, if anything listens, and the row's last event is old enough.
    * @param {number} row
-   * @param {import('../connection/connection').Connection} connection that has met it
+   * @param {boolean} refused
+   * @param {import('../connection/connection').Connection|import('node:stream').Duplex|null} carrier that has met it: the
+   *   connection, or its socket; null if there is none yet
    */
-  count (row, connection) {
+  count (row, refused, carrier) {
     this.#counts[row]++
     this.#untold[row]++
     if (this.#emitter.listenerCount('hardening') === 0) return
     const now = elapsed()
     if (now - this.#told[row] < EVENT_INTERVAL) return
-    const socket = connection.getSocket()
+    const socket = typeof carrier?.getSocket === 'function' ? carrier.getSocket() : carrier
     // A socket remembers an address that it was asked for, and may be closed in a tick.
-    const event = { row: names[row], count: this.#untold[row], refused: this.isStrict, socket, remoteAddress: socket.remoteAddress }
+    const event = { row: names[row], count: this.#untold[row], refused, socket, remoteAddress: socket?.remoteAddress }
     this.#untold[row] = 0
     this.#told[row] = now
     process.nextTick(emit, this.#emitter, event)
-  }
-
-  /** Counts what the native side has noted of a connection. */
-  countNoted (connection) {
-    if (connection.id === -1) return
-    for (const row of native.takeNoted(connection.id)) this.count(row, connection)
   }
 
   /** @returns {{[row: string]: number}} those that were met */
@@ -98,4 +94,4 @@ function emit (emitter, event) {
   emitter.emit('hardening', event)
 }
 
-module.exports = { assumed, modeOf, Ledger }
+module.exports = { assumed, modeOf, numberOf, Ledger }

@@ -52,6 +52,7 @@ function received (value) {
 }
 
 const codes = {
+  ERR_HTTP_HARDENING: define('ERR_HTTP_HARDENING', (row) => `${rows[row][3]} (${rows[row][0]}, ${rows[row][2]})`),
   ERR_HTTP_REQUEST_TIMEOUT: define('ERR_HTTP_REQUEST_TIMEOUT', () => 'Request timeout'),
   ERR_HTTP_SOCKET_ENCODING: define('ERR_HTTP_SOCKET_ENCODING', () => 'Changing the socket encoding is not allowed per RFC7230 Section 3.'),
   ERR_INVALID_ARG_TYPE: define('ERR_INVALID_ARG_TYPE', (name, expected, value) => `The "${name}" ${kindOf(name)} must be ${expected}. Received ${received(value)}`, TypeError),

@@ -89,7 +89,7 @@ function ServerConnection (id, stream, server, listener) {
   this.began = stream === null ? 0 : elapsed()
   const connections = server[kConnections]
   connections.add(this)
-  if (connections.hardening !== null) harden(this, connections.hardening)
+  if (connections.hardening) harden(this, connections.hardening)
 }
 Object.setPrototypeOf(ServerConnection.prototype, Connection.prototype)
 Object.assign(ServerConnection.prototype, failureMembers, endMembers, idleMembers, orderMembers)

@@ -34,7 +34,7 @@ class ConnectionsList extends Set {
   /** The Shutdown that is under way (lib/server/shutdown.js), or null. */
   shutdown = null
 
-  /** Counts what the RFCs forbid (lib/connection/hardening.js); null if the server lets it through as core does. */
+  /** What becomes of what the RFCs forbid: { mode, ledger } (lib/connection/hardening.js); null if the server does as core does. */
   hardening = null
 
   /** Drops a connection that leaves HTTP. */

@@ -7,6 +7,7 @@
 
 const { native, headFlags } = require('../binding')
 const { answerTo, isHeard } = require('./client-error')
+const { numberOf } = require('../connection/hardening')
 const { parseError } = require('../core/errors')
 const { kChunkedBuffer, kHeld } = require('../core/symbols')
 
@@ -14,18 +15,18 @@ const { NOTED, UPGRADE } = headFlags
 const { METHODS, PARSE_ERRORS } = native
 const CONNECT = METHODS.indexOf('CONNECT')
 
-const rowOf = (name) => native.HARDENING_ROWS.findIndex((row) => row[0] === name)
-const ANSWER_REPLACED = rowOf('answer-replaced')
-const CONNECT_UNHEARD = rowOf('connect-unheard')
+const ANSWER_REPLACED = numberOf('answer-replaced')
+const CONNECT_UNHEARD = numberOf('connect-unheard')
 
 /**
  * Makes a connection count, and refuse if its server is strict.
  * @param {import('./connection').ServerConnection} connection
- * @param {import('../connection/hardening').Ledger} ledger of its server
+ * @param {{ mode: number, ledger: import('../connection/hardening').Ledger }} hardening of its server
  */
-function harden (connection, ledger) {
+function harden (connection, { mode, ledger }) {
   // Methods of the connection's own: connections of other servers have nothing to do with it.
   connection.ledger = ledger
+  connection.isStrict = mode === native.HARDENING.STRICT
   /** The error that waits for the answers to earlier requests; null if there is none. */
   connection.refusal = null
   /** True once a parser's error was met: it is the same for every later packet. */
@@ -35,8 +36,8 @@ function harden (connection, ledger) {
   connection.onParseError = onParseError
   connection.beforeRelease = beforeRelease
   if (connection.stream !== null) connection.forget = forget
-  connection.fail = ledger.isStrict ? failInTurn : failAndCount
-  if (!ledger.isStrict) return
+  connection.fail = connection.isStrict ? failInTurn : failAndCount
+  if (!connection.isStrict) return
   connection.finishExchange = finishExchange
   connection.onExpired = onExpired
 }
@@ -46,12 +47,22 @@ function baseOf (connection) {
   return Object.getPrototypeOf(connection)
 }
 
+function count (connection, row) {
+  connection.ledger.count(row, connection.isStrict, connection)
+}
+
+/** Counts what the native side has noted. */
+function countNoted (connection) {
+  if (connection.id === -1) return
+  for (const row of native.takeNoted(connection.id)) count(connection, row)
+}
+
 function onRequest (flags, method, version, targetLength, fieldCount, text) {
-  if ((flags & NOTED) !== 0) this.ledger.countNoted(this)
+  if ((flags & NOTED) !== 0) countNoted(this)
   if (this.refusal !== null) return
   if ((flags & UPGRADE) !== 0 && method === CONNECT && !this.isGone && this.server.listenerCount('connect') === 0) {
-    this.ledger.count(CONNECT_UNHEARD, this)
-    if (this.ledger.isStrict) {
+    count(this, CONNECT_UNHEARD)
+    if (this.isStrict) {
       this.run(this.fail, this, parseError(PARSE_ERRORS.length + CONNECT_UNHEARD, 0, undefined))
       return
     }
@@ -60,28 +71,28 @@ function onRequest (flags, method, version, targetLength, fieldCount, text) {
 }
 
 function onEnd (fieldCount, text) {
-  this.ledger.countNoted(this)
+  countNoted(this)
   baseOf(this).onEnd.call(this, fieldCount, text)
 }
 
 function onParseError (kind, bytesParsed, rawPacket) {
   if (!this.isBroken) {
     this.isBroken = true
-    this.ledger.countNoted(this)
-    if (kind >= PARSE_ERRORS.length) this.ledger.count(kind - PARSE_ERRORS.length, this)
+    countNoted(this)
+    if (kind >= PARSE_ERRORS.length) count(this, kind - PARSE_ERRORS.length)
   }
   // The client's end in the middle of a message changes nothing about an error before it.
   if (this.refusal === null) baseOf(this).onParseError.call(this, kind, bytesParsed, rawPacket)
 }
 
 function beforeRelease (errno) {
-  this.ledger.countNoted(this)
+  countNoted(this)
   baseOf(this).beforeRelease.call(this, errno)
 }
 
 /** Driver two: as `beforeRelease`. */
 function forget (id) {
-  this.ledger.countNoted(this)
+  countNoted(this)
   baseOf(this).forget.call(this, id)
 }
 
@@ -102,7 +113,7 @@ function isBehindOthers ({ current, receiving }) {
 
 /** Audit: counts answers that an error is about to replace or to cut off. */
 function failAndCount (error) {
-  if (!this.failed && isOfParser(error) && isBehindOthers(this)) this.ledger.count(ANSWER_REPLACED, this)
+  if (!this.failed && isOfParser(error) && isBehindOthers(this)) count(this, ANSWER_REPLACED)
   baseOf(this).fail.call(this, error)
 }
 

@@ -63,7 +63,7 @@ const additions = {
   shutdown (options) { return shutdown.call(this, options) },
 
   /** @returns {{[row: string]: number}} how often each row of docs/HARDENING.md was met; nothing of it is counted in mode 'off' */
-  hardeningCounts () { return this[kConnections].hardening?.counts() ?? {} }
+  hardeningCounts () { return this[kConnections].hardening?.ledger.counts() ?? {} }
 }
 
 /** Gives a server, or a prototype of servers, what core's have not. */
@@ -76,11 +76,11 @@ addTo(seam)
 
 /** Sets what becomes of what the RFCs forbid; without the option what the environment says, as `adopt` has set it. */
 function setHardening (server, option) {
-  if (option !== undefined) server[kConnections].hardening = ledgerOf(server, modeOf(option))
+  if (option !== undefined) server[kConnections].hardening = hardeningOf(server, modeOf(option))
 }
 
-function ledgerOf (server, mode) {
-  return mode === OFF ? null : new Ledger(server, mode)
+function hardeningOf (server, mode) {
+  return mode === OFF ? null : { mode, ledger: new Ledger(server) }
 }
 
 function rebaseApplication ({ request, response }) {
@@ -108,7 +108,7 @@ function observeServers (observe) {
 function adopt (server) {
   if (server[kConnections] !== undefined) return
   server[kConnections] = new ConnectionsList(server)
-  server[kConnections].hardening = ledgerOf(server, assumed)
+  server[kConnections].hardening = hardeningOf(server, assumed)
   observer?.(server)
   const { [kIncomingMessage]: Request, [kServerResponse]: Response } = server
   server[kIncomingMessage] = Request === core.IncomingMessage ? IncomingMessage : derived(Request)

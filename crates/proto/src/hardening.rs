@@ -103,10 +103,10 @@ rows! {
     InterimFlood "interim-flood" 0 "RFC 9110 15.2" "Too many interim responses"
     SwitchUnnamed "switch-unnamed" 0 "RFC 9110 15.2.2" "101 that names no protocol"
     SwitchUnasked "switch-unasked" 0 "RFC 9110 7.8" "Switch of protocols that was not asked for"
-    Unasked "unasked" 0 "RFC 9112 9.2" "Response without a request"
+    Unasked "unasked" 0 "RFC 9112 9.2" "Bytes without a request"
     OwnBodyUnframed "own-body-unframed" 0 "RFC 9112 6.3" "Request with a body and no framing"
-    OwnFraming "own-framing" 0 "RFC 9112 6.2" "Content-Length twice, wrong, or with Transfer-Encoding"
-    OwnTargetByte "own-target-byte" 0 "RFC 9112 3.2" "Character in the path that no URI has"
+    OwnFraming "own-framing" 0 "RFC 9112 6.2" "Content-Length twice, or with Transfer-Encoding"
+    OwnTargetByte "own-target-byte" 0 "RFC 9112 3.2" "Byte beyond ASCII in the path"
 }
 
 impl Row {

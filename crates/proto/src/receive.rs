@@ -256,8 +256,11 @@ impl Connection {
                 return Ok(Step::NeedData);
             }
             if self.rules.is_hardened() {
-                let gap = std::mem::take(&mut self.gap);
-                self.judge(gap.rows(true), *at)?;
+                let mut rows = std::mem::take(&mut self.gap).rows(true);
+                if self.rules.role == Role::Client && self.expected.len() == 0 {
+                    rows.add(Row::Unasked);
+                }
+                self.judge(rows, *at)?;
             }
             if self.rules.config.leniency.is_none() && !self.reference_only {
                 let found = match self.rules.role {
@@ -310,7 +313,7 @@ impl Connection {
             }
             Role::Client => {
                 let Some(expected) = self.expected.first() else {
-                    return fail_as(ErrorKind::UnsolicitedResponse, Row::Unasked, at);
+                    return fail(ErrorKind::UnsolicitedResponse, at);
                 };
                 let verdict = client::judge(&self.facts, expected);
                 if verdict.switch {

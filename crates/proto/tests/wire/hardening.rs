@@ -1,6 +1,6 @@
 //! What core lets through although the RFCs forbid it: refused, or let through as without hardening, and noted.
 
-use http_native_proto::Hardening;
+use http_native_proto::{Config, Connection, Event, Hardening, Role, Row};
 
 use crate::support::trace::{Case, parse, trace};
 
@@ -282,4 +282,41 @@ fn interim_responses_are_bounded() {
         final_one,
     ];
     assert!(!with(&case, Hardening::Strict).contains("error"));
+}
+
+#[test]
+fn bytes_without_a_request_are_no_answer() {
+    for (wire, is_head) in [
+        (&b"HTTP/1.1 204 No\r\n\r\n"[..], true),
+        (b"garbage", false),
+        (b"H", false),
+    ] {
+        for hardening in [Hardening::Off, Hardening::Strict, Hardening::Audit] {
+            let config = Config {
+                hardening,
+                ..Config::default()
+            };
+            let mut client = Connection::new(Role::Client, config);
+            client.expect_response(false, false);
+            let mut input = &b"HTTP/1.1 204 No\r\n\r\n"[..];
+            assert!(matches!(
+                client.next_event(&mut input),
+                Ok(Event::Response(_))
+            ));
+            let mut input = wire;
+            let said = client.next_event(&mut input);
+            if hardening == Hardening::Strict {
+                assert_eq!(said.unwrap_err().row, Some(Row::Unasked));
+            } else if is_head || wire.len() > 1 {
+                assert_eq!(said.unwrap_err().row, None);
+            } else {
+                assert!(matches!(said, Ok(Event::NeedData)));
+            }
+            let noted: &[Row] = match hardening {
+                Hardening::Audit => &[Row::Unasked],
+                _ => &[],
+            };
+            assert_eq!(client.take_noted(), noted);
+        }
+    }
 }
