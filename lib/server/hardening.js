@@ -29,6 +29,8 @@ function harden (connection, { mode, ledger }) {
   connection.isStrict = mode === native.HARDENING.STRICT
   /** The error that waits for the answers to earlier requests; null if there is none. */
   connection.refusal = null
+  /** True once that was answered: nothing more is. */
+  connection.isRefused = false
   /** True once a parser's error was met: it is the same for every later packet. */
   connection.isBroken = false
   connection.onRequest = onRequest
@@ -82,7 +84,7 @@ function onParseError (kind, bytesParsed, rawPacket) {
     if (kind >= PARSE_ERRORS.length) count(this, kind - PARSE_ERRORS.length)
   }
   // The client's end in the middle of a message changes nothing about an error before it.
-  if (this.refusal === null) baseOf(this).onParseError.call(this, kind, bytesParsed, rawPacket)
+  if (this.refusal === null && !this.isRefused) baseOf(this).onParseError.call(this, kind, bytesParsed, rawPacket)
 }
 
 function beforeRelease (errno) {
@@ -144,7 +146,7 @@ function refuse () {
   this.failed = true
   if (isHeard(server, 'clientError') && server.emit('clientError', refusal, this.getSocket())) return
   if (this.isWritable() && (current === null || !hasBegun(current))) this.answerRaw(answerTo(refusal))
-  this.givenUp = true
+  this.isRefused = true
   this.endLast()
 }
 

@@ -70,14 +70,23 @@ async function answerBehindError (server, response, body) {
   response.end(body)
 }
 
+/** An answer to a request that was refused meanwhile. */
+function answerLate (request, response) {
+  request.on('error', () => setImmediate(() => {
+    response.on('error', () => {})
+    response.end(String(response.socket?.destroyed))
+  }))
+}
+
 /** Starts a strict or auditing server whose answers to /slow wait until something was counted. */
 async function serveSlowly (t, hardening, transport) {
   const { server, port } = await serve(t, ours, { hardening }, transport)
   const [listener] = server.listeners('request')
   server.removeAllListeners('request')
   server.on('request', (request, response) => {
-    if (request.url !== '/slow') listener(request, response)
-    else answerBehindError(server, response, 'slow')
+    if (request.url === '/slow') answerBehindError(server, response, 'slow')
+    else if (request.url === '/late') answerLate(request, response)
+    else listener(request, response)
   })
   return { server, port }
 }
@@ -95,6 +104,22 @@ for (const transport of TRANSPORTS) {
       assert.deepEqual(answers(await exchange(port, SLOW + SLOW + bytes + GOOD)), ['200 slow', '200 slow', '400'])
     })
   }
+
+  test(`strict: a handler that answers what was refused meanwhile is not heard, ${transport}`, async (t) => {
+    const { server, port } = await serveSlowly(t, 'strict', transport)
+    const late = BAD_CHUNK.replace('/bad', '/late')
+    assert.deepEqual(answers(await exchange(port, late)), ['400'])
+    assert.deepEqual(answers(await exchange(port, SLOW + late)), ['200 slow', '400'])
+    assert.deepEqual(server.hardeningCounts(), { 'chunk-extension-empty': 2 })
+  })
+
+  test(`strict: large answers are whole before a refusal, ${transport}`, async (t) => {
+    const { server, port } = await serve(t, ours, { hardening: 'strict' }, transport)
+    const large = 'x'.repeat(4 * 1024 * 1024)
+    server.removeAllListeners('request')
+    server.on('request', (request, response) => answerBehindError(server, response, large))
+    assert.deepEqual(answers(await exchange(port, GOOD + GOOD + TWO_HOSTS)).map((text) => text.length), [large.length + 4, large.length + 4, 3])
+  })
 
   test(`strict: bytes behind the last request are ignored, ${transport}`, async (t) => {
     const { server, port } = await serve(t, ours, { hardening: 'strict' }, transport)

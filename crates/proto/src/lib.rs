@@ -84,6 +84,7 @@ mod config;
 mod connection;
 mod error;
 mod event;
+mod forbidden;
 mod hardening;
 mod head;
 mod headers;

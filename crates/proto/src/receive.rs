@@ -8,7 +8,8 @@ use crate::config::{Leniency, Role, Rules};
 use crate::connection::Connection;
 use crate::error::{CloseReason, Error, ErrorKind, Fail, Side, fail, fail_as};
 use crate::event::{BodyFraming, Event};
-use crate::hardening::{self, Hardening, MAX_INTERIM, Row, Rows};
+use crate::forbidden;
+use crate::hardening::{Hardening, MAX_INTERIM, Row, Rows};
 use crate::head::fast;
 use crate::head::machine::Machine;
 use crate::headers::Fields;
@@ -192,7 +193,7 @@ impl Connection {
                     *at += len;
                     let rows = machine
                         .rows
-                        .union(hardening::trailers(&machine.fields(&self.rules)));
+                        .union(forbidden::trailers(&machine.fields(&self.rules)));
                     // Node: what trailers say about the connection counts.
                     self.facts = machine.facts;
                     self.judge(rows, *at)?;
@@ -395,9 +396,9 @@ impl Connection {
     /// What is wrong with the head that has come, as far as its facts, its first line and its fields tell.
     fn rows_of_head(&self, start: &[u8], fields: &Fields<'_>) -> Rows {
         match (self.rules.role, self.expected.first()) {
-            (Role::Server, _) => hardening::request(&self.facts, start, fields),
+            (Role::Server, _) => forbidden::request(&self.facts, start, fields),
             (Role::Client, Some(expected)) => {
-                hardening::response(&self.facts, start, fields, expected)
+                forbidden::response(&self.facts, start, fields, expected)
             }
             (Role::Client, None) => Rows::default(),
         }
