@@ -71,6 +71,7 @@ function count (request, row) {
  */
 function storeHeader (firstLine, headers) {
   const isStrict = this[kMode] === STRICT
+  const { _contentLength: before } = this
   // Of a request that ends without a body the length is known to be 0; of others it is the body's, or not known.
   const isBare = !this.useChunkedEncodingByDefault && this._hasBody && this._contentLength !== 0
   if (isBare && isStrict) this.useChunkedEncodingByDefault = true
@@ -81,6 +82,8 @@ function storeHeader (firstLine, headers) {
     if (isStrict) this._header = null
     refuse(this, OWN_FRAMING)
   }
+  // A length that the application gives, and that is not known to be the body's: core counts the bytes, and throws.
+  if (isStrict && framing.length === 1 && this._contentLength !== before) this.strictContentLength = true
   // Strict mode has framed it, unless the application has taken its fields away.
   if (isBare && (isStrict || framing.length === 0)) count(this, OWN_BODY_UNFRAMED)
   return result

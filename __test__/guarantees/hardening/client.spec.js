@@ -211,6 +211,29 @@ for (const [name, { row, ...options }] of Object.entries(WRONG)) {
   })
 }
 
+test('strict: a body that its Content-Length does not fit is not sent', async (t) => {
+  const { port, received } = await origin(t, OK)
+  const post = (length, send) => {
+    const request = ours.request({ host: '127.0.0.1', port, method: 'POST', hardening: 'strict', headers: { 'Content-Length': length } })
+    request.on('error', () => {})
+    t.after(() => request.destroy())
+    return () => send(request)
+  }
+  const mismatch = { code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH' }
+  assert.throws(post(3, (request) => request.end('body')), mismatch)
+  assert.throws(post(5, (request) => request.end('body')), mismatch)
+  assert.throws(post(3, (request) => request.write('body')), mismatch)
+  assert.deepEqual(received.join(''), '')
+  const parts = (request) => {
+    request.write('bo')
+    request.end('dy')
+  }
+  for (const send of [(request) => request.end('body'), parts]) {
+    const seen = await ask(ours, { port, method: 'POST', hardening: 'strict', agent: false, headers: { 'Content-Length': 4 } }, send)
+    assert.deepEqual(seen, [200, 'ok, complete: true'])
+  }
+})
+
 // ---------------------------------------------------------------------------------------------- the option, the events
 
 test('the option of a request outranks its agent\'s', async (t) => {
