@@ -5,10 +5,12 @@ use crate::client::Expected;
 use crate::event::BodyFraming;
 use crate::hardening::{HUGE, Row, Rows};
 use crate::head::facts::{
-    CHUNKED, CLOSE, CONTENT_LENGTH, EXTRA_SPACE, Facts, KEEP_ALIVE, NO_VERSION, OTHER_PROTOCOL,
+    CHUNKED, CLOSE, CONNECTION_UPGRADE, CONTENT_LENGTH, EXTRA_SPACE, Facts, KEEP_ALIVE, NO_VERSION,
+    OTHER_PROTOCOL,
 };
 use crate::headers::Fields;
 use crate::method::Method;
+use crate::token::{self, Matcher};
 
 /// What is wrong with a request's head.
 pub(crate) fn request(facts: &Facts, target: &[u8], fields: &Fields<'_>) -> Rows {
@@ -117,6 +119,25 @@ pub(crate) fn trailers(fields: &Fields<'_>) -> Rows {
         rows.add_if(ONLY_IN_HEADS.iter().any(is_meant), Row::TrailerField);
     }
     rows
+}
+
+/// Notes once more what the Connection fields say, and only those.
+pub(crate) fn reread_connection(facts: &mut Facts, fields: &Fields<'_>) {
+    facts.unset(CLOSE | KEEP_ALIVE | CONNECTION_UPGRADE);
+    for (name, value) in fields {
+        if !name.eq_ignore_ascii_case(b"connection") {
+            continue;
+        }
+        let mut matcher = Matcher::default();
+        for &byte in value {
+            if let Some(word) = matcher.push(token::CONNECTION, true, byte) {
+                facts.set_connection(word);
+            }
+        }
+        if let Some(word) = matcher.end() {
+            facts.set_connection(word);
+        }
+    }
 }
 
 /// The Transfer-Encoding fields of a head.

@@ -135,13 +135,36 @@ impl Rows {
         Self(self.0 | other.0)
     }
 
+    pub(crate) fn contains(self, row: Row) -> bool {
+        self.0 >> row.number() & 1 != 0
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Row> {
         let rows = Row::ALL.iter().copied();
-        rows.filter(move |row| self.0 >> row.number() & 1 != 0)
+        rows.filter(move |row| self.contains(*row))
+    }
+}
+
+/// A set of the rows that the chunked coding has: one byte of each body.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ChunkRows(u8);
+
+// They stand together.
+const _: () = assert!(Row::ChunkExtensions as u8 - Row::ChunkHuge as u8 == 3);
+
+impl ChunkRows {
+    pub(crate) fn add(&mut self, row: Row) {
+        self.0 |= 1 << (row.number() - Row::ChunkHuge.number());
+    }
+}
+
+impl From<ChunkRows> for Rows {
+    fn from(rows: ChunkRows) -> Self {
+        Self(u64::from(rows.0) << Row::ChunkHuge.number())
     }
 }
 
@@ -152,10 +175,10 @@ const MAX_GAP: u32 = 2 * 8;
 pub(crate) const HUGE: u64 = 1 << 53;
 
 /// Digits that a chunk size of 64 bits has at most.
-pub(crate) const MAX_SIZE_DIGITS: u32 = 16;
+pub(crate) const MAX_SIZE_DIGITS: u8 = 16;
 
 /// Bytes of chunk extensions that a message may have besides as many as its data (compare CVE-2023-39326).
-pub(crate) const FREE_EXTENSIONS: u64 = 16 * 1024;
+pub(crate) const FREE_EXTENSIONS: i64 = 16 * 1024;
 
 /// Interim responses before a final one.
 pub(crate) const MAX_INTERIM: u32 = 32;

@@ -88,6 +88,7 @@ mod forbidden;
 mod hardening;
 mod head;
 mod headers;
+mod judge;
 mod method;
 mod receive;
 mod send;

@@ -16,9 +16,6 @@ use crate::headers::Fields;
 use crate::server;
 use crate::state::{Receive, Send};
 
-/// Rows that are remembered until they are asked for; a peer could send more while nothing asks.
-const MAX_NOTED: usize = 4096;
-
 /// An event but for what it borrows from the connection.
 #[derive(Clone, Copy)]
 enum Step<'i> {
@@ -243,27 +240,19 @@ impl Connection {
     fn head<'i>(&mut self, input: &'i [u8], at: &mut usize) -> Result<Step<'i>, Fail> {
         if self.machine.is_none() {
             let skipped = empty_lines(&input[*at..]);
-            if skipped != 0 {
-                if self.rules.is_hardened() {
-                    self.gap.take(&input[*at..*at + skipped]);
-                }
-                *at += skipped;
-            }
+            let gap = &input[*at..*at + skipped];
+            *at += skipped;
             let rest = &input[*at..];
+            // The fast path does not count white space before values, of which there may be too much.
+            let mut is_odd = self.reference_only;
+            if self.rules.is_hardened() {
+                self.judge_gap(gap, rest.is_empty(), *at)?;
+                is_odd |= rest.len() >= self.rules.config.max_header_size as usize;
+            }
             if rest.is_empty() {
-                if self.rules.is_strict() {
-                    self.judge(self.gap.rows(false), *at)?;
-                }
                 return Ok(Step::NeedData);
             }
-            if self.rules.is_hardened() {
-                let mut rows = std::mem::take(&mut self.gap).rows(true);
-                if self.rules.role == Role::Client && self.expected.len() == 0 {
-                    rows.add(Row::Unasked);
-                }
-                self.judge(rows, *at)?;
-            }
-            if self.rules.config.leniency.is_none() && !self.reference_only {
+            if self.rules.config.leniency.is_none() && !is_odd {
                 let found = match self.rules.role {
                     Role::Server => fast::request(rest, &self.rules, &mut self.text),
                     Role::Client => fast::response(rest, &self.rules, &mut self.text),
@@ -272,9 +261,7 @@ impl Connection {
                     *at += found.len;
                     self.facts = found.facts;
                     if self.rules.is_hardened() {
-                        let fields = Fields::new(&self.text, found.fields);
-                        let rows = self.rows_of_head(found.start, &fields);
-                        self.judge(rows, *at)?;
+                        self.judge_head(Some((found.start, found.fields)), *at)?;
                     }
                     let verdict = self.begin_message(*at)?;
                     return Ok(Step::Head(Some((found.start, found.fields)), verdict));
@@ -288,12 +275,8 @@ impl Connection {
         };
         *at += len;
         self.facts = machine.facts;
-        if self.rules.is_hardened()
-            && let Some(machine) = &self.machine
-        {
-            let fields = machine.fields(&self.rules);
-            let rows = self.rows_of_head(machine.start_text(), &fields);
-            self.judge(machine.rows.union(rows), *at)?;
+        if self.rules.is_hardened() {
+            self.judge_head(None, *at)?;
         }
         let verdict = self.begin_message(*at)?;
         Ok(Step::Head(None, verdict))
@@ -391,53 +374,6 @@ impl Connection {
             self.send = Send::Detached;
         }
         self.close.get_or_insert(CloseReason::Switched);
-    }
-
-    /// What is wrong with the head that has come, as far as its facts, its first line and its fields tell.
-    fn rows_of_head(&self, start: &[u8], fields: &Fields<'_>) -> Rows {
-        match (self.rules.role, self.expected.first()) {
-            (Role::Server, _) => forbidden::request(&self.facts, start, fields),
-            (Role::Client, Some(expected)) => {
-                forbidden::response(&self.facts, start, fields, expected)
-            }
-            (Role::Client, None) => Rows::default(),
-        }
-    }
-
-    /// Refuses what was found, or notes it. `at` is where an error is found.
-    fn judge(&mut self, rows: Rows, at: usize) -> Result<(), Fail> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        if self.rules.is_strict()
-            && let Some(row) = rows.iter().find(|row| !row.is_overlooked())
-        {
-            return fail_as(ErrorKind::Forbidden, row, at);
-        }
-        self.note(rows);
-        Ok(())
-    }
-
-    /// Notes what was found, if anything is to be noted.
-    fn note(&mut self, rows: Rows) {
-        if !rows.is_empty() && self.rules.is_hardened() {
-            for row in rows.iter() {
-                self.note_one(row);
-            }
-        }
-    }
-
-    fn note_one(&mut self, row: Row) {
-        if self.noted.len() < MAX_NOTED {
-            self.noted.push(row);
-        }
-    }
-
-    /// Notes what many packets may be in a row.
-    fn note_once(&mut self, row: Row) {
-        if self.noted.last() != Some(&row) {
-            self.note_one(row);
-        }
     }
 
     fn fail(&mut self, fail: Fail) -> Error {

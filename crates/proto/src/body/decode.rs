@@ -11,7 +11,7 @@
 
 use crate::config::{Leniency, Rules};
 use crate::error::{ErrorKind, Fail, fail, fail_as};
-use crate::hardening::{FREE_EXTENSIONS, HUGE, MAX_SIZE_DIGITS, Row, Rows};
+use crate::hardening::{ChunkRows, FREE_EXTENSIONS, HUGE, MAX_SIZE_DIGITS, Row, Rows};
 use crate::token::{is_token, is_value};
 
 /// Bytes of extension names and values a chunk may have.
@@ -51,13 +51,12 @@ pub(crate) struct Decoder {
     pending: u32,
     /// No byte of the extension's value has come.
     is_empty: bool,
-    /// Digits of the size.
-    digits: u32,
-    /// Bytes of data and of extensions in all chunks.
-    data: u64,
-    all_extensions: u64,
+    /// Zeros before the size, but for the first, as far as they are counted.
+    zeros: u8,
     /// What was found on the way that the RFCs forbid.
-    rows: Rows,
+    rows: ChunkRows,
+    /// Bytes of extensions in all chunks, less the bytes of data.
+    excess: i64,
 }
 
 /// What the decoder found.
@@ -80,19 +79,19 @@ impl Decoder {
             extensions: 0,
             pending: 0,
             is_empty: false,
-            digits: 0,
-            data: 0,
-            all_extensions: 0,
-            rows: Rows::default(),
+            zeros: 0,
+            rows: ChunkRows::default(),
+            excess: 0,
         }
     }
 
     /// Gives what was found that the RFCs forbid, once.
     pub(crate) fn take_rows(&mut self) -> Rows {
-        std::mem::take(&mut self.rows)
+        std::mem::take(&mut self.rows).into()
     }
 
     /// A row was met.
+    #[cold]
     fn meet(&mut self, row: Row, at: usize, rules: &Rules) -> Result<(), Fail> {
         if rules.is_strict() {
             return fail_as(ErrorKind::Forbidden, row, at);
@@ -118,7 +117,7 @@ impl Decoder {
                 State::Data => {
                     let len = usize::try_from(self.size).map_or(rest.len(), |n| n.min(rest.len()));
                     self.size -= len as u64;
-                    self.data += len as u64;
+                    self.excess -= len as i64;
                     *at += len;
                     if self.size == 0 {
                         self.state = State::DataCr;
@@ -149,18 +148,13 @@ impl Decoder {
         };
         match (digit, byte) {
             (Some(digit), _) => {
-                if self.size >> 60 != 0 {
-                    return fail(ErrorKind::ChunkSizeOverflow, *at + 1);
+                if self.size >= HUGE >> 4 {
+                    self.grow_huge(*at + 1, rules)?;
+                } else if self.size == 0 && self.state == State::Digits {
+                    self.skip_zero(*at + 1, rules)?;
                 }
                 self.size = self.size << 4 | u64::from(digit);
                 self.state = State::Digits;
-                self.digits = self.digits.saturating_add(1);
-                if self.digits == MAX_SIZE_DIGITS + 1 {
-                    self.meet(Row::ChunkSizeDigits, *at + 1, rules)?;
-                }
-                if self.size >= HUGE {
-                    self.meet(Row::ChunkHuge, *at + 1, rules)?;
-                }
             }
             _ if self.state == State::First => return fail(ErrorKind::InvalidChunkSize, *at),
             (_, b'\r') => self.state = State::SizeLf,
@@ -177,6 +171,25 @@ impl Decoder {
             _ => return fail(ErrorKind::InvalidChunkSize, *at),
         }
         *at += 1;
+        Ok(())
+    }
+
+    /// One more digit makes the chunk 2^53 bytes or more.
+    #[cold]
+    fn grow_huge(&mut self, at: usize, rules: &Rules) -> Result<(), Fail> {
+        if self.size >> 60 != 0 {
+            return fail(ErrorKind::ChunkSizeOverflow, at);
+        }
+        self.meet(Row::ChunkHuge, at, rules)
+    }
+
+    /// One more digit, behind zeros. Node: there may be any number.
+    #[cold]
+    fn skip_zero(&mut self, at: usize, rules: &Rules) -> Result<(), Fail> {
+        self.zeros = self.zeros.saturating_add(1);
+        if self.zeros == MAX_SIZE_DIGITS {
+            return self.meet(Row::ChunkSizeDigits, at, rules);
+        }
         Ok(())
     }
 
@@ -287,8 +300,7 @@ impl Decoder {
             _ => return fail(ErrorKind::ExpectedLfAfterChunkData, *at),
         }
         *self = Self {
-            data: self.data,
-            all_extensions: self.all_extensions,
+            excess: self.excess,
             rows: self.rows,
             ..Self::new()
         };
@@ -298,12 +310,12 @@ impl Decoder {
     /// Counts extension bytes. `at` is where an overflow is found.
     fn count(&mut self, at: usize, rules: &Rules) -> Result<(), Fail> {
         self.extensions += self.pending;
-        self.all_extensions += u64::from(self.pending);
+        self.excess += i64::from(self.pending);
         self.pending = 0;
         if self.extensions as usize > MAX_EXTENSIONS {
             return fail(ErrorKind::ChunkExtensionsOverflow, at);
         }
-        if self.all_extensions > FREE_EXTENSIONS + self.data {
+        if self.excess > FREE_EXTENSIONS {
             self.meet(Row::ChunkExtensions, at, rules)?;
         }
         Ok(())

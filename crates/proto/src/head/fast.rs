@@ -150,9 +150,7 @@ fn fields<'i>(
         text.extend_from_slice(trim_end(value));
         text.push(b'\n');
     }
-    let limit = rules.config.max_header_size as usize;
-    // The machine counts white space, too.
-    if size >= limit || (head.len() >= limit && rules.is_hardened()) {
+    if size >= rules.config.max_header_size as usize {
         return None;
     }
     Some(Found {
@@ -174,8 +172,7 @@ fn note(facts: &mut Facts, name: &[u8], value: &[u8], rules: &Rules) -> bool {
         7 if name.eq_ignore_ascii_case(b"upgrade") && !value.is_empty() => facts.set(UPGRADE),
         10 if name.eq_ignore_ascii_case(b"connection") => note_connection(facts, value, rules),
         14 if name.eq_ignore_ascii_case(b"content-length") => return note_length(facts, value),
-        // Node: Proxy-Connection, which no RFC defines, is read as Connection.
-        16 if name.eq_ignore_ascii_case(b"proxy-connection") && !rules.is_strict() => {
+        16 if name.eq_ignore_ascii_case(b"proxy-connection") => {
             note_connection(facts, value, rules);
         }
         17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {

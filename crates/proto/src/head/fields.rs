@@ -145,9 +145,7 @@ impl Machine {
         let both = rules.lenient(Leniency::CHUNKED_LENGTH);
         // Leniently: what it means does not depend on spaces behind it.
         let name = trim_end(self.name());
-        if rules.is_strict() && name.eq_ignore_ascii_case(b"proxy-connection") {
-            // RFC: it means nothing.
-        } else if is_connection(name) {
+        if is_connection(name) {
             self.known = Known::Connection;
             self.matcher = Matcher::default();
         } else if name.eq_ignore_ascii_case(b"content-length") {
