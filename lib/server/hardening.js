@@ -119,8 +119,13 @@ function failAndCount (error) {
   baseOf(this).fail.call(this, error)
 }
 
-function isOfParser ({ code }) {
-  return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE'
+/** Codes like the parser's of what it does not find in bytes: the client's end, and an exception of a listener. */
+const NOT_IN_BYTES = ['HPE_INVALID_EOF_STATE', 'HPE_CB_HEADERS_COMPLETE']
+
+/** True for an error that the parser has found in bytes. */
+function isOfParser (error) {
+  const code = error?.code
+  return typeof code === 'string' && code.startsWith('HPE_') && !NOT_IN_BYTES.includes(code)
 }
 
 /** Strict: reports an error behind the answers to earlier requests. */

@@ -30,14 +30,12 @@ const enoughOf = (hangs, before) => hangs ? (text) => answers(text).length > bef
 
 for (const { row, name, bytes, hangs } of requests) {
   for (const transport of TRANSPORTS) {
-    const what = `${row} (${name}), ${transport}`
-
-    test(`off and audit: ${what}: as in core, and counted`, async (t) => {
+    test(`off and audit: ${row} (${name}), ${transport}: as in core, and counted`, async (t) => {
       for (const wire of [bytes + LAST, GOOD + bytes + LAST]) {
         const before = wire.startsWith(GOOD) ? 1 : 0
         const of = async (http, hardening) => {
-          const { server, port, seen } = await serve(t, http, { hardening }, transport, { hangs })
-          const received = await exchange(port, wire, enoughOf(hangs, before))
+          const { server, connect, seen } = await serve(t, http, { hardening }, transport, { hangs })
+          const received = await exchange(connect, wire, enoughOf(hangs, before))
           return { server, shown: { received, seen } }
         }
         const reference = await of(core)
@@ -51,11 +49,13 @@ for (const { row, name, bytes, hangs } of requests) {
         assert.equal(audit.server.hardeningCounts()[row], 1)
       }
     })
+  }
 
-    test(`strict: ${what}: answered with ${statuses[row]}, once`, async (t) => {
-      const { server, port, seen } = await serve(t, ours, { hardening: 'strict' }, transport)
-      assert.deepEqual(answers(await exchange(port, bytes + LAST)), [statuses[row]])
-      assert.deepEqual(answers(await exchange(port, GOOD + GOOD + bytes + LAST)), ['200 GET /good', '200 GET /good', statuses[row]])
+  for (const transport of [...TRANSPORTS, 'tls']) {
+    test(`strict: ${row} (${name}), ${transport}: answered with ${statuses[row]}, once`, async (t) => {
+      const { server, connect, seen } = await serve(t, ours, { hardening: 'strict' }, transport)
+      assert.deepEqual(answers(await exchange(connect, bytes + LAST)), [statuses[row]])
+      assert.deepEqual(answers(await exchange(connect, GOOD + GOOD + bytes + LAST)), ['200 GET /good', '200 GET /good', statuses[row]])
       assert.ok(!seen.includes('GET /last'), 'nothing behind it is read')
       assert.equal(server.hardeningCounts()[row], 2)
     })
@@ -80,7 +80,7 @@ function answerLate (request, response) {
 
 /** Starts a strict or auditing server whose answers to /slow wait until something was counted. */
 async function serveSlowly (t, hardening, transport) {
-  const { server, port } = await serve(t, ours, { hardening }, transport)
+  const { server, connect } = await serve(t, ours, { hardening }, transport)
   const [listener] = server.listeners('request')
   server.removeAllListeners('request')
   server.on('request', (request, response) => {
@@ -88,7 +88,7 @@ async function serveSlowly (t, hardening, transport) {
     else if (request.url === '/late') answerLate(request, response)
     else listener(request, response)
   })
-  return { server, port }
+  return { server, connect }
 }
 
 const SLOW = 'GET /slow HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -100,44 +100,57 @@ const PROXIED = 'GET /good HTTP/1.1\r\nHost: a\r\nProxy-Connection: close\r\n\r\
 for (const transport of TRANSPORTS) {
   for (const [name, bytes] of Object.entries({ 'a head': TWO_HOSTS, 'a body': BAD_CHUNK })) {
     test(`strict: what is wrong with ${name} is answered behind slow answers to earlier requests, ${transport}`, async (t) => {
-      const { port } = await serveSlowly(t, 'strict', transport)
-      assert.deepEqual(answers(await exchange(port, SLOW + SLOW + bytes + GOOD)), ['200 slow', '200 slow', '400'])
+      const { connect } = await serveSlowly(t, 'strict', transport)
+      assert.deepEqual(answers(await exchange(connect, SLOW + SLOW + bytes + GOOD)), ['200 slow', '200 slow', '400'])
     })
   }
 
   test(`strict: a handler that answers what was refused meanwhile is not heard, ${transport}`, async (t) => {
-    const { server, port } = await serveSlowly(t, 'strict', transport)
+    const { server, connect } = await serveSlowly(t, 'strict', transport)
     const late = BAD_CHUNK.replace('/bad', '/late')
-    assert.deepEqual(answers(await exchange(port, late)), ['400'])
-    assert.deepEqual(answers(await exchange(port, SLOW + late)), ['200 slow', '400'])
+    assert.deepEqual(answers(await exchange(connect, late)), ['400'])
+    assert.deepEqual(answers(await exchange(connect, SLOW + late)), ['200 slow', '400'])
     assert.deepEqual(server.hardeningCounts(), { 'chunk-extension-empty': 2 })
   })
 
+  test(`strict: a handler that destroys its socket ends the connection as ever, ${transport}`, async (t) => {
+    const { server, connect } = await serve(t, ours, { hardening: 'strict' }, transport)
+    server.removeAllListeners('request')
+    const errors = []
+    server.on('clientError', (error, socket) => {
+      errors.push(error.message)
+      socket.destroy()
+    })
+    server.once('request', ({ socket }) => socket.destroy(new Error('mine')))
+    assert.equal(await exchange(connect, GOOD), '')
+    assert.deepEqual(errors, ['mine'])
+  })
+
   test(`strict: large answers are whole before a refusal, ${transport}`, async (t) => {
-    const { server, port } = await serve(t, ours, { hardening: 'strict' }, transport)
+    const { server, connect } = await serve(t, ours, { hardening: 'strict' }, transport)
     const large = 'x'.repeat(4 * 1024 * 1024)
     server.removeAllListeners('request')
     server.on('request', (request, response) => answerBehindError(server, response, large))
-    assert.deepEqual(answers(await exchange(port, GOOD + GOOD + TWO_HOSTS)).map((text) => text.length), [large.length + 4, large.length + 4, 3])
+    assert.deepEqual(answers(await exchange(connect, GOOD + GOOD + TWO_HOSTS)).map((text) => text.length), [large.length + 4, large.length + 4, 3])
   })
 
   test(`strict: bytes behind the last request are ignored, ${transport}`, async (t) => {
-    const { server, port } = await serve(t, ours, { hardening: 'strict' }, transport)
-    assert.deepEqual(answers(await exchange(port, CLOSING + GOOD)), ['200 GET /slow'])
+    const { server, connect } = await serve(t, ours, { hardening: 'strict' }, transport)
+    assert.deepEqual(answers(await exchange(connect, CLOSING + GOOD)), ['200 GET /slow'])
     await untilCounted(server)
     assert.deepEqual(server.hardeningCounts(), { 'after-close': 1 })
   })
 
   test(`audit: answers that an error replaces are counted, ${transport}`, async (t) => {
     for (const [wire, row] of [[`${SLOW}GET / HTTP/9.9\r\n\r\n`, 'version-other'], [CLOSING + GOOD, 'after-close']]) {
-      const { server, port } = await serveSlowly(t, 'audit', transport)
-      assert.deepEqual(answers(await exchange(port, wire)), ['400'])
+      const { server, connect } = await serveSlowly(t, 'audit', transport)
+      assert.deepEqual(answers(await exchange(connect, wire)), ['400'])
       assert.deepEqual(server.hardeningCounts(), { [row]: 1, 'answer-replaced': 1 })
     }
   })
 
   test(`strict: an answer that has begun is not followed by another, ${transport}`, async (t) => {
-    const { server, port } = await serve(t, ours, { hardening: 'strict' }, transport)
+    const { server, connect } = await serve(t, ours, { hardening: 'strict' }, transport)
     server.removeAllListeners('request')
     server.on('request', (request, response) => {
       request.on('error', () => {})
@@ -145,7 +158,7 @@ for (const transport of TRANSPORTS) {
     })
     const head = 'POST /bad HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'
     const received = await new Promise((resolve) => {
-      const socket = net.connect(port, '127.0.0.1', () => socket.write(head))
+      const socket = connect(() => socket.write(head))
       let text = ''
       socket.on('data', (chunk) => {
         text += chunk
@@ -158,24 +171,24 @@ for (const transport of TRANSPORTS) {
   })
 
   test(`strict: Proxy-Connection means nothing, ${transport}`, async (t) => {
-    const { server, port } = await serve(t, ours, { hardening: 'strict' }, transport)
-    assert.deepEqual(answers(await exchange(port, PROXIED + LAST)), ['200 GET /good', '200 GET /last'])
+    const { server, connect } = await serve(t, ours, { hardening: 'strict' }, transport)
+    assert.deepEqual(answers(await exchange(connect, PROXIED + LAST)), ['200 GET /good', '200 GET /last'])
     assert.deepEqual(server.hardeningCounts(), { 'proxy-connection': 1 })
   })
 
   test(`CONNECT without a listener is dropped, or answered with 501, ${transport}`, async (t) => {
     const CONNECT = 'CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n'
     for (const [hardening, expected] of [['off', []], ['audit', []], ['strict', ['501']]]) {
-      const { server, port } = await serve(t, ours, { hardening }, transport)
-      assert.deepEqual(answers(await exchange(port, CONNECT)), expected)
+      const { server, connect } = await serve(t, ours, { hardening }, transport)
+      assert.deepEqual(answers(await exchange(connect, CONNECT)), expected)
       assert.deepEqual(server.hardeningCounts(), hardening === 'off' ? {} : { 'connect-unheard': 1 })
     }
   })
 
   test(`strict: what is allowed is served as ever, ${transport}`, async (t) => {
-    const { server, port } = await serve(t, ours, { hardening: 'strict' }, transport)
+    const { server, connect } = await serve(t, ours, { hardening: 'strict' }, transport)
     const chunked = 'POST /chunked HTTP/1.1\r\nHost: [::1]:80\r\nExpect: 100-continue\r\nTransfer-Encoding: Chunked\r\n\r\n1;a=b\r\na\r\n0\r\nA: b\r\n\r\n'
-    const received = await exchange(port, `\r\n${GOOD}\r\n\r\n${chunked}OPTIONS * HTTP/1.1\r\nHost:\r\n\r\nGET /?a[b]=c HTTP/1.1\r\nHost: a\r\n\r\n${LAST}`)
+    const received = await exchange(connect, `\r\n${GOOD}\r\n\r\n${chunked}OPTIONS * HTTP/1.1\r\nHost:\r\n\r\nGET /?a[b]=c HTTP/1.1\r\nHost: a\r\n\r\n${LAST}`)
     assert.deepEqual(answers(received), ['200 GET /good', '100', '200 POST /chunked', '200 OPTIONS *', '200 GET /?a[b]=c', '200 GET /last'])
     assert.deepEqual(server.hardeningCounts(), {})
   })
@@ -202,16 +215,16 @@ test('a server without the option has nothing more to enumerate than core\'s', (
 })
 
 test('strict: outranks insecureHTTPParser', async (t) => {
-  const { port } = await serve(t, ours, { hardening: 'strict', insecureHTTPParser: true }, 'native')
+  const { connect } = await serve(t, ours, { hardening: 'strict', insecureHTTPParser: true }, 'native')
   const both = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'
-  assert.deepEqual(answers(await exchange(port, both)), ['400'])
+  assert.deepEqual(answers(await exchange(connect, both)), ['400'])
 })
 
 test('\'hardening\' is emitted at most once a second for each row, with the count since', async (t) => {
-  const { server, port } = await serve(t, ours, { hardening: 'audit' }, 'native')
+  const { server, connect } = await serve(t, ours, { hardening: 'audit' }, 'native')
   const events = []
   server.on('hardening', (event) => events.push(event))
-  await exchange(port, TWO_HOSTS + TWO_HOSTS + PROXIED.replace('close', 'keep-alive') + TWO_HOSTS + LAST)
+  await exchange(connect, TWO_HOSTS + TWO_HOSTS + PROXIED.replace('close', 'keep-alive') + TWO_HOSTS + LAST)
   assert.deepEqual(events.map(({ row, count, refused }) => ({ row, count, refused })), [
     { row: 'host-repeated', count: 1, refused: false },
     { row: 'proxy-connection', count: 1, refused: false }
@@ -225,14 +238,14 @@ test('\'hardening\' is emitted at most once a second for each row, with the coun
 })
 
 test('\'hardening\' is emitted in strict mode, too, and \'clientError\' has the row and the status code', async (t) => {
-  const { server, port } = await serve(t, ours, { hardening: 'strict' }, 'native')
+  const { server, connect } = await serve(t, ours, { hardening: 'strict' }, 'native')
   const events = []
   server.on('hardening', ({ row, refused }) => events.push({ row, refused }))
   server.on('clientError', (error, socket) => {
     events.push({ code: error.code, row: error.row, statusCode: error.statusCode, message: error.message })
     socket.end('mine')
   })
-  assert.equal(await exchange(port, TWO_HOSTS), 'mine')
+  assert.equal(await exchange(connect, TWO_HOSTS), 'mine')
   assert.deepEqual(events, [
     { code: 'HPE_HARDENING', row: 'host-repeated', statusCode: 400, message: 'Parse Error: More than one Host' },
     { row: 'host-repeated', refused: true }
