@@ -10,15 +10,18 @@ use crate::head::facts::{
 };
 use crate::headers::Fields;
 use crate::method::Method;
-use crate::token::{self, Matcher};
+use crate::token::{self, Matcher, is_host_name, is_uri};
 
 /// What is wrong with a request's head.
 pub(crate) fn request(facts: &Facts, target: &[u8], fields: &Fields<'_>) -> Rows {
     let mut rows = of_both(facts);
     let method = |method: Method| facts.code == u16::from(method.number());
     rows.add_if(facts.has(EXTRA_SPACE), Row::RequestLineSpaces);
-    rows.add_if(target.contains(&b'#'), Row::TargetFragment);
-    rows.add_if(!target.iter().all(|&byte| is_uri(byte)), Row::TargetByte);
+    if !target.iter().all(|&byte| is_uri(byte)) {
+        let is_odd = |byte: &u8| *byte != b'#' && !is_uri(*byte);
+        rows.add_if(target.contains(&b'#'), Row::TargetFragment);
+        rows.add_if(target.iter().any(is_odd), Row::TargetByte);
+    }
     rows.add_if(
         target.first() == Some(&b'*') && (target.len() > 1 || !method(Method::OPTIONS)),
         Row::TargetAsterisk,
@@ -180,15 +183,6 @@ fn resembles_continue(value: &[u8]) -> bool {
     windows.any(|part| part.eq_ignore_ascii_case(CONTINUE))
 }
 
-/// True if a byte may stand in a request target (RFC 3986 §2), or is `[` or `]`, which browsers do not escape in queries; `#`
-/// has a row of its own.
-fn is_uri(byte: u8) -> bool {
-    !matches!(
-        byte,
-        b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
-    ) && byte.is_ascii_graphic()
-}
-
 /// True if a value is `uri-host [ ":" port ]` (RFC 9110 §7.2), or empty. A comma, which RFC 3986 has in names, is what joins two
 /// fields, and refused.
 fn is_host(value: &[u8]) -> bool {
@@ -213,26 +207,7 @@ fn is_host(value: &[u8]) -> bool {
             value.split_at(end.unwrap_or(value.len()))
         }
     };
-    let is_name = host.iter().all(|&byte| {
-        byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'-' | b'.'
-                    | b'_'
-                    | b'~'
-                    | b'%'
-                    | b'!'
-                    | b'$'
-                    | b'&'
-                    | b'\''
-                    | b'('
-                    | b')'
-                    | b'*'
-                    | b'+'
-                    | b';'
-                    | b'='
-            )
-    });
+    let is_name = host.iter().all(|&byte| is_host_name(byte));
     let is_port = match rest.split_first() {
         None => true,
         Some((colon, port)) => *colon == b':' && port.iter().all(u8::is_ascii_digit),
