@@ -16,6 +16,7 @@ const { METHODS, PARSE_ERRORS } = native
 const CONNECT = METHODS.indexOf('CONNECT')
 
 const ANSWER_REPLACED = numberOf('answer-replaced')
+const MAX_REQUESTS = numberOf('max-requests')
 const CONNECT_UNHEARD = numberOf('connect-unheard')
 
 /**
@@ -39,9 +40,8 @@ function harden (connection, { mode, ledger }) {
   connection.beforeRelease = beforeRelease
   if (connection.stream !== null) connection.forget = forget
   connection.fail = connection.isStrict ? failInTurn : failAndCount
-  if (!connection.isStrict) return
   connection.finishExchange = finishExchange
-  connection.onExpired = onExpired
+  if (connection.isStrict) connection.onExpired = onExpired
 }
 
 /** The prototype whose methods those here replace. */
@@ -137,6 +137,10 @@ function failInTurn (error) {
 
 function finishExchange (response) {
   const { current } = this
+  if (response === current && response.maxRequestsOnConnectionReached === true && !response._last) {
+    count(this, MAX_REQUESTS)
+    if (this.isStrict) response._last = true
+  }
   baseOf(this).finishExchange.call(this, response)
   if (this.refusal === null || response !== current) return
   // It was the last: nothing behind it is answered.

@@ -176,6 +176,16 @@ for (const transport of TRANSPORTS) {
     assert.deepEqual(server.hardeningCounts(), { 'proxy-connection': 1 })
   })
 
+  test(`behind maxRequestsPerSocket a connection is kept, or closed, ${transport}`, async (t) => {
+    const shown = { off: ['200 GET /good', '503 0', '503 0'], audit: ['200 GET /good', '503 0', '503 0'], strict: ['200 GET /good'] }
+    for (const [hardening, expected] of Object.entries(shown)) {
+      const { server, connect } = await serve(t, ours, { hardening }, transport)
+      server.maxRequestsPerSocket = 1
+      assert.deepEqual(answers(await exchange(connect, GOOD + GOOD + LAST)), expected)
+      assert.deepEqual(server.hardeningCounts(), { off: {}, audit: { 'max-requests': 2 }, strict: { 'max-requests': 1 } }[hardening])
+    }
+  })
+
   test(`CONNECT without a listener is dropped, or answered with 501, ${transport}`, async (t) => {
     const CONNECT = 'CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n'
     for (const [hardening, expected] of [['off', []], ['audit', []], ['strict', ['501']]]) {

@@ -87,6 +87,7 @@ rows! {
     TrailerField "trailer-field" 400 "RFC 9110 6.5.1" "Field in the trailers that only a head may have"
     AfterClose "after-close" 0 "RFC 9112 9.6" "Bytes behind the last message"
     AnswerReplaced "answer-replaced" 0 "RFC 9112 9.3.2" "Earlier requests without an answer before an error"
+    MaxRequests "max-requests" 0 "RFC 9112 9.6" "A connection that is kept behind an answer that says close"
     ConnectUnheard "connect-unheard" 501 "RFC 9110 9.3.6" "CONNECT that nothing listens for"
     ReasonControl "reason-control" 0 "RFC 9112 4" "Control character in the reason phrase"
     StatusRange "status-range" 0 "RFC 9110 15" "Status code outside 100 to 599"
