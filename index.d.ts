@@ -25,10 +25,40 @@ export interface ShutdownSummary {
   cut: number
 }
 
+/** What becomes of what RFC 9110 and 9112 forbid and core lets through; see docs/HARDENING.md. */
+export type Hardening = 'strict' | 'audit' | 'off'
+
+/** What the listeners of `'hardening'` get, at most once a second for each row. */
+export interface HardeningEvent {
+  /** The row's name, as in docs/HARDENING.md. */
+  row: string
+  /** How often it was met since its last event. */
+  count: number
+  /** Whether it was refused: in mode `'strict'`. */
+  refused: boolean
+  /** Null for a request that has no connection yet. */
+  socket: import('node:stream').Duplex | null
+  remoteAddress: string | undefined
+}
+
 declare module 'http' {
+  interface ServerOptions {
+    /** What becomes of what the RFCs forbid and core lets through; `'off'` if not given. See docs/HARDENING.md. */
+    hardening?: 'strict' | 'audit' | 'off' | undefined
+  }
   interface AgentOptions {
     /** Sends a request that a closed kept connection has lost once more, if it may be repeated; see docs/AGENT.md. */
     retryStale?: boolean | undefined
+    /** What becomes of answers, and of requests, that the RFCs forbid and core lets through; see docs/HARDENING.md. */
+    hardening?: 'strict' | 'audit' | 'off' | undefined
+  }
+  interface RequestOptions {
+    /** The same; outranks the agent's. */
+    hardening?: 'strict' | 'audit' | 'off' | undefined
+  }
+  interface Agent {
+    /** How often each row of docs/HARDENING.md was met, by its name. Not there where the native part is not at work. */
+    hardeningCounts?(): { [row: string]: number }
   }
   interface Server {
     /**
@@ -36,6 +66,8 @@ declare module 'http' {
      * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; rejects with ERR_SERVER_NOT_RUNNING
      */
     shutdown?(options?: ShutdownOptions): Promise<ShutdownSummary>
+    /** How often each row of docs/HARDENING.md was met, by its name. Not there where the native part is not at work. */
+    hardeningCounts?(): { [row: string]: number }
   }
 }
 

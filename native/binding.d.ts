@@ -48,6 +48,8 @@ export interface HttpConfig {
   llhttp93: boolean
   /** llhttp's lenient bits; `LENIENCY` has some. */
   leniency: number
+  /** What becomes of what the RFCs forbid and core lets through, as in `HARDENING`. */
+  hardening: number
 }
 
 /** Listens on a duplicate of a bound socket, and keeps the process alive. Gives 0 or a negative errno. */

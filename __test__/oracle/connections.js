@@ -52,4 +52,4 @@ function overAll (visit) {
   }
 }
 
-module.exports = { connections, overAll }
+module.exports = { connections, overAll, wrap }

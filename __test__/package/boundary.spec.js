@@ -42,12 +42,19 @@ test('the numbers in the rows of events are those of the addon', () => {
 })
 
 test('the numbers of a configuration are those of the addon', () => {
-  assert.deepStrictEqual(numbersIn(between('## The configuration of a parser', '\n## ')), { ...native.SURPLUS, ...native.LENIENCY })
+  assert.deepStrictEqual(numbersIn(between('## The configuration of a parser', '\n## ')), { ...native.SURPLUS, ...native.LENIENCY, ...native.HARDENING })
 })
 
 test('the layout of records and the limits are those of the addon', () => {
   assert.deepStrictEqual(numbersIn(between('encodes up to', '\n\n')), native.RECORDS)
   assert.deepStrictEqual(numbersIn(between('## Limits', '\n## ')), native.LIMITS)
+})
+
+test('the rows of docs/HARDENING.md are those of the addon', () => {
+  const page = fs.readFileSync(path.join(__dirname, '../../docs/HARDENING.md'), 'utf8')
+  const rows = Array.from(page.matchAll(/^\| `([a-z0-9.-]+)` \| .* \| (RFC [\d. ]+) \| .* \| ([^|]+) \|$/gm), ([, name, section, strict]) => [name, section, /^\d+$/.test(strict) ? strict : '0'])
+  const known = native.HARDENING_ROWS.map(([name, status, section]) => [name, section, status])
+  assert.deepStrictEqual(rows, known)
 })
 
 test('every call of the addon is described', () => {

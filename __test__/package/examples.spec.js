@@ -149,6 +149,13 @@ const TRIALS = {
     assert.deepEqual(await once(child, 'exit'), [0, null])
     assert.match(output(), /all served\n$/)
     agent.destroy()
+  },
+  'hardening.js': async (t, { port, child, output }) => {
+    assert.equal((await ask(port, '*')).text, 'served\n')
+    while (!output().includes('let through')) await once(child.stdout, 'data')
+    assert.match(output(), /let through: target-asterisk, 1 since the last time, now from 127\.0\.0\.1\n$/)
+    const strict = await start(t, 'hardening.js', 'strict')
+    assert.equal((await ask(strict.port, '*')).status, 400)
   }
 }
 

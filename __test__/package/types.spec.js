@@ -12,7 +12,7 @@ const { layOutMain, pack } = require('../../scripts/targets/packages')
 
 const root = path.join(__dirname, '..', '..')
 
-const MODULES = `import http, { Agent, createServer, native, type IncomingMessage, type RequestListener } from 'http-native'
+const MODULES = `import http, { Agent, createServer, native, type HardeningEvent, type IncomingMessage, type RequestListener } from 'http-native'
 import * as everything from 'http-native'
 import core from 'node:http'
 import { unregister } from 'http-native/register'
@@ -30,6 +30,13 @@ const isActive: boolean = native.active
 const ended: Promise<{ served: number, refused: number, cut: number }> | undefined = server.shutdown?.({ timeout: 5000, backlog: 'refuse' })
 // @ts-expect-error There is no such backlog.
 server.shutdown?.({ backlog: 'drop' })
+const strict: core.Server = createServer({ hardening: 'strict' }, listener)
+const counted: { [row: string]: number } | undefined = strict.hardeningCounts?.()
+strict.on('hardening', ({ row, count }: HardeningEvent) => console.log(row, count))
+const hardened: core.Agent = new Agent({ hardening: 'audit' })
+http.get({ agent: hardened, hardening: 'strict', port: 80 }).on('close', () => hardened.hardeningCounts?.())
+// @ts-expect-error There is no such mode.
+createServer({ hardening: 'lax' })
 const code: string | undefined = http.native.reason?.code
 const same: boolean = everything.native.active
 const alive: number | undefined = native.objects()?.connections
@@ -38,7 +45,7 @@ class Own extends http.ServerResponse {}
 createServer({ keepAliveTimeout: 'long' })
 // @ts-expect-error It is read alone.
 native.active = false
-export { server, own, request, isActive, ended, code, same, alive, Own }
+export { server, own, request, isActive, ended, counted, code, same, alive, Own }
 `
 
 const COMMON = `import http = require('http-native')

@@ -15,7 +15,9 @@ const { ofCore, kConnection, kText, kFieldsAt, kHeaders } = require('../core/sym
 const { isNative, isStale, leaveContext, guard, unguard } = require('./pooled-socket')
 const { kDialable, connect } = require('./dial')
 const { kRetryOptions, kAskAgain } = require('./retry')
+const { modeOf } = require('../connection/hardening')
 const { codes } = require('../core/errors')
+const { hardeningCounts } = require('./hardening')
 const { kProxyConfig } = require('./options')
 
 const { prototype: methods } = core.Agent
@@ -38,16 +40,23 @@ let lastHost
 let lastPort
 let lastName = 'localhost::'
 
-/** @param {object} [options] core's, and `retryStale` (docs/AGENT.md) @throws ERR_INVALID_ARG_TYPE */
+/**
+ * @param {object} [options] core's, `retryStale` (docs/AGENT.md) and `hardening` (docs/HARDENING.md)
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
+ */
 function Agent (options) {
   if (!(this instanceof Agent)) return new Agent(options)
   const retryStale = options?.retryStale
   if (retryStale !== undefined && typeof retryStale !== 'boolean') throw new codes.ERR_INVALID_ARG_TYPE('options.retryStale', 'of type boolean', retryStale)
+  modeOf(options?.hardening)
   core.Agent.call(this, options)
   this.maxSockets = this.options.maxSockets || Agent.defaultMaxSockets
   listen(this)
 }
-Object.setPrototypeOf(Agent.prototype, methods)
+/** Between us and core's Agent: what agents have that core's have not. */
+const seam = Object.create(methods)
+Object.defineProperty(seam, 'hardeningCounts', { __proto__: null, value: hardeningCounts, writable: true, enumerable: false, configurable: true })
+Object.setPrototypeOf(Agent.prototype, seam)
 Object.setPrototypeOf(Agent, Object.getPrototypeOf(core.Agent))
 
 Agent.defaultMaxSockets = Infinity

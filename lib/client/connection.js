@@ -15,6 +15,7 @@ const { parseError } = require('../core/errors')
 const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
 const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./socket-events')
 const { kAttempt } = require('./retry')
+const { kMode, countNoted, meet, switchError } = require('./hardening')
 const { newMessage, readResponse } = require('../message/incoming')
 const measure = require('../core/performance-entries')
 const { Parser } = require('../connection/parser-facade')
@@ -23,18 +24,17 @@ const { parserConfig } = require('../connection/parser-options')
 const versions = require('../core/versions')
 const { kConnection, kWritableFinished, kDrained, kReceive, kComplete } = require('../core/symbols')
 
-/** The parse error that core does not have: bytes behind the last response, for which it destroys the socket. */
-const UNASKED = native.PARSE_ERRORS.length - 1
+const { OFF } = native.HARDENING
 
 const RESOURCE_OPTIONS = { requireManualDestroy: true }
 
 const finishChannel = diagnostics.channel('http.client.response.finish')
 
-/** The parser's configuration for a request without options of its own; shared, never changed. */
-let plain = null
+/** The parser's configurations for requests without options of their own, by the mode of hardening; shared, never changed. */
+const plain = []
 
-function plainConfig () {
-  return (plain ??= Object.freeze(parserConfig({}, false)))
+function plainConfig (mode = OFF) {
+  return (plain[mode] ??= Object.freeze(parserConfig({}, false, mode)))
 }
 
 /**
@@ -125,9 +125,9 @@ ClientConnection.prototype.begin = function begin (request) {
 function configOf (request) {
   const { maxHeaderSize: size, maxHeadersCount: count, insecureHTTPParser: insecure, httpValidation } = request
   if (size === undefined && insecure === undefined && httpValidation === undefined && typeof count !== 'number') {
-    return plainConfig()
+    return plainConfig(request[kMode])
   }
-  return parserConfig(request, false)
+  return parserConfig(request, false, request[kMode] ?? OFF)
 }
 
 /** True if the peer has ended an idle connection, or has sent bytes on it. Asks the kernel. */
@@ -182,6 +182,7 @@ ClientConnection.prototype.onResponse = function onResponse (flags, status, vers
     if (!this.ignores()) this.refuse()
     return
   }
+  if ((flags & headFlags.NOTED) !== 0) countNoted(this, request)
   const response = newMessage(this)
   readResponse(response, status, version, reasonLength, fieldCount, text)
   response.joinDuplicateHeaders = request.joinDuplicateHeaders
@@ -246,7 +247,7 @@ function detach (connection, request, response) {
   response.req = request
   response[kComplete](undefined)
   if (request.listenerCount(event) === 0) {
-    socket.destroy()
+    socket.destroy(switchError(request))
     return
   }
   request.upgradeOrConnect = true
@@ -292,6 +293,7 @@ ClientConnection.prototype.onData = function onData (chunk) {
 ClientConnection.prototype.onEnd = function onEnd (fieldCount, text) {
   const { request, response } = this
   if (response === null) return
+  if (this.config.hardening !== OFF) countNoted(this, request)
   // A body that ends with the connection is over at the socket's 'end', which is next.
   if (this.untilClose && this.stream === null && !this.tapped && !this.inputEnded) return
   this.response = null
@@ -319,13 +321,15 @@ ClientConnection.prototype.onParseError = function onParseError (kind, bytesPars
   const { request, socket } = this
   // The end of the stream in the middle of a message: `onEof` and the socket's 'close' report it.
   if (rawPacket === undefined || this.ignores()) return
+  const isUnasked = meet(this, request, kind)
   this.response = null
   if (request !== null) freeParser(this)
   hush(this)
-  if (kind === UNASKED) this.refuse()
+  // For what core has no error: it destroys the socket.
+  if (isUnasked) this.refuse()
   else this.runForSocket(socket.destroy)
   // Bytes behind the last response are no error of its request; a request that has the connection meanwhile has lost it.
-  if (request === null || kind === UNASKED) return
+  if (request === null || isUnasked) return
   this.failed = true
   socket._hadError = true
   request[kResource].runInAsyncScope(emitError, null, request, parseError(kind, bytesParsed, rawPacket))

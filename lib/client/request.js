@@ -16,6 +16,7 @@ const { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose 
 const { armTimeout, disarmTimeout, emitRequestTimeout } = require('./socket-events')
 const { kDialable } = require('./dial')
 const { prepare: prepareRetry, sendAgain } = require('./retry')
+const { isHardenedByDefault, harden } = require('./hardening')
 const { tellAnswered } = require('../message/delegate')
 const { sortArguments, isUrl, isPlain, hostField } = require('./options')
 const core = require('../core/classes')
@@ -54,6 +55,8 @@ function ClientRequest (input, options, callback) {
   const { options: own } = args
   const defaultAgent = own._defaultAgent || agents.globalAgent
   const agent = own.agent ?? defaultAgent
+  const { hardening = agent?.options?.hardening } = own
+  if (hardening !== undefined || isHardenedByDefault) harden(this, hardening)
   if (isPlain(own, agent, defaultAgent)) {
     prepare(this, own, agent, own.protocol || defaultAgent.protocol, args.callback)
     agent.addRequest(this, own)

@@ -15,6 +15,8 @@ const { REFUSE, DROP, DROP_BATCHES } = native.SURPLUS
 
 const { INSECURE, RELAXED } = native.LENIENCY
 
+const { STRICT } = native.HARDENING
+
 /**
  * Gives the bits of leniency that the options stand for.
  * @param {boolean|undefined} insecure the option insecureHTTPParser
@@ -39,14 +41,16 @@ function limitOf (count) {
  * @param {{maxHeaderSize: number, maxHeadersCount: number, insecureHTTPParser: boolean, httpValidation: string}} options
  * a server or a request
  * @param {boolean} refuses true: too many fields are an error
+ * @param {number} hardening a value of `native.HARDENING`; STRICT outranks all leniency
  */
-function parserConfig ({ maxHeaderSize, maxHeadersCount, insecureHTTPParser, httpValidation }, refuses) {
+function parserConfig ({ maxHeaderSize, maxHeadersCount, insecureHTTPParser, httpValidation }, refuses, hardening) {
   return {
     maxHeaderSize: maxHeaderSize || defaultSize,
     maxHeaders: limitOf(maxHeadersCount),
     surplus: refuses ? REFUSE : versions.headersDropInBatches ? DROP_BATCHES : DROP,
     llhttp93: versions.llhttp93,
-    leniency: leniencyOf(insecureHTTPParser, httpValidation)
+    leniency: hardening === STRICT ? 0 : leniencyOf(insecureHTTPParser, httpValidation),
+    hardening
   }
 }
 

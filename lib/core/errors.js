@@ -7,7 +7,7 @@
 
 const { constants } = require('node:os')
 const { getSystemErrorName, inspect } = require('node:util')
-const { PARSE_ERRORS: parseErrors, SYSCALLS } = require('../addon')
+const { HARDENING_ROWS: rows, PARSE_ERRORS: parseErrors, SYSCALLS } = require('../addon')
 
 /** Gives the prototype that makes `String(error)` and the stack name the code. */
 function shapeOf (Base) {
@@ -52,6 +52,7 @@ function received (value) {
 }
 
 const codes = {
+  ERR_HTTP_HARDENING: define('ERR_HTTP_HARDENING', (row) => `${rows[row][3]} (${rows[row][0]}, ${rows[row][2]})`),
   ERR_HTTP_REQUEST_TIMEOUT: define('ERR_HTTP_REQUEST_TIMEOUT', () => 'Request timeout'),
   ERR_HTTP_SOCKET_ENCODING: define('ERR_HTTP_SOCKET_ENCODING', () => 'Changing the socket encoding is not allowed per RFC7230 Section 3.'),
   ERR_INVALID_ARG_TYPE: define('ERR_INVALID_ARG_TYPE', (name, expected, value) => `The "${name}" ${kindOf(name)} must be ${expected}. Received ${received(value)}`, TypeError),
@@ -75,12 +76,18 @@ function connectionReset (message) {
 
 /**
  * Makes the error for bytes that are not HTTP.
- * @param {number} kind index into PARSE_ERRORS
+ * @param {number} kind index into PARSE_ERRORS, or beyond it into HARDENING_ROWS: then the error has `row`, the row's name, and
+ *   `statusCode`, the answer's
  * @param {number} bytesParsed offset in the packet
  * @param {Buffer} [rawPacket]
  */
 function parseError (kind, bytesParsed, rawPacket) {
-  return wordParseError(parseErrors[kind], bytesParsed, rawPacket)
+  if (kind < parseErrors.length) return wordParseError(parseErrors[kind], bytesParsed, rawPacket)
+  const [row, status, , reason] = rows[kind - parseErrors.length]
+  const error = wordParseError(['HPE_HARDENING', reason], bytesParsed, rawPacket)
+  error.row = row
+  if (status !== '0') error.statusCode = Number(status)
+  return error
 }
 
 function wordParseError ([code, reason], bytesParsed, rawPacket) {

@@ -7,7 +7,7 @@
  */
 
 const core = require('../core/classes')
-const { Server, SHUTDOWN, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
+const { Server, addTo, setHardening, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
 const { kParserConfig } = require('../core/symbols')
 
 /** Gives a server what ours have. */
@@ -16,12 +16,13 @@ function adopt (server) {
   Object.defineProperty(server, kParserConfig, { __proto__: null, value: Server.prototype[kParserConfig], configurable: true })
   adoptServer(server)
   // Those of http2 have sessions, too, and no such methods.
-  if (typeof server.closeIdleConnections === 'function') Object.defineProperty(server, 'shutdown', SHUTDOWN)
+  if (typeof server.closeIdleConnections === 'function') addTo(server)
 }
 
 function storeHTTPOptions (options) {
   core.storeHTTPOptions.call(this, options)
   adopt(this)
+  setHardening(this, options.hardening)
 }
 
 function setupConnectionsTracking () {

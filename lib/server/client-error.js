@@ -5,6 +5,7 @@
  * answers and closes. `lib/server/connection.js` puts these methods on its prototype.
  */
 
+const { STATUS_CODES } = require('node:http')
 const { Buffer } = require('../host')
 const { Connection } = require('../connection/connection')
 const { isSamePacket } = require('../binding')
@@ -94,9 +95,7 @@ members.fail = function fail (error) {
   // Parts that are corked until the end of the tick count as sent, and are lost.
   const isCorked = current?.[kCorked] > 0 || this.socket?.writableCorked > 0
   if (this.isWritable() && !isCorked && (current === null || !(current._headerSent || current[kHeld] !== null || current[kChunkedBuffer]?.length > 0))) {
-    const answer = ANSWERS[error.code] ?? BAD_REQUEST
-    // Core writes bytes, which a stream of the application sees.
-    this.writeRaw(this.stream === null ? answer : Buffer.from(answer), false)
+    this.answerRaw(answerTo(error))
   }
   this.outputEnded = true
   // In core the socket is corked in this tick: what was written is lost.
@@ -109,6 +108,17 @@ members.fail = function fail (error) {
     // In core the socket is destroyed by now: what still arrives is dropped.
     this.givenUp = true
   }
+}
+
+/** Gives the answer to a client's error. */
+function answerTo ({ code, row, statusCode }) {
+  if (row === undefined) return ANSWERS[code] ?? BAD_REQUEST
+  return `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\nConnection: close\r\n\r\n`
+}
+
+members.answerRaw = function answerRaw (answer) {
+  // Core writes bytes, which a stream of the application sees.
+  this.writeRaw(this.stream === null ? answer : Buffer.from(answer), false)
 }
 
 members.isWritable = function isWritable () {
@@ -127,4 +137,4 @@ members.beforeRelease = function beforeRelease (errno) {
   Connection.prototype.beforeRelease.call(this, errno)
 }
 
-module.exports = { failureMembers: members, isHeard }
+module.exports = { failureMembers: members, isHeard, answerTo }

@@ -34,6 +34,9 @@ class ConnectionsList extends Set {
   /** The Shutdown that is under way (lib/server/shutdown.js), or null. */
   shutdown = null
 
+  /** What becomes of what the RFCs forbid: { mode, ledger } (lib/connection/hardening.js); null if the server does as core does. */
+  hardening = null
+
   /** Drops a connection that leaves HTTP. */
   leave (connection) {
     this.delete(connection)

@@ -17,8 +17,12 @@ const { IncomingMessage } = require('../message/incoming')
 const { rebase } = require('../core/messages')
 const { takeMembers } = require('../core/reflection')
 const { parserConfig } = require('../connection/parser-options')
+const { assumed, modeOf, Ledger } = require('../connection/hardening')
+const { native } = require('../binding')
 const versions = require('../core/versions')
 const { kConnection, kConnections, kIncomingMessage, kServerResponse, kListener, kParserConfig } = require('../core/symbols')
+
+const { OFF } = native.HARDENING
 
 /**
  * A server: core's constructor makes it, and the seam makes it ours.
@@ -28,6 +32,7 @@ const { kConnection, kConnections, kIncomingMessage, kServerResponse, kListener,
 function Server (options, requestListener) {
   if (!(this instanceof Server)) return new Server(options, requestListener)
   core.Server.call(this, options, requestListener)
+  setHardening(this, options?.hardening)
 }
 /** Between us and core's http.Server: what we override of net.Server's, which core's inherits. */
 const seam = Object.create(core.Server.prototype)
@@ -53,16 +58,30 @@ for (const name of ['on', 'addListener', 'prependListener']) {
   }[name]
 }
 
-/** What servers have that core's have not. It is not a member of Server.prototype itself, which has the members of core's. */
-const SHUTDOWN = {
-  __proto__: null,
-  value (options) { return shutdown.call(this, options) },
-  writable: true,
-  enumerable: false,
-  configurable: true
+/** What servers have that core's have not. They are not members of Server.prototype itself, which has the members of core's. */
+const additions = {
+  shutdown (options) { return shutdown.call(this, options) },
+
+  /** @returns {{[row: string]: number}} how often each row of docs/HARDENING.md was met; nothing of it is counted in mode 'off' */
+  hardeningCounts () { return this[kConnections].hardening?.ledger.counts() ?? {} }
 }
-Object.defineProperty(SHUTDOWN.value, 'name', { value: 'shutdown' })
-Object.defineProperty(seam, 'shutdown', SHUTDOWN)
+
+/** Gives a server, or a prototype of servers, what core's have not. */
+function addTo (server) {
+  for (const [name, value] of Object.entries(additions)) {
+    Object.defineProperty(server, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true })
+  }
+}
+addTo(seam)
+
+/** Sets what becomes of what the RFCs forbid; without the option what the environment says, as `adopt` has set it. */
+function setHardening (server, option) {
+  if (option !== undefined) server[kConnections].hardening = hardeningOf(server, modeOf(option))
+}
+
+function hardeningOf (server, mode) {
+  return mode === OFF ? null : { mode, ledger: new Ledger(server) }
+}
 
 function rebaseApplication ({ request, response }) {
   rebase(request ?? null, 'IncomingMessage', IncomingMessage)
@@ -89,6 +108,7 @@ function observeServers (observe) {
 function adopt (server) {
   if (server[kConnections] !== undefined) return
   server[kConnections] = new ConnectionsList(server)
+  server[kConnections].hardening = hardeningOf(server, assumed)
   observer?.(server)
   const { [kIncomingMessage]: Request, [kServerResponse]: Response } = server
   server[kIncomingMessage] = Request === core.IncomingMessage ? IncomingMessage : derived(Request)
@@ -97,7 +117,7 @@ function adopt (server) {
 
 /** Gives the configuration of this server's parsers. */
 Server.prototype[kParserConfig] = function () {
-  return parserConfig(this, versions.headerOverflowRejects)
+  return parserConfig(this, versions.headerOverflowRejects, this[kConnections].hardening?.mode ?? OFF)
 }
 
 /** As net.Server's _listen2: makes the handle, unless there is one, and listens. */
@@ -160,4 +180,4 @@ function createServer (options, requestListener) {
 
 takeMembers(Server.prototype, core.Server.prototype)
 
-module.exports = { Server, createServer, adopt, deriveWith, observeServers, SHUTDOWN, _connectionListener: connectionListener }
+module.exports = { Server, createServer, adopt, deriveWith, observeServers, addTo, setHardening, _connectionListener: connectionListener }

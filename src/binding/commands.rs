@@ -11,12 +11,12 @@ use crate::net::connection::{Batch, Connection};
 use crate::net::limits::SEGMENT;
 use crate::net::message::{Block, Body, Head, Message};
 use crate::net::socket::{errno, set_keep_alive};
-use http_native_proto::OutFraming;
+use http_native_proto::{OutFraming, Row};
 
 type Outcome<'s> = Result<Option<Value<'s>>, Failure>;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function<Environment>); 43] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 44] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -123,6 +123,11 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 43] = [
     (c"takeHead", |environment, scope, arguments| {
         let head = environment.with(id(scope, arguments)?, |connection| connection.take_head())?;
         Ok(Some(scope.buffer(&head)?))
+    }),
+    (c"takeNoted", |environment, scope, arguments| {
+        let rows = environment.with(id(scope, arguments)?, |connection| connection.take_noted())?;
+        let numbers: Vec<_> = rows.into_iter().map(Row::number).collect();
+        Ok(Some(scope.buffer(&numbers)?))
     }),
     (c"shutdown", |environment, scope, arguments| {
         let tells = scope.bool(arguments[1])?;

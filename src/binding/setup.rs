@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http_native_proto::{Config, Leniency, Role, Surplus};
+use http_native_proto::{Config, Hardening, Leniency, Role, Surplus};
 use napi::bindgen_prelude::{Env, Object, Result};
 use napi::{Error, Status};
 use napi_derive::napi;
@@ -39,6 +39,8 @@ pub struct HttpConfig {
     pub llhttp93: bool,
     /// llhttp's lenient bits; `LENIENCY` has some.
     pub leniency: u32,
+    /// What becomes of what the RFCs forbid and core lets through, as in `HARDENING`.
+    pub hardening: u32,
 }
 
 impl From<HttpConfig> for Config {
@@ -52,6 +54,10 @@ impl From<HttpConfig> for Config {
                 .unwrap_or_default(),
             llhttp_93: config.llhttp93,
             leniency: Leniency(config.leniency as u16),
+            hardening: [Hardening::Off, Hardening::Strict, Hardening::Audit]
+                .into_iter()
+                .find(|hardening| *hardening as u32 == config.hardening)
+                .unwrap_or_default(),
         }
     }
 }

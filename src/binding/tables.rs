@@ -1,6 +1,6 @@
 //! The numbers and names that JavaScript reads off the addon instead of having its own.
 
-use http_native_proto::{ErrorKind, Leniency, METHODS, Surplus};
+use http_native_proto::{ErrorKind, Hardening, Leniency, METHODS, Row, Surplus};
 use napi::bindgen_prelude::{Env, Object, Result};
 
 use super::records::{self, data, end};
@@ -33,12 +33,20 @@ const LENIENCY: Table = &[
     ("RELAXED", Leniency::HEADER_VALUE_RELAXED.0 as i32),
 ];
 
+/// What becomes of what the RFCs forbid and core lets through.
+const HARDENING: Table = &[
+    ("OFF", Hardening::Off as i32),
+    ("STRICT", Hardening::Strict as i32),
+    ("AUDIT", Hardening::Audit as i32),
+];
+
 /// The tables, each an object of numbers by name.
-const TABLES: [(&str, Table); 11] = [
+const TABLES: [(&str, Table); 12] = [
     ("DATA_PARTS", data::DATA_PARTS),
     ("DEADLINES", DEADLINES),
     ("END_FLAGS", end::END_FLAGS),
     ("EVENTS", records::EVENTS),
+    ("HARDENING", HARDENING),
     ("HEAD_FLAGS", HEAD_FLAGS),
     ("LENIENCY", LENIENCY),
     ("LIMITS", LIMITS),
@@ -48,7 +56,8 @@ const TABLES: [(&str, Table); 11] = [
     ("SYSCALLS", SYSCALLS),
 ];
 
-/// Adds the tables to the exports, with `METHODS` and `PARSE_ERRORS`: `[code, reason]` by the number of the kind.
+/// Adds the tables to the exports, with `METHODS`, `PARSE_ERRORS`: `[code, reason]` by the number of the kind, and `HARDENING_ROWS`:
+/// `[name, status, section, reason]`, all strings, by the number of the row.
 pub(super) fn export(env: &Env, exports: &mut Object) -> Result<()> {
     for (name, table) in TABLES {
         let mut numbers = Object::new(env)?;
@@ -62,5 +71,16 @@ pub(super) fn export(env: &Env, exports: &mut Object) -> Result<()> {
     let errors: Vec<_> = errors
         .map(|kind| vec![kind.code(), kind.reason()])
         .collect();
-    exports.set("PARSE_ERRORS", errors)
+    exports.set("PARSE_ERRORS", errors)?;
+    let mut rows = Vec::new();
+    for row in Row::ALL {
+        let status = row.status().to_string();
+        rows.push(vec![
+            row.name().to_owned(),
+            status,
+            row.section().to_owned(),
+            row.reason().to_owned(),
+        ]);
+    }
+    exports.set("HARDENING_ROWS", rows)
 }

@@ -106,6 +106,11 @@ impl Connection {
         self.lock().proto.configure(config);
     }
 
+    /// Gives what was let through although the RFCs forbid it, since the last call.
+    pub(crate) fn take_noted(&self) -> Vec<proto::Row> {
+        self.lock().proto.take_noted()
+    }
+
     /// Counts all that was said as taken and returns 0, if the rule allows it ([`State::take`]). Otherwise DRAIN
     /// follows when `at` bytes, of all that was ever said, count as taken, and that number is returned; 0 for `at` is
     /// all that has been said. With `asks` the caller asks at the end of its tick ([`Connection::write_now`]), and

@@ -23,5 +23,7 @@ numbers! {
         UNTIL_CLOSE = 128,
         /// The text holds more fields than the field count says: those beyond `maxHeadersCount`.
         SURPLUS = 256,
+        /// Something was let through that the RFCs forbid: `takeNoted` has it.
+        NOTED = 512,
     }
 }

@@ -9,7 +9,8 @@ use super::clock;
 use super::connection::{Batch, Connection, Event};
 use super::event::Payload;
 use super::head_flags::{
-    BODY, FRAMED, HAS_EXPECT, HAS_HOST, INFORMATIONAL, KEEP_ALIVE, SURPLUS, UNTIL_CLOSE, UPGRADE,
+    BODY, FRAMED, HAS_EXPECT, HAS_HOST, INFORMATIONAL, KEEP_ALIVE, NOTED, SURPLUS, UNTIL_CLOSE,
+    UPGRADE,
 };
 use super::input::{Broken, Mode, Packet, overtakes};
 use super::limits::EVENTS_A_CALL;
@@ -49,6 +50,7 @@ fn request(id: u32, head: &proto::RequestHead<'_>, batch: &mut Batch) -> Event {
         | flag(head.has_expect, HAS_EXPECT)
         | flag(head.has_host, HAS_HOST)
         | flag(head.framed, FRAMED)
+        | flag(head.noted, NOTED)
         | surplus(&head.fields);
     let text = pack(batch, head.target, &head.fields);
     Event::Head {
@@ -72,6 +74,7 @@ fn response(id: u32, head: &proto::ResponseHead<'_>, batch: &mut Batch) -> Event
         | flag(head.framed, FRAMED)
         | flag(head.informational, INFORMATIONAL)
         | flag(head.body == BodyFraming::UntilClose, UNTIL_CLOSE)
+        | flag(head.noted, NOTED)
         | surplus(&head.fields);
     let text = pack(batch, head.reason, &head.fields);
     Event::Head {
@@ -280,7 +283,7 @@ impl Connection {
                     break Parsed::Whole;
                 }
                 Err(error) => {
-                    let kind = error.kind as u8;
+                    let kind = error.number();
                     state.input.mode = Mode::Broken(Broken {
                         kind,
                         behind: match self.queue() {
@@ -343,7 +346,7 @@ impl Connection {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let kind = error.kind as u8;
+                    let kind = error.number();
                     state.input.mode = Mode::Broken(Broken { kind, behind: 0 });
                     self.fail(batch, kind, error.offset as i64, None);
                 }

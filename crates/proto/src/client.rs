@@ -87,6 +87,7 @@ pub(crate) fn head<'a>(
     verdict: &Verdict,
     reason: &'a [u8],
     fields: Fields<'a>,
+    noted: bool,
 ) -> ResponseHead<'a> {
     ResponseHead {
         status: facts.code,
@@ -98,5 +99,6 @@ pub(crate) fn head<'a>(
         framed: facts.has_any(CONTENT_LENGTH | TRANSFER_ENCODING),
         switch: verdict.switch,
         informational: verdict.informational,
+        noted,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
+use crate::hardening::Hardening;
+
 /// Which side of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -11,7 +13,7 @@ pub enum Role {
     Client,
 }
 
-/// Limits and leniencies of a connection. `Copy`, twelve bytes.
+/// Limits and leniencies of a connection. `Copy`, sixteen bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Bytes of request target (or reason phrase), field names and field values, trailing white
@@ -29,6 +31,8 @@ pub struct Config {
     pub llhttp_93: bool,
     /// Departures from the grammar that are let through.
     pub leniency: Leniency,
+    /// What becomes of what the RFCs forbid and Node lets through. Default [`Hardening::Off`].
+    pub hardening: Hardening,
 }
 
 /// What becomes of fields beyond the limit.
@@ -62,6 +66,7 @@ impl Default for Config {
             surplus: Surplus::Refuse,
             llhttp_93: false,
             leniency: Leniency::NONE,
+            hardening: Hardening::Off,
         }
     }
 }
@@ -135,5 +140,17 @@ impl Rules {
     #[inline]
     pub(crate) fn lenient(&self, leniency: Leniency) -> bool {
         self.config.leniency.contains(leniency)
+    }
+
+    /// True if something is to be done about what the RFCs forbid and Node lets through.
+    #[inline]
+    pub(crate) fn is_hardened(&self) -> bool {
+        self.config.hardening != Hardening::Off
+    }
+
+    /// True if that is refused.
+    #[inline]
+    pub(crate) fn is_strict(&self) -> bool {
+        self.config.hardening == Hardening::Strict
     }
 }

@@ -6,6 +6,7 @@
 use crate::client::Queue;
 use crate::config::{Config, Role, Rules};
 use crate::error::CloseReason;
+use crate::hardening::{Gap, Row};
 use crate::head::facts::Facts;
 use crate::head::machine::Machine;
 use crate::state::{Receive, Send};
@@ -37,6 +38,12 @@ pub struct Connection {
     /// Heads go to the reference machine even if the fast path would do.
     pub(crate) reference_only: bool,
     pub(crate) close: Option<CloseReason>,
+    /// CR and LF since the last message.
+    pub(crate) gap: Gap,
+    /// Client: interim responses since the last final one.
+    pub(crate) interim: u32,
+    /// What was let through although the RFCs forbid it.
+    pub(crate) noted: Vec<Row>,
 }
 
 impl Connection {
@@ -57,6 +64,9 @@ impl Connection {
             switches_after: false,
             reference_only: false,
             close: None,
+            gap: Gap::default(),
+            interim: 0,
+            noted: Vec::new(),
         }
     }
 
@@ -69,6 +79,13 @@ impl Connection {
     /// Other limits and leniencies from here on: a client has them per request.
     pub fn configure(&mut self, config: Config) {
         self.rules.config = config;
+    }
+
+    /// Gives what was let through although the RFCs forbid it, in order, since the last call: once for each message, with
+    /// [`Hardening::Audit`](crate::Hardening::Audit) all of it, with [`Hardening::Strict`](crate::Hardening::Strict) what is
+    /// read otherwise instead of refused.
+    pub fn take_noted(&mut self) -> Vec<Row> {
+        std::mem::take(&mut self.noted)
     }
 
     /// Sends every head to the reference machine: for tests that compare the two.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::hardening::Row;
+
 /// The side that broke the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -23,11 +25,25 @@ pub struct Error {
     /// starts at [`begin_packet`](crate::Connection::begin_packet) and after each
     /// [`NeedData`](crate::Event::NeedData).
     pub offset: usize,
+    /// What was refused although Node lets it through, or answers it otherwise
+    /// ([`Hardening::Strict`](crate::Hardening::Strict)).
+    pub row: Option<Row>,
+}
+
+impl Error {
+    /// The number by which JavaScript knows it: that of the kind, or, beyond all kinds, that of the row.
+    #[must_use]
+    pub fn number(&self) -> u8 {
+        const KINDS: u8 = ErrorKind::ALL.len() as u8;
+        self.row
+            .map_or_else(|| self.kind.number(), |row| KINDS + row.number())
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at byte {}", self.kind.code(), self.offset)
+        let name = self.row.map_or_else(|| self.kind.code(), Row::name);
+        write!(f, "{name} at byte {}", self.offset)
     }
 }
 
@@ -133,6 +149,7 @@ kinds! {
     InvalidChunkExtensionValue "HPE_STRICT" "Invalid character in chunk extensions value"
     DuplicateContentLength "HPE_UNEXPECTED_CONTENT_LENGTH" "Duplicate Content-Length"
     UnexpectedSpace "HPE_UNEXPECTED_SPACE" "Unexpected space after start line"
+    Forbidden "HPE_HARDENING" "Forbidden by an RFC"
     UnsolicitedResponse "HPE_CLOSED_CONNECTION" "Response without a request"
 }
 
@@ -141,12 +158,27 @@ kinds! {
 pub(crate) struct Fail {
     pub(crate) kind: ErrorKind,
     pub(crate) at: usize,
+    /// The row that it is in, if it is in one.
+    pub(crate) row: Option<Row>,
 }
 
 /// Shorthand for an error.
 #[inline]
 pub(crate) fn fail<T>(kind: ErrorKind, at: usize) -> Result<T, Fail> {
-    Err(Fail { kind, at })
+    Err(Fail {
+        kind,
+        at,
+        row: None,
+    })
+}
+
+/// Shorthand for an error that the RFCs have otherwise: without hardening it is one of this kind.
+pub(crate) fn fail_as<T>(kind: ErrorKind, row: Row, at: usize) -> Result<T, Fail> {
+    Err(Fail {
+        kind,
+        at,
+        row: Some(row),
+    })
 }
 
 /// A command that cannot be carried out. Nothing was written and nothing has changed.

@@ -61,6 +61,8 @@ pub struct RequestHead<'a> {
     pub has_expect: bool,
     /// A Host field is present.
     pub has_host: bool,
+    /// There is something to [`take_noted`](crate::Connection::take_noted).
+    pub noted: bool,
 }
 
 /// The head of a response (RFC 9112 §4).
@@ -84,4 +86,6 @@ pub struct ResponseHead<'a> {
     pub switch: bool,
     /// 1xx other than 101: the final response is still to come (RFC 9110 §15.2).
     pub informational: bool,
+    /// There is something to [`take_noted`](crate::Connection::take_noted).
+    pub noted: bool,
 }

@@ -6,8 +6,10 @@ use crate::body::framing;
 use crate::client;
 use crate::config::{Leniency, Role, Rules};
 use crate::connection::Connection;
-use crate::error::{CloseReason, Error, ErrorKind, Fail, Side, fail};
+use crate::error::{CloseReason, Error, ErrorKind, Fail, Side, fail, fail_as};
 use crate::event::{BodyFraming, Event};
+use crate::forbidden;
+use crate::hardening::{Hardening, MAX_INTERIM, Row, Rows};
 use crate::head::fast;
 use crate::head::machine::Machine;
 use crate::headers::Fields;
@@ -64,12 +66,13 @@ impl Connection {
                     (None, Some(machine)) => (machine.start_text(), machine.fields(&self.rules)),
                     (None, None) => (&[][..], Fields::EMPTY),
                 };
+                let noted = !self.noted.is_empty();
                 match verdict {
                     Verdict::Request(verdict) => {
-                        Event::Request(server::head(&self.facts, &verdict, start, fields))
+                        Event::Request(server::head(&self.facts, &verdict, start, fields, noted))
                     }
                     Verdict::Response(verdict) => {
-                        Event::Response(client::head(&self.facts, &verdict, start, fields))
+                        Event::Response(client::head(&self.facts, &verdict, start, fields, noted))
                     }
                 }
             }
@@ -102,6 +105,7 @@ impl Connection {
             return Err(self.fail(Fail {
                 kind: ErrorKind::InvalidEofState,
                 at: 0,
+                row: None,
             }));
         }
         Ok(Event::NeedData)
@@ -155,14 +159,22 @@ impl Connection {
                     return Ok(Step::Data(&rest[..len]));
                 }
                 Receive::Chunked(decoder) => match decoder.next(input, at, &self.rules)? {
-                    Found::NeedData => return Ok(Step::NeedData),
+                    Found::NeedData => {
+                        let rows = decoder.take_rows();
+                        self.note(rows);
+                        return Ok(Step::NeedData);
+                    }
                     Found::Data(len) => return Ok(Step::Data(&input[*at - len..*at])),
                     Found::Trailers if input[*at..].starts_with(b"\r\n") => {
                         *at += 2;
+                        let rows = decoder.take_rows();
+                        self.note(rows);
                         self.end_message();
                         return Ok(Step::End);
                     }
                     Found::Trailers => {
+                        let rows = decoder.take_rows();
+                        self.note(rows);
                         self.machine = Some(Box::new(Machine::trailers(self.facts)));
                         self.receive = Receive::Trailers;
                     }
@@ -176,8 +188,12 @@ impl Connection {
                         return Ok(Step::NeedData);
                     };
                     *at += len;
+                    let rows = machine
+                        .rows
+                        .union(forbidden::trailers(&machine.fields(&self.rules)));
                     // Node: what trailers say about the connection counts.
                     self.facts = machine.facts;
+                    self.judge(rows, *at)?;
                     self.end_message();
                     return Ok(Step::EndWithTrailers);
                 }
@@ -202,7 +218,13 @@ impl Connection {
                     if *at == input.len() {
                         return Ok(Step::NeedData);
                     }
-                    return fail(ErrorKind::ClosedConnection, *at + 1);
+                    if self.rules.is_strict() {
+                        // RFC 9112 §9.6: they are ignored.
+                        *at = input.len();
+                        self.note_once(Row::AfterClose);
+                        return Ok(Step::NeedData);
+                    }
+                    return fail_as(ErrorKind::ClosedConnection, Row::AfterClose, *at + 1);
                 }
                 Receive::Ignored => {
                     *at = input.len();
@@ -217,12 +239,20 @@ impl Connection {
 
     fn head<'i>(&mut self, input: &'i [u8], at: &mut usize) -> Result<Step<'i>, Fail> {
         if self.machine.is_none() {
-            *at += empty_lines(&input[*at..]);
+            let skipped = empty_lines(&input[*at..]);
+            let gap = &input[*at..*at + skipped];
+            *at += skipped;
             let rest = &input[*at..];
+            // The fast path does not count white space before values, of which there may be too much.
+            let mut is_odd = self.reference_only;
+            if self.rules.is_hardened() {
+                self.judge_gap(gap, rest.is_empty(), *at)?;
+                is_odd |= rest.len() >= self.rules.config.max_header_size as usize;
+            }
             if rest.is_empty() {
                 return Ok(Step::NeedData);
             }
-            if self.rules.config.leniency.is_none() && !self.reference_only {
+            if self.rules.config.leniency.is_none() && !is_odd {
                 let found = match self.rules.role {
                     Role::Server => fast::request(rest, &self.rules, &mut self.text),
                     Role::Client => fast::response(rest, &self.rules, &mut self.text),
@@ -230,6 +260,9 @@ impl Connection {
                 if let Some(found) = found {
                     *at += found.len;
                     self.facts = found.facts;
+                    if self.rules.is_hardened() {
+                        self.judge_head(Some((found.start, found.fields)), *at)?;
+                    }
                     let verdict = self.begin_message(*at)?;
                     return Ok(Step::Head(Some((found.start, found.fields)), verdict));
                 }
@@ -242,6 +275,9 @@ impl Connection {
         };
         *at += len;
         self.facts = machine.facts;
+        if self.rules.is_hardened() {
+            self.judge_head(None, *at)?;
+        }
         let verdict = self.begin_message(*at)?;
         Ok(Step::Head(None, verdict))
     }
@@ -271,9 +307,18 @@ impl Connection {
                     self.close.get_or_insert(CloseReason::PeerRefused);
                     self.receive = Receive::Ignored;
                 } else if verdict.informational {
+                    self.interim = self.interim.saturating_add(1);
+                    if self.interim == MAX_INTERIM + 1 {
+                        let mut rows = Rows::default();
+                        rows.add(Row::InterimFlood);
+                        if self.rules.is_hardened() {
+                            self.judge(rows, at)?;
+                        }
+                    }
                     // Node: a 1xx that does not keep alive leaves no room for a final response.
                     self.receive = Receive::after_message(self.may_go_on());
                 } else {
+                    self.interim = 0;
                     if !verdict.keep_alive {
                         self.close.get_or_insert(CloseReason::PeerRefused);
                     }
@@ -335,10 +380,23 @@ impl Connection {
         if let Receive::Failed(error) = self.receive {
             return error;
         }
+        if let Receive::Chunked(decoder) = &mut self.receive {
+            let rows = decoder.take_rows();
+            self.note(rows);
+        }
+        let row = match (self.rules.config.hardening, fail.row) {
+            (Hardening::Strict, row) => row,
+            (Hardening::Audit, Some(row)) => {
+                self.note_one(row);
+                None
+            }
+            _ => None,
+        };
         let error = Error {
             side: Side::Remote,
             kind: fail.kind,
             offset: self.packet + fail.at,
+            row,
         };
         self.machine = None;
         self.receive = Receive::Failed(error);

@@ -30,6 +30,7 @@ pub(crate) fn head<'a>(
     verdict: &Verdict,
     target: &'a [u8],
     fields: Fields<'a>,
+    noted: bool,
 ) -> RequestHead<'a> {
     RequestHead {
         // The parser only ever stores numbers of methods.
@@ -43,5 +44,6 @@ pub(crate) fn head<'a>(
         switch: verdict.switch,
         has_expect: facts.has(EXPECT),
         has_host: facts.has(HOST),
+        noted,
     }
 }

@@ -10,6 +10,11 @@ const TARGET: u8 = 4;
 // Node: `^` and the delimiters `"<>\`{|}` are refused here and taken in a path.
 const AUTHORITY: u8 = 8;
 
+/// Bytes of a URI behind its authority (RFC 3986 §2), and `[` and `]`, which browsers do not escape in queries; not `#`.
+const URI: u8 = 16;
+/// Bytes of a host's name (RFC 3986 §3.2.2) but the comma, which is what joins two fields.
+const HOST_NAME: u8 = 32;
+
 /// The classes of every byte.
 const CLASSES: [u8; 256] = {
     let mut table = [0; 256];
@@ -40,6 +45,30 @@ const CLASSES: [u8; 256] = {
         }
         if b == b'\t' || (b >= b' ' && b != 0x7f) {
             classes |= VALUE;
+        }
+        if b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b';'
+                    | b'='
+            )
+        {
+            classes |= HOST_NAME | URI;
+        }
+        if matches!(b, b',' | b'/' | b':' | b'?' | b'@' | b'[' | b']') {
+            classes |= URI;
         }
         if b.is_ascii_graphic() {
             classes |= TARGET;
@@ -78,6 +107,18 @@ pub(crate) fn is_target(byte: u8) -> bool {
 #[inline]
 pub(crate) fn is_authority(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & AUTHORITY != 0
+}
+
+/// True if this byte may stand in a request target, which core's parser takes more in (RFC 9112 §3.2).
+#[inline]
+pub(crate) fn is_uri(byte: u8) -> bool {
+    CLASSES[usize::from(byte)] & URI != 0
+}
+
+/// True if this byte may stand in the name of a host, or be a dot of its address.
+#[inline]
+pub(crate) fn is_host_name(byte: u8) -> bool {
+    CLASSES[usize::from(byte)] & HOST_NAME != 0
 }
 
 /// White space inside a line (RFC 9110 §5.6.3).

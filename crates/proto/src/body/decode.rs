@@ -10,7 +10,8 @@
 //! Sizes are 64 bits wide. Extensions are checked and forgotten; they may take 16 KiB per chunk.
 
 use crate::config::{Leniency, Rules};
-use crate::error::{ErrorKind, Fail, fail};
+use crate::error::{ErrorKind, Fail, fail, fail_as};
+use crate::hardening::{ChunkRows, FREE_EXTENSIONS, HUGE, MAX_SIZE_DIGITS, Row, Rows};
 use crate::token::{is_token, is_value};
 
 /// Bytes of extension names and values a chunk may have.
@@ -48,6 +49,14 @@ pub(crate) struct Decoder {
     extensions: u32,
     /// Those of them not yet counted.
     pending: u32,
+    /// No byte of the extension's value has come.
+    is_empty: bool,
+    /// Zeros before the size, but for the first, as far as they are counted.
+    zeros: u8,
+    /// What was found on the way that the RFCs forbid.
+    rows: ChunkRows,
+    /// Bytes of extensions in all chunks, less the bytes of data.
+    excess: i64,
 }
 
 /// What the decoder found.
@@ -69,7 +78,26 @@ impl Decoder {
             size: 0,
             extensions: 0,
             pending: 0,
+            is_empty: false,
+            zeros: 0,
+            rows: ChunkRows::default(),
+            excess: 0,
         }
+    }
+
+    /// Gives what was found that the RFCs forbid, once.
+    pub(crate) fn take_rows(&mut self) -> Rows {
+        std::mem::take(&mut self.rows).into()
+    }
+
+    /// A row was met.
+    #[cold]
+    fn meet(&mut self, row: Row, at: usize, rules: &Rules) -> Result<(), Fail> {
+        if rules.is_strict() {
+            return fail_as(ErrorKind::Forbidden, row, at);
+        }
+        self.rows.add(row);
+        Ok(())
     }
 
     /// Moves `at` forward to behind what it finds.
@@ -82,13 +110,14 @@ impl Decoder {
         loop {
             let rest = &input[*at..];
             let Some(&byte) = rest.first() else {
-                self.count(*at)?;
+                self.count(*at, rules)?;
                 return Ok(Found::NeedData);
             };
             match self.state {
                 State::Data => {
                     let len = usize::try_from(self.size).map_or(rest.len(), |n| n.min(rest.len()));
                     self.size -= len as u64;
+                    self.excess -= len as i64;
                     *at += len;
                     if self.size == 0 {
                         self.state = State::DataCr;
@@ -119,8 +148,10 @@ impl Decoder {
         };
         match (digit, byte) {
             (Some(digit), _) => {
-                if self.size >> 60 != 0 {
-                    return fail(ErrorKind::ChunkSizeOverflow, *at + 1);
+                if self.size >= HUGE >> 4 {
+                    self.grow_huge(*at + 1, rules)?;
+                } else if self.size == 0 && self.state == State::Digits {
+                    self.skip_zero(*at + 1, rules)?;
                 }
                 self.size = self.size << 4 | u64::from(digit);
                 self.state = State::Digits;
@@ -143,6 +174,25 @@ impl Decoder {
         Ok(())
     }
 
+    /// One more digit makes the chunk 2^53 bytes or more.
+    #[cold]
+    fn grow_huge(&mut self, at: usize, rules: &Rules) -> Result<(), Fail> {
+        if self.size >> 60 != 0 {
+            return fail(ErrorKind::ChunkSizeOverflow, at);
+        }
+        self.meet(Row::ChunkHuge, at, rules)
+    }
+
+    /// One more digit, behind zeros. Node: there may be any number.
+    #[cold]
+    fn skip_zero(&mut self, at: usize, rules: &Rules) -> Result<(), Fail> {
+        self.zeros = self.zeros.saturating_add(1);
+        if self.zeros == MAX_SIZE_DIGITS {
+            return self.meet(Row::ChunkSizeDigits, at, rules);
+        }
+        Ok(())
+    }
+
     /// RFC 9112 §7.1.1. Node: names and values may be empty, white space is refused.
     fn extension(&mut self, byte: u8, at: &mut usize, rules: &Rules) -> Result<(), Fail> {
         let is_line_end = byte == b'\n';
@@ -153,7 +203,7 @@ impl Decoder {
                 }
                 _ => ErrorKind::ExpectedCrAfterChunkExtensionValue,
             };
-            self.count(*at)?;
+            self.count(*at, rules)?;
             if !rules.lenient(Leniency::OPTIONAL_CR_BEFORE_LF) {
                 return fail(kind, *at);
             }
@@ -161,25 +211,34 @@ impl Decoder {
             *at += 1;
             return Ok(());
         }
+        let is_empty = match self.state {
+            State::Extension => matches!(byte, b'=' | b';'),
+            State::ExtensionValue => self.is_empty && matches!(byte, b';' | b'\r'),
+            _ => false,
+        };
+        if is_empty {
+            self.meet(Row::ChunkExtensionEmpty, *at + 1, rules)?;
+        }
+        self.is_empty = byte == b'=';
         match (self.state, byte) {
             (State::Extension, b'\r' | b' ') => {
                 return fail(ErrorKind::InvalidChunkExtension, *at + 1);
             }
             (State::Extension | State::ExtensionName, b'=') => {
-                self.count(*at + 1)?;
+                self.count(*at + 1, rules)?;
                 self.state = State::ExtensionValue;
             }
             (State::Extension | State::ExtensionName | State::ExtensionValue, b';') => {
-                self.count(*at + 1)?;
+                self.count(*at + 1, rules)?;
                 self.state = State::Extension;
             }
             (State::ExtensionName | State::ExtensionValue, b'\r') => {
-                self.count(*at + 1)?;
+                self.count(*at + 1, rules)?;
                 self.state = State::SizeLf;
             }
             (State::Extension | State::ExtensionName, _) => {
                 if !is_token(byte) {
-                    self.count(*at + 1)?;
+                    self.count(*at + 1, rules)?;
                     return fail(ErrorKind::InvalidChunkExtensionName, *at + 1);
                 }
                 self.pending += 1;
@@ -191,14 +250,14 @@ impl Decoder {
             }
             (State::ExtensionValue, _) => {
                 if !is_token(byte) {
-                    self.count(*at + 1)?;
+                    self.count(*at + 1, rules)?;
                     return fail(ErrorKind::InvalidChunkExtensionValue, *at + 1);
                 }
                 self.pending += 1;
             }
             (State::Quoted, b'"') => {
                 self.pending += 1;
-                self.count(*at + 1)?;
+                self.count(*at + 1, rules)?;
                 self.state = State::QuotedEnd;
             }
             (State::Quoted, b'\\') => {
@@ -207,7 +266,7 @@ impl Decoder {
             }
             (State::Quoted | State::QuotedPair, _) => {
                 if !is_value(byte) {
-                    self.count(*at + 1)?;
+                    self.count(*at + 1, rules)?;
                     let kind = if self.state == State::Quoted {
                         ErrorKind::InvalidChunkExtensionQuoted
                     } else {
@@ -240,16 +299,24 @@ impl Decoder {
             _ if rules.lenient(Leniency::OPTIONAL_CRLF_AFTER_CHUNK) => {}
             _ => return fail(ErrorKind::ExpectedLfAfterChunkData, *at),
         }
-        *self = Self::new();
+        *self = Self {
+            excess: self.excess,
+            rows: self.rows,
+            ..Self::new()
+        };
         Ok(())
     }
 
     /// Counts extension bytes. `at` is where an overflow is found.
-    fn count(&mut self, at: usize) -> Result<(), Fail> {
+    fn count(&mut self, at: usize, rules: &Rules) -> Result<(), Fail> {
         self.extensions += self.pending;
+        self.excess += i64::from(self.pending);
         self.pending = 0;
         if self.extensions as usize > MAX_EXTENSIONS {
             return fail(ErrorKind::ChunkExtensionsOverflow, at);
+        }
+        if self.excess > FREE_EXTENSIONS {
+            self.meet(Row::ChunkExtensions, at, rules)?;
         }
         Ok(())
     }

@@ -31,6 +31,12 @@ pub(crate) const HOST: u16 = 1 << 7;
 pub(crate) const EXPECT: u16 = 1 << 8;
 /// The fields at hand are trailers.
 pub(crate) const TRAILING: u16 = 1 << 9;
+/// The request line has more spaces than it needs.
+pub(crate) const EXTRA_SPACE: u16 = 1 << 10;
+/// The request line has no version.
+pub(crate) const NO_VERSION: u16 = 1 << 11;
+/// The start line names another protocol than HTTP.
+pub(crate) const OTHER_PROTOCOL: u16 = 1 << 12;
 
 impl Facts {
     #[inline]

@@ -1,7 +1,8 @@
 //! The reference machine's fields (RFC 9112 §5): of a head or of the trailers.
 
 use crate::config::{Leniency, Role, Rules};
-use crate::error::{ErrorKind, Fail, fail};
+use crate::error::{ErrorKind, Fail, fail, fail_as};
+use crate::hardening::Row;
 use crate::head::facts::{CHUNKED, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
 use crate::head::machine::{Known, Machine, State};
 use crate::token::{self, Matcher, is_space, is_token, is_value, trim_end};
@@ -172,7 +173,15 @@ impl Machine {
 
     fn value_start(&mut self, byte: u8, at: usize, rules: &Rules) -> Result<usize, Fail> {
         match byte {
-            b' ' | b'\t' => return Ok(at + 1),
+            b' ' | b'\t' => {
+                if self.take_space(rules) {
+                    if rules.is_strict() {
+                        return fail_as(ErrorKind::Forbidden, Row::FieldSpaces, at + 1);
+                    }
+                    self.rows.add(Row::FieldSpaces);
+                }
+                return Ok(at + 1);
+            }
             b'\r' => {
                 self.state = State::ValueStartLf;
                 return Ok(at + 1);

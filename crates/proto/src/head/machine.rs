@@ -13,8 +13,9 @@
 //! It stores what it gives (target or reason, then the fields in packed form) and nothing else, so
 //! white space between fields costs no memory, and never looks at a byte twice.
 
-use crate::config::{Config, Rules, Surplus};
-use crate::error::{ErrorKind, Fail, fail};
+use crate::config::{Config, Role, Rules, Surplus};
+use crate::error::{ErrorKind, Fail, fail, fail_as};
+use crate::hardening::{Row, Rows};
 use crate::head::facts::{Facts, TRAILING};
 use crate::headers::Fields;
 use crate::token::{Matcher, trim_end};
@@ -109,6 +110,8 @@ pub(crate) struct Machine {
     pending: usize,
     /// Bytes counted against the limit.
     size: usize,
+    /// White space before values.
+    spaces: usize,
     /// Fields begun, and fields kept.
     begun: u32,
     kept: u32,
@@ -118,6 +121,8 @@ pub(crate) struct Machine {
     counted: bool,
     /// Leniently: its value holds a control character.
     pub(super) loose: bool,
+    /// What was found on the way that the RFCs forbid.
+    pub(crate) rows: Rows,
 }
 
 impl Machine {
@@ -137,11 +142,13 @@ impl Machine {
             value: 0,
             pending: 0,
             size: 0,
+            spaces: 0,
             begun: 0,
             kept: 0,
             allowed: 0,
             counted: false,
             loose: false,
+            rows: Rows::default(),
         }
     }
 
@@ -198,9 +205,24 @@ impl Machine {
         self.size += self.pending;
         self.pending = 0;
         if self.size >= rules.config.max_header_size as usize {
+            if rules.role == Role::Server && self.is_target() {
+                return fail_as(ErrorKind::HeaderOverflow, Row::TargetTooLong, at);
+            }
             return fail(ErrorKind::HeaderOverflow, at);
         }
         Ok(())
+    }
+
+    /// True if the target is being read, or was just read to its end.
+    fn is_target(&self) -> bool {
+        let state = self.state as u8;
+        state >= State::UrlStart as u8 && state <= State::ProtocolFirst as u8
+    }
+
+    /// Counts white space before a value, which counts against no limit of Node's. True when it reaches the limit of the head.
+    pub(super) fn take_space(&mut self, rules: &Rules) -> bool {
+        self.spaces += 1;
+        self.spaces == rules.config.max_header_size as usize
     }
 
     /// True if the field begun last is within the limit.

@@ -3,10 +3,12 @@
 use memchr::memchr2;
 
 use crate::config::{Leniency, Role, Rules};
-use crate::error::{ErrorKind, Fail, fail};
+use crate::error::{ErrorKind, Fail, fail, fail_as};
+use crate::hardening::Row;
+use crate::head::facts::{EXTRA_SPACE, NO_VERSION, OTHER_PROTOCOL};
 use crate::head::machine::{Machine, Protocol, State};
 use crate::method::{METHODS, Method};
-use crate::token::{is_authority, is_target};
+use crate::token::{is_authority, is_target, is_token};
 
 /// The numbers of all methods, sorted by name: those that share a beginning stand together, the
 /// shortest first.
@@ -77,7 +79,10 @@ impl Machine {
             }
             State::Method => return self.method(byte, at),
             State::ProtocolFirst | State::ProtocolSpaces => match byte {
-                b' ' => self.state = State::ProtocolSpaces,
+                b' ' => {
+                    self.facts.set(EXTRA_SPACE);
+                    self.state = State::ProtocolSpaces;
+                }
                 b'\t' | 0x0c if self.state == State::ProtocolFirst => {
                     return fail(ErrorKind::InvalidUrl, at + 1);
                 }
@@ -112,9 +117,17 @@ impl Machine {
             return Ok(at + 1);
         }
         if name(low).len() != seen {
-            return fail(ErrorKind::InvalidMethod, at);
+            let is_name = is_token(byte) || (byte == b' ' && seen > 0);
+            return if is_name {
+                fail_as(ErrorKind::InvalidMethod, Row::MethodUnknown, at)
+            } else {
+                fail(ErrorKind::InvalidMethod, at)
+            };
         }
         if byte != b' ' {
+            if is_token(byte) {
+                return fail_as(ErrorKind::ExpectedSpaceAfterMethod, Row::MethodUnknown, at);
+            }
             return fail(ErrorKind::ExpectedSpaceAfterMethod, at);
         }
         self.facts.code = u16::from(SORTED[low]);
@@ -130,6 +143,9 @@ impl Machine {
             b'R' => Protocol::Rtsp,
             _ => return fail(ErrorKind::ExpectedProtocol, at),
         };
+        if self.protocol != Protocol::Http {
+            self.facts.set(OTHER_PROTOCOL);
+        }
         self.state = State::Protocol;
         self.progress = 1;
         Ok(at + 1)
@@ -189,7 +205,7 @@ impl Machine {
                 // Node: these four, whatever the protocol's name.
                 let known = matches!(self.facts.version, (0, 9) | (1, 0 | 1) | (2, 0));
                 if !known && !rules.lenient(Leniency::VERSION) {
-                    return fail(ErrorKind::InvalidVersion, at + 1);
+                    return fail_as(ErrorKind::InvalidVersion, Row::VersionOther, at + 1);
                 }
                 self.progress = 0;
                 self.state = if is_preface {
@@ -290,7 +306,10 @@ impl Machine {
         let byte = input[at];
         match self.state {
             State::UrlStart => match byte {
-                b' ' => return Ok(at + 1),
+                b' ' => {
+                    self.facts.set(EXTRA_SPACE);
+                    return Ok(at + 1);
+                }
                 _ if self.facts.code == u16::from(Method::CONNECT.number()) => {
                     self.state = State::UrlServer;
                     return Ok(at);
@@ -376,6 +395,7 @@ impl Machine {
             // Node: a request line without version is HTTP/0.9, and fields may follow it.
             b'\r' | b'\n' => {
                 self.facts.version = (0, 9);
+                self.facts.set(NO_VERSION);
                 self.state = if byte == b'\r' {
                     State::UrlLf
                 } else {

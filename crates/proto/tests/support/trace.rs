@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use http_native_proto::{
-    BodyFraming, Config, Connection, Event, Fields, Leniency, Method, Role, Surplus,
+    BodyFraming, Config, Connection, Event, Fields, Hardening, Leniency, Method, Role, Row, Surplus,
 };
 
 /// Bytes, and how to feed them.
@@ -75,6 +75,8 @@ pub(crate) fn parse(line: &str) -> Case {
             "drop" => case.config.surplus = Surplus::Drop,
             "batches" => case.config.surplus = Surplus::DropBatches,
             "llhttp93" => case.config.llhttp_93 = true,
+            "strict" => case.config.hardening = Hardening::Strict,
+            "audit" => case.config.hardening = Hardening::Audit,
             "reference" => case.reference = true,
             "eof" => case.eof = true,
             "head" => case.head = true,
@@ -92,6 +94,12 @@ fn fields(fields: &Fields<'_>) -> String {
         .map(|(name, value)| format!("{}: {}", escape(name), escape(value)))
         .collect();
     format!("[{}]", lines.join(", "))
+}
+
+/// What was let through.
+fn noted(connection: &mut Connection) -> Option<String> {
+    let names: Vec<_> = connection.take_noted().into_iter().map(Row::name).collect();
+    (!names.is_empty()).then(|| format!("noted {}", names.join(" ")))
 }
 
 /// What a connection makes of a case.
@@ -153,8 +161,10 @@ pub(crate) fn trace(case: &Case) -> String {
                 Ok(Event::End(trailers)) => said.push(format!("end {}", fields(&trailers))),
                 Ok(Event::Raw(bytes)) => raw.extend_from_slice(bytes),
                 Err(error) => {
-                    let (code, reason) = (error.kind.code(), error.kind.reason());
+                    let code = error.kind.code();
+                    let reason = error.row.map_or_else(|| error.kind.reason(), Row::name);
                     said.push(format!("error {code} \"{reason}\" @{}", error.offset));
+                    said.extend(noted(&mut connection));
                     return said.join("; ");
                 }
             }
@@ -173,5 +183,6 @@ pub(crate) fn trace(case: &Case) -> String {
     if !raw.is_empty() {
         said.push(format!("raw \"{}\"", escape(&raw)));
     }
+    said.extend(noted(&mut connection));
     said.join("; ")
 }
