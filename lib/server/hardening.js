@@ -7,6 +7,7 @@
 
 const { native, headFlags } = require('../binding')
 const { answerTo, isHeard } = require('./client-error')
+const { setTimeout, clearTimeout } = require('../host')
 const { numberOf } = require('../connection/hardening')
 const { parseError } = require('../core/errors')
 const { kChunkedBuffer, kHeld } = require('../core/symbols')
@@ -16,8 +17,12 @@ const { METHODS, PARSE_ERRORS } = native
 const CONNECT = METHODS.indexOf('CONNECT')
 
 const ANSWER_REPLACED = numberOf('answer-replaced')
+const AFTER_CLOSE = numberOf('after-close')
 const MAX_REQUESTS = numberOf('max-requests')
 const CONNECT_UNHEARD = numberOf('connect-unheard')
+
+/** Milliseconds for which the bytes that a client still sends are read and dropped, as of native connections (src/net/linger.rs). */
+const LINGER = 1000
 
 /**
  * Makes a connection count, and refuse if its server is strict.
@@ -32,6 +37,8 @@ function harden (connection, { mode, ledger }) {
   connection.refusal = null
   /** True once that was answered: nothing more is. */
   connection.isRefused = false
+  /** True once bytes came that are not looked at. */
+  connection.leavesUnread = false
   /** True once a parser's error was met: it is the same for every later packet. */
   connection.isBroken = false
   connection.onRequest = onRequest
@@ -41,7 +48,9 @@ function harden (connection, { mode, ledger }) {
   if (connection.stream !== null) connection.forget = forget
   connection.fail = connection.isStrict ? failInTurn : failAndCount
   connection.finishExchange = finishExchange
-  if (connection.isStrict) connection.onExpired = onExpired
+  if (!connection.isStrict) return
+  connection.onExpired = onExpired
+  if (connection.stream !== null) connection.endLast = endLast
 }
 
 /** The prototype whose methods those here replace. */
@@ -56,7 +65,10 @@ function count (connection, row) {
 /** Counts what the native side has noted. */
 function countNoted (connection) {
   if (connection.id === -1) return
-  for (const row of native.takeNoted(connection.id)) count(connection, row)
+  for (const row of native.takeNoted(connection.id)) {
+    if (row === AFTER_CLOSE) connection.leavesUnread = true
+    count(connection, row)
+  }
 }
 
 function onRequest (flags, method, version, targetLength, fieldCount, text) {
@@ -130,9 +142,12 @@ function isOfParser (error) {
 
 /** Strict: reports an error behind the answers to earlier requests. */
 function failInTurn (error) {
-  if (this.refusal !== null && isOfParser(error)) return
-  if (isOfParser(error) && isBehindOthers(this) && !this.outputEnded) this.refusal = error
-  else baseOf(this).fail.call(this, error)
+  if (!isOfParser(error)) {
+    baseOf(this).fail.call(this, error)
+  } else if (this.refusal === null && !this.isRefused) {
+    this.refusal = error
+    if (this.outputEnded || !isBehindOthers(this)) refuse.call(this)
+  }
 }
 
 function finishExchange (response) {
@@ -148,15 +163,29 @@ function finishExchange (response) {
   else if (!isBehindOthers(this)) this.run(refuse, this)
 }
 
-/** Answers what waited, and closes the connection behind that. As `fail`, but what was said before is sent. */
+/** Answers what was refused, and closes the connection behind that. As `fail`, but what was said before is sent. */
 function refuse () {
   const { server, current, refusal } = this
   this.refusal = null
   this.failed = true
   if (isHeard(server, 'clientError') && server.emit('clientError', refusal, this.getSocket())) return
   if (this.isWritable() && (current === null || !hasBegun(current))) this.answerRaw(answerTo(refusal))
-  this.isRefused = true
+  this.isRefused = this.leavesUnread = true
   this.endLast()
+}
+
+/**
+ * Driver two, strict: as `endLast`, but where bytes are left unread it is the client that closes, or does not for a while: a socket
+ * that is closed with them resets the connection, and the answer may be lost.
+ */
+function endLast () {
+  countNoted(this)
+  if (!this.leavesUnread) return baseOf(this).endLast.call(this)
+  const { stream } = this
+  this.outputEnded = true
+  stream.end()
+  const timer = setTimeout(() => stream.destroy(), LINGER)
+  stream.once('close', () => clearTimeout(timer))
 }
 
 module.exports = { harden }

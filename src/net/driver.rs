@@ -75,7 +75,7 @@ impl Driver {
         let is_cut_short = is_orderly
             && state.fin != Fin::None
             && !state.eof
-            && (state.proto.receiving() || !state.input.is_empty());
+            && (state.proto.receiving() || !state.input.is_empty() || state.proto.leaves_unread());
         let taken_at_end = state.taken();
         let rest = if ending == Ending::Now {
             state.output.take_accepted()

@@ -73,7 +73,7 @@ function exchange (connect, bytes, enough = () => false) {
 
 /** The status code and the body of each answer. */
 function answers (received) {
-  return Array.from(received.matchAll(/HTTP\/1\.1 (\d+) [^\r]*\r\n(?:[^\r]+\r\n)*\r\n((?:(?!HTTP\/1\.1).)*)/g), ([, status, body]) => `${status} ${body}`.trim())
+  return Array.from(received.matchAll(/HTTP\/1\.1 (\d+) [^\r]*\r\n(?:[^\r]+\r\n)*\r\n((?:(?!HTTP\/1\.1)[^])*)/g), ([, status, body]) => `${status} ${body}`.trim())
 }
 
 module.exports = { GOOD, LAST, TRANSPORTS, serve, exchange, answers }

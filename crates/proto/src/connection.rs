@@ -42,6 +42,8 @@ pub struct Connection {
     pub(crate) gap: Gap,
     /// Client: interim responses since the last final one.
     pub(crate) interim: u32,
+    /// Bytes came behind the last message, and were dropped.
+    pub(crate) ignores: bool,
     /// What was let through although the RFCs forbid it.
     pub(crate) noted: Vec<Row>,
 }
@@ -66,6 +68,7 @@ impl Connection {
             close: None,
             gap: Gap::default(),
             interim: 0,
+            ignores: false,
             noted: Vec::new(),
         }
     }
@@ -79,6 +82,13 @@ impl Connection {
     /// Other limits and leniencies from here on: a client has them per request.
     pub fn configure(&mut self, config: Config) {
         self.rules.config = config;
+    }
+
+    /// True if the peer may go on sending what is not read: it must be able to read the answer first, which a reset would overtake
+    /// (RFC 9112 §9.6). Node: it resets; so only with [`Hardening::Strict`](crate::Hardening::Strict).
+    #[must_use]
+    pub fn leaves_unread(&self) -> bool {
+        self.rules.is_strict() && (self.ignores || matches!(self.receive, Receive::Failed(_)))
     }
 
     /// Gives what was let through although the RFCs forbid it, in order, since the last call: once for each message, with

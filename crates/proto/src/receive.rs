@@ -221,6 +221,7 @@ impl Connection {
                     if self.rules.is_strict() {
                         // RFC 9112 §9.6: they are ignored.
                         *at = input.len();
+                        self.ignores = true;
                         self.note_once(Row::AfterClose);
                         return Ok(Step::NeedData);
                     }
