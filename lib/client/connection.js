@@ -280,7 +280,7 @@ ClientConnection.prototype.leave = function leave () {
   if (id === -1) return
   this.id = -1
   connections[id] = undefined
-  native.release(id)
+  native.release(id, stream.bytesWritten)
   stream[kConnection] = undefined
 }
 
@@ -381,7 +381,7 @@ function isClients (connection) {
 function connectionOf (socket) {
   const known = socket[kConnection]
   if (isClients(known) && (known.stream === null || known.id !== -1)) return known
-  return new ClientConnection(native.open(1, plainConfig()), socket)
+  return new ClientConnection(native.open(1, plainConfig(), native.BLOCKS.AGENTS), socket)
 }
 
 module.exports = { ClientConnection, connectionOf }

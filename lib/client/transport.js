@@ -29,6 +29,8 @@ function ClientTransport (id, stream) {
   Connection.call(this, id, stream)
   /** The request of the exchange under way; `current` also names the last one until the agent takes the socket back. */
   this.request = null
+  /** The block that it is counted in (lib/stats/block.js). */
+  this.stats = native.BLOCKS.AGENTS
   /** True while the socket connects: the connection is to be carried. */
   this.isAwaited = false
   /** The async resource that hooks take for the socket's, until the first exchange is over. */
@@ -58,7 +60,7 @@ ClientTransport.prototype.carry = function carry () {
   const { socket, request } = this
   const { _handle: handle } = socket
   this.isAwaited = false
-  const id = native.carry(handle.fd, this.config)
+  const id = native.carry(handle.fd, this.config, this.stats)
   if (id < 0) {
     socket.destroy(systemError(id, native.SYSCALLS.CONNECT))
     return
@@ -134,7 +136,7 @@ ClientTransport.prototype.flush = function flush (request) {
 ClientTransport.prototype.expect = function expect (request) {
   if (this.isExpected || this.id === -1) return
   this.isExpected = this.hasAsked = true
-  native.expect(this.id, request[kHeadFlags])
+  native.expect(this.id, request[kHeadFlags], request.method)
   touch()
 }
 

@@ -391,6 +391,11 @@ Connection.prototype.setTimeout = function setTimeout (ms) {
   touch()
 }
 
+/** Notes for the stats why the connection is about to be closed. @param {number} reason of CLOSES @param {number} [errno] */
+Connection.prototype.noteClose = function noteClose (reason, errno = 0) {
+  if (this.id !== -1) native.noteClose(this.id, reason, errno)
+}
+
 /** Reads from the native side what is asked for later: the connection is closed, and its id is freed next. */
 Connection.prototype.beforeRelease = function beforeRelease (errno) {
   this.bytesRead = native.bytesRead(this.id)
@@ -405,7 +410,7 @@ Connection.prototype.release = function release (errno) {
   const { id } = this
   connections[id] = undefined
   this.id = -1
-  native.release(id)
+  native.release(id, this.stream?.bytesWritten)
   this.onClosed(errno, 0)
 }
 

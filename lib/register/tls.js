@@ -7,7 +7,7 @@
  */
 
 const core = require('../core/classes')
-const { Server, SHUTDOWN, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
+const { Server, SHUTDOWN, STATS, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
 const { kParserConfig } = require('../core/symbols')
 
 /** Gives a server what ours have. */
@@ -17,6 +17,7 @@ function adopt (server) {
   adoptServer(server)
   // Those of http2 have sessions, too, and no such methods.
   if (typeof server.closeIdleConnections === 'function') Object.defineProperty(server, 'shutdown', SHUTDOWN)
+  Object.defineProperty(server, 'stats', STATS)
 }
 
 function storeHTTPOptions (options) {

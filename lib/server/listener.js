@@ -18,7 +18,7 @@ const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
 const { faultOf, keepAliveTime } = require('./idle-timeout')
 const { wholeTime } = require('../core/delays')
-const { kListener, kParserConfig } = require('../core/symbols')
+const { kConnections, kListener, kParserConfig } = require('../core/symbols')
 
 const socketChannel = diagnostics.channel('net.server.socket')
 
@@ -48,7 +48,7 @@ function Listener (server, handle, isGiven) {
     noDelay: isTcp && Boolean(server.noDelay),
     keepAlive: isTcp && Boolean(server.keepAlive),
     keepAliveInitialDelay: server.keepAliveInitialDelay || 0
-  }, server[kParserConfig]())
+  }, server[kParserConfig](), server[kConnections].stats)
   const { maxHeadersCount, maxHeaderSize, insecureHTTPParser, httpValidation } = server
   /** The server's options that its parsers were made for. */
   this.assumed = { maxHeadersCount, maxHeaderSize, insecureHTTPParser, httpValidation }
@@ -303,6 +303,7 @@ Listener.prototype.isBlocked = function isBlocked (id) {
 /** Closes a connection that is not served. */
 Listener.prototype.refuse = function refuse (id) {
   const connection = new Refused(id)
+  native.noteClose(id, native.CLOSES.LIMIT, 0)
   connection.destroy()
   return connection
 }

@@ -13,6 +13,7 @@ const { ConnectionsList } = require('./connections-list')
 const { shutdown } = require('./shutdown')
 const { serveStream } = require('./stream')
 const { ServerResponse } = require('./response')
+const { serverStats } = require('../stats/snapshot')
 const { IncomingMessage } = require('../message/incoming')
 const { rebase } = require('../core/messages')
 const { takeMembers } = require('../core/reflection')
@@ -63,6 +64,17 @@ const SHUTDOWN = {
 }
 Object.defineProperty(SHUTDOWN.value, 'name', { value: 'shutdown' })
 Object.defineProperty(seam, 'shutdown', SHUTDOWN)
+
+/** The same of stats(). */
+const STATS = {
+  __proto__: null,
+  value () { return serverStats(this[kConnections].stats) },
+  writable: true,
+  enumerable: false,
+  configurable: true
+}
+Object.defineProperty(STATS.value, 'name', { value: 'stats' })
+Object.defineProperty(seam, 'stats', STATS)
 
 function rebaseApplication ({ request, response }) {
   rebase(request ?? null, 'IncomingMessage', IncomingMessage)
@@ -160,4 +172,4 @@ function createServer (options, requestListener) {
 
 takeMembers(Server.prototype, core.Server.prototype)
 
-module.exports = { Server, createServer, adopt, deriveWith, observeServers, SHUTDOWN, _connectionListener: connectionListener }
+module.exports = { Server, createServer, adopt, deriveWith, observeServers, SHUTDOWN, STATS, _connectionListener: connectionListener }

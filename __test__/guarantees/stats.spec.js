@@ -1,0 +1,304 @@
+'use strict'
+
+/** server.stats(): what it counts, compared with what a peer that speaks bytes has counted. */
+
+const assert = require('node:assert')
+const { once } = require('node:events')
+const fs = require('node:fs')
+const net = require('node:net')
+const path = require('node:path')
+const { test } = require('node:test')
+const tls = require('node:tls')
+const http = require('../..')
+
+const keys = path.join(__dirname, '../fixtures/https')
+const certificate = { key: fs.readFileSync(path.join(keys, 'key.pem')), cert: fs.readFileSync(path.join(keys, 'cert.pem')) }
+
+const get = (url = '/', method = 'GET', ...fields) => [`${method} ${url} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
+
+/** How a client reaches a server: over a socket that the addon has, or over TLS, whose stream is JavaScript's. */
+const TRANSPORTS = {
+  native: {
+    async listen (server) {
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      return server
+    },
+    connect: ({ port }) => net.connect(port, '127.0.0.1')
+  },
+  TLS: {
+    async listen (server) {
+      const secure = tls.createServer(certificate, (socket) => server.emit('connection', socket))
+      secure.listen(0, '127.0.0.1')
+      await once(secure, 'listening')
+      // Core begins to look for messages that take too long.
+      server.emit('listening')
+      return secure
+    },
+    connect: ({ port }) => tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
+  }
+}
+
+/** A client that keeps what it gets. */
+class Client {
+  text = ''
+
+  constructor (socket) {
+    this.socket = socket
+    this.closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.on('data', (chunk) => { this.text += chunk.toString('latin1') }).on('error', () => {})
+  }
+
+  send (text) {
+    this.socket.write(text)
+    return this
+  }
+
+  /** Waits until what was got contains the text so many times. */
+  async until (text, times = 1) {
+    while (this.text.split(text).length <= times) await once(this.socket, 'data')
+  }
+}
+
+/** Serves, and gives what tests need of the server. */
+async function serve (t, { listen, connect }, options, listener) {
+  const server = http.createServer(options, listener)
+  const listening = await listen(server)
+  t.after(() => {
+    server.closeAllConnections()
+    listening.close()
+  })
+  return { server, connect: () => new Client(connect(listening.address())) }
+}
+
+/** Waits until what is picked of the stats is as expected: a thread counts what the other has seen already. */
+async function expectStats (server, pick, expected) {
+  for (let turns = 0; turns < 20000; turns++) {
+    try {
+      assert.deepStrictEqual(pick(server.stats()), expected)
+      return
+    } catch {
+      await new Promise(setImmediate)
+    }
+  }
+  assert.deepStrictEqual(pick(server.stats()), expected)
+}
+
+/** The reasons of closes that are not 0. */
+function closes ({ connections: { closed } }) {
+  return Object.fromEntries(Object.entries(closed).filter(([, count]) => count !== 0))
+}
+
+const answerByUrl = (request, response) => {
+  request.resume()
+  response.statusCode = Number(request.url.slice(1)) || 200
+  response.end(response.statusCode === 304 ? undefined : 'answer')
+}
+
+for (const [name, transport] of Object.entries(TRANSPORTS)) {
+  test(`${name}: requests are counted by method and by class of status`, async (t) => {
+    const { server, connect } = await serve(t, transport, {}, answerByUrl)
+    const client = connect()
+    const asked = [['/', 'GET'], ['/', 'GET'], ['/404', 'GET'], ['/500', 'POST'], ['/201', 'PUT'], ['/304', 'GET'], ['/200', 'PURGE'], ['/200', 'HEAD'], ['/302', 'DELETE'], ['/200', 'PATCH']]
+    for (const [index, [url, method]] of asked.entries()) {
+      client.send(get(url, method, 'Content-Length: 0'))
+      await client.until('HTTP/1.1', index + 1)
+    }
+    await expectStats(server, ({ requests }) => requests, {
+      total: 10,
+      active: 0,
+      unanswered: 0,
+      byMethod: { DELETE: 1, GET: 4, HEAD: 1, POST: 1, PUT: 1, PATCH: 1, _OTHER: 1 },
+      activeByMethod: { DELETE: 0, GET: 0, HEAD: 0, POST: 0, PUT: 0, PATCH: 0, _OTHER: 0 },
+      byStatus: { '2xx': 6, '3xx': 2, '4xx': 1, '5xx': 1 }
+    })
+    const { timeToFirstByte, timeToLastByte } = server.stats()
+    assert.deepStrictEqual([timeToFirstByte.count, timeToLastByte.count], [10, 10])
+    assert.ok(timeToFirstByte.sum > 0 && timeToLastByte.sum >= timeToFirstByte.sum)
+  })
+
+  test(`${name}: requests that are pipelined are counted each`, async (t) => {
+    const { server, connect } = await serve(t, transport, {}, (request, response) => setImmediate(answerByUrl, request, response))
+    const client = connect().send(get('/').repeat(20) + get('/404').repeat(30))
+    await client.until('HTTP/1.1', 50)
+    await expectStats(server, ({ requests: { total, active, byStatus }, timeToLastByte }) => ({ total, active, byStatus, count: timeToLastByte.count }), { total: 50, active: 0, byStatus: { '2xx': 20, '4xx': 30 }, count: 50 })
+  })
+
+  test(`${name}: bytes are those that the peer has sent and got`, async (t) => {
+    const { server, connect } = await serve(t, transport, {}, (request, response) => {
+      request.resume().on('end', () => {
+        response.write('one')
+        response.write(Buffer.alloc(300000, 'x'))
+        response.end('three')
+      })
+    })
+    const client = connect()
+    const sent = get('/', 'POST', 'Transfer-Encoding: chunked') + `186a0\r\n${'y'.repeat(100000)}\r\n0\r\n\r\n` + get('/', 'POST', 'Content-Length: 3') + 'abc'
+    client.send(sent)
+    await client.until('three\r\n0\r\n\r\n', 2)
+    await expectStats(server, ({ bytes }) => bytes, { received: sent.length, sent: client.text.length })
+    client.send(get('/'))
+    await client.until('three\r\n0\r\n\r\n', 3)
+    await expectStats(server, ({ bytes }) => bytes, { received: sent.length + get('/').length, sent: client.text.length })
+  })
+
+  test(`${name}: a request under way is active, and unanswered if its connection ends before`, async (t) => {
+    const { server, connect } = await serve(t, transport, {}, (request, response) => server.emit('asked', request, response))
+    const [one, other] = [connect(), connect()]
+    one.send(get('/', 'GET'))
+    const [, response] = await once(server, 'asked')
+    other.send(get('/', 'POST', 'Content-Length: 5'))
+    await once(server, 'asked')
+    await expectStats(server, ({ requests: { total, active, activeByMethod }, connections: { open, opened } }) => ({ total, active, activeByMethod, open, opened }), { total: 2, active: 2, activeByMethod: { GET: 1, POST: 1 }, open: 2, opened: 2 })
+    response.end()
+    await one.until('HTTP/1.1')
+    other.socket.destroy()
+    await expectStats(server, ({ requests: { active, unanswered, byStatus }, connections: { open } }) => ({ active, unanswered, byStatus, open }), { active: 0, unanswered: 1, byStatus: { '2xx': 1 }, open: 1 })
+  })
+
+  test(`${name}: parse errors are counted by their code`, async (t) => {
+    const { server, connect } = await serve(t, transport, {}, answerByUrl)
+    for (const bytes of ['GARBAGE\r\n\r\n', 'GARBAGE\r\n\r\n', 'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n', get('/', 'POST', 'Transfer-Encoding: chunked') + 'zz\r\n']) {
+      const client = connect().send(bytes)
+      await client.closed
+    }
+    const early = connect().send('GET / HTTP/1.1\r\nHost')
+    early.socket.end()
+    await early.closed
+    await expectStats(server, ({ parseErrors }) => parseErrors, { HPE_INVALID_CHUNK_SIZE: 1, HPE_INVALID_CONTENT_LENGTH: 1, HPE_INVALID_EOF_STATE: 1, HPE_INVALID_METHOD: 2 })
+    await expectStats(server, closes, { client: 1, parseError: 4 })
+  })
+
+  test(`${name}: connections are counted by what has closed them`, async (t) => {
+    const { server, connect } = await serve(t, transport, { connectionsCheckingInterval: 5 }, (request, response) => {
+      if (request.url === '/close') response.setHeader('Connection', 'close')
+      if (request.url === '/destroy') return request.socket.destroy()
+      if (request.url === '/hang') return
+      response.end('answer')
+    })
+    const expected = {}
+    const expectClose = async (reason, client) => {
+      await client.closed
+      expected[reason] = (expected[reason] ?? 0) + 1
+      await expectStats(server, closes, Object.fromEntries(['client', 'server', 'idleTimeout', 'keepAliveTimeout', 'headersTimeout', 'requestTimeout', 'upgraded', 'error'].filter((reason) => reason in expected).map((reason) => [reason, expected[reason]])))
+    }
+    const leaver = connect().send(get())
+    await leaver.until('answer')
+    leaver.socket.end()
+    await expectClose('client', leaver)
+    await expectClose('server', connect().send(get('/close')))
+    await expectClose('server', connect().send(get('/destroy')))
+
+    server.keepAliveTimeout = 1
+    if (server.keepAliveTimeoutBuffer !== undefined) server.keepAliveTimeoutBuffer = 1
+    await expectClose('keepAliveTimeout', connect().send(get()))
+    server.keepAliveTimeout = 5000
+
+    server.headersTimeout = 20
+    await expectClose('headersTimeout', connect().send('GET / HTTP/1.1\r\nHo'))
+    server.headersTimeout = 60000
+    server.requestTimeout = 20
+    await expectClose('requestTimeout', connect().send(get('/hang', 'POST', 'Content-Length: 5') + 'ab'))
+    server.requestTimeout = 0
+
+    server.timeout = 20
+    await expectClose('idleTimeout', connect().send(get('/hang')))
+    server.timeout = 0
+    assert.deepStrictEqual(server.stats().timeouts, { idle: 1, keepAlive: 1, headers: 1, request: 1 })
+
+    server.once('upgrade', (request, socket) => {
+      socket.on('error', () => {}).end('HTTP/1.1 101 Switching Protocols\r\n\r\nbye')
+    })
+    const upgraded = connect().send(get('/', 'GET', 'Connection: upgrade', 'Upgrade: other'))
+    await upgraded.until('bye')
+    upgraded.socket.end()
+    await expectClose('upgraded', upgraded)
+    assert.strictEqual(server.stats().connections.upgrades, 1)
+    assert.deepStrictEqual(server.stats().requests.byStatus['1xx'], 1)
+    await expectStats(server, ({ connections: { open } }) => open, 0)
+  })
+}
+
+test('a reset is counted as an error, by its code', async (t) => {
+  const { server, connect } = await serve(t, TRANSPORTS.native, {}, () => server.emit('asked'))
+  const client = connect().send(get())
+  await once(server, 'asked')
+  client.socket.resetAndDestroy()
+  await expectStats(server, (stats) => ({ ...closes(stats), errors: stats.connections.errors }), { error: 1, errors: { ECONNRESET: 1 } })
+})
+
+test('connections beyond maxConnections are counted as closed by the limit', async (t) => {
+  const { server, connect } = await serve(t, TRANSPORTS.native, {}, answerByUrl)
+  server.maxConnections = 1
+  const first = connect().send(get())
+  await first.until('answer')
+  const [second, third] = [connect(), connect()]
+  await Promise.all([second.closed, third.closed])
+  await expectStats(server, (stats) => ({ open: stats.connections.open, opened: stats.connections.opened, ...closes(stats) }), { open: 1, opened: 3, limit: 2 })
+})
+
+test('a request is over when the transport has taken its answer', async (t) => {
+  const { server, connect } = await serve(t, TRANSPORTS.native, {}, (request, response) => response.end(Buffer.alloc(64 * 1024 * 1024)))
+  const client = connect()
+  client.socket.pause()
+  client.send(get())
+  await expectStats(server, ({ timeToFirstByte }) => timeToFirstByte.count, 1)
+  assert.deepStrictEqual([server.stats().requests.active, server.stats().timeToLastByte.count], [1, 0])
+  client.socket.removeAllListeners('data').resume()
+  await expectStats(server, ({ requests, timeToLastByte }) => [requests.active, timeToLastByte.count], [0, 1])
+})
+
+function block (ms) {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+
+test('that JavaScript was stuck shows in the turns, in what waited for it, and in the time to the first byte', async (t) => {
+  const { server, connect } = await serve(t, TRANSPORTS.native, {}, (request, response) => {
+    if (request.url === '/slow') block(300)
+    response.end('answer')
+  })
+  const others = Array.from({ length: 3 }, connect)
+  for (const client of others) await once(client.socket, 'connect')
+  await expectStats(server, ({ connections }) => connections.opened, 3)
+  // What is sent now waits on the I/O thread, or in the kernel, until the other request is answered.
+  setTimeout(() => {
+    for (const client of others) client.send(get())
+    setImmediate(block, 300)
+  }, 1)
+  for (const client of others) await client.until('answer')
+  const { eventLoop: { turn } } = server.stats()
+  assert.ok(turn.upTo(0.29) < turn.count, JSON.stringify(turn))
+  assert.ok(turn.max >= 0.3, JSON.stringify(turn))
+
+  const before = server.stats().timeToFirstByte
+  const slow = connect().send(get('/slow'))
+  await slow.until('answer')
+  const after = server.stats().timeToFirstByte
+  assert.strictEqual(after.count - before.count, 1)
+  assert.strictEqual((after.count - after.upTo(0.29)) - (before.count - before.upTo(0.29)), 1)
+  assert.ok(after.sum - before.sum >= 0.3)
+})
+
+test('what cannot be told apart any more stays in the sum of all', async (t) => {
+  const { server, connect } = await serve(t, TRANSPORTS.native, {}, answerByUrl)
+  const client = connect().send(get())
+  await client.until('answer')
+  await expectStats(server, ({ requests }) => requests.byStatus['2xx'], 1)
+  const { servers } = http.stats()
+  assert.ok(servers.requests.total >= server.stats().requests.total)
+  assert.ok(servers.connections.opened >= 1)
+})
+
+test('a server that has served nothing has counted nothing', () => {
+  const { connections, requests, bytes, timeToFirstByte } = http.createServer().stats()
+  assert.deepStrictEqual([connections.open, connections.opened, requests.total, bytes, timeToFirstByte.count], [0, 0, 0, { received: 0, sent: 0 }, 0])
+})
+
+test('the members are there, and are not enumerable', () => {
+  assert.ok(!Object.keys(http).includes('stats') && typeof http.stats === 'function')
+  const seen = []
+  for (const key in http.createServer()) seen.push(key)
+  for (const key in new http.Agent()) seen.push(key)
+  assert.ok(!seen.includes('stats'))
+})
