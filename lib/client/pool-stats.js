@@ -5,6 +5,7 @@
 const { common } = require('../binding')
 const { openAgents } = require('../stats/block')
 const { agentStats, allStats } = require('../stats/snapshot')
+const core = require('../core/classes')
 const { own } = require('../core/symbols')
 
 /** Agent -> its Pool. */
@@ -28,8 +29,14 @@ function poolOf (agent) {
   return agent[kPool]
 }
 
+/** True of an agent that counts: the `agent` option may be anything with an addRequest(). */
+function isAgent (agent) {
+  return agent instanceof core.Agent
+}
+
 /** Counts what has happened in an agent's pool. @param {'reused'|'stale'|'queued'|'retried'} what */
 function count (agent, what) {
+  if (agent[kPool] === undefined && !isAgent(agent)) return
   poolOf(agent)[what]++
   totals[what]++
 }
@@ -57,4 +64,4 @@ function stats () {
   return allStats({ ...totals })
 }
 
-module.exports = { count, blockOf, statsOf, stats }
+module.exports = { isAgent, count, blockOf, statsOf, stats }
