@@ -8,8 +8,12 @@ const fs = require('node:fs')
 const net = require('node:net')
 const path = require('node:path')
 const { test } = require('node:test')
+const { spawnSync } = require('node:child_process')
+const { Worker } = require('node:worker_threads')
 const tls = require('node:tls')
 const http = require('../..')
+const { Child } = require('../child')
+const { check } = require('../prometheus')
 
 const keys = path.join(__dirname, '../fixtures/https')
 const certificate = { key: fs.readFileSync(path.join(keys, 'key.pem')), cert: fs.readFileSync(path.join(keys, 'cert.pem')) }
@@ -301,4 +305,74 @@ test('the members are there, and are not enumerable', () => {
   for (const key in http.createServer()) seen.push(key)
   for (const key in new http.Agent()) seen.push(key)
   assert.ok(!seen.includes('stats'))
+})
+
+test('the text for Prometheus is right, and has the numbers', async (t) => {
+  const { server, connect } = await serve(t, TRANSPORTS.native, {}, answerByUrl)
+  const client = connect().send(get('/') + get('/404', 'POST', 'Content-Length: 0') + get('/404', 'POST', 'Content-Length: 0'))
+  await client.until('HTTP/1.1', 3)
+  await connect().send('GARBAGE\r\n\r\n').closed
+  await expectStats(server, ({ requests, connections }) => [requests.active, connections.closed.parseError], [0, 1])
+  const labels = { app: 'a "quoted" \\ one\nwith two lines' }
+  const stats = server.stats()
+  const families = check(stats.toPrometheus({ labels }))
+  const valueOf = (name, wanted = {}) => {
+    const samples = families.get(name).samples.filter(({ labels }) => Object.entries(wanted).every(([label, value]) => labels[label] === value))
+    assert.strictEqual(samples.length, 1, name)
+    assert.strictEqual(samples[0].labels.app, 'a \\"quoted\\" \\\\ one\\nwith two lines')
+    return samples[0].value
+  }
+  assert.strictEqual(valueOf('http_server_requests_total', { http_request_method: 'GET', http_response_status_class: '2xx' }), 1)
+  assert.strictEqual(valueOf('http_server_requests_total', { http_request_method: 'POST', http_response_status_class: '4xx' }), 2)
+  assert.strictEqual(valueOf('http_server_received_bytes_total'), stats.bytes.received)
+  assert.strictEqual(valueOf('http_server_sent_bytes_total'), stats.bytes.sent)
+  assert.strictEqual(valueOf('http_server_open_connections'), 1)
+  assert.strictEqual(valueOf('http_server_connections_opened_total'), 2)
+  assert.strictEqual(valueOf('http_server_connections_closed_total', { reason: 'parse_error' }), 1)
+  assert.strictEqual(valueOf('http_server_parse_errors_total', { error_type: 'HPE_INVALID_METHOD' }), 1)
+  assert.strictEqual(families.get('http_server_request_duration_seconds').samples.find(({ suffix }) => suffix === '_count').value, 3)
+  const all = check(http.stats().toPrometheus())
+  for (const name of [...families.keys(), 'http_client_request_duration_seconds', 'http_client_connections_reused_total']) assert.ok(all.has(name), name)
+  check(new http.Agent().stats().toPrometheus())
+})
+
+test('labels are checked', () => {
+  const stats = http.createServer().stats()
+  for (const options of [null, 1, { labels: 1 }, { labels: null }]) assert.throws(() => stats.toPrometheus(options), { code: 'ERR_INVALID_ARG_TYPE' })
+  for (const label of ['a-b', '1a', '__a', '']) assert.throws(() => stats.toPrometheus({ labels: { [label]: 'x' } }), { code: 'ERR_INVALID_ARG_VALUE' })
+})
+
+test('buckets show what was counted to two digits', async (t) => {
+  const { server, connect } = await serve(t, TRANSPORTS.native, {}, (request, response) => setTimeout(() => response.end(), 20))
+  for (let count = 0; count < 5; count++) {
+    const client = connect().send(get())
+    await client.until('HTTP/1.1')
+  }
+  await expectStats(server, ({ timeToLastByte }) => timeToLastByte.count, 5)
+  const { timeToLastByte } = server.stats()
+  assert.strictEqual(timeToLastByte.upTo(0.018), 0)
+  assert.ok(timeToLastByte.percentile(1) >= 0.019 && timeToLastByte.percentile(1) <= timeToLastByte.mean * 1.1)
+  assert.strictEqual(timeToLastByte.upTo(timeToLastByte.max), 5)
+  const buckets = timeToLastByte.buckets()
+  assert.strictEqual(buckets.reduce((sum, { count }) => sum + count, 0), 5)
+  assert.deepStrictEqual(Object.keys(timeToLastByte.toJSON()), ['count', 'sum', 'mean', 'max', 'p50', 'p90', 'p99', 'p999'])
+})
+
+test('in a worker thread, stats are those of the thread', async (t) => {
+  const worker = new Worker(path.join(__dirname, '../fixtures/stats/worker.js'))
+  t.after(() => worker.terminate())
+  const [stats] = await once(worker, 'message')
+  assert.deepStrictEqual(stats, { requests: 3, total: 3, agents: 3, byStatus: { '2xx': 3 }, turns: true })
+})
+
+test('under register, servers and agents of http and https have stats', async () => {
+  const child = new Child('stats/registered.js', { module: 'core', execArgv: ['-r', path.join(__dirname, '../../register.js')] })
+  const { code, stdout, stderr } = await child.ended()
+  assert.strictEqual(code, 0, stderr)
+  for (const stats of JSON.parse(stdout)) assert.deepStrictEqual(stats, { server: { '2xx': 2 }, agent: { '2xx': 2 }, opened: 1, reused: 1 })
+})
+
+test('where core\'s http serves there are none', () => {
+  const child = spawnSync(process.execPath, ['--no-addons', '-p', 'const http = require(process.argv[1]); [http.stats, http.createServer().stats, new http.Agent().stats].join()', path.join(__dirname, '../..')], { encoding: 'utf8' })
+  assert.strictEqual(child.stdout.trim(), ',,')
 })
