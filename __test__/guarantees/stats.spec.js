@@ -3,6 +3,7 @@
 /** server.stats(): what it counts, compared with what a peer that speaks bytes has counted. */
 
 const assert = require('node:assert')
+const diagnostics = require('node:diagnostics_channel')
 const { once } = require('node:events')
 const fs = require('node:fs')
 const net = require('node:net')
@@ -375,4 +376,57 @@ test('under register, servers and agents of http and https have stats', async ()
 test('where core\'s http serves there are none', () => {
   const child = spawnSync(process.execPath, ['--no-addons', '-p', 'const http = require(process.argv[1]); [http.stats, http.createServer().stats, new http.Agent().stats].join()', path.join(__dirname, '../..')], { encoding: 'utf8' })
   assert.strictEqual(child.stdout.trim(), ',,')
+})
+
+for (const [name, transport] of Object.entries(TRANSPORTS)) {
+  test(`${name}: connections are told to the diagnostics channels`, async (t) => {
+    const { server, connect } = await serve(t, transport, {}, answerByUrl)
+    const told = []
+    const opened = (message) => { if (message.server === server) told.push(['opened', message.side, message.socket.remoteAddress]) }
+    const closed = ({ server: its, side, reason, code, bytesRead, bytesWritten }) => {
+      if (its !== server) return
+      told.push(['closed', side, reason, code, bytesRead, bytesWritten])
+      server.emit('told')
+    }
+    diagnostics.subscribe('http-native.connection.opened', opened)
+    diagnostics.subscribe('http-native.connection.closed', closed)
+    t.after(() => {
+      diagnostics.unsubscribe('http-native.connection.opened', opened)
+      diagnostics.unsubscribe('http-native.connection.closed', closed)
+    })
+    const client = connect().send(get())
+    await client.until('answer')
+    let done = once(server, 'told')
+    client.socket.end()
+    await done
+    done = once(server, 'told')
+    const bad = connect().send('GARBAGE\r\n\r\n')
+    await done
+    await bad.closed
+    assert.deepStrictEqual(told, [
+      ['opened', 'server', '127.0.0.1'],
+      ['closed', 'server', 'client', undefined, get().length, client.text.length],
+      ['opened', 'server', '127.0.0.1'],
+      ['closed', 'server', 'parseError', undefined, 'GARBAGE\r\n\r\n'.length, bad.text.length]
+    ])
+  })
+}
+
+test('a client\'s connections are told to the diagnostics channels', async (t) => {
+  const { server } = await serve(t, TRANSPORTS.native, {}, answerByUrl)
+  const told = []
+  const listen = (what) => (message) => { if (message.side === 'client') told.push([what, message.reason, typeof message.socket.on]) }
+  const [opened, closed] = [listen('opened'), listen('closed')]
+  diagnostics.subscribe('http-native.connection.opened', opened)
+  diagnostics.subscribe('http-native.connection.closed', closed)
+  t.after(() => {
+    diagnostics.unsubscribe('http-native.connection.opened', opened)
+    diagnostics.unsubscribe('http-native.connection.closed', closed)
+  })
+  const request = http.get({ port: server.address().port, host: '127.0.0.1', agent: new http.Agent() })
+  const [response] = await once(request, 'response')
+  await once(response.resume(), 'close')
+  while (told.length < 2) await new Promise(setImmediate)
+  assert.deepStrictEqual(told.map(([what, , type]) => [what, type]), [['opened', 'function'], ['closed', 'function']])
+  assert.ok(['client', 'server'].includes(told[1][1]))
 })

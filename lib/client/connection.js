@@ -16,6 +16,7 @@ const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = requ
 const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./socket-events')
 const { kAttempt } = require('./retry')
 const { blockOf, isAgent } = require('./pool-stats')
+const { tellOpened, tellClosed } = require('../stats/channels')
 const { newMessage, readResponse } = require('../message/incoming')
 const measure = require('../core/performance-entries')
 const { Parser } = require('../connection/parser-facade')
@@ -288,6 +289,7 @@ ClientConnection.prototype.leave = function leave () {
   const { id, stream } = this
   if (id === -1) return
   this.noteEnd()
+  tellClosed(this, 0)
   this.id = -1
   connections[id] = undefined
   native.release(id, stream.bytesWritten)
@@ -400,7 +402,9 @@ function isClients (connection) {
 function connectionOf (socket, agent) {
   const known = socket[kConnection]
   if (isClients(known) && (known.stream === null || known.id !== -1)) return known
-  return new ClientConnection(native.open(1, plainConfig(), isAgent(agent) ? blockOf(agent) : AGENTS), socket)
+  const connection = new ClientConnection(native.open(1, plainConfig(), isAgent(agent) ? blockOf(agent) : AGENTS), socket)
+  tellOpened(connection, 'client')
+  return connection
 }
 
 module.exports = { ClientConnection, connectionOf }

@@ -15,6 +15,7 @@ const { kResource } = require('./outcome')
 const { kAsyncId } = require('./pooled-socket')
 const { kAttempt } = require('./retry')
 const { systemError } = require('../core/errors')
+const { tellOpened } = require('../stats/channels')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
 const { PENDING_MAX } = require('../message/outgoing')
 const { kHeadFlags, kNeedDrain } = require('../core/symbols')
@@ -69,6 +70,7 @@ ClientTransport.prototype.carry = function carry () {
   connections[id] = this
   // The native side has a duplicate.
   socket.carried(new Handle(this))
+  tellOpened(this, 'client')
   socket[kAsyncId] = (this.context ?? request?.[kResource])?.asyncId() ?? -1
   if (this.tapped) this.tap()
   if (socket.isPaused()) this.pause()

@@ -9,6 +9,7 @@ const { process } = require('../host')
 const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes } = require('../binding')
 const delivery = require('./pause')
 const { wholeTime } = require('../core/delays')
+const { tellClosed } = require('../stats/channels')
 const { kConnection } = require('../core/symbols')
 
 const { BODY, END, CORK } = sendFlags
@@ -402,12 +403,14 @@ Connection.prototype.beforeRelease = function beforeRelease (errno) {
   this.bytesWritten = native.bytesWritten(this.id)
   this.takenAtEnd = native.taken(this.id)
   this.unsent = this.bytesWritten - this.takenAtEnd
+  tellClosed(this, errno)
 }
 
 /** Driver two: frees the native side when the stream has closed. */
 Connection.prototype.release = function release (errno) {
   if (this.id === -1) return
   const { id } = this
+  tellClosed(this, errno)
   connections[id] = undefined
   this.id = -1
   native.release(id, this.stream?.bytesWritten)

@@ -18,6 +18,7 @@ const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
 const { faultOf, keepAliveTime } = require('./idle-timeout')
 const { wholeTime } = require('../core/delays')
+const { tellOpened } = require('../stats/channels')
 const { kConnections, kListener, kParserConfig } = require('../core/symbols')
 
 const socketChannel = diagnostics.channel('net.server.socket')
@@ -260,6 +261,7 @@ Listener.prototype.begin = function begin (id, isPaused, assumed) {
   if (this.idle !== 0 || assumed !== 0) connection.resetTimeout(this.idle)
   if (differ(server, this.assumed)) native.configure(id, server[kParserConfig]())
   server._connections++
+  tellOpened(connection, 'server', server)
   if (server.pauseOnConnect) connection.getSocket().pause()
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })
   if (server.emit !== baseEmit || server.listenerCount('connection') > 1) {

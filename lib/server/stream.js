@@ -14,6 +14,7 @@ const { newResource } = require('./exchange')
 const { onDrain } = require('../message/delegate')
 const { Parser } = require('../connection/parser-facade')
 const { codes } = require('../core/errors')
+const { tellOpened, tellClosed } = require('../stats/channels')
 const { kConnection, kConnections, kParserConfig } = require('../core/symbols')
 
 const { CLOSES } = native
@@ -52,6 +53,7 @@ function serveStream (server, stream) {
   stream.on('timeout', onStreamTimeout)
   stream.on('drain', onDrain)
   readDirectly(stream)
+  tellOpened(connection, 'server', server)
   return connection
 }
 
@@ -209,6 +211,7 @@ StreamConnection.prototype.expired = function expired (reason, which) {
 StreamConnection.prototype.forget = function forget (id) {
   if (id === -1) return
   this.server[kConnections].delete(this)
+  tellClosed(this, 0)
   this.id = -1
   connections[id] = undefined
   native.release(id, this.stream.bytesWritten)

@@ -2,13 +2,13 @@
 
 /** What stats() gives: the numbers of a block at one time, by name (docs/STATS.md). */
 
-const { getSystemErrorName } = require('node:util')
 const { native } = require('../binding')
 const { read } = require('./block')
 const { Histogram } = require('./histogram')
 const { render } = require('./prometheus')
+const { nameOfErrno, namesOfReasons } = require('./reasons')
 
-const { BLOCKS, CLOSES, PARSE_ERRORS, STATS, STATS_METHODS } = native
+const { BLOCKS, PARSE_ERRORS, STATS, STATS_METHODS } = native
 
 const METHODS = [...STATS_METHODS, '_OTHER']
 
@@ -27,36 +27,15 @@ function named (names, numberOf, isShown = numberOf) {
   return found
 }
 
-function nameOfErrno (errno) {
-  try {
-    return getSystemErrorName(-errno)
-  } catch {
-    return 'other'
-  }
-}
-
 /** @param {'client'|'server'} peer, local the names of the two sides */
 function connectionsIn (numbers, peer, local) {
-  const closed = (reason) => numbers[STATS.CLOSED + reason]
-  let total = 0
-  for (const reason of Object.values(CLOSES)) total += closed(reason)
+  const closed = Object.fromEntries(namesOfReasons(peer, local).map((name, reason) => [name, numbers[STATS.CLOSED + reason]]))
   const opened = numbers[STATS.OPENED]
   return {
-    open: opened - total,
+    open: opened - Object.values(closed).reduce((sum, number) => sum + number),
     opened,
     upgrades: numbers[STATS.SWITCHED],
-    closed: {
-      [peer]: closed(CLOSES.PEER),
-      [local]: closed(CLOSES.LOCAL),
-      idleTimeout: closed(CLOSES.IDLE),
-      keepAliveTimeout: closed(CLOSES.KEEP_ALIVE),
-      headersTimeout: closed(CLOSES.HEADERS_TIMEOUT),
-      requestTimeout: closed(CLOSES.REQUEST_TIMEOUT),
-      parseError: closed(CLOSES.PARSE_ERROR),
-      limit: closed(CLOSES.LIMIT),
-      upgraded: closed(CLOSES.UPGRADED),
-      error: closed(CLOSES.ERROR)
-    },
+    closed,
     errors: named(Array.from({ length: STATS.ERRNO_PLACES }, (_, errno) => nameOfErrno(errno)), (errno) => numbers[STATS.ERRORS + errno])
   }
 }
