@@ -30,6 +30,12 @@ const isActive: boolean = native.active
 const ended: Promise<{ served: number, refused: number, cut: number }> | undefined = server.shutdown?.({ timeout: 5000, backlog: 'refuse' })
 // @ts-expect-error There is no such backlog.
 server.shutdown?.({ backlog: 'drop' })
+const served: number | undefined = server.stats?.().requests.byStatus['2xx']
+const slow: number | undefined = agent.stats?.().timeToLastByte.percentile(99)
+const reused: number | undefined = http.stats?.().agents.pool.reused
+const text: string | undefined = server.stats?.().toPrometheus({ labels: { server: 'a' } })
+// @ts-expect-error There is no such status.
+server.stats?.().requests.byStatus['6xx']
 const code: string | undefined = http.native.reason?.code
 const same: boolean = everything.native.active
 class Own extends http.ServerResponse {}
@@ -37,7 +43,7 @@ class Own extends http.ServerResponse {}
 createServer({ keepAliveTimeout: 'long' })
 // @ts-expect-error It is read alone.
 native.active = false
-export { server, own, request, isActive, ended, code, same, Own }
+export { server, own, request, isActive, ended, served, slow, reused, text, code, same, Own }
 `
 
 const COMMON = `import http = require('http-native')
