@@ -170,3 +170,13 @@ test('agents that are gone, and requests without one, are in the sum of all', as
   assert.strictEqual(after.requests.total - before.requests.total, 2)
   assert.strictEqual(after.connections.opened - before.connections.opened, 2)
 })
+
+test('an agent that keeps no connections counts by itself from its second one on, or once it was asked', async (t) => {
+  const origin = await serve(t, TRANSPORTS.native)
+  const [two, asked] = [new http.Agent({ keepAlive: false }), new http.Agent({ keepAlive: false })]
+  assert.strictEqual(asked.stats().connections.opened, 0)
+  for (let count = 0; count < 2; count++) await ask(origin, two)
+  await ask(origin, asked)
+  await expectStats(two, ({ requests: { total, active } }) => ({ total, active }), { total: 1, active: 0 })
+  await expectStats(asked, ({ requests: { total, active } }) => ({ total, active }), { total: 1, active: 0 })
+})

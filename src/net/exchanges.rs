@@ -129,3 +129,58 @@ impl Exchanges {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::stats::{ENDED, LAST_BYTE, OUTCOME_PLACES};
+    use super::*;
+
+    /// How many exchanges have ended, by outcome, of the method in the first place.
+    fn outcomes(stats: &Stats) -> Vec<u64> {
+        let mut found = vec![0; OUTCOME_PLACES as usize];
+        for (place, number) in stats.numbers() {
+            if let Some(outcome) = place.checked_sub(ENDED as usize)
+                && outcome < found.len()
+            {
+                found[outcome] = number;
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn an_exchange_ends_when_its_answer_has_left() {
+        let (stats, start) = (Stats::default(), Instant::now());
+        let mut exchanges = Exchanges::default();
+        for _ in 0..3 {
+            exchanges.begin(0, start, &stats);
+        }
+        exchanges.answer(200, start, &stats);
+        exchanges.say_end(10);
+        exchanges.answer(404, start, &stats);
+        exchanges.left(9, start, &stats);
+        assert_eq!(outcomes(&stats), [0; 7]);
+        exchanges.say_end(20);
+        exchanges.left(20, start + Duration::from_millis(1), &stats);
+        assert_eq!(outcomes(&stats), [0, 0, 1, 0, 1, 0, 0]);
+        assert!(!exchanges.awaits_leaving());
+        // The third was not answered to its end.
+        exchanges.answer(500, start, &stats);
+        exchanges.close(start, &stats);
+        assert_eq!(outcomes(&stats), [1, 0, 1, 0, 1, 0, 0]);
+        let sum = stats
+            .numbers()
+            .find(|(place, _)| *place == LAST_BYTE as usize);
+        assert_eq!(sum, Some((LAST_BYTE as usize, 2_000_000)));
+    }
+
+    #[test]
+    fn statuses_are_read_off_heads() {
+        assert_eq!(status_in(b"HTTP/1.1 204 No Content\r\n\r\n"), 204);
+        assert_eq!(status_in(b"HTTP/1.1 999 \r\n\r\n"), 999);
+        assert_eq!(class_of(status_in(b"HTTP/1.1")), 6);
+        assert_eq!([100, 299, 503, 600].map(class_of), [1, 2, 5, 6]);
+    }
+}
