@@ -15,7 +15,7 @@ const { ofCore, kConnection, kText, kFieldsAt, kHeaders } = require('../core/sym
 const { isNative, isStale, leaveContext, guard, unguard } = require('./pooled-socket')
 const { kDialable, connect } = require('./dial')
 const { kRetryOptions, kAskAgain } = require('./retry')
-const { blockOf, count, isAgent, statsOf } = require('./pool-stats')
+const { blockFor, count, isAgent, statsOf } = require('./pool-stats')
 const { codes } = require('../core/errors')
 const { kProxyConfig } = require('./options')
 
@@ -107,7 +107,7 @@ function serves (proxy, { host, port, socketPath }) {
 function makeOurs (agent, options, callback) {
   const proxy = agent?.[kProxyConfig]
   if (options === null || typeof options !== 'object' || options[kDialable] !== true) return undefined
-  const block = isAgent(agent) ? blockOf(agent) : undefined
+  const block = isAgent(agent) ? blockFor(agent) : undefined
   if (!proxy || !serves(proxy, options)) return connect(options, callback, { block })
   // The origin's options are not the proxy's.
   return proxy.protocol === 'http:' ? connect({ ...proxy.proxyConnectionOptions }, callback, { block, isProxied: true }) : undefined

@@ -15,7 +15,7 @@ const { parseError } = require('../core/errors')
 const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
 const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./socket-events')
 const { kAttempt } = require('./retry')
-const { blockOf, isAgent } = require('./pool-stats')
+const { blockFor, isAgent } = require('./pool-stats')
 const { tellOpened, tellClosed } = require('../stats/channels')
 const { newMessage, readResponse } = require('../message/incoming')
 const measure = require('../core/performance-entries')
@@ -402,7 +402,7 @@ function isClients (connection) {
 function connectionOf (socket, agent) {
   const known = socket[kConnection]
   if (isClients(known) && (known.stream === null || known.id !== -1)) return known
-  const connection = new ClientConnection(native.open(1, plainConfig(), isAgent(agent) ? blockOf(agent) : AGENTS), socket)
+  const connection = new ClientConnection(native.open(1, plainConfig(), isAgent(agent) ? blockFor(agent) : AGENTS), socket)
   tellOpened(connection, 'client')
   return connection
 }

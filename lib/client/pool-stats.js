@@ -2,11 +2,13 @@
 
 /** What an agent counts of its pool by itself, and the block that its connections count in (lib/stats/block.js). */
 
-const { common } = require('../binding')
+const { native, common } = require('../binding')
 const { openAgents } = require('../stats/block')
 const { agentStats, allStats } = require('../stats/snapshot')
 const core = require('../core/classes')
 const { own } = require('../core/symbols')
+
+const { AGENTS } = native.BLOCKS
 
 /** Agent -> its Pool. */
 const kPool = own('kPool')
@@ -19,8 +21,10 @@ class Pool {
   stale = 0
   queued = 0
   retried = 0
-  /** The index of the block; -1 until the first connection. */
+  /** The index of the block; -1 while there is none. */
   block = -1
+  /** True once a connection was made that counts in no block of its own. */
+  hasBegun = false
 }
 
 /** Gives the numbers of an agent, which begin here if it has none. */
@@ -41,9 +45,20 @@ function count (agent, what) {
   totals[what]++
 }
 
-/** Gives the index of the block that an agent's connections count in. */
-function blockOf (agent) {
+/**
+ * Gives the index of the block that an agent's next connection counts in. The first of an agent that keeps none counts in that of
+ * all others: applications make agents for one request each, and what is not collected before long must be small.
+ */
+function blockFor (agent) {
   const pool = poolOf(agent)
+  if (pool.block === -1 && !agent.keepAlive && !pool.hasBegun) {
+    pool.hasBegun = true
+    return AGENTS
+  }
+  return ownBlock(agent, pool)
+}
+
+function ownBlock (agent, pool) {
   if (pool.block === -1) pool.block = openAgents(agent)
   return pool.block
 }
@@ -54,9 +69,10 @@ function sizeOf (table) {
 
 /** Gives what an agent has counted. */
 function statsOf (agent) {
-  const { reused, stale, queued, retried } = poolOf(agent)
+  const pool = poolOf(agent)
+  const { reused, stale, queued, retried } = pool
   const { sockets, freeSockets, requests } = agent
-  return agentStats({ active: sizeOf(sockets), idle: sizeOf(freeSockets), waiting: sizeOf(requests), reused, stale, queued, retried }, blockOf(agent))
+  return agentStats({ active: sizeOf(sockets), idle: sizeOf(freeSockets), waiting: sizeOf(requests), reused, stale, queued, retried }, ownBlock(agent, pool))
 }
 
 /** Gives what all servers and agents of this thread have counted, those that are gone included. */
@@ -64,4 +80,4 @@ function stats () {
   return allStats({ ...totals })
 }
 
-module.exports = { isAgent, count, blockOf, statsOf, stats }
+module.exports = { isAgent, count, blockFor, statsOf, stats }

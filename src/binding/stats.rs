@@ -31,13 +31,15 @@ struct Block {
     stats: Arc<Stats>,
     /// Where its numbers go in the end: `SERVERS` or `AGENTS`.
     heir: i32,
-    /// Its owner is gone; connections may still be there.
-    orphaned: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Blocks {
     blocks: RefCell<Vec<Option<Block>>>,
+    /// Indices that are free again.
+    free: RefCell<Vec<usize>>,
+    /// Those whose owners are gone.
+    orphans: RefCell<Vec<usize>>,
     pub(super) queued: Durations,
     turns: Durations,
     /// The time at the end of the last turn of the event loop, and how long the loop had waited for events by then, ns.
@@ -50,7 +52,7 @@ impl Blocks {
     pub(super) fn open(&self, heir: i32) -> usize {
         let mut blocks = self.blocks.borrow_mut();
         Self::begin(&mut blocks);
-        let free = blocks.iter().position(Option::is_none);
+        let free = self.free.borrow_mut().pop();
         let index = free.unwrap_or(blocks.len());
         if free.is_none() {
             blocks.push(None);
@@ -58,7 +60,6 @@ impl Blocks {
         blocks[index] = Some(Block {
             stats: Arc::default(),
             heir,
-            orphaned: false,
         });
         index
     }
@@ -68,7 +69,6 @@ impl Blocks {
             blocks.push(Some(Block {
                 stats: Arc::default(),
                 heir,
-                orphaned: false,
             }));
         }
     }
@@ -83,26 +83,28 @@ impl Blocks {
 
     /// Closes a block whose owner is gone. Its numbers stay in the sums.
     pub(super) fn close(&self, index: usize) {
-        if let Some(Some(block)) = self.blocks.borrow_mut().get_mut(index) {
-            block.orphaned = true;
-        }
+        self.orphans.borrow_mut().push(index);
         self.sweep();
     }
 
     /// Adds the blocks that have no owner and no connection any more to those of all others.
     fn sweep(&self) {
         let mut blocks = self.blocks.borrow_mut();
-        for index in 2..blocks.len() {
-            let is_over = blocks[index]
-                .as_ref()
-                .is_some_and(|block| block.orphaned && Arc::strong_count(&block.stats) == 1);
-            if is_over
-                && let Some(block) = blocks[index].take()
+        self.orphans.borrow_mut().retain(|&index| {
+            let Some(Some(block)) = blocks.get(index) else {
+                return false;
+            };
+            if Arc::strong_count(&block.stats) != 1 {
+                return true;
+            }
+            if let Some(block) = blocks[index].take()
                 && let Some(Some(heir)) = blocks.get(block.heir as usize)
             {
                 heir.stats.absorb(&block.stats);
             }
-        }
+            self.free.borrow_mut().push(index);
+            false
+        });
     }
 
     fn sum(&self, heir: i32) -> Stats {
@@ -133,6 +135,10 @@ impl Environment {
 
     /// A turn of the event loop is over; `idle` is how long the loop has waited for events in all, ns.
     pub(super) fn end_turn(&self, idle: u64) {
+        if idle == 0 {
+            // It has not waited yet, or this is not measured.
+            return;
+        }
         let now = Instant::now();
         if let Some((then, idle_then)) = self.blocks.last.replace(Some((now, idle))) {
             let waited = Duration::from_nanos(idle.saturating_sub(idle_then));

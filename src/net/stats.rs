@@ -82,12 +82,12 @@ numbers! {
         SENT = ENDED + (METHOD_PLACES * OUTCOMES) as i32,
         /// Connections that have left HTTP.
         SWITCHED = SENT + 1,
-        /// Times from a request's head to the first part of its answer.
-        FIRST_BYTE = SWITCHED + 1,
         /// Times from a request's head to the end of its answer.
-        LAST_BYTE = FIRST_BYTE + HISTOGRAM as i32,
+        LAST_BYTE = SWITCHED + 1,
+        /// Times from a request's head to the first part of its answer.
+        FIRST_BYTE = LAST_BYTE + (HISTOGRAM + APART) as i32,
         /// The length of a block.
-        LENGTH = LAST_BYTE + HISTOGRAM as i32,
+        LENGTH = FIRST_BYTE + HISTOGRAM as i32,
         ERRNO_PLACES = ERRNOS as i32,
         OUTCOME_PLACES = OUTCOMES as i32,
         /// Of a histogram: buckets of 1 µs, those of each power of ten above, and all.
