@@ -41,10 +41,106 @@ export interface HardeningEvent {
   remoteAddress: string | undefined
 }
 
+/** A histogram of durations, in seconds; see docs/STATS.md for its buckets. */
+export interface StatsHistogram {
+  readonly count: number
+  readonly sum: number
+  readonly mean: number
+  /** As `percentile(100)`. */
+  readonly max: number
+  /**
+   * The duration that so many percent did not exceed, as the upper bound of its bucket: at most 10 % or 1 µs too high; 0 if
+   * nothing was counted, `Infinity` above 100 s.
+   */
+  percentile(percent: number): number
+  /** How many took at most so long. */
+  upTo(seconds: number): number
+  /** Those that are not empty, with their upper bounds. */
+  buckets(): { le: number, count: number }[]
+  toJSON(): { count: number, sum: number, mean: number, max: number, p50: number, p90: number, p99: number, p999: number }
+}
+
+export type StatsStatus = '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'other'
+
+/** What has ended connections. */
+export type StatsReason = 'client' | 'server' | 'idleTimeout' | 'keepAliveTimeout' | 'headersTimeout' | 'requestTimeout' | 'parseError' |
+  'limit' | 'upgraded' | 'error'
+
+/** How long JavaScript let heads wait, and how long it took for turns of the event loop: of the whole thread. */
+export interface EventLoopStats {
+  queue: StatsHistogram
+  turn: StatsHistogram
+}
+
+interface PrometheusText {
+  /**
+   * Prometheus' text format, 0.0.4. `labels` are added to each sample.
+   * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
+   */
+  toPrometheus(options?: { labels?: Record<string, string> | undefined }): string
+}
+
+/** What a server has counted; see docs/STATS.md. */
+export interface ServerStats extends PrometheusText {
+  connections: {
+    open: number
+    opened: number
+    /** Connections that have left HTTP. */
+    upgrades: number
+    closed: Record<StatsReason, number>
+    /** By the code of the error. */
+    errors: Record<string, number>
+  }
+  requests: {
+    total: number
+    active: number
+    /** Those whose connection ended before their answer did. */
+    unanswered: number
+    byMethod: Record<string, number>
+    activeByMethod: Record<string, number>
+    byStatus: Partial<Record<StatsStatus, number>>
+  }
+  bytes: { received: number, sent: number }
+  /** By the code of the error. */
+  parseErrors: Record<string, number>
+  timeouts: { idle: number, keepAlive: number, headers: number, request: number }
+  timeToFirstByte: StatsHistogram
+  timeToLastByte: StatsHistogram
+  eventLoop: EventLoopStats
+}
+
+/** What an agent has counted; see docs/STATS.md. */
+export interface AgentStats extends ServerStats {
+  pool: {
+    /** Connections and requests of now; not in the sum of all agents. */
+    active?: number
+    idle?: number
+    waiting?: number
+    reused: number
+    stale: number
+    queued: number
+    retried: number
+  }
+}
+
+/** What all servers and agents of this thread have counted, those that are gone included. */
+export interface AllStats extends PrometheusText {
+  servers: ServerStats
+  agents: AgentStats
+  eventLoop: EventLoopStats
+}
+
+/** Not there where the native part is not at work. */
+export const stats: (() => AllStats) | undefined
+
 declare module 'http' {
   interface ServerOptions {
     /** What becomes of what the RFCs forbid and core lets through; `'off'` if not given. See docs/HARDENING.md. */
     hardening?: 'strict' | 'audit' | 'off' | undefined
+  }
+  interface Agent {
+    /** What the agent has counted. Not there where the native part is not at work. */
+    stats?(): AgentStats
   }
   interface AgentOptions {
     /** Sends a request that a closed kept connection has lost once more, if it may be repeated; see docs/AGENT.md. */
@@ -68,6 +164,8 @@ declare module 'http' {
     shutdown?(options?: ShutdownOptions): Promise<ShutdownSummary>
     /** How often each row of docs/HARDENING.md was met, by its name. Not there where the native part is not at work. */
     hardeningCounts?(): { [row: string]: number }
+    /** What the server has counted. Not there where the native part is not at work. */
+    stats?(): ServerStats
   }
 }
 

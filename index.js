@@ -2,7 +2,7 @@
 
 /**
  * The public face: the same keys as require('http') of the running Node, ours where there is something to gain,
- * the host's own where not; and `native`, which is not enumerable.
+ * the host's own where not; and `native` and `stats`, which are not enumerable.
  */
 
 const core = require('node:http')
@@ -27,9 +27,10 @@ function load () {
   const { Agent, setGlobalProxyFromEnv } = require('./lib/client/agent')
   const { ClientRequest, get, request } = require('./lib/client/request')
   const { Server, createServer, _connectionListener } = require('./lib/server/server')
+  const { stats } = require('./lib/client/pool-stats')
   const classes = { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse }
   for (const [name, Class] of Object.entries(classes)) likeHost(Class, originals[name])
-  return { ...classes, createServer, get, request, setGlobalProxyFromEnv, _connectionListener }
+  return { ...classes, createServer, get, request, setGlobalProxyFromEnv, _connectionListener, stats }
 }
 
 const ours = load()
@@ -56,6 +57,8 @@ for (const name of Object.keys(core)) {
     module.exports[name] = own.value
   }
 }
+
+if (ours.stats !== undefined) Object.defineProperty(module.exports, 'stats', { __proto__: null, value: ours.stats, configurable: true })
 
 Object.defineProperty(module.exports, 'native', {
   __proto__: null,

@@ -19,5 +19,6 @@ export const {
   globalAgent,
   native,
   request,
-  setGlobalProxyFromEnv // Undefined in Nodes that have none.
+  setGlobalProxyFromEnv, // Undefined in Nodes that have none.
+  stats // Undefined where core's http serves.
 } = http

@@ -16,7 +16,7 @@ export declare function address(id: number, peer: boolean): SocketAddress | null
 export declare function adopt(id: number, fd: number): number
 
 /** Makes a duplicate of a connected socket a client's connection. Gives its id, or a negative errno. */
-export declare function carry(fd: number, config: HttpConfig): number
+export declare function carry(fd: number, config: HttpConfig, stats: number): number
 
 /** Stops listening. */
 export declare function closeListener(id: number): void
@@ -73,10 +73,10 @@ export interface NativeObjects {
 export declare function objects(): NativeObjects
 
 /** Driver two: a connection whose bytes belong to a JS stream. `role` 0 is the server's side, 1 the client's. */
-export declare function open(role: number, config: HttpConfig): number
+export declare function open(role: number, config: HttpConfig, stats: number): number
 
 /** What the connections of a server share. Gives the listener's id, or a negative errno. It does not listen yet. */
-export declare function openListener(options: AcceptOptions, config: HttpConfig): number
+export declare function openListener(options: AcceptOptions, config: HttpConfig, stats: number): number
 
 /** An end of a connection, as `socket.address()` gives it. */
 export interface SocketAddress {

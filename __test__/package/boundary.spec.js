@@ -17,7 +17,7 @@ function between (start, end) {
 
 /** The names of a text that stand before a number, as in `NAME 8` or NAME 8. */
 function numbersIn (part) {
-  return Object.fromEntries(Array.from(part.matchAll(/`([A-Z][A-Z0-9_]+) (\d+)`/g), ([, name, number]) => [name, Number(number)]))
+  return Object.fromEntries(Array.from(part.matchAll(/`([A-Z][A-Z0-9_]+) (-?\d+)`/g), ([, name, number]) => [name, Number(number)]))
 }
 
 function rowOf (kind) {
@@ -43,6 +43,10 @@ test('the numbers in the rows of events are those of the addon', () => {
 
 test('the numbers of a configuration are those of the addon', () => {
   assert.deepStrictEqual(numbersIn(between('## The configuration of a parser', '\n## ')), { ...native.SURPLUS, ...native.LENIENCY, ...native.HARDENING })
+})
+
+test('the numbers of the stats are those of the addon', () => {
+  assert.deepStrictEqual(numbersIn(between('## Stats', '\n## ')), { ...native.BLOCKS, ...native.CLOSES })
 })
 
 test('the layout of records and the limits are those of the addon', () => {

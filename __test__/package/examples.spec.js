@@ -10,6 +10,8 @@ const http = require('node:http')
 const https = require('node:https')
 const path = require('node:path')
 const { WebSocket } = require('ws')
+const { check } = require('../prometheus')
+const { stats } = require('../..')
 
 const root = path.join(__dirname, '..', '..')
 
@@ -17,7 +19,7 @@ const keys = path.join(root, '__test__', 'fixtures', 'https')
 const certificate = { KEY: path.join(keys, 'key.pem'), CERT: path.join(keys, 'cert.pem') }
 
 const folder = path.join(root, 'examples')
-const programs = fs.readdirSync(folder).filter((file) => file !== 'port.js')
+const programs = fs.readdirSync(folder).filter((file) => file.endsWith('.js') && file !== 'port.js')
 
 for (const program of ['scripts/start.js', ...programs.map((file) => `examples/${file}`)]) {
   test(`${program} says what is wrong with a port that is none`, () => {
@@ -156,8 +158,31 @@ const TRIALS = {
     assert.match(output(), /let through: target-asterisk, 1 since the last time, now from 127\.0\.0\.1\n$/)
     const strict = await start(t, 'hardening.js', 'strict')
     assert.equal((await ask(strict.port, '*')).status, 400)
+  },
+  'metrics.js': async (t, { port, output }) => {
+    for (const url of ['/', '/', '/nowhere']) await ask(port, url)
+    const [, at] = /counted at http:\/\/127\.0\.0\.1:(\d+)\//.exec(output())
+    assert.equal((await ask(Number(at), '/')).status, 404)
+    let samples
+    // A thread may be about to count the last one.
+    do {
+      const { text, headers } = await ask(Number(at), '/metrics')
+      assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
+      samples = check(text).get('http_server_requests_total').samples.map(({ labels, value }) => [labels.server, labels.http_request_method, labels.http_response_status_class, value])
+    } while (samples.reduce((sum, [, , , value]) => sum + value, 0) < 3)
+    assert.deepEqual(samples, [['example', 'GET', '2xx', 2], ['example', 'GET', '4xx', 1]])
   }
 }
+
+test('examples/grafana-dashboard.json asks for metrics that there are', () => {
+  const { panels } = JSON.parse(fs.readFileSync(path.join(folder, 'grafana-dashboard.json'), 'utf8'))
+  const families = check(stats().toPrometheus())
+  const names = panels.flatMap(({ targets }) => targets.flatMap(({ expr }) => expr.match(/\bhttp_(?:server|client|native)_\w+/g)))
+  assert.ok(names.length > 20)
+  for (const name of names) assert.ok(families.has(name) || families.get(name.replace(/_bucket$/, ''))?.type === 'histogram', name)
+  const covered = new Set(panels.flatMap(({ gridPos: { x, y } }) => `${x},${y}`))
+  assert.equal(covered.size, panels.length)
+})
 
 for (const file of programs) {
   test(`examples/${file} does what it says`, async (t) => {

@@ -37,6 +37,12 @@ const hardened: core.Agent = new Agent({ hardening: 'audit' })
 http.get({ agent: hardened, hardening: 'strict', port: 80 }).on('close', () => hardened.hardeningCounts?.())
 // @ts-expect-error There is no such mode.
 createServer({ hardening: 'lax' })
+const served: number | undefined = server.stats?.().requests.byStatus['2xx']
+const slow: number | undefined = agent.stats?.().timeToLastByte.percentile(99)
+const reused: number | undefined = http.stats?.().agents.pool.reused
+const text: string | undefined = server.stats?.().toPrometheus({ labels: { server: 'a' } })
+// @ts-expect-error There is no such status.
+server.stats?.().requests.byStatus['6xx']
 const code: string | undefined = http.native.reason?.code
 const same: boolean = everything.native.active
 const alive: number | undefined = native.objects()?.connections
@@ -45,7 +51,7 @@ class Own extends http.ServerResponse {}
 createServer({ keepAliveTimeout: 'long' })
 // @ts-expect-error It is read alone.
 native.active = false
-export { server, own, request, isActive, ended, counted, code, same, alive, Own }
+export { server, own, request, isActive, ended, counted, served, slow, reused, text, code, same, alive, Own }
 `
 
 const COMMON = `import http = require('http-native')

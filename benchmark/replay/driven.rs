@@ -140,7 +140,7 @@ fn server(requests: Vec<u8>, depth: usize) -> io::Result<Exchange> {
         no_delay: true,
         keep_alive: None,
     };
-    let options = ServerOptions::new(0, Config::default(), accepted);
+    let options = ServerOptions::new(0, Config::default(), accepted, Arc::default());
     let listener = Listener::new(options, vec![Arc::clone(&stage.thread.shared)]);
     // As http.createServer() has it.
     listener.options.configure(5_000, 0, false);
@@ -165,7 +165,9 @@ fn server(requests: Vec<u8>, depth: usize) -> io::Result<Exchange> {
 fn client() -> io::Result<Exchange> {
     let (ours, mut peer) = pair()?;
     let mut stage = Stage::new()?;
-    let (connection, drive) = stage.thread.carry(0, ours, Config::default())?;
+    let (connection, drive) = stage
+        .thread
+        .carry(0, ours, Config::default(), Arc::default())?;
     stage.thread.shared.mailbox.deliver([drive]);
     let mut request = vec![0; CLIENT_GET.len()];
     let answer = answer();

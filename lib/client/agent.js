@@ -16,6 +16,7 @@ const { isNative, isStale, leaveContext, guard, unguard } = require('./pooled-so
 const { kDialable, connect } = require('./dial')
 const { kRetryOptions, kAskAgain } = require('./retry')
 const { modeOf } = require('../connection/hardening')
+const { blockFor, count, isAgent, statsOf } = require('./pool-stats')
 const { codes } = require('../core/errors')
 const { hardeningCounts } = require('./hardening')
 const { kProxyConfig } = require('./options')
@@ -53,9 +54,15 @@ function Agent (options) {
   this.maxSockets = this.options.maxSockets || Agent.defaultMaxSockets
   listen(this)
 }
-/** Between us and core's Agent: what agents have that core's have not. */
-const seam = Object.create(methods)
-Object.defineProperty(seam, 'hardeningCounts', { __proto__: null, value: hardeningCounts, writable: true, enumerable: false, configurable: true })
+
+/** Between us and core's http.Agent: what agents have that core's have not. Agent.prototype has the members of core's. */
+const seam = Object.create(methods, Object.getOwnPropertyDescriptors({
+  /** What the agent has counted (docs/STATS.md). */
+  stats () { return statsOf(this) },
+
+  hardeningCounts
+}))
+for (const name of Object.keys(seam)) Object.defineProperty(seam, name, { enumerable: false })
 Object.setPrototypeOf(Agent.prototype, seam)
 Object.setPrototypeOf(Agent, Object.getPrototypeOf(core.Agent))
 
@@ -74,12 +81,17 @@ function takeBack (socket, options) {
   const isOurs = isNative(socket)
   // What getName() gave for it, which is not called more often than by core.
   const name = options?._agentKey
-  if (this.requests[name]?.length > 0) {
+  const waiting = this.requests[name]?.length ?? 0
+  if (waiting > 0) {
     // Another connection is made for the request when this one has closed.
-    if (socket.writable && isStale(socket)) return
+    if (socket.writable && isStale(socket)) {
+      count(this, 'stale')
+      return
+    }
     if (isOurs) leaveContext(socket)
   }
   this[kTakeBack](socket, options)
+  if (waiting > (this.requests[name]?.length ?? 0)) count(this, 'reused')
   if (this.freeSockets[name]?.at(-1) !== socket) return
   if (!isOurs) {
     guard(socket)
@@ -92,7 +104,7 @@ function takeBack (socket, options) {
 /** Makes a connection, ours if it may be: takes net.connect's arguments, and is what subclasses override. */
 Agent.prototype.createConnection = function createConnection (...args) {
   const [options, callback] = args
-  return makeOurs(this?.[kProxyConfig], options, callback) ?? methods.createConnection.apply(this, args)
+  return makeOurs(this, options, callback) ?? methods.createConnection.apply(this, args)
 }
 
 /** True if the proxy is used for this origin. As core's checkShouldUseProxy. */
@@ -101,11 +113,13 @@ function serves (proxy, { host, port, socketPath }) {
 }
 
 /** Makes a native connection to the origin or the proxy; undefined if that is for core to do. */
-function makeOurs (proxy, options, callback) {
+function makeOurs (agent, options, callback) {
+  const proxy = agent?.[kProxyConfig]
   if (options === null || typeof options !== 'object' || options[kDialable] !== true) return undefined
-  if (!proxy || !serves(proxy, options)) return connect(options, callback)
+  const block = isAgent(agent) ? blockFor(agent) : undefined
+  if (!proxy || !serves(proxy, options)) return connect(options, callback, { block })
   // The origin's options are not the proxy's.
-  return proxy.protocol === 'http:' ? connect({ ...proxy.proxyConnectionOptions }, callback, true) : undefined
+  return proxy.protocol === 'http:' ? connect({ ...proxy.proxyConnectionOptions }, callback, { block, isProxied: true }) : undefined
 }
 
 /** Gives the name of the pool that connections with these options belong to. */
@@ -134,9 +148,12 @@ Agent.prototype.addRequest = function addRequest (request, options, port, localA
   const isPlain = isPlainTo(this, request, options)
   const name = this.getName(isPlain ? options : { __proto__: null, ...options, ...this.options })
   const idle = this.freeSockets[name]
-  if (idle !== undefined) dropStale(idle, this.scheduling === 'fifo')
+  if (idle !== undefined) dropStale(this, idle, this.scheduling === 'fifo')
   if (isPlain && idle === undefined && this.sockets[name]?.length >= this.maxSockets) queue(this, name, request, options)
-  else if (!isPlain || idle === undefined || !takeIdle(this, name, idle, request)) methods.addRequest.call(this, request, options)
+  else if (!isPlain || idle === undefined || !takeIdle(this, name, idle, request)) {
+    methods.addRequest.call(this, request, options)
+    if (this.requests[name]?.at(-1) === request) count(this, 'queued')
+  }
 }
 
 /**
@@ -151,9 +168,10 @@ function isPlainTo (agent, request, options) {
 }
 
 /** Drops the connections that would be taken next and have died with their events still to come. */
-function dropStale (idle, isFirst) {
+function dropStale (agent, idle, isFirst) {
   while (idle.length !== 0 && idle[0].destroyed) idle.shift()
   while (idle.length !== 0 && isStale(isFirst ? idle[0] : idle.at(-1))) {
+    count(agent, 'stale')
     if (isFirst) idle.shift()
     else idle.pop()
   }
@@ -199,6 +217,7 @@ function queue (agent, name, request, options, isFirst = false) {
   request[kRequestOptions] = options
   // The request is served in the 'free' event of another; its own events belong to the context of its caller.
   request[kRequestAsyncResource] = new AsyncResource('QueuedRequest')
+  count(agent, 'queued')
   agent.requests[name] ??= []
   if (isFirst) agent.requests[name].unshift(request)
   else agent.requests[name].push(request)
@@ -207,6 +226,7 @@ function queue (agent, name, request, options, isFirst = false) {
 /** Called when an idle connection is given to a request. */
 Agent.prototype.reuseSocket = function reuseSocket (socket, request) {
   unguard(socket)
+  count(this, 'reused')
   methods.reuseSocket.call(this, socket, request)
 }
 

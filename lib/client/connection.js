@@ -16,6 +16,8 @@ const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = requ
 const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./socket-events')
 const { kAttempt } = require('./retry')
 const { kMode, countNoted, meet, switchError } = require('./hardening')
+const { blockFor, isAgent } = require('./pool-stats')
+const { tellOpened, tellClosed } = require('../stats/channels')
 const { newMessage, readResponse } = require('../message/incoming')
 const measure = require('../core/performance-entries')
 const { Parser } = require('../connection/parser-facade')
@@ -25,6 +27,8 @@ const versions = require('../core/versions')
 const { kConnection, kWritableFinished, kDrained, kReceive, kComplete } = require('../core/symbols')
 
 const { OFF } = native.HARDENING
+
+const { BLOCKS: { AGENTS }, CLOSES } = native
 
 const RESOURCE_OPTIONS = { requireManualDestroy: true }
 
@@ -65,6 +69,8 @@ function ClientConnection (id, stream) {
   this.failed = false
   /** True once bytes were dropped that came behind a response: it carries no other exchange. */
   this.isSpoiled = false
+  /** Driver two: true once the stream is the application's. */
+  this.isUpgraded = false
 }
 Object.setPrototypeOf(ClientConnection.prototype, ClientTransport.prototype)
 
@@ -266,8 +272,12 @@ function detach (connection, request, response) {
     native.upgrade(connection.id, true)
     touch()
   }
-  if (connection.stream !== null) connection.leave()
-  else socket.read(0)
+  if (connection.stream !== null) {
+    connection.isUpgraded = true
+    connection.leave()
+  } else {
+    socket.read(0)
+  }
   socket._httpMessage = null
   socket.readableFlowing = null
   request.emit(event, response, socket, head)
@@ -279,10 +289,20 @@ function detach (connection, request, response) {
 ClientConnection.prototype.leave = function leave () {
   const { id, stream } = this
   if (id === -1) return
+  this.noteEnd()
+  tellClosed(this, 0)
   this.id = -1
   connections[id] = undefined
-  native.release(id)
+  native.release(id, stream.bytesWritten)
   stream[kConnection] = undefined
+}
+
+/** Driver two: notes what has ended the stream, for the stats. */
+ClientConnection.prototype.noteEnd = function noteEnd () {
+  const { stream } = this
+  if (stream.errored?.errno < 0 || stream.errored?.library !== undefined) this.noteClose(CLOSES.ERROR, stream.errored.errno)
+  else if (this.isUpgraded) this.noteClose(CLOSES.UPGRADED)
+  else if (stream.readableEnded || stream._readableState?.ended) this.noteClose(CLOSES.PEER)
 }
 
 ClientConnection.prototype.onData = function onData (chunk) {
@@ -381,11 +401,14 @@ function isClients (connection) {
 /**
  * Gives the connection that carries a socket's exchanges: ours, or for any other Duplex one made now.
  * @param {import('node:stream').Duplex} socket
+ * @param {object} [agent] of the request that it is for
  */
-function connectionOf (socket) {
+function connectionOf (socket, agent) {
   const known = socket[kConnection]
   if (isClients(known) && (known.stream === null || known.id !== -1)) return known
-  return new ClientConnection(native.open(1, plainConfig()), socket)
+  const connection = new ClientConnection(native.open(1, plainConfig(), isAgent(agent) ? blockFor(agent) : AGENTS), socket)
+  tellOpened(connection, 'client')
+  return connection
 }
 
 module.exports = { ClientConnection, connectionOf }

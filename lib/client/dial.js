@@ -42,12 +42,13 @@ function isPatched (isProxied) {
  * Makes a connection. As core's net.connect.
  * @param {object} options
  * @param {Function} [callback] once for 'connect'
- * @param {boolean} [isProxied] true if they lead to a proxy
+ * @param {{ block?: number, isProxied?: boolean }} [how] the block to count in (lib/stats/block.js); whether they lead to a proxy
  * @returns {net.Socket|undefined} still connecting; undefined if the socket must be core's
  */
-function connect (options, callback, isProxied = false) {
+function connect (options, callback, { block, isProxied = false }) {
   if (isPatched(isProxied) || options.fd !== undefined || options.handle || options.onread || options.allowHalfOpen || options.signal) return undefined
   const connection = new ClientConnection(-1, null)
+  if (block !== undefined) connection.stats = block
   const socket = connection.socket = connectingSocket(connection, options)
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket })
   if (options.timeout) socket.setTimeout(options.timeout)

@@ -152,7 +152,7 @@ ClientRequest.prototype._finish = function _finish () {
 ClientRequest.prototype.onSocket = function onSocket (socket, error) {
   if (socket && !error) {
     if (versions.promiseNamesRequest) socket._httpMessage = this
-    if (!this.destroyed) connectionOf(socket).reserve(this)
+    if (!this.destroyed) connectionOf(socket, this.agent).reserve(this)
   }
   process.nextTick(takeSocket, this, socket, error)
 }

@@ -9,6 +9,7 @@
 const { Buffer } = require('../host')
 const { sendFlags } = require('../binding')
 const { kResource } = require('./outcome')
+const { count } = require('./pool-stats')
 const { own, kWritableFinished } = require('../core/symbols')
 
 const { END } = sendFlags
@@ -103,6 +104,7 @@ function retry (connection) {
   connection.lose()
   request[kAttempt].isAgain = true
   request.reusedSocket = false
+  count(request.agent, 'retried')
   context.runInAsyncScope(request.agent[kAskAgain], request.agent, request, request[kRetryOptions])
 }
 

@@ -15,6 +15,7 @@ const { kResource } = require('./outcome')
 const { kAsyncId } = require('./pooled-socket')
 const { kAttempt } = require('./retry')
 const { systemError } = require('../core/errors')
+const { tellOpened } = require('../stats/channels')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
 const { PENDING_MAX } = require('../message/outgoing')
 const { kHeadFlags, kNeedDrain } = require('../core/symbols')
@@ -29,6 +30,8 @@ function ClientTransport (id, stream) {
   Connection.call(this, id, stream)
   /** The request of the exchange under way; `current` also names the last one until the agent takes the socket back. */
   this.request = null
+  /** The block that it is counted in (lib/stats/block.js). */
+  this.stats = native.BLOCKS.AGENTS
   /** True while the socket connects: the connection is to be carried. */
   this.isAwaited = false
   /** The async resource that hooks take for the socket's, until the first exchange is over. */
@@ -58,7 +61,7 @@ ClientTransport.prototype.carry = function carry () {
   const { socket, request } = this
   const { _handle: handle } = socket
   this.isAwaited = false
-  const id = native.carry(handle.fd, this.config)
+  const id = native.carry(handle.fd, this.config, this.stats)
   if (id < 0) {
     socket.destroy(systemError(id, native.SYSCALLS.CONNECT))
     return
@@ -67,6 +70,7 @@ ClientTransport.prototype.carry = function carry () {
   connections[id] = this
   // The native side has a duplicate.
   socket.carried(new Handle(this))
+  tellOpened(this, 'client')
   socket[kAsyncId] = (this.context ?? request?.[kResource])?.asyncId() ?? -1
   if (this.tapped) this.tap()
   if (socket.isPaused()) this.pause()
@@ -134,7 +138,7 @@ ClientTransport.prototype.flush = function flush (request) {
 ClientTransport.prototype.expect = function expect (request) {
   if (this.isExpected || this.id === -1) return
   this.isExpected = this.hasAsked = true
-  native.expect(this.id, request[kHeadFlags])
+  native.expect(this.id, request[kHeadFlags], request.method)
   touch()
 }
 

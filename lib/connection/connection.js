@@ -9,6 +9,7 @@ const { process } = require('../host')
 const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes } = require('../binding')
 const delivery = require('./pause')
 const { wholeTime } = require('../core/delays')
+const { tellClosed } = require('../stats/channels')
 const { kConnection } = require('../core/symbols')
 
 const { BODY, END, CORK } = sendFlags
@@ -408,21 +409,28 @@ Connection.prototype.setTimeout = function setTimeout (ms) {
   touch()
 }
 
+/** Notes for the stats why the connection is about to be closed. @param {number} reason of CLOSES @param {number} [errno] */
+Connection.prototype.noteClose = function noteClose (reason, errno = 0) {
+  if (this.id !== -1) native.noteClose(this.id, reason, errno)
+}
+
 /** Reads from the native side what is asked for later: the connection is closed, and its id is freed next. */
 Connection.prototype.beforeRelease = function beforeRelease (errno) {
   this.bytesRead = native.bytesRead(this.id)
   this.bytesWritten = native.bytesWritten(this.id)
   this.takenAtEnd = native.taken(this.id)
   this.unsent = this.bytesWritten - this.takenAtEnd
+  tellClosed(this, errno)
 }
 
 /** Driver two: frees the native side when the stream has closed. */
 Connection.prototype.release = function release (errno) {
   if (this.id === -1) return
   const { id } = this
+  tellClosed(this, errno)
   connections[id] = undefined
   this.id = -1
-  native.release(id)
+  native.release(id, this.stream?.bytesWritten)
   this.onClosed(errno, 0)
 }
 

@@ -99,10 +99,17 @@ function tellFinished () {
   if (this[kNative] !== true) this[kFinished]()
 }
 
+/** Tells the native side that core has begun to send a message, for the stats. */
+function tellBegun (message) {
+  const { statusCode } = message
+  const connection = message[kSocket]?.[kConnection]
+  if (statusCode !== undefined && connection?.current === message && connection.id !== -1) native.answers(connection.id, statusCode | 0)
+}
+
 /** Tells the native side that a message is over: core sent it, or the rest of it, as raw bytes. */
-function tellAnswered ({ id }) {
+function tellAnswered ({ id, stream }, status = 0) {
   if (id === -1) return
-  native.answered(id)
+  native.answered(id, stream?.bytesWritten, status)
   touch()
 }
 
@@ -126,4 +133,4 @@ function isUnusual (message) {
   return connection !== null && !carriesPlainly(connection)
 }
 
-module.exports = { leaveToCore, hearDrain, isUnusual, onDrain, tellAnswered, tellFinished }
+module.exports = { leaveToCore, hearDrain, isUnusual, onDrain, tellAnswered, tellBegun, tellFinished }

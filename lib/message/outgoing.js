@@ -24,7 +24,7 @@ const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
 const {
   baseEmit, isQuiet, isUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./finish')
-const { isUnusual, leaveToCore } = require('./delegate')
+const { isUnusual, leaveToCore, tellBegun } = require('./delegate')
 const { cores, isCores, leaveCores } = require('../core/messages')
 const { quiet } = require('./listeners')
 const versions = require('../core/versions')
@@ -143,6 +143,7 @@ function _send (data, encoding, callback) {
     if (this[kConnection] !== null) return this.writableLength < this[kHighWaterMark]
   }
   leaveToCore(this)
+  if (!this._headerSent && this._header !== null) tellBegun(this)
   if (isHeadBehind(this, data, encoding)) {
     this._headerSent = true
     cores.OutgoingMessage._writeRaw.call(this, this._header, 'latin1', null)

@@ -7,7 +7,7 @@
  */
 
 const core = require('../core/classes')
-const { Server, addTo, setHardening, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
+const { Server, additions, addTo, setHardening, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
 const { kParserConfig } = require('../core/symbols')
 
 /** Gives a server what ours have. */
@@ -16,7 +16,7 @@ function adopt (server) {
   Object.defineProperty(server, kParserConfig, { __proto__: null, value: Server.prototype[kParserConfig], configurable: true })
   adoptServer(server)
   // Those of http2 have sessions, too, and no such methods.
-  if (typeof server.closeIdleConnections === 'function') addTo(server)
+  addTo(server, typeof server.closeIdleConnections === 'function' ? additions : { stats: additions.stats })
 }
 
 function storeHTTPOptions (options) {

@@ -6,6 +6,7 @@
  */
 
 const { WeakList } = require('../core/weak-list')
+const { openServers } = require('../stats/block')
 const versions = require('../core/versions')
 const { kListener } = require('../core/symbols')
 
@@ -21,6 +22,14 @@ class ConnectionsList extends Set {
   constructor (server) {
     super()
     this.#server = server
+  }
+
+  /** The index of the block that the server counts in (lib/stats/block.js); -1 until the first connection. */
+  #stats = -1
+
+  get stats () {
+    if (this.#stats === -1) this.#stats = openServers(this.#server)
+    return this.#stats
   }
 
   /** Gives all connections, as core's methods know them. */

@@ -18,7 +18,8 @@ const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
 const { faultOf, keepAliveTime } = require('./idle-timeout')
 const { wholeTime } = require('../core/delays')
-const { kListener, kParserConfig } = require('../core/symbols')
+const { tellOpened } = require('../stats/channels')
+const { kConnections, kListener, kParserConfig } = require('../core/symbols')
 
 const socketChannel = diagnostics.channel('net.server.socket')
 
@@ -48,7 +49,7 @@ function Listener (server, handle, isGiven) {
     noDelay: isTcp && Boolean(server.noDelay),
     keepAlive: isTcp && Boolean(server.keepAlive),
     keepAliveInitialDelay: server.keepAliveInitialDelay || 0
-  }, server[kParserConfig]())
+  }, server[kParserConfig](), server[kConnections].stats)
   const { maxHeadersCount, maxHeaderSize, insecureHTTPParser, httpValidation } = server
   /** The server's options that its parsers were made for. */
   this.assumed = { maxHeadersCount, maxHeaderSize, insecureHTTPParser, httpValidation }
@@ -260,6 +261,7 @@ Listener.prototype.begin = function begin (id, isPaused, assumed) {
   if (this.idle !== 0 || assumed !== 0) connection.resetTimeout(this.idle)
   if (differ(server, this.assumed)) native.configure(id, server[kParserConfig]())
   server._connections++
+  tellOpened(connection, 'server', server)
   if (server.pauseOnConnect) connection.getSocket().pause()
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })
   if (server.emit !== baseEmit || server.listenerCount('connection') > 1) {
@@ -303,6 +305,7 @@ Listener.prototype.isBlocked = function isBlocked (id) {
 /** Closes a connection that is not served. */
 Listener.prototype.refuse = function refuse (id) {
   const connection = new Refused(id)
+  native.noteClose(id, native.CLOSES.LIMIT, 0)
   connection.destroy()
   return connection
 }

@@ -111,7 +111,7 @@ members.slacken = function slacken () {
 /** Ends the exchange of a response that was handed over, and gives the connection to the next. As core's resOnFinish. */
 members.finishExchange = function finishExchange (response) {
   if (response !== this.current) return
-  if (response[kNative] !== true) tellAnswered(this)
+  if (response[kNative] !== true) tellAnswered(this, response.statusCode | 0)
   const request = response.req
   this.server[kConnections].shutdown?.answered(this)
   if (finishChannel.hasSubscribers) {

@@ -13,6 +13,7 @@ const { ConnectionsList } = require('./connections-list')
 const { shutdown } = require('./shutdown')
 const { serveStream } = require('./stream')
 const { ServerResponse } = require('./response')
+const { serverStats } = require('../stats/snapshot')
 const { IncomingMessage } = require('../message/incoming')
 const { rebase } = require('../core/messages')
 const { takeMembers } = require('../core/reflection')
@@ -62,13 +63,16 @@ for (const name of ['on', 'addListener', 'prependListener']) {
 const additions = {
   shutdown (options) { return shutdown.call(this, options) },
 
+  /** What the server has counted (docs/STATS.md). */
+  stats () { return serverStats(this[kConnections].stats) },
+
   /** @returns {{[row: string]: number}} how often each row of docs/HARDENING.md was met; nothing of it is counted in mode 'off' */
   hardeningCounts () { return this[kConnections].hardening?.ledger.counts() ?? {} }
 }
 
-/** Gives a server, or a prototype of servers, what core's have not. */
-function addTo (server) {
-  for (const [name, value] of Object.entries(additions)) {
+/** Gives a server, or a prototype of servers, what core's have not, or some of it. */
+function addTo (server, members = additions) {
+  for (const [name, value] of Object.entries(members)) {
     Object.defineProperty(server, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true })
   }
 }
@@ -180,4 +184,4 @@ function createServer (options, requestListener) {
 
 takeMembers(Server.prototype, core.Server.prototype)
 
-module.exports = { Server, createServer, adopt, deriveWith, observeServers, addTo, setHardening, _connectionListener: connectionListener }
+module.exports = { Server, createServer, adopt, deriveWith, observeServers, additions, addTo, setHardening, _connectionListener: connectionListener }

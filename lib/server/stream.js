@@ -14,7 +14,10 @@ const { newResource } = require('./exchange')
 const { onDrain } = require('../message/delegate')
 const { Parser } = require('../connection/parser-facade')
 const { codes } = require('../core/errors')
+const { tellOpened, tellClosed } = require('../stats/channels')
 const { kConnection, kConnections, kParserConfig } = require('../core/symbols')
+
+const { CLOSES } = native
 
 function nothing () {}
 
@@ -32,7 +35,7 @@ Object.setPrototypeOf(StreamConnection.prototype, ServerConnection.prototype)
 
 /** Serves HTTP over a JS stream. */
 function serveStream (server, stream) {
-  const id = native.open(0, server[kParserConfig]())
+  const id = native.open(0, server[kParserConfig](), server[kConnections].stats)
   const connection = new StreamConnection(id, stream, server)
   // As in core: what happens on it happens in the context of the code that handed the stream over.
   connection.resource = newResource(connection)
@@ -50,6 +53,7 @@ function serveStream (server, stream) {
   stream.on('timeout', onStreamTimeout)
   stream.on('drain', onDrain)
   readDirectly(stream)
+  tellOpened(connection, 'server', server)
   return connection
 }
 
@@ -135,6 +139,8 @@ function onStreamClose () {
 }
 
 function onStreamError (error) {
+  // Of the system, or of OpenSSL; all others are this side's.
+  if (error?.errno < 0 || error?.library !== undefined) this[kConnection].noteClose(CLOSES.ERROR, error.errno)
   this.removeListener('error', onStreamError)
   // Errors behind the first are its consequences.
   if (this.listenerCount('error') === 0) this.on('error', nothing)
@@ -154,7 +160,9 @@ StreamConnection.prototype.takesDirectly = function takesDirectly () {
 }
 
 function onStreamTimeout () {
-  this[kConnection].onTimeout()
+  const connection = this[kConnection]
+  connection.noteClose(connection.keepAliveSet ? CLOSES.KEEP_ALIVE : CLOSES.IDLE)
+  connection.onTimeout()
 }
 
 /** Gives the stream up: it belongs to the application. @param {boolean} isKnown true if it has the stream already */
@@ -182,6 +190,7 @@ function onLeftStreamClose () {
 StreamConnection.prototype.letGo = function letGo () {
   this.stream.removeListener('close', onCarrierClose)
   this.stream[kConnection] = undefined
+  this.noteClose(CLOSES.UPGRADED)
   this.forget(this.id)
 }
 
@@ -189,17 +198,23 @@ StreamConnection.prototype.letGo = function letGo () {
 StreamConnection.prototype.expire = function expire (headers, request) {
   if (this.began === 0) return
   const age = elapsed() - this.began
-  if (headers > 0 && this.receiving === null && age >= headers) this.onExpired(native.DEADLINES.HEADERS)
-  else if (request > 0 && age >= request) this.onExpired(native.DEADLINES.REQUEST)
+  if (headers > 0 && this.receiving === null && age >= headers) this.expired(CLOSES.HEADERS_TIMEOUT, native.DEADLINES.HEADERS)
+  else if (request > 0 && age >= request) this.expired(CLOSES.REQUEST_TIMEOUT, native.DEADLINES.REQUEST)
+}
+
+StreamConnection.prototype.expired = function expired (reason, which) {
+  this.noteClose(reason)
+  this.onExpired(which)
 }
 
 /** Drops the connection from the server's list, and its native side. */
 StreamConnection.prototype.forget = function forget (id) {
   if (id === -1) return
   this.server[kConnections].delete(this)
+  tellClosed(this, 0)
   this.id = -1
   connections[id] = undefined
-  native.release(id)
+  native.release(id, this.stream.bytesWritten)
 }
 
 module.exports = { serveStream }

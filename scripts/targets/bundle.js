@@ -15,7 +15,7 @@ const { root } = require('../prepare')
  * The modules that are loaded by the first call of what they export, with all that only they require. All they export is
  * functions, and none of them may take, when it is loaded, what others may have patched by then.
  */
-const LATE = ['server/listener', 'server/stream', 'server/shutdown', 'server/hardening', 'register/shutdown-signal', 'register/earlier', 'register/wrappers', 'fallback']
+const LATE = ['server/listener', 'server/stream', 'server/shutdown', 'server/hardening', 'stats/snapshot', 'register/shutdown-signal', 'register/earlier', 'register/wrappers', 'fallback']
   .map((name) => path.join(root, 'lib', `${name}.js`))
 
 const FACES = {

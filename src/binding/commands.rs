@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use super::environment::{Dispatch, Environment};
 use super::ffi::{Failure, Function, Records, Scope, Value};
-use super::send_flags as flags;
+use super::{send_flags as flags, stats};
 use crate::net::connection::{Batch, Connection};
 use crate::net::limits::SEGMENT;
 use crate::net::message::{Block, Body, Head, Message};
 use crate::net::socket::{errno, set_keep_alive};
+use crate::net::stats::Close;
 use http_native_proto::{OutFraming, Row};
 
 type Outcome<'s> = Result<Option<Value<'s>>, Failure>;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function<Environment>); 44] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 50] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -97,15 +98,56 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 44] = [
     }),
     (c"expect", |environment, scope, arguments| {
         let flags = scope.i32(arguments[1])?;
+        let (method, _) = &mut *environment.scratch.borrow_mut();
+        scope.string(arguments[2], false, method)?;
         say(environment, scope, arguments, |connection| {
             connection.expect(
                 flags & flags::REQUEST_HEAD != 0,
                 flags & flags::REQUEST_CONNECT != 0,
+                method,
             )
         })
     }),
     (c"answered", |environment, scope, arguments| {
-        say(environment, scope, arguments, Connection::answered)
+        let written = scope.f64(arguments[1]).unwrap_or(0.0) as u64;
+        let status = scope.i32(arguments[2])? as u16;
+        say(environment, scope, arguments, |connection| {
+            connection.answered(status, written)
+        })
+    }),
+    (c"answers", |environment, scope, arguments| {
+        let status = scope.i32(arguments[1])? as u16;
+        environment.with(id(scope, arguments)?, |connection| {
+            connection.answers(status)
+        })?;
+        Ok(None)
+    }),
+    (c"noteClose", |environment, scope, arguments| {
+        let close = Close {
+            reason: scope.i32(arguments[1])?,
+            errno: scope.i32(arguments[2])?,
+        };
+        environment.with(id(scope, arguments)?, |connection| {
+            connection.note_close(close)
+        })?;
+        Ok(None)
+    }),
+    (c"closeReason", |environment, scope, arguments| {
+        let close = environment.with(id(scope, arguments)?, |connection| {
+            connection.close_reason()
+        })?;
+        Ok(Some(scope.integer(close.reason)?))
+    }),
+    (c"openStats", |environment, scope, arguments| {
+        let index = environment.blocks.open(scope.i32(arguments[0])?);
+        Ok(Some(scope.integer(index as i32)?))
+    }),
+    (c"closeStats", |environment, scope, arguments| {
+        environment.blocks.close(scope.i32(arguments[0])? as usize);
+        Ok(None)
+    }),
+    (c"readStats", |environment, scope, arguments| {
+        stats::read(environment, scope, scope.i32(arguments[0])?)
     }),
     (c"surrender", |environment, scope, arguments| {
         let id = id(scope, arguments)?;
@@ -215,7 +257,8 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 44] = [
         Ok(Some(scope.number(written as f64)?))
     }),
     (c"release", |environment, scope, arguments| {
-        environment.forget(scope, id(scope, arguments)?);
+        let written = scope.f64(arguments[1]).unwrap_or(0.0) as u64;
+        environment.forget(scope, id(scope, arguments)?, written);
         Ok(None)
     }),
     (c"receive", receive),

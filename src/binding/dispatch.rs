@@ -32,6 +32,7 @@ impl Environment {
 
     fn drain_queues(&self, scope: Scope<'_>) -> Result<(), Failure> {
         let began = Instant::now();
+        let mut now = began;
         self.reconsider_loans(scope, began);
         // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
         for _ in 0..2 * self.queues.borrow().len() {
@@ -42,7 +43,7 @@ impl Environment {
                 return Ok(());
             }
             loop {
-                let more = scope.nested(|scope| self.dispatch_some(scope))?;
+                let more = scope.nested(|scope| self.dispatch_some(scope, now))?;
                 if !self.marked.borrow().is_empty() {
                     self.flush(scope);
                 }
@@ -56,7 +57,8 @@ impl Environment {
                     self.closing.postpones();
                     return Ok(());
                 }
-                if began.elapsed() > TURN {
+                now = Instant::now();
+                if now - began > TURN {
                     self.wake.give();
                     return Ok(());
                 }
@@ -70,7 +72,7 @@ impl Environment {
     }
 
     /// Encodes and dispatches as many events as the records hold. False when none are left.
-    fn dispatch_some(&self, scope: Scope<'_>) -> Result<bool, Failure> {
+    fn dispatch_some(&self, scope: Scope<'_>, now: Instant) -> Result<bool, Failure> {
         let (function, count) = {
             let mut dispatch = self.dispatch.borrow_mut();
             let Some(dispatch) = &mut *dispatch else {
@@ -82,6 +84,7 @@ impl Environment {
                 scope,
                 dispatch.records.numbers(),
                 values,
+                Some(now),
             )?;
             (scope.dereference(&dispatch.function)?, count)
         };
@@ -101,7 +104,7 @@ impl Environment {
         let values = scope.array()?;
         let mut encoder = Encoder::from(batch);
         let mut numbers = vec![0; encoder.remaining() * STRIDE];
-        encoder.encode(self, scope, &mut numbers, values)?;
+        encoder.encode(self, scope, &mut numbers, values, None)?;
         Ok((numbers, values))
     }
 

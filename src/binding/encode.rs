@@ -1,5 +1,7 @@
 //! Events to records: the numbers and values of `docs/BOUNDARY.md`.
 
+use std::time::Instant;
+
 use super::encoder::{Encoder, ends_stream};
 use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value};
@@ -14,13 +16,14 @@ use crate::net::connection::Event;
 pub(super) const STRIDE: usize = records::STRIDE as usize;
 
 impl Encoder {
-    /// Encodes as many events as `words` hold; returns their number.
+    /// Encodes as many events as `words` hold; returns their number. `now` is the time, if the events have waited in a queue.
     pub(super) fn encode(
         &mut self,
         environment: &Environment,
         scope: Scope<'_>,
         words: &mut [i32],
         values: Value<'_>,
+        now: Option<Instant>,
     ) -> Result<i32, Failure> {
         let mut count = 0;
         let mut next_value = 0;
@@ -42,7 +45,10 @@ impl Encoder {
                 // Core reads the end of a stream by itself, a turn of the event loop behind its last bytes.
                 break;
             }
-            self.packets += usize::from(packet.is_some());
+            if let Some(packet) = packet {
+                self.packets += 1;
+                self.read_at = Some(packet.at);
+            }
             self.position += 1;
             let event = std::mem::replace(event, Event::Encoded);
             let weight = event.weight();
@@ -83,6 +89,12 @@ impl Encoder {
                 } => {
                     value(scope.latin1(batch.slice(&text))?)?;
                     environment.loans.saw_head(id);
+                    if let (Some(now), Some(then)) = (now, self.read_at) {
+                        environment
+                            .blocks
+                            .queued
+                            .observe(now.saturating_duration_since(then));
+                    }
                     (if response { RESPONSE } else { REQUEST }, id, numbers)
                 }
                 Event::Data { id, payload } => {

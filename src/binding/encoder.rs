@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::net::connection::{Batch, Event, EventQueue};
 use crate::net::event::Payload;
@@ -13,6 +14,8 @@ pub(super) struct Encoder {
     pub(super) position: usize,
     /// Packets of the batch that have begun before `position`.
     pub(super) packets: usize,
+    /// When the last of these was read.
+    pub(super) read_at: Option<Instant>,
     /// The queue that the batch came from.
     turn: usize,
 }
@@ -23,6 +26,7 @@ impl From<Batch> for Encoder {
             batch,
             position: 0,
             packets: 0,
+            read_at: None,
             turn: 0,
         }
     }

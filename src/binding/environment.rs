@@ -13,6 +13,7 @@ use super::closing::Closing;
 use super::encoder::Encoder;
 use super::ffi::{Exports, Failure, Records, Reference, Releases, Scope, Signal, Wakes};
 use super::loans::Loans;
+use super::stats::Blocks;
 use crate::net::connection::{Connection, EventQueue, Wake};
 use crate::net::ids::Ids;
 use crate::net::io_thread::IoThread;
@@ -71,6 +72,7 @@ pub(super) struct Environment {
     /// Strings on their way from JavaScript to the output.
     pub(super) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     pub(super) loans: Loans,
+    pub(super) blocks: Blocks,
     pub(super) closing: Closing,
     /// What the raw functions point to.
     pub(super) exports: Exports<Self>,
@@ -98,6 +100,7 @@ impl Environment {
             encoder: RefCell::default(),
             scratch: RefCell::default(),
             loans: Loans::default(),
+            blocks: Blocks::default(),
             closing: Closing::default(),
             exports: Exports::default(),
         }
@@ -151,11 +154,13 @@ impl Environment {
         scope: Scope<'_>,
         socket: Socket,
         config: Config,
+        stats: i32,
     ) -> io::Result<u32> {
         let count = self.threads()?.len();
         let id = self.ids.take();
         let thread = id as usize % count;
-        let carried = self.threads.borrow()[thread].carry(id, socket, config);
+        let carried =
+            self.threads.borrow()[thread].carry(id, socket, config, self.blocks.get(stats));
         match carried {
             Ok((connection, drive)) => {
                 self.know(scope, connection, true);
@@ -288,14 +293,15 @@ impl Environment {
         }
     }
 
-    /// Forgets a connection; its id may be used again.
-    pub(super) fn forget(&self, scope: Scope<'_>, id: u32) {
+    /// Forgets a connection; its id may be used again. `written` is what its stream has written, of a driver two.
+    pub(super) fn forget(&self, scope: Scope<'_>, id: u32, written: u64) {
         let known = self
             .known
             .borrow_mut()
             .get_mut(id as usize)
             .and_then(Option::take);
         if let Some(known) = known {
+            known.connection.released(written);
             self.ids.give_back(id);
             self.loans.forget(id);
             for holds in [known.held, known.working] {

@@ -38,10 +38,15 @@ impl Host for Environment {
         self.pending_phase(scope)
     }
 
+    fn end_turn(&self, idle: u64) {
+        Self::end_turn(self, idle);
+    }
+
     /// Ends the I/O threads.
     fn tear_down(&self) {
         self.closing.forget();
         self.unwatch();
+        self.blocks.unwatch();
         self.flush_now();
         // Joined here, so that no signal is given afterwards.
         self.threads.borrow_mut().clear();

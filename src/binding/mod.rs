@@ -17,4 +17,5 @@ mod loans;
 mod records;
 mod send_flags;
 mod setup;
+mod stats;
 mod tables;

@@ -128,7 +128,12 @@ fn keep_alive(on: Option<bool>, delay: Option<f64>) -> Option<std::time::Duratio
 
 /// What the connections of a server share. Gives the listener's id, or a negative errno. It does not listen yet.
 #[napi(catch_unwind)]
-pub fn open_listener(env: Env, options: AcceptOptions, config: HttpConfig) -> Result<i32> {
+pub fn open_listener(
+    env: Env,
+    options: AcceptOptions,
+    config: HttpConfig,
+    stats: i32,
+) -> Result<i32> {
     let environment = environment(env)?;
     let threads = match environment.threads() {
         Ok(threads) => threads,
@@ -139,7 +144,8 @@ pub fn open_listener(env: Env, options: AcceptOptions, config: HttpConfig) -> Re
         no_delay: options.no_delay.unwrap_or(false),
         keep_alive: keep_alive(options.keep_alive, options.keep_alive_initial_delay),
     };
-    let options = ServerOptions::new(id, config.into(), accepted);
+    let options = ServerOptions::new(id, config.into(), accepted, environment.blocks.get(stats));
+    environment.watch_turns(Scope::of(&env));
     environment.add_listener(Arc::new(Listener::new(options, threads)));
     Ok(id as i32)
 }
@@ -225,24 +231,34 @@ pub fn expire(env: Env, id: u32, headers: f64, request: f64) -> Result<()> {
 
 /// Makes a duplicate of a connected socket a client's connection. Gives its id, or a negative errno.
 #[napi(catch_unwind)]
-pub fn carry(env: Env, fd: i32, config: HttpConfig) -> Result<i32> {
+pub fn carry(env: Env, fd: i32, config: HttpConfig, stats: i32) -> Result<i32> {
     let environment = environment(env)?;
+    environment.watch_turns(Scope::of(&env));
     let carried = ffi::duplicate(fd)
-        .and_then(|socket| environment.carry(Scope::of(&env), socket, config.into()));
+        .and_then(|socket| environment.carry(Scope::of(&env), socket, config.into(), stats));
     Ok(carried.map_or_else(|error| errno(&error), |id| id as i32))
 }
 
 /// Driver two: a connection whose bytes belong to a JS stream. `role` 0 is the server's side, 1 the client's.
 #[napi(catch_unwind)]
-pub fn open(env: Env, role: u32, config: HttpConfig) -> Result<u32> {
+pub fn open(env: Env, role: u32, config: HttpConfig, stats: i32) -> Result<u32> {
     let environment = environment(env)?;
+    environment.watch_turns(Scope::of(&env));
     let id = environment.ids.take();
     let role = if role == 0 {
         Role::Server
     } else {
         Role::Client
     };
-    let connection = Connection::new(id, role, config.into(), None, None, Transport::None);
+    let connection = Connection::new(
+        id,
+        role,
+        config.into(),
+        None,
+        None,
+        environment.blocks.get(stats),
+        Transport::None,
+    );
     environment.know(Scope::of(&env), Arc::new(connection), false);
     Ok(id)
 }

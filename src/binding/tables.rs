@@ -5,9 +5,11 @@ use napi::bindgen_prelude::{Env, Object, Result};
 
 use super::records::{self, data, end};
 use super::send_flags::SEND_FLAGS;
+use super::stats::BLOCKS;
 use crate::net::event::{DEADLINES, SYSCALLS};
 use crate::net::head_flags::HEAD_FLAGS;
 use crate::net::limits::{EVENTS_A_CALL, SEGMENT, TAKEN_MAX, WINDOW, WINDOW_IN_ALL};
+use crate::net::stats::{CLOSES, KNOWN_METHODS, STATS};
 use crate::numbers::Table;
 
 /// How much of each thing there may be.
@@ -41,7 +43,9 @@ const HARDENING: Table = &[
 ];
 
 /// The tables, each an object of numbers by name.
-const TABLES: [(&str, Table); 12] = [
+const TABLES: [(&str, Table); 15] = [
+    ("BLOCKS", BLOCKS),
+    ("CLOSES", CLOSES),
     ("DATA_PARTS", data::DATA_PARTS),
     ("DEADLINES", DEADLINES),
     ("END_FLAGS", end::END_FLAGS),
@@ -52,12 +56,13 @@ const TABLES: [(&str, Table); 12] = [
     ("LIMITS", LIMITS),
     ("RECORDS", records::RECORDS),
     ("SEND_FLAGS", SEND_FLAGS),
+    ("STATS", STATS),
     ("SURPLUS", SURPLUS),
     ("SYSCALLS", SYSCALLS),
 ];
 
-/// Adds the tables to the exports, with `METHODS`, `PARSE_ERRORS`: `[code, reason]` by the number of the kind, and `HARDENING_ROWS`:
-/// `[name, status, section, reason]`, all strings, by the number of the row.
+/// Adds the tables to the exports, with `METHODS`, those of them that stats tell apart, `PARSE_ERRORS`: `[code, reason]` by the
+/// number of the kind, and `HARDENING_ROWS`: `[name, status, section, reason]`, all strings, by the number of the row.
 pub(super) fn export(env: &Env, exports: &mut Object) -> Result<()> {
     for (name, table) in TABLES {
         let mut numbers = Object::new(env)?;
@@ -67,6 +72,7 @@ pub(super) fn export(env: &Env, exports: &mut Object) -> Result<()> {
         exports.set(name, numbers)?;
     }
     exports.set("METHODS", METHODS.to_vec())?;
+    exports.set("STATS_METHODS", KNOWN_METHODS.to_vec())?;
     let errors = ErrorKind::ALL.iter();
     let errors: Vec<_> = errors
         .map(|kind| vec![kind.code(), kind.reason()])

@@ -1,5 +1,7 @@
 //! What crosses to JavaScript at a time: events, and the bytes that belong to them.
 
+use std::time::Instant;
+
 use super::event::{Event, Payload};
 
 /// Bytes a read takes at most, as libuv's.
@@ -20,6 +22,8 @@ pub(crate) struct PacketStart {
     pub(crate) position: usize,
     /// True if the read was as long as it could be: libuv reads on in the same callback then.
     pub(crate) is_full: bool,
+    /// When it was read.
+    pub(crate) at: Instant,
 }
 
 /// Events and the bytes that their [`Payload`]s point into.
@@ -107,14 +111,15 @@ impl<C> Batch<C> {
         self.weight
     }
 
-    /// What is appended meanwhile came in one packet, of `len` bytes.
-    pub(super) fn packet(&mut self, len: usize, append: impl FnOnce(&mut Self)) {
+    /// What is appended meanwhile came in one packet, of `len` bytes, which was read at this time.
+    pub(super) fn packet(&mut self, len: usize, at: Instant, append: impl FnOnce(&mut Self)) {
         let position = self.events.len();
         append(self);
         if self.events.len() > position {
             self.packets.push(PacketStart {
                 position,
                 is_full: len == READ,
+                at,
             });
         }
     }

@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 use http_native_proto as proto;
 use socket2::SockAddr;
 
+use super::event::Deadline;
 use super::input::Mode;
 use super::limits::{TAKEN_MAX, WINDOW};
 use super::options::ServerOptions;
 use super::state::{Notice, State};
+use super::stats::{self, Close, Stats, Timeout};
 use super::transport::Transport;
 use super::{batch, clock, event, queue};
 
@@ -33,6 +35,8 @@ pub(crate) struct Connection {
     /// Of the I/O thread that owns the socket; none for driver two.
     queue: Option<Arc<EventQueue>>,
     pub(super) server: Option<Arc<ServerOptions>>,
+    /// Of its server, or of its agent.
+    pub(super) stats: Arc<Stats>,
     /// What its events in the queue weigh.
     unread: AtomicUsize,
     /// The I/O thread is reading: what it took from the kernel may not be in the state yet.
@@ -56,8 +60,10 @@ impl Connection {
         config: proto::Config,
         queue: Option<Arc<EventQueue>>,
         server: Option<Arc<ServerOptions>>,
+        stats: Arc<Stats>,
         transport: Transport,
     ) -> Self {
+        stats.opened();
         let idle = server
             .as_ref()
             .map_or(Duration::ZERO, |server| server.idle());
@@ -68,6 +74,7 @@ impl Connection {
             role,
             queue,
             server,
+            stats,
             unread: AtomicUsize::new(0),
             reading: AtomicBool::new(false),
             asks: AtomicBool::new(false),
@@ -285,11 +292,63 @@ impl Connection {
         state.attention = true;
     }
 
+    // The stats.
+
+    /// Notes why the connection is about to be closed, where it does not show in what comes and goes here.
+    pub(crate) fn note_close(&self, close: Close) {
+        if self.queue.is_none() {
+            // The stream's time is JavaScript's to watch.
+            match close.reason {
+                stats::IDLE => self.stats.timed_out(Timeout::Idle),
+                stats::KEEP_ALIVE => self.stats.timed_out(Timeout::KeepAlive),
+                stats::HEADERS_TIMEOUT => self.stats.timed_out(Timeout::Headers),
+                stats::REQUEST_TIMEOUT => self.stats.timed_out(Timeout::Request),
+                _ => {}
+            }
+        }
+        self.lock().close_noted = Some(close);
+    }
+
+    /// Why it was closed, or would be if it were now.
+    pub(crate) fn close_reason(&self) -> Close {
+        let state = self.lock();
+        state.close_noted.unwrap_or_else(|| state.close_reason())
+    }
+
+    /// Counts the end of the connection, once, and of the exchanges that it ends.
+    pub(super) fn count_close(&self, state: &mut State, close: Close) {
+        if !std::mem::replace(&mut state.close_counted, true) {
+            state.close_noted = Some(close);
+            state.exchanges.close(clock::now(), &self.stats);
+            self.stats.closed(close);
+        }
+    }
+
+    /// Counts the end of a connection that JavaScript lets go of, if that is its end: its stream has closed, or left HTTP.
+    /// `written` is what the stream has written in all.
+    pub(crate) fn released(&self, written: u64) {
+        let mut state = self.lock();
+        self.count_written(&mut state, written);
+        let close = state.close_reason();
+        self.count_close(&mut state, close);
+    }
+
+    /// Counts what the stream of a driver two has written since the last time; `written` bytes in all.
+    pub(super) fn count_written(&self, state: &mut State, written: u64) {
+        if self.queue.is_none() && written > state.bytes_written {
+            self.stats.sent(written - state.bytes_written);
+            state.bytes_written = written;
+        }
+    }
+
     // The life of the socket.
 
     /// Ends the connection without its driver, which met a bug.
     pub(super) fn failed(&self) {
-        drop(self.lock().close());
+        let mut state = self.lock();
+        // EIO, as JavaScript is told.
+        self.count_close(&mut state, Close::for_error(-5));
+        drop(state.close());
     }
 
     /// Reports EXPIRED if the message being received takes longer than one of these; zero is no limit.
@@ -302,6 +361,10 @@ impl Connection {
     ) {
         let mut state = self.lock();
         if let Some(deadline) = state.timing.expire(now, headers, request) {
+            self.stats.timed_out(match deadline {
+                Deadline::Headers => Timeout::Headers,
+                Deadline::Request => Timeout::Request,
+            });
             queue.push(Event::Expired {
                 id: self.id,
                 deadline,

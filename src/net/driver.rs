@@ -23,6 +23,7 @@ use super::reactor::{self, Registered};
 use super::shared::Shared;
 use super::socket::{errno, send_fin};
 use super::state::{Duty, Ending, Fin, Flow, State};
+use super::stats::Timeout;
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 use super::transport::Lending;
@@ -69,6 +70,8 @@ impl Driver {
             Ending::Failed(errno, syscall) => (errno, syscall),
             _ => (0, Syscall::None),
         };
+        let close = state.close_reason();
+        self.connection.count_close(&mut state, close);
         let is_orderly = matches!(ending, Ending::None | Ending::AfterOutput | Ending::Now);
         let fin_is_owed = is_orderly && state.fin == Fin::Wanted;
         // A peer in the middle of a message must be able to read the answer that came before its end.
@@ -100,6 +103,7 @@ impl Driver {
                     rest,
                     fin: fin_is_owed,
                     reads: is_cut_short,
+                    stats: Arc::clone(&self.connection.stats),
                 },
             );
         }
@@ -195,6 +199,7 @@ impl Driver {
             let now = clock::now();
             state.timing.active(now);
             state.bytes_read += len as u64;
+            self.connection.stats.received(len);
             state.filled = len == READ;
             let mut batch = self.shared.queue.lock();
             if len == 0 {
@@ -267,6 +272,13 @@ impl Driver {
                 match state.timing.idle_deadline() {
                     Some(deadline) if deadline <= now => {
                         state.timing.timed_out = true;
+                        self.connection
+                            .stats
+                            .timed_out(if state.timing.keep_alive_set {
+                                Timeout::KeepAlive
+                            } else {
+                                Timeout::Idle
+                            });
                         self.shared.queue.push(Event::Timeout {
                             id: self.connection.id,
                         });

@@ -10,6 +10,7 @@ use super::event::Syscall;
 use super::output::Output;
 use super::socket::errno;
 use super::state::{Ending, Flow, State};
+use super::stats::Stats;
 
 /// What is left to do after [`Connection::flush`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl Connection {
             drop(state);
             let result = output.write_to(&socket);
             state = self.lock();
-            state.landed(output, result);
+            state.landed(output, result, &self.stats);
         }
         (state, true)
     }
@@ -126,7 +127,7 @@ impl State {
     }
 
     /// Puts back what a write has left, before what was said meanwhile, and counts what the kernel took.
-    fn landed(&mut self, rest: Output, result: io::Result<usize>) {
+    fn landed(&mut self, rest: Output, result: io::Result<usize>, stats: &Stats) {
         if self.is_over() {
             // Closed under the writer by a bug of the driver's: there is nothing to put back.
             return;
@@ -137,8 +138,17 @@ impl State {
         match result {
             Ok(taken) => {
                 self.bytes_written += taken as u64;
-                if !self.timing.idle.is_zero() {
-                    self.timing.active(clock::now());
+                stats.sent(taken as u64);
+                let ends = self.exchanges.awaits_leaving();
+                let is_timed = !self.timing.idle.is_zero();
+                if ends || is_timed {
+                    let now = clock::now();
+                    if is_timed {
+                        self.timing.active(now);
+                    }
+                    if ends {
+                        self.exchanges.left(self.bytes_written, now, stats);
+                    }
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

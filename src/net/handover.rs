@@ -6,7 +6,11 @@ use std::os::fd::OwnedFd;
 use super::clock;
 use super::connection::{Batch, Connection};
 use super::input::Mode;
-use super::state::{Ending, Fin};
+use super::state::{Ending, Fin, State};
+use super::stats::{Close, UPGRADED};
+
+/// The status that an exchange ends with by which HTTP is left, unless an answer was seen.
+const SWITCHING: u16 = 101;
 
 impl Connection {
     /// Answers a head that asks to leave HTTP: later bytes go up as RAW, or are parsed on.
@@ -16,6 +20,7 @@ impl Connection {
             state.input.mode = Mode::Raw;
             state.proto.accept_switch();
             state.timing.message_complete();
+            self.count_switch(&mut state);
         } else {
             if state.input.mode == Mode::Held {
                 state.input.mode = Mode::Parsing;
@@ -42,6 +47,12 @@ impl Connection {
         self.has_more(state, batch)
     }
 
+    fn count_switch(&self, state: &mut State) {
+        self.stats.switched();
+        // What was answered is the application's; that HTTP was left tells enough.
+        state.exchanges.switch(SWITCHING, &self.stats);
+    }
+
     /// Takes the bytes received behind the message that switched protocols.
     pub(crate) fn take_head(&self) -> Vec<u8> {
         self.lock().input.take_rest()
@@ -63,6 +74,8 @@ impl Connection {
         }
         // A descriptor of its own: dropping ours takes the socket off the reactor, and no more.
         let socket = state.transport.socket()?.try_clone().ok()?;
+        self.count_switch(&mut state);
+        state.close_noted = Some(Close::for_reason(UPGRADED));
         state.end(Ending::Now);
         Some(socket.into())
     }
@@ -78,7 +91,7 @@ impl Connection {
             && !state.input.is_empty()
         {
             let mut batch = queue.lock();
-            batch.packet(0, |batch| self.raw(b"", batch));
+            batch.packet(0, clock::now(), |batch| self.raw(b"", batch));
         }
     }
 }
@@ -87,6 +100,8 @@ impl Connection {
 mod tests {
     use http_native_proto::{Config, Role};
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::net::connection::Event;
     use crate::net::transport::Transport;
@@ -94,7 +109,15 @@ mod tests {
     /// A server's connection over a stream of JavaScript's.
     fn on_a_stream() -> Connection {
         let config = Config::default();
-        Connection::new(0, Role::Server, config, None, None, Transport::None)
+        Connection::new(
+            0,
+            Role::Server,
+            config,
+            None,
+            None,
+            Arc::default(),
+            Transport::None,
+        )
     }
 
     fn body_events(batch: &Batch) -> Vec<String> {

@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use http_native_proto::ErrorKind;
+
 /// What the next bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -49,6 +51,11 @@ impl Input {
             mode: Mode::Parsing,
             waiting: VecDeque::new(),
         }
+    }
+
+    /// True if the peer has sent what is no HTTP: more than an end that came too early.
+    pub(super) fn met_fault(&self) -> bool {
+        matches!(self.mode, Mode::Broken(Broken { kind, .. }) if kind != ErrorKind::InvalidEofState.number())
     }
 
     /// True if nothing waits: the next packet may be parsed where it was read.

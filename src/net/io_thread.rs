@@ -15,6 +15,7 @@ use super::connection::{Connection, EventQueue};
 use super::ids::Ids;
 use super::reactor::{self, Registered};
 use super::shared::{Command, Shared};
+use super::stats::Stats;
 use super::transport::Transport;
 
 /// An I/O thread. Dropping it ends the thread and closes its sockets.
@@ -98,6 +99,7 @@ impl IoThread {
         id: u32,
         socket: Socket,
         config: Config,
+        stats: Arc<Stats>,
     ) -> io::Result<(Arc<Connection>, Command)> {
         socket.set_nonblocking(true)?;
         let socket = self.register(socket)?;
@@ -107,6 +109,7 @@ impl IoThread {
             config,
             Some(Arc::clone(&self.shared.queue)),
             None,
+            stats,
             Transport::Socket(Arc::clone(socket.get_ref())),
         ));
         let drive = Command::Drive {

@@ -85,6 +85,7 @@ impl Connection {
                 }
                 state.timing.active(now);
                 state.bytes_read += len as u64;
+                self.stats.received(len);
                 state.filled = len == READ;
                 queue.lock().read(scratch, len, |batch, packet| {
                     self.receive_packet(&mut state, packet, batch, now);

@@ -16,6 +16,7 @@ use super::output::Output;
 use super::reactor::{self, Registered};
 use super::shared::Shared;
 use super::socket::send_fin;
+use super::stats::Stats;
 
 /// How long a peer that does not read is waited for. A kernel keeps the bytes of a closed socket for a minute or two.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,6 +33,7 @@ pub(super) struct Leave {
     pub(super) fin: bool,
     /// What the peer still sends is read and dropped for a while.
     pub(super) reads: bool,
+    pub(super) stats: Arc<Stats>,
 }
 
 /// Lets go of a socket, at once or in a task of its own. On an I/O thread.
@@ -58,7 +60,8 @@ pub(super) fn leave(
     shared.lingering.fetch_add(promised.len, Ordering::SeqCst);
     tokio::spawn(async move {
         // A peer that has gone, or does not read, does not get them: the same as with core.
-        let written = tokio::time::timeout(PATIENCE, write_all(&socket, todo.rest, promised)).await;
+        let write = write_all(&socket, todo.rest, promised, &todo.stats);
+        let written = tokio::time::timeout(PATIENCE, write).await;
         if !matches!(written, Ok(Ok(()))) {
             return;
         }
@@ -94,11 +97,15 @@ async fn write_all(
     socket: &Registered,
     mut rest: Output,
     mut promised: Promised,
+    stats: &Stats,
 ) -> io::Result<()> {
     while !rest.is_empty() {
         let mut guard = socket.writable().await?;
         match rest.write_to(socket.get_ref()) {
-            Ok(written) => promised.kept(written),
+            Ok(written) => {
+                stats.sent(written as u64);
+                promised.kept(written);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
             Err(error) => return Err(error),

@@ -1,6 +1,7 @@
 //! What the connections of one server share.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use http_native_proto as proto;
 use socket2::Socket;
 
 use super::socket::set_keep_alive;
+use super::stats::Stats;
 
 /// What accepted sockets get.
 pub(crate) struct Accepted {
@@ -21,6 +23,7 @@ pub(crate) struct ServerOptions {
     /// The listener's id.
     pub(crate) id: u32,
     pub(crate) config: proto::Config,
+    pub(super) stats: Arc<Stats>,
     accepted: Accepted,
     /// Milliseconds; see [`ServerOptions::configure`].
     keep_alive: AtomicU64,
@@ -30,10 +33,16 @@ pub(crate) struct ServerOptions {
 }
 
 impl ServerOptions {
-    pub(crate) fn new(id: u32, config: proto::Config, accepted: Accepted) -> Self {
+    pub(crate) fn new(
+        id: u32,
+        config: proto::Config,
+        accepted: Accepted,
+        stats: Arc<Stats>,
+    ) -> Self {
         Self {
             id,
             config,
+            stats,
             accepted,
             keep_alive: AtomicU64::new(0),
             idle: AtomicU64::new(0),

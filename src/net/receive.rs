@@ -15,6 +15,7 @@ use super::head_flags::{
 use super::input::{Broken, Mode, Packet, overtakes};
 use super::limits::EVENTS_A_CALL;
 use super::state::State;
+use super::stats::PLACES;
 
 fn flag(condition: bool, bit: i32) -> i32 {
     if condition { bit } else { 0 }
@@ -118,12 +119,19 @@ impl Connection {
             Some(packet) => {
                 if !packet.is_empty() {
                     state.virgin = false;
+                    if self.queue().is_none() {
+                        self.stats.received(packet.len());
+                        // What was over is forgotten: the peer goes on.
+                        state.close_noted = None;
+                    }
                     state.input.push(packet);
                 }
                 self.parse_waiting(&mut state, batch, clock::now());
                 self.has_more(&state, batch)
             }
             None => {
+                // Of a socket, the driver has told.
+                state.eof |= self.queue().is_none();
                 self.parse_eof(&mut state, batch);
                 false
             }
@@ -140,7 +148,7 @@ impl Connection {
     ) {
         state.virgin = false;
         if state.tapped {
-            batch.packet(packet.len(), |batch| self.raw(packet, batch));
+            batch.packet(packet.len(), now, |batch| self.raw(packet, batch));
         } else if state.input.is_empty() || overtakes() {
             // Where it was read: only what must wait is copied.
             if let Parsed::UpTo(at) = self.parse(state, packet, 0, batch, now) {
@@ -196,7 +204,7 @@ impl Connection {
         now: Instant,
     ) -> Parsed {
         let mut parsed = Parsed::Whole;
-        batch.packet(packet.len(), |batch| {
+        batch.packet(packet.len(), now, |batch| {
             parsed = self.parse_into(state, packet, start, batch, now)
         });
         parsed
@@ -246,7 +254,9 @@ impl Connection {
                 Ok(Said::Request(head)) => {
                     let event = request(id, &head, batch);
                     let has_body = has_body(head.body);
+                    let method = PLACES[usize::from(head.method.number())];
                     self.push(batch, event);
+                    state.exchanges.begin(method, now, &self.stats);
                     if state.timing.keep_alive_set {
                         state.timing.keep_alive_set = false;
                         state.timing.idle = self
@@ -262,7 +272,15 @@ impl Connection {
                 }
                 Ok(Said::Response(head)) => {
                     let event = response(id, &head, batch);
+                    let (status, is_whole) = (head.status, !has_body(head.body) && !head.switch);
+                    let is_final = !head.informational;
                     self.push(batch, event);
+                    if is_final {
+                        state.exchanges.answer(status, now, &self.stats);
+                        if is_whole {
+                            state.exchanges.end_first(now, &self.stats);
+                        }
+                    }
                 }
                 Ok(Said::Data(piece)) => {
                     let payload = batch.payload(piece);
@@ -272,6 +290,9 @@ impl Connection {
                     let event = end(id, &trailers, false, batch);
                     self.push(batch, event);
                     state.timing.message_complete();
+                    if self.role == proto::Role::Client {
+                        state.exchanges.end_first(now, &self.stats);
+                    }
                     if state.proto.has_switched() {
                         state.input.mode = Mode::Held;
                         break Parsed::UpTo(packet.len() - input.len());
@@ -284,6 +305,7 @@ impl Connection {
                 }
                 Err(error) => {
                     let kind = error.number();
+                    self.stats.met_fault(error.kind as u8);
                     state.input.mode = Mode::Broken(Broken {
                         kind,
                         behind: match self.queue() {
@@ -325,7 +347,9 @@ impl Connection {
     /// Reports that the peer has ended its side of the socket.
     pub(super) fn receive_eof(&self, state: &mut State, batch: &mut Batch) {
         if state.tapped {
-            batch.packet(0, |batch| batch.events.push(Event::Eof { id: self.id }));
+            batch.packet(0, clock::now(), |batch| {
+                batch.events.push(Event::Eof { id: self.id })
+            });
         } else {
             self.parse_eof(state, batch);
         }
@@ -333,7 +357,7 @@ impl Connection {
 
     /// Reports the end of what is parsed: EOF, and before it what that means for a message (RFC 9112 §8).
     pub(super) fn parse_eof(&self, state: &mut State, batch: &mut Batch) {
-        batch.packet(0, |batch| self.parse_eof_into(state, batch));
+        batch.packet(0, clock::now(), |batch| self.parse_eof_into(state, batch));
     }
 
     fn parse_eof_into(&self, state: &mut State, batch: &mut Batch) {
@@ -343,10 +367,14 @@ impl Connection {
                 Ok(Said::End(trailers)) => {
                     let event = end(id, &trailers, true, batch);
                     self.push(batch, event);
+                    if self.role == proto::Role::Client {
+                        state.exchanges.end_first(clock::now(), &self.stats);
+                    }
                 }
                 Ok(_) => {}
                 Err(error) => {
                     let kind = error.number();
+                    self.stats.met_fault(error.kind as u8);
                     state.input.mode = Mode::Broken(Broken { kind, behind: 0 });
                     self.fail(batch, kind, error.offset as i64, None);
                 }

@@ -1,5 +1,7 @@
 //! What JavaScript says on a connection: messages and raw bytes, framed into its output.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http_native_proto as proto;
 
@@ -7,9 +9,11 @@ use super::block::{self, BLOCK};
 use super::clock;
 use super::connection::Connection;
 use super::event::Syscall;
+use super::exchanges::status_in;
 use super::limits::{SEGMENT, TAKEN_MAX};
 use super::message::{Body, Head, Message};
 use super::state::{Ending, Flow, State};
+use super::stats::place_of_method;
 
 /// The head or the trailers of a message are not what their renderer says.
 #[derive(Debug)]
@@ -74,6 +78,7 @@ impl Connection {
     }
 
     fn frame(&self, state: &mut State, message: Message<'_>) -> Result<usize, proto::SendError> {
+        let mut time = None;
         if message.cork {
             state.output.cork();
         }
@@ -93,8 +98,18 @@ impl Connection {
                 }
             }
             Head::Final(block, framing) => {
-                if self.role == proto::Role::Client && !std::mem::take(&mut state.expected) {
-                    state.expect_response(message.request_head, message.request_connect);
+                let now = clock::now();
+                time = Some(now);
+                if self.role == proto::Role::Client {
+                    if !std::mem::take(&mut state.expected) {
+                        let name = block.bytes.split(|byte| *byte == b' ').next();
+                        let method = place_of_method(name.unwrap_or(b""));
+                        state.exchanges.begin(method, now, &self.stats);
+                        state.expect_response(message.request_head, message.request_connect);
+                    }
+                } else {
+                    let status = status_in(block.bytes);
+                    state.exchanges.answer(status, now, &self.stats);
                 }
                 state
                     .proto
@@ -113,19 +128,24 @@ impl Connection {
                 message.last,
                 state.output.tail(),
             )?;
-            if message.last && self.role == proto::Role::Server {
-                state.end(Ending::AfterOutput);
-            } else {
-                self.response_ended(state);
+            if self.role == proto::Role::Server {
+                self.answer_said(state);
+                if message.last {
+                    state.end(Ending::AfterOutput);
+                } else {
+                    self.response_ended(state, time);
+                }
             }
         }
         Ok(state.output.untaken())
     }
 
     /// Registers the next request of a client before its head is sent: the peer may answer all the same. `head` and
-    /// `connect` tell whether the method is HEAD or CONNECT.
-    pub(crate) fn expect(&self, head: bool, connect: bool) {
+    /// `connect` tell whether the method is HEAD or CONNECT, for those that are one of these.
+    pub(crate) fn expect(&self, head: bool, connect: bool, method: &[u8]) {
         let mut state = self.lock();
+        let method = place_of_method(method);
+        state.exchanges.begin(method, clock::now(), &self.stats);
         state.expected = true;
         state.expect_response(head, connect);
     }
@@ -135,16 +155,37 @@ impl Connection {
         self.lock().asked = true;
     }
 
-    /// Counts a request as answered: the response went out in raw bytes.
-    pub(crate) fn answered(&self) {
+    /// Notes that an answer with this status begins to go out in raw bytes.
+    pub(crate) fn answers(&self, status: u16) {
+        let mut state = self.lock();
+        state.exchanges.answer(status, clock::now(), &self.stats);
+    }
+
+    /// Counts a request as answered: the response went out in raw bytes. `written` is what its stream has written in all, of
+    /// a driver two; `status` is 0 if it is not known here.
+    pub(crate) fn answered(&self, status: u16, written: u64) {
         let mut guard = self.lock();
         let state = &mut *guard;
         state.proto.answered();
-        self.response_ended(state);
+        if self.role == proto::Role::Server {
+            state.exchanges.answer(status, clock::now(), &self.stats);
+            self.answer_said(state);
+        }
+        self.count_written(state, written);
+        self.response_ended(state, None);
     }
 
-    /// Begins the keep-alive time, if no exchange is open.
-    fn response_ended(&self, state: &mut State) {
+    /// The answer under way is said to its end.
+    fn answer_said(&self, state: &mut State) {
+        state.exchanges.say_end(state.said());
+        if state.is_written() {
+            let said = state.said();
+            state.exchanges.left(said, clock::now(), &self.stats);
+        }
+    }
+
+    /// Begins the keep-alive time, if no exchange is open. `now` is the time, if that was looked at.
+    fn response_ended(&self, state: &mut State, now: Option<Instant>) {
         if self.role == proto::Role::Server
             && state.proto.outstanding() == 0
             && let Some(server) = &self.server
@@ -153,7 +194,7 @@ impl Connection {
             if !keep_alive.is_zero() {
                 state.timing.idle = keep_alive;
                 state.timing.keep_alive_set = true;
-                state.timing.active(clock::now());
+                state.timing.active(now.unwrap_or_else(clock::now));
             }
         }
     }
@@ -200,6 +241,8 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http_native_proto::{Config, OutFraming, Role};
 
     use super::*;
@@ -209,7 +252,15 @@ mod tests {
     #[test]
     fn a_message_that_has_no_place_in_the_exchange_ends_the_connection() {
         let config = Config::default();
-        let connection = Connection::new(0, Role::Server, config, None, None, Transport::None);
+        let connection = Connection::new(
+            0,
+            Role::Server,
+            config,
+            None,
+            None,
+            Arc::default(),
+            Transport::None,
+        );
         let head = || Message {
             head: Head::Final(
                 Block {

@@ -28,10 +28,12 @@ use http_native_proto as proto;
 use socket2::Socket;
 
 use super::clock;
-use super::event::Syscall;
+use super::event::{Deadline, Syscall};
+use super::exchanges::Exchanges;
 use super::input::{self, Input, Mode};
 use super::limits::{READ_AHEAD, TAKEN_MAX};
 use super::output::Output;
+use super::stats::{self, Close};
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 use super::timing::Timing;
@@ -134,6 +136,10 @@ pub(super) struct State {
     pub(super) attention: bool,
     pub(super) task: Option<Waker>,
     pub(super) timing: Timing,
+    pub(super) exchanges: Exchanges,
+    /// Why it is closed, if JavaScript has said so; and true once that is counted.
+    pub(super) close_noted: Option<Close>,
+    pub(super) close_counted: bool,
     /// No byte ever came.
     pub(super) virgin: bool,
     pub(super) bytes_read: u64,
@@ -175,6 +181,9 @@ impl State {
             attention: false,
             task: None,
             timing: Timing::new(clock::now(), idle),
+            exchanges: Exchanges::default(),
+            close_noted: None,
+            close_counted: false,
             virgin: true,
             bytes_read: 0,
             bytes_written: 0,
@@ -384,6 +393,34 @@ impl State {
             && self.proto.outstanding() == 1
             && self.fin == Fin::None
             && self.is_written()
+    }
+
+    /// Why the connection is closed, now that it is about to be.
+    pub(super) fn close_reason(&self) -> Close {
+        if let Ending::Failed(errno, _) = self.ending {
+            return Close::for_error(errno);
+        }
+        if let Some(noted) = self.close_noted {
+            return noted;
+        }
+        Close::for_reason(if self.timing.timed_out {
+            if self.timing.keep_alive_set {
+                stats::KEEP_ALIVE
+            } else {
+                stats::IDLE
+            }
+        } else if let Some(deadline) = self.timing.expired {
+            match deadline {
+                Deadline::Headers => stats::HEADERS_TIMEOUT,
+                Deadline::Request => stats::REQUEST_TIMEOUT,
+            }
+        } else if self.input.met_fault() {
+            stats::PARSE_ERROR
+        } else if self.eof {
+            stats::PEER
+        } else {
+            stats::LOCAL
+        })
     }
 
     /// Ends the connection: later calls find it closed. Returns the socket, to be dropped without the lock.

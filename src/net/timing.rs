@@ -16,8 +16,8 @@ pub(super) struct Timing {
     /// First byte of the message being received, or the start of a connection that has sent none.
     message_began: Option<Instant>,
     head_complete: bool,
-    /// An EXPIRED was reported for this message.
-    expired: bool,
+    /// The EXPIRED that was reported for this message.
+    pub(super) expired: Option<Deadline>,
 }
 
 impl Timing {
@@ -30,7 +30,7 @@ impl Timing {
             // Core counts headersTimeout from the connection on, even if no byte ever comes.
             message_began: Some(now),
             head_complete: false,
-            expired: false,
+            expired: None,
         }
     }
 
@@ -59,7 +59,7 @@ impl Timing {
     pub(super) fn message_continues(&mut self, now: Instant) {
         if self.message_began.is_none() {
             self.message_began = Some(now);
-            self.expired = false;
+            self.expired = None;
         }
     }
 
@@ -73,6 +73,7 @@ impl Timing {
     pub(super) fn message_complete(&mut self) {
         self.message_began = None;
         self.head_complete = false;
+        self.expired = None;
     }
 
     /// Which of core's two deadlines has passed (`checkConnections` of `_http_server.js`), once a message. Zero durations
@@ -84,7 +85,7 @@ impl Timing {
         request: Duration,
     ) -> Option<Deadline> {
         let began = self.message_began?;
-        if self.expired {
+        if self.expired.is_some() {
             return None;
         }
         let elapsed = now.saturating_duration_since(began);
@@ -95,7 +96,7 @@ impl Timing {
         } else {
             return None;
         };
-        self.expired = true;
+        self.expired = Some(deadline);
         Some(deadline)
     }
 }

@@ -115,6 +115,7 @@ pub(super) fn accepted(
         server.config,
         Some(Arc::clone(&shared.queue)),
         Some(Arc::clone(server)),
+        Arc::clone(&server.stats),
         Transport::Socket(Arc::clone(socket.get_ref())),
     ))
 }

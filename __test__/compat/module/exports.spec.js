@@ -27,7 +27,7 @@ function chain (value, names) {
 scenario.module('the keys of the module and their kinds', (run) => {
   const { http } = run
   // What we add.
-  for (const key of Object.getOwnPropertyNames(http).filter((key) => key !== 'native').sort()) {
+  for (const key of Object.getOwnPropertyNames(http).filter((key) => key !== 'native' && key !== 'stats').sort()) {
     const descriptor = Object.getOwnPropertyDescriptor(http, key)
     run.log('module', key, descriptor.get ? describe({ ...descriptor }) : describe({ ...descriptor, value: typeof descriptor.value === 'object' ? typeof descriptor.value : descriptor.value }))
   }

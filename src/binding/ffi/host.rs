@@ -53,6 +53,9 @@ pub(in crate::binding) trait Host: Sized + 'static {
     /// The same, behind the closed handles of this turn, of which not all need have been told.
     fn next_turn(&self, scope: Scope<'_>) -> Result<(), Failure>;
 
+    /// The event loop is about to wait for events: a turn of it is over. `idle` is how long it has waited in all, ns.
+    fn end_turn(&self, idle: u64);
+
     /// The environment is being torn down.
     fn tear_down(&self);
 }

@@ -17,4 +17,4 @@ pub(super) use host::{Exports, Function, Host};
 pub(super) use memory::{Records, Releases, Wakes};
 pub(super) use scope::{Failure, Reference, Scope, Value};
 pub(super) use signal::Signal;
-pub(super) use uv::{ClosePhase, PendingPhase, Watch, idle_time, waits_for_turn};
+pub(super) use uv::{ClosePhase, LoopWatch, PendingPhase, Watch, idle_time, waits_for_turn};

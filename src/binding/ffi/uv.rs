@@ -22,6 +22,8 @@ const UV_CHECK: c_int = 2;
 const UV_IDLE: c_int = 6;
 /// `UV_POLL` of `uv_handle_type`.
 const UV_POLL: c_int = 8;
+/// `UV_PREPARE` of `uv_handle_type`.
+const UV_PREPARE: c_int = 9;
 /// `UV_READABLE` of `uv_poll_event`.
 const UV_READABLE: c_int = 1;
 
@@ -50,6 +52,8 @@ unsafe extern "C" {
     fn uv_idle_start(handle: *mut c_void, callback: HandleCallback) -> c_int;
     fn uv_check_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
     fn uv_check_start(handle: *mut c_void, callback: HandleCallback) -> c_int;
+    fn uv_prepare_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
+    fn uv_prepare_start(handle: *mut c_void, callback: HandleCallback) -> c_int;
     pub(super) fn uv_ref(handle: *mut c_void);
     pub(super) fn uv_unref(handle: *mut c_void);
     pub(super) fn uv_close(handle: *mut c_void, callback: HandleCallback);
@@ -177,6 +181,65 @@ pub(in crate::binding) fn waits_for_turn(scope: Scope<'_>) -> bool {
 pub(in crate::binding) fn idle_time(scope: Scope<'_>) -> u64 {
     // SAFETY: asks the loop of a live environment for a number, on its thread.
     event_loop(scope).map_or(0, |event_loop| unsafe { uv_metrics_idle_time(event_loop) })
+}
+
+/// A running watch on the turns of the event loop. It ends with [`LoopWatch::stop`]; it does not keep the process alive.
+pub(in crate::binding) struct LoopWatch(*mut c_void);
+
+/// What the callback needs.
+struct LoopWatched {
+    /// A [`Host`]; the callback knows which.
+    host: *const c_void,
+    event_loop: *mut sys::uv_loop_s,
+}
+
+impl LoopWatch {
+    /// Calls [`Host::end_turn`] each time that the event loop is about to wait for events.
+    pub(in crate::binding) fn start<H: Host>(scope: Scope<'_>, host: &H) -> Result<Self, Failure> {
+        let event_loop = event_loop(scope)?;
+        let watched = Box::into_raw(Box::new(LoopWatched {
+            host: std::ptr::from_ref(host).cast::<c_void>(),
+            event_loop,
+        }));
+        // SAFETY: the handle is freed by `loop_closed`, which libuv calls when it is done with it. Neither call fails.
+        unsafe {
+            let handle = allocate(UV_PREPARE);
+            uv_prepare_init(event_loop, handle);
+            uv_handle_set_data(handle, watched.cast::<c_void>());
+            uv_prepare_start(handle, turn_ended::<H>);
+            uv_unref(handle);
+            Ok(Self(handle))
+        }
+    }
+
+    /// No more calls.
+    pub(in crate::binding) fn stop(self) {
+        // SAFETY: started once, stopped once: `self` is gone.
+        unsafe { uv_close(self.0, loop_closed) };
+    }
+}
+
+unsafe extern "C" fn turn_ended<H: Host>(handle: *mut c_void) {
+    // SAFETY: `start` set the data, of this host; it is freed after the last call. The loop is the one that calls.
+    let (host, idle) = unsafe {
+        let watched = &*uv_handle_get_data(handle).cast::<LoopWatched>();
+        (
+            &*watched.host.cast::<H>(),
+            uv_metrics_idle_time(watched.event_loop),
+        )
+    };
+    // A panic has nowhere to go from here, and nothing is half done.
+    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| host.end_turn(idle)));
+}
+
+unsafe extern "C" fn loop_closed(handle: *mut c_void) {
+    // SAFETY: both were boxed by `start`, and libuv is done with them.
+    unsafe {
+        drop(Box::from_raw(
+            uv_handle_get_data(handle).cast::<LoopWatched>(),
+        ));
+        free(handle, UV_PREPARE);
+    }
 }
 
 /// A host's place in libuv's phase for closed handles. It may come when the host is gone.

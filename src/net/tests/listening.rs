@@ -18,7 +18,7 @@ fn deaf(stage: &Stage) -> Arc<Listener> {
         no_delay: true,
         keep_alive: None,
     };
-    let options = ServerOptions::new(7, Config::default(), accepted);
+    let options = ServerOptions::new(7, Config::default(), accepted, Arc::default());
     let threads = vec![Arc::clone(&stage.thread.shared)];
     Arc::new(Listener::new(options, threads))
 }

@@ -67,7 +67,7 @@ impl Stage {
         };
         let threads = vec![Arc::clone(&self.thread.shared)];
         let listener = Arc::new(Listener::new(
-            ServerOptions::new(0, Config::default(), accepted),
+            ServerOptions::new(0, Config::default(), accepted, Arc::default()),
             threads,
         ));
         listener.options.configure(0, idle, false);

@@ -242,7 +242,7 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     let role = random.of(&[Role::Server, Role::Server, Role::Client]);
     let queue = Some(Arc::clone(&queue));
     let server = (role == Role::Server).then(|| Arc::new(server(&mut random, config)));
-    let connection = Connection::new(0, role, config, queue, server, transport);
+    let connection = Connection::new(0, role, config, queue, server, Arc::default(), transport);
     let connection = Arc::new(connection);
     runtime.spawn(Arc::clone(&shared).work());
     shared.mailbox.deliver([Command::Drive {
@@ -294,7 +294,7 @@ fn server(random: &mut Random, config: Config) -> ServerOptions {
         no_delay: false,
         keep_alive: None,
     };
-    let server = ServerOptions::new(SERVER, config, accepted);
+    let server = ServerOptions::new(SERVER, config, accepted, Arc::default());
     let (keep_alive, idle) = (random.of(&[0, 5, 5]), random.of(&[0, 0, 20]));
     server.configure(keep_alive, idle, random.once_in(3));
     server

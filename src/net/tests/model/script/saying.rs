@@ -37,7 +37,7 @@ impl Script {
     pub(super) fn expect(&mut self) {
         if self.may_ask() && self.ended == End::None && !self.expects {
             self.expects = true;
-            self.connection.expect(false, false);
+            self.connection.expect(false, false, b"GET");
             self.plan.asked.fetch_max(self.asked + 1, Ordering::SeqCst);
             self.marked = true;
         }
