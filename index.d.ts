@@ -57,6 +57,8 @@ export interface StatsHistogram {
   upTo(seconds: number): number
   /** Those that are not empty, with their upper bounds. */
   buckets(): { le: number, count: number }[]
+  /** What was counted since: of an earlier one of the same owner. */
+  since(earlier: StatsHistogram): StatsHistogram
   toJSON(): { count: number, sum: number, mean: number, max: number, p50: number, p90: number, p99: number, p999: number }
 }
 

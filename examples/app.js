@@ -4,6 +4,7 @@
 
 const http = require('http-native')
 const { pipeline } = require('node:stream')
+const { live, metrics, section } = require('./live')
 const { portOr } = require('./port')
 
 const host = '127.0.0.1'
@@ -62,6 +63,7 @@ the native part is <strong>${http.native.active ? 'active' : 'not loaded: coreâ€
 <code>examples/app.js</code>.</p>
 <p>In your own application, nothing changes but a flag:</p>
 <pre>node --require http-native/register app.js</pre>
+${section(server)}
 <h2 style="margin: 1.6rem 0 .6rem">Things to try, by a click or in a terminal</h2>
 ${TRIALS.map((one) => trial(one, origin)).join('')}
 <script>
@@ -168,7 +170,10 @@ function home (req, res) {
   res.end(page(`http://${req.headers.host ?? `${host}:${server.address().port}`}`.replace(/[<>&"']/g, '')))
 }
 
-const routes = { '/': home, '/echo': echo, '/fetch': fetchOwn, '/json': json, '/stream': stream }
+/** What server.stats() has counted: as it goes on, and all of it. Not there where node:http serves. */
+const counted = (answer) => (req, res) => server.stats === undefined ? sendText(res, 404, 'node:http does not count\n') : answer(server, res)
+
+const routes = { '/': home, '/echo': echo, '/fetch': fetchOwn, '/json': json, '/live': counted(live), '/metrics': counted(metrics), '/stream': stream }
 
 const server = http.createServer((req, res) => {
   const [path, search] = req.url.split('?', 2)
@@ -183,6 +188,7 @@ function stop () {
   if (stopping === 0) {
     stopping = Date.now()
     console.log('\nstopping')
+    server.emit('stopping')
     server.close(() => process.exit(0))
     http.globalAgent.destroy()
     setTimeout(() => server.closeAllConnections(), GRACE).unref()

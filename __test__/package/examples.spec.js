@@ -19,7 +19,7 @@ const keys = path.join(root, '__test__', 'fixtures', 'https')
 const certificate = { KEY: path.join(keys, 'key.pem'), CERT: path.join(keys, 'cert.pem') }
 
 const folder = path.join(root, 'examples')
-const programs = fs.readdirSync(folder).filter((file) => file.endsWith('.js') && file !== 'port.js')
+const programs = fs.readdirSync(folder).filter((file) => file.endsWith('.js') && !['live.js', 'port.js'].includes(file))
 
 for (const program of ['scripts/start.js', ...programs.map((file) => `examples/${file}`)]) {
   test(`${program} says what is wrong with a port that is none`, () => {
@@ -70,6 +70,16 @@ const TRIALS = {
     assert.equal((await ask(port, '/stream?bytes=100000')).text.length, 100000)
     assert.equal(JSON.parse((await ask(port, '/fetch')).text).url, '/json')
     assert.equal((await ask(port, '/nothing')).status, 404)
+    const request = http.get({ host: '127.0.0.1', port, path: '/live', agent: false })
+    const [events] = await once(request, 'response')
+    assert.equal(events.headers['content-type'], 'text/event-stream')
+    let figures
+    for await (const text of events.setEncoding('utf8')) {
+      figures = /^data: (\[.*\])$/m.exec(text)
+      if (figures !== null) break
+    }
+    const [rate, , , , open] = JSON.parse(figures[1])
+    assert.ok(rate >= 0 && open >= 1)
     child.kill('SIGINT')
     assert.deepEqual(await once(child, 'exit'), [0, null])
     assert.match(output(), /stopping\n$/)

@@ -28,6 +28,14 @@ class Histogram {
     for (const number of this.#buckets) this.count += number
   }
 
+  /** Gives what was counted since. @param {Histogram} earlier of the same owner */
+  since (earlier) {
+    const numbers = new Float64Array(1 + ALL)
+    numbers[0] = Math.max(0, (this.sum - earlier.sum) * 1e9)
+    for (let bucket = 0; bucket < ALL; bucket++) numbers[bucket + 1] = this.#buckets[bucket] - earlier.#buckets[bucket]
+    return new Histogram(numbers)
+  }
+
   /** Seconds; 0 if nothing was counted. */
   get mean () {
     return this.count === 0 ? 0 : this.sum / this.count

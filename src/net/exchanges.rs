@@ -14,6 +14,8 @@ struct Exchange {
     method: u8,
     /// The class of the answer's status; 0 while there is none.
     class: u8,
+    /// The time to the first byte is counted.
+    is_timed: bool,
     /// Where its answer ends, of all bytes ever said.
     end: u64,
 }
@@ -52,17 +54,22 @@ impl Exchanges {
             began: now,
             method,
             class: 0,
+            is_timed: false,
             end: 0,
         });
     }
 
-    /// The answer of the first exchange without one begins, with this status.
-    pub(super) fn answer(&mut self, status: u16, now: Instant, stats: &Stats) {
+    /// The answer of the first exchange without one begins, with this status. Without a time its first byte counts with its
+    /// last: the answer is whole.
+    pub(super) fn answer(&mut self, status: u16, now: Option<Instant>, stats: &Stats) {
         if let Some(exchange) = self.open.get_mut(self.said)
             && exchange.class == 0
         {
             exchange.class = class_of(status);
-            stats.first_byte(now.saturating_duration_since(exchange.began));
+            if let Some(now) = now {
+                exchange.is_timed = true;
+                stats.first_byte(now.saturating_duration_since(exchange.began));
+            }
         }
     }
 
@@ -100,7 +107,12 @@ impl Exchanges {
                 exchange.class
             };
             stats.ended(exchange.method, class);
-            stats.last_byte(now.saturating_duration_since(exchange.began));
+            let after = now.saturating_duration_since(exchange.began);
+            if exchange.is_timed {
+                stats.last_byte(after);
+            } else {
+                stats.both_bytes(after);
+            }
         }
     }
 
@@ -157,9 +169,9 @@ mod tests {
         for _ in 0..3 {
             exchanges.begin(0, start, &stats);
         }
-        exchanges.answer(200, start, &stats);
+        exchanges.answer(200, Some(start), &stats);
         exchanges.say_end(10);
-        exchanges.answer(404, start, &stats);
+        exchanges.answer(404, None, &stats);
         exchanges.left(9, start, &stats);
         assert_eq!(outcomes(&stats), [0; 7]);
         exchanges.say_end(20);
@@ -167,7 +179,7 @@ mod tests {
         assert_eq!(outcomes(&stats), [0, 0, 1, 0, 1, 0, 0]);
         assert!(!exchanges.awaits_leaving());
         // The third was not answered to its end.
-        exchanges.answer(500, start, &stats);
+        exchanges.answer(500, Some(start), &stats);
         exchanges.close(start, &stats);
         assert_eq!(outcomes(&stats), [1, 0, 1, 0, 1, 0, 0]);
         let sum = stats

@@ -16,9 +16,14 @@ const DECADES: usize = 6;
 /// Buckets in all; the last counts what took longer.
 pub(crate) const BUCKETS: usize = LINEAR + DECADE * DECADES + 1;
 
-/// The bucket of a duration. Bucket 0 is up to 1 µs; the upper bound of each belongs to it.
-pub(super) fn bucket(duration: Duration) -> usize {
-    let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+/// Nanoseconds of a duration, as far as 64 bits go.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(u64::from(duration.subsec_nanos()))
+}
+
+/// The bucket of a duration in nanoseconds. Bucket 0 is up to 1 µs; the upper bound of each belongs to it.
+pub(super) fn bucket(nanos: u64) -> usize {
     let micros = nanos.saturating_sub(1) / 1000;
     let (decade, tenth) = match micros {
         0..100 => return micros as usize,
@@ -35,7 +40,11 @@ pub(super) fn bucket(duration: Duration) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{bucket as bucket_of, *};
+
+    fn bucket(duration: Duration) -> usize {
+        bucket_of(nanos(duration))
+    }
 
     /// The upper bound of a bucket, µs.
     fn bound(bucket: usize) -> u64 {

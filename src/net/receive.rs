@@ -276,7 +276,8 @@ impl Connection {
                     let is_final = !head.informational;
                     self.push(batch, event);
                     if is_final {
-                        state.exchanges.answer(status, now, &self.stats);
+                        let time = (!is_whole).then_some(now);
+                        state.exchanges.answer(status, time, &self.stats);
                         if is_whole {
                             state.exchanges.end_first(now, &self.stats);
                         }

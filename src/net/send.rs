@@ -98,18 +98,23 @@ impl Connection {
                 }
             }
             Head::Final(block, framing) => {
-                let now = clock::now();
-                time = Some(now);
+                // A short answer leaves as one, and is timed then.
+                let is_short = message.end.is_some() && message.body.len() < SEGMENT;
+                if self.role == proto::Role::Client || !is_short {
+                    time = Some(clock::now());
+                }
                 if self.role == proto::Role::Client {
                     if !std::mem::take(&mut state.expected) {
                         let name = block.bytes.split(|byte| *byte == b' ').next();
                         let method = place_of_method(name.unwrap_or(b""));
-                        state.exchanges.begin(method, now, &self.stats);
+                        state
+                            .exchanges
+                            .begin(method, time.unwrap_or_else(clock::now), &self.stats);
                         state.expect_response(message.request_head, message.request_connect);
                     }
                 } else {
                     let status = status_in(block.bytes);
-                    state.exchanges.answer(status, now, &self.stats);
+                    state.exchanges.answer(status, time, &self.stats);
                 }
                 state
                     .proto
@@ -158,7 +163,9 @@ impl Connection {
     /// Notes that an answer with this status begins to go out in raw bytes.
     pub(crate) fn answers(&self, status: u16) {
         let mut state = self.lock();
-        state.exchanges.answer(status, clock::now(), &self.stats);
+        state
+            .exchanges
+            .answer(status, Some(clock::now()), &self.stats);
     }
 
     /// Counts a request as answered: the response went out in raw bytes. `written` is what its stream has written in all, of
@@ -168,7 +175,7 @@ impl Connection {
         let state = &mut *guard;
         state.proto.answered();
         if self.role == proto::Role::Server {
-            state.exchanges.answer(status, clock::now(), &self.stats);
+            state.exchanges.answer(status, None, &self.stats);
             self.answer_said(state);
         }
         self.count_written(state, written);
@@ -177,9 +184,9 @@ impl Connection {
 
     /// The answer under way is said to its end.
     fn answer_said(&self, state: &mut State) {
-        state.exchanges.say_end(state.said());
+        let said = state.said();
+        state.exchanges.say_end(said);
         if state.is_written() {
-            let said = state.said();
             state.exchanges.left(said, clock::now(), &self.stats);
         }
     }

@@ -230,9 +230,20 @@ impl Stats {
         self.observe(LAST_BYTE as usize, after);
     }
 
+    /// The first and the last byte at once.
+    pub(super) fn both_bytes(&self, after: Duration) {
+        let nanos = histogram::nanos(after);
+        let bucket = histogram::bucket(nanos);
+        for place in [FIRST_BYTE as usize, LAST_BYTE as usize] {
+            self.add(place, nanos);
+            self.add(place + 1 + bucket, 1);
+        }
+    }
+
     fn observe(&self, place: usize, duration: Duration) {
-        self.add(place, duration.as_nanos() as u64);
-        self.add(place + 1 + histogram::bucket(duration), 1);
+        let nanos = histogram::nanos(duration);
+        self.add(place, nanos);
+        self.add(place + 1 + histogram::bucket(nanos), 1);
     }
 
     /// Adds another block's numbers.
@@ -261,8 +272,9 @@ impl Default for Durations {
 
 impl Durations {
     pub(crate) fn observe(&self, duration: Duration) {
-        self.0[0].fetch_add(duration.as_nanos() as u64, Ordering::Relaxed);
-        self.0[1 + histogram::bucket(duration)].fetch_add(1, Ordering::Relaxed);
+        let nanos = histogram::nanos(duration);
+        self.0[0].fetch_add(nanos, Ordering::Relaxed);
+        self.0[1 + histogram::bucket(nanos)].fetch_add(1, Ordering::Relaxed);
     }
 
     /// The numbers that are not 0, with their places: the sum, then the buckets.
