@@ -48,6 +48,8 @@ function plainConfig (mode = OFF) {
 function ClientConnection (id, stream) {
   ClientTransport.call(this, id, stream)
   this.config = plainConfig()
+  /** The agent for which rows of hardening are counted; null if none are. */
+  this.hardenedFor = null
   /** The response whose body is arriving; null between bodies. */
   this.response = null
   /** True if that body ends with the connection, however the connection ends. */
@@ -122,6 +124,7 @@ ClientConnection.prototype.begin = function begin (request) {
   const config = configOf(request)
   if (config !== this.config && this.id !== -1) native.configure(this.id, config)
   this.config = config
+  this.hardenedFor = config.hardening !== OFF && request.agent ? request.agent : null
   Parser.take(this, request)
   hear(this)
   // As if its bytes were listened for.

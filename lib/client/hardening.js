@@ -54,15 +54,14 @@ function define (object, key, value) {
   Object.defineProperty(object, key, { __proto__: null, value, writable: true, enumerable: false, configurable: true })
 }
 
-/** Gives what counts for a request: its agent's, of which all its requests have one. */
-function ledgerOf (request) {
-  const owner = request.agent || request
+/** Gives what counts for an agent and all its requests, or for a request without one. */
+function ledgerOf (owner) {
   if (owner[kLedger] === undefined) define(owner, kLedger, new Ledger(owner))
   return owner[kLedger]
 }
 
 function count (request, row) {
-  ledgerOf(request).count(row, request[kMode] === STRICT, request.socket ?? null)
+  ledgerOf(request.agent || request).count(row, request[kMode] === STRICT, request.socket ?? null)
 }
 
 /**
@@ -107,6 +106,9 @@ function meet (connection, request, kind) {
   if (request !== null && request[kMode] !== undefined) {
     countNoted(connection, request)
     if (kind >= PARSE_ERRORS.length) count(request, kind - PARSE_ERRORS.length)
+  } else if (request === null && connection.hardenedFor !== null) {
+    // Idle, in the agent: whatever it is, nothing has asked for it.
+    ledgerOf(connection.hardenedFor).count(UNASKED, kind === UNSOLICITED_ROW, connection)
   }
   return isUnsolicited
 }

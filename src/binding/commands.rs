@@ -147,7 +147,7 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 50] = [
         Ok(None)
     }),
     (c"readStats", |environment, scope, arguments| {
-        stats::read(environment, scope, scope.i32(arguments[0])?)
+        stats::read(&environment.blocks, scope, scope.i32(arguments[0])?)
     }),
     (c"surrender", |environment, scope, arguments| {
         let id = id(scope, arguments)?;

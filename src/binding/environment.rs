@@ -11,7 +11,7 @@ use socket2::Socket;
 
 use super::closing::Closing;
 use super::encoder::Encoder;
-use super::ffi::{Exports, Failure, Records, Reference, Releases, Scope, Signal, Wakes};
+use super::ffi::{Exports, Failure, LoopWatch, Records, Reference, Releases, Scope, Signal, Wakes};
 use super::loans::Loans;
 use super::stats::Blocks;
 use crate::net::connection::{Connection, EventQueue, Wake};
@@ -131,6 +131,14 @@ impl Environment {
     ) -> io::Result<()> {
         self.threads()?;
         listener.listen(socket, backlog, &self.threads.borrow()[0])
+    }
+
+    /// Measures the turns of the event loop from now on.
+    pub(super) fn watch_turns(&self, scope: Scope<'_>) {
+        let mut watch = self.blocks.watch.borrow_mut();
+        if watch.is_none() {
+            *watch = LoopWatch::start(scope, self).ok();
+        }
     }
 
     // Connections.

@@ -39,7 +39,7 @@ impl Host for Environment {
     }
 
     fn end_turn(&self, idle: u64) {
-        Self::end_turn(self, idle);
+        self.blocks.end_turn(idle);
     }
 
     /// Ends the I/O threads.

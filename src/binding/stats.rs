@@ -5,7 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::environment::Environment;
 use super::ffi::{Failure, LoopWatch, Scope, Value};
 use crate::net::stats::{Durations, Stats};
 use crate::numbers::numbers;
@@ -44,7 +43,8 @@ pub(super) struct Blocks {
     turns: Durations,
     /// The time at the end of the last turn of the event loop, and how long the loop had waited for events by then, ns.
     last: Cell<Option<(Instant, u64)>>,
-    watch: RefCell<Option<LoopWatch>>,
+    /// Once there was a listener or a connection.
+    pub(super) watch: RefCell<Option<LoopWatch>>,
 }
 
 impl Blocks {
@@ -116,6 +116,20 @@ impl Blocks {
         sum
     }
 
+    /// A turn of the event loop is over; `idle` is how long the loop has waited for events in all, ns.
+    pub(super) fn end_turn(&self, idle: u64) {
+        if idle == 0 {
+            // It has not waited yet, or this is not measured.
+            return;
+        }
+        let now = Instant::now();
+        if let Some((then, idle_then)) = self.last.replace(Some((now, idle))) {
+            let waited = Duration::from_nanos(idle.saturating_sub(idle_then));
+            let length = now.saturating_duration_since(then);
+            self.turns.observe(length.saturating_sub(waited));
+        }
+    }
+
     /// Ends the watch on the event loop.
     pub(super) fn unwatch(&self) {
         if let Some(watch) = self.watch.take() {
@@ -124,37 +138,12 @@ impl Blocks {
     }
 }
 
-impl Environment {
-    /// Measures the turns of the event loop from now on.
-    pub(super) fn watch_turns(&self, scope: Scope<'_>) {
-        let mut watch = self.blocks.watch.borrow_mut();
-        if watch.is_none() {
-            *watch = LoopWatch::start(scope, self).ok();
-        }
-    }
-
-    /// A turn of the event loop is over; `idle` is how long the loop has waited for events in all, ns.
-    pub(super) fn end_turn(&self, idle: u64) {
-        if idle == 0 {
-            // It has not waited yet, or this is not measured.
-            return;
-        }
-        let now = Instant::now();
-        if let Some((then, idle_then)) = self.blocks.last.replace(Some((now, idle))) {
-            let waited = Duration::from_nanos(idle.saturating_sub(idle_then));
-            let length = now.saturating_duration_since(then);
-            self.blocks.turns.observe(length.saturating_sub(waited));
-        }
-    }
-}
-
 /// The numbers of a block that are not 0, each behind its place.
 pub(super) fn read<'s>(
-    environment: &Environment,
+    blocks: &Blocks,
     scope: Scope<'s>,
     index: i32,
 ) -> Result<Option<Value<'s>>, Failure> {
-    let blocks = &environment.blocks;
     blocks.sweep();
     let numbers: Vec<_> = match index {
         ALL_SERVERS => blocks.sum(SERVERS).numbers().collect(),

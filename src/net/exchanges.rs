@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::stats::Stats;
+use super::stats::{Span, Stats};
 
 /// One exchange.
 #[derive(Clone, Copy)]
@@ -68,7 +68,7 @@ impl Exchanges {
             exchange.class = class_of(status);
             if let Some(now) = now {
                 exchange.is_timed = true;
-                stats.first_byte(now.saturating_duration_since(exchange.began));
+                stats.first_byte(now.saturating_duration_since(exchange.began).into());
             }
         }
     }
@@ -88,17 +88,33 @@ impl Exchanges {
 
     /// So many bytes, of all that were ever said, have left: ends the exchanges whose answers are among them.
     pub(super) fn left(&mut self, bytes: u64, now: Instant, stats: &Stats) {
+        // Requests of one packet took the same time if their answers left as one.
+        let mut last = None;
         while self.said != 0
             && let Some(exchange) = self.open.front()
             && exchange.end <= bytes
         {
+            let began = exchange.began;
+            let span = match last {
+                Some((same, span)) if same == began => span,
+                _ => Span::from(now.saturating_duration_since(began)),
+            };
+            last = Some((began, span));
             self.said -= 1;
-            self.end_first(now, stats);
+            self.end_after(span, stats);
         }
     }
 
     /// Ends the first exchange: its answer has come, or is known to have left.
     pub(super) fn end_first(&mut self, now: Instant, stats: &Stats) {
+        if let Some(exchange) = self.open.front() {
+            let span = now.saturating_duration_since(exchange.began).into();
+            self.end_after(span, stats);
+        }
+    }
+
+    #[inline]
+    fn end_after(&mut self, span: Span, stats: &Stats) {
         if let Some(exchange) = self.open.pop_front() {
             // An answer whose head was never seen.
             let class = if exchange.class == 0 {
@@ -107,12 +123,10 @@ impl Exchanges {
                 exchange.class
             };
             stats.ended(exchange.method, class);
-            let after = now.saturating_duration_since(exchange.began);
-            if exchange.is_timed {
-                stats.last_byte(after);
-            } else {
-                stats.both_bytes(after);
+            if !exchange.is_timed {
+                stats.first_byte(span);
             }
+            stats.last_byte(span);
         }
     }
 

@@ -167,6 +167,21 @@ const fn equal(one: &[u8], other: &[u8]) -> bool {
     true
 }
 
+/// A duration with its bucket.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    nanos: u64,
+    bucket: usize,
+}
+
+impl From<Duration> for Span {
+    fn from(duration: Duration) -> Self {
+        let nanos = histogram::nanos(duration);
+        let bucket = histogram::bucket(nanos);
+        Self { nanos, bucket }
+    }
+}
+
 /// One block.
 pub(crate) struct Stats([AtomicU64; LENGTH as usize]);
 
@@ -222,28 +237,17 @@ impl Stats {
         self.add(ENDED as usize + place, 1);
     }
 
-    pub(super) fn first_byte(&self, after: Duration) {
+    pub(super) fn first_byte(&self, after: Span) {
         self.observe(FIRST_BYTE as usize, after);
     }
 
-    pub(super) fn last_byte(&self, after: Duration) {
+    pub(super) fn last_byte(&self, after: Span) {
         self.observe(LAST_BYTE as usize, after);
     }
 
-    /// The first and the last byte at once.
-    pub(super) fn both_bytes(&self, after: Duration) {
-        let nanos = histogram::nanos(after);
-        let bucket = histogram::bucket(nanos);
-        for place in [FIRST_BYTE as usize, LAST_BYTE as usize] {
-            self.add(place, nanos);
-            self.add(place + 1 + bucket, 1);
-        }
-    }
-
-    fn observe(&self, place: usize, duration: Duration) {
-        let nanos = histogram::nanos(duration);
-        self.add(place, nanos);
-        self.add(place + 1 + histogram::bucket(nanos), 1);
+    fn observe(&self, place: usize, span: Span) {
+        self.add(place, span.nanos);
+        self.add(place + 1 + span.bucket, 1);
     }
 
     /// Adds another block's numbers.
@@ -272,9 +276,9 @@ impl Default for Durations {
 
 impl Durations {
     pub(crate) fn observe(&self, duration: Duration) {
-        let nanos = histogram::nanos(duration);
-        self.0[0].fetch_add(nanos, Ordering::Relaxed);
-        self.0[1 + histogram::bucket(nanos)].fetch_add(1, Ordering::Relaxed);
+        let span = Span::from(duration);
+        self.0[0].fetch_add(span.nanos, Ordering::Relaxed);
+        self.0[1 + span.bucket].fetch_add(1, Ordering::Relaxed);
     }
 
     /// The numbers that are not 0, with their places: the sum, then the buckets.

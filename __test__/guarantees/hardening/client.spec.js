@@ -177,6 +177,26 @@ for (const transport of TRANSPORTS) {
   }
 }
 
+for (const hardening of ['strict', 'audit']) {
+  test(`${hardening}: bytes on an idle connection are counted, and it is closed`, async (t) => {
+    let peer
+    const server = net.createServer((socket) => {
+      peer = socket.on('error', () => {})
+      socket.once('data', () => socket.write(OK))
+    }).listen(0, '127.0.0.1')
+    t.after(() => server.close())
+    await once(server, 'listening')
+    const agent = agentOf(t, ours, 'native', { hardening })
+    const freed = once(agent, 'free')
+    assert.deepEqual(await ask(ours, { port: server.address().port, agent }), [200, 'ok, complete: true'])
+    const [socket] = await freed
+    const closed = once(socket, 'close')
+    peer.write(OK)
+    await closed
+    assert.deepEqual(agent.hardeningCounts(), { unasked: 1 })
+  })
+}
+
 const WRONG = {
   'Content-Length with Transfer-Encoding': { row: 'own-framing', headers: { 'Content-Length': 4, 'Transfer-Encoding': 'chunked' } },
   'Content-Length twice': { row: 'own-framing', headers: ['Host', 'a', 'Content-Length', '4', 'Content-Length', '4'] },
