@@ -47,8 +47,8 @@ function standIn () {
 
 /** The records and values that the addon makes of bytes, of a connection that has asked before if it is the client's. */
 function recorded ({ addon }, role, bytes) {
-  const id = addon.open(role, { maxHeaderSize: 16_384, maxHeaders: 2000, surplus: 0, llhttp93: true, leniency: 0 })
-  if (role === 1) addon.expect(id, 0)
+  const id = addon.open(role, { maxHeaderSize: 16_384, maxHeaders: 2000, surplus: 0, llhttp93: true, leniency: 0 }, role)
+  if (role === 1) addon.expect(id, 0, 'GET')
   const [records, values] = addon.receive(id, bytes)
   return { records, values }
 }
