@@ -7,9 +7,9 @@ const { slope } = require('./slope')
 
 const root = path.join(__dirname, '../..')
 
-/** What must be gone when all has ended; and the descriptors that an I/O thread and the set of lent sockets keep, at most. */
+/** What must be gone when all has ended; and the descriptors that the I/O threads and the set of lent sockets keep, at most. */
 const NOTHING = ['connections', 'known', 'lent', 'listeners', 'waiting']
-const KEPT_DESCRIPTORS = 8
+const KEPT_DESCRIPTORS = 5 + 3 * Number(process.env.HTTP_NATIVE_IO_THREADS ?? 1)
 
 /** A process under traffic of its own, core's or ours, that is asked for what it holds. */
 class Soaked {
