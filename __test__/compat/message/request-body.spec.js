@@ -328,27 +328,34 @@ async function turns (count) {
   for (let turn = 0; turn < count; turn++) await new Promise(setImmediate)
 }
 
-for (const size of [10, 40_000, 60_000, 100_000]) {
-  for (const begins of [0, 1, 2]) {
-    for (const later of [0, 1, 2, 3]) {
-      scenario.server(`a request of ${size} bytes that comes with the peer's FIN, read after ${begins} turns and answered ${later} turns later`, async (run) => {
-        let closed
-        const over = new Promise((resolve) => { closed = resolve })
-        await run.serve({}, async (req, res) => {
-          run.watch('server', req, ['end', 'close', 'error'], 'req ')
-          run.watch('server', res, ['finish', 'close', 'error'], 'res ').on('close', closed)
-          if (begins !== 0) await turns(begins)
-          req.resume()
-          if (later !== 0) await turns(later)
-          res.write('first ')
-          setImmediate(() => res.end(Buffer.alloc(70_000, 'x')))
-        })
-        const peer = run.dial()
-        peer.socket.end(Buffer.concat([Buffer.from(post(`Content-Length: ${size}`)), Buffer.alloc(size, 'y')]))
-        await peer.ended()
-        await over
-        run.log('client', 'received', peer.received.length)
+/**
+ * Turns until a body is read on, and from then until its answer begins, which takes one more: with more of them core may see FIN
+ * before, and ends its side. So it is here, but sometimes the answer is sent, since another thread reads.
+ */
+const ANSWERED = [[0, 0], [0, 1], [1, 0], [2, 0]]
+
+for (const rest of [1, 5000]) {
+  for (const [begins, later] of ANSWERED) {
+    scenario.server(`a body's last ${rest} bytes that come with the peer's FIN, read after ${begins} turns and answered ${later} turns later`, async (run) => {
+      let closed
+      const over = new Promise((resolve) => { closed = resolve })
+      // What comes with the head fills the buffer, so that reading waits, and the kernel has the rest and FIN when it goes on.
+      await run.serve({ highWaterMark: 1000 }, async (req, res) => {
+        run.watch('server', req, ['end', 'close', 'error'], 'req ')
+        run.watch('server', res, ['finish', 'close', 'error'], 'res ').on('close', closed)
+        peer.socket.end(Buffer.alloc(rest, 'y'))
+        await run.once(peer.socket, 'finish')
+        await turns(begins)
+        req.resume()
+        await turns(later)
+        res.write('first ')
+        setImmediate(() => res.end(Buffer.alloc(70_000, 'x')))
       })
-    }
+      const peer = run.dial()
+      peer.send(Buffer.from(post(`Content-Length: ${5000 + rest}`) + 'y'.repeat(5000)))
+      await peer.ended()
+      await over
+      run.log('client', 'received', peer.received.length)
+    })
   }
 }
