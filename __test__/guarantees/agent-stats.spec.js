@@ -10,6 +10,7 @@ const path = require('node:path')
 const { test } = require('node:test')
 const tls = require('node:tls')
 const http = require('../..')
+const { expectStats, closes } = require('./expect-stats')
 
 const keys = path.join(__dirname, '../fixtures/https')
 const certificate = { key: fs.readFileSync(path.join(keys, 'key.pem')), cert: fs.readFileSync(path.join(keys, 'cert.pem')) }
@@ -58,22 +59,6 @@ function ask (origin, agent, options) {
     request.on('timeout', () => request.destroy())
     request.end(options?.body)
   })
-}
-
-async function expectStats (agent, pick, expected) {
-  for (let turns = 0; turns < 20000; turns++) {
-    try {
-      assert.deepStrictEqual(pick(agent.stats()), expected)
-      return
-    } catch {
-      await new Promise(setImmediate)
-    }
-  }
-  assert.deepStrictEqual(pick(agent.stats()), expected)
-}
-
-function closes ({ connections: { closed } }) {
-  return Object.fromEntries(Object.entries(closed).filter(([, count]) => count !== 0))
 }
 
 for (const [name, transport] of Object.entries(TRANSPORTS)) {

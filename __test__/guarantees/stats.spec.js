@@ -15,6 +15,7 @@ const tls = require('node:tls')
 const http = require('../..')
 const { Child } = require('../child')
 const { check } = require('../prometheus')
+const { expectStats, closes } = require('./expect-stats')
 
 const keys = path.join(__dirname, '../fixtures/https')
 const certificate = { key: fs.readFileSync(path.join(keys, 'key.pem')), cert: fs.readFileSync(path.join(keys, 'cert.pem')) }
@@ -74,24 +75,6 @@ async function serve (t, { listen, connect }, options, listener) {
     listening.close()
   })
   return { server, connect: () => new Client(connect(listening.address())) }
-}
-
-/** Waits until what is picked of the stats is as expected: a thread counts what the other has seen already. */
-async function expectStats (server, pick, expected) {
-  for (let turns = 0; turns < 20000; turns++) {
-    try {
-      assert.deepStrictEqual(pick(server.stats()), expected)
-      return
-    } catch {
-      await new Promise(setImmediate)
-    }
-  }
-  assert.deepStrictEqual(pick(server.stats()), expected)
-}
-
-/** The reasons of closes that are not 0. */
-function closes ({ connections: { closed } }) {
-  return Object.fromEntries(Object.entries(closed).filter(([, count]) => count !== 0))
 }
 
 const answerByUrl = (request, response) => {

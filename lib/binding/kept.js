@@ -19,7 +19,8 @@ function keep (connection, records, at, values) {
     return true
   }
   const { kept } = connection
-  if (connection.keepsEnd && kept.length === 0 && !isEnd(records, at)) return false
+  // What was kept has just been delivered (awaitEnd of lib/connection/pause.js): only the end waits.
+  if (!connection.paused && kept.length === 0 && !isEnd(records, at)) return false
   // The stream of a socket that is paused, with nothing in its buffer, ends and fails all the same.
   if (connection.readsOn && kept.length === 0 && isEnd(records, at)) return false
   if (kind === events.CLOSED) {

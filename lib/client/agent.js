@@ -10,7 +10,7 @@ const { AsyncResource } = require('node:async_hooks')
 const http = require('node:http')
 const { process } = require('../host')
 const core = require('../core/classes')
-const { takeMembers } = require('../core/reflection')
+const { takeMembers, addHidden } = require('../core/reflection')
 const { ofCore, kConnection, kText, kFieldsAt, kHeaders } = require('../core/symbols')
 const { isNative, isStale, leaveContext, guard, unguard } = require('./pooled-socket')
 const { kDialable, connect } = require('./dial')
@@ -56,13 +56,13 @@ function Agent (options) {
 }
 
 /** Between us and core's http.Agent: what agents have that core's have not. Agent.prototype has the members of core's. */
-const seam = Object.create(methods, Object.getOwnPropertyDescriptors({
+const seam = Object.create(methods)
+addHidden(seam, {
   /** What the agent has counted (docs/STATS.md). */
   stats () { return statsOf(this) },
 
   hardeningCounts
-}))
-for (const name of Object.keys(seam)) Object.defineProperty(seam, name, { enumerable: false })
+})
 Object.setPrototypeOf(Agent.prototype, seam)
 Object.setPrototypeOf(Agent, Object.getPrototypeOf(core.Agent))
 

@@ -8,6 +8,7 @@
 const { native } = require('../binding')
 const { assumed, modeOf, numberOf, Ledger } = require('../connection/hardening')
 const { codes, parseError } = require('../core/errors')
+const { addHidden } = require('../core/reflection')
 const { own } = require('../core/symbols')
 
 const { OFF, STRICT } = native.HARDENING
@@ -47,16 +48,12 @@ function harden (request, option) {
   const mode = modeOf(option)
   if (mode === OFF) return
   request[kMode] = mode
-  define(request, '_storeHeader', storeHeader)
-}
-
-function define (object, key, value) {
-  Object.defineProperty(object, key, { __proto__: null, value, writable: true, enumerable: false, configurable: true })
+  addHidden(request, { _storeHeader: storeHeader })
 }
 
 /** Gives what counts for an agent and all its requests, or for a request without one. */
 function ledgerOf (owner) {
-  if (owner[kLedger] === undefined) define(owner, kLedger, new Ledger(owner))
+  if (owner[kLedger] === undefined) addHidden(owner, { [kLedger]: new Ledger(owner) })
   return owner[kLedger]
 }
 

@@ -51,8 +51,6 @@ function Connection (id, stream) {
   this.kept = null
   this.keptSize = 0
   this.isHandingOver = false
-  /** Of later packets only the end of input is kept: what was kept before it has just been delivered. */
-  this.keepsEnd = false
   this.isLeaving = false
   /** True once kept packets were dropped: what comes behind them is dropped, too. */
   this.isDeaf = false

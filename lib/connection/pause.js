@@ -16,7 +16,6 @@ function pause (connection) {
   // Nothing would let it go on to its end.
   if (connection.isLeaving) return
   connection.paused = connection.keeps = true
-  connection.keepsEnd = false
   connection.kept ??= []
 }
 
@@ -36,7 +35,7 @@ function resume (connection) {
 /** Delivers a packet, and those behind it that core would read at once; its reader may be behind again. */
 function handOver (connection) {
   const hasKept = connection.kept.length !== 0
-  connection.isHandingOver = connection.keepsEnd = false
+  connection.isHandingOver = false
   try {
     let readsOn = true
     while (readsOn && !connection.paused && connection.kept.length !== 0) readsOn = handKept(connection)
@@ -56,7 +55,7 @@ function handOver (connection) {
 /** Has the end of input come no earlier than a turn behind the bytes before it, and what these led to, as when core reads. */
 function awaitEnd (connection) {
   if (connection.id === -1 || connection.isDeaf) return
-  connection.keeps = connection.keepsEnd = true
+  connection.keeps = true
   handOverLater(connection)
 }
 

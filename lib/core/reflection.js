@@ -38,4 +38,11 @@ function takeMembers (prototype, other) {
   }
 }
 
-module.exports = { likeHost, takeMembers }
+/** Gives an object members of ours, which enumerating does not show. @param {object} object @param {object} members by name */
+function addHidden (object, members) {
+  for (const key of Reflect.ownKeys(members)) {
+    Object.defineProperty(object, key, { __proto__: null, value: members[key], writable: true, enumerable: false, configurable: true })
+  }
+}
+
+module.exports = { likeHost, takeMembers, addHidden }

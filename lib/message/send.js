@@ -6,7 +6,7 @@
 
 const { AsyncResource } = require('node:async_hooks')
 const { Buffer, process } = require('../host')
-const { native, sendFlags } = require('../binding')
+const { sendFlags } = require('../binding')
 const { PENDING_MAX } = require('../connection/connection')
 const { isTaken, isWaiting, whenTaken } = require('./write-callbacks')
 const { countLines } = require('./head')
@@ -16,8 +16,6 @@ const {
 } = require('../core/symbols')
 
 const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
-
-const { TAKEN_MAX } = native.LIMITS
 
 /** Flag of `transmit` alone: the part is a write of its own, not one of several that waited. */
 const CORKED = 1 << 27
@@ -255,9 +253,8 @@ function awaitDrain (message) {
 }
 
 /** True if less waits than makes a write() return false, without what earlier ticks have said: core's kernel has that. */
-function isBelow (message, connection, pending) {
-  return pending < TAKEN_MAX && connection !== null && connection.id !== -1 && connection.stream === null && message.outputData.length === 0 &&
-    connection.counted(native.waiting(connection.id, connection.corked)) < message[kHighWaterMark]
+function isBelow (message, connection) {
+  return connection?.stream === null && message.outputData.length === 0 && connection.shownPending() < message[kHighWaterMark]
 }
 
 /** Gives write()'s result; if that is false, makes sure that 'drain' follows. */
@@ -265,7 +262,7 @@ function noteBackpressure (message, pending) {
   const connection = message[kConnection]
   // What was too much in this tick still waits for its end in core, even if the kernel has it.
   const isFull = message[kNeedDrain] && connection !== null && connection.fullAt === connection.corks
-  if (!isFull && (pending < message[kHighWaterMark] || isBelow(message, connection, pending))) return true
+  if (!isFull && (pending < message[kHighWaterMark] || isBelow(message, connection))) return true
   awaitDrain(message)
   if (connection !== null) connection.fullAt = connection.corks
   // What is queued in the message is sent when its turn comes, or never.

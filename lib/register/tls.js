@@ -7,7 +7,8 @@
  */
 
 const core = require('../core/classes')
-const { Server, additions, addTo, setHardening, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
+const { addHidden } = require('../core/reflection')
+const { Server, additions, setHardening, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
 const { kParserConfig } = require('../core/symbols')
 
 /** Gives a server what ours have. */
@@ -16,7 +17,7 @@ function adopt (server) {
   Object.defineProperty(server, kParserConfig, { __proto__: null, value: Server.prototype[kParserConfig], configurable: true })
   adoptServer(server)
   // Those of http2 have sessions, too, and no such methods.
-  addTo(server, typeof server.closeIdleConnections === 'function' ? additions : { stats: additions.stats })
+  addHidden(server, typeof server.closeIdleConnections === 'function' ? additions : { stats: additions.stats })
 }
 
 function storeHTTPOptions (options) {

@@ -18,6 +18,7 @@ const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
 const { faultOf, keepAliveTime } = require('./idle-timeout')
 const { wholeTime } = require('../core/delays')
+const { addHidden } = require('../core/reflection')
 const { tellOpened } = require('../stats/channels')
 const { kConnections, kListener, kParserConfig } = require('../core/symbols')
 
@@ -68,12 +69,12 @@ function Listener (server, handle, isGiven) {
   /** The handle's own methods. */
   this.original = {}
   this.own = {}
-  for (const [name, value] of Object.entries(methods)) {
+  for (const name of Object.keys(methods)) {
     this.original[name] = handle[name]
     this.own[name] = Object.getOwnPropertyDescriptor(handle, name)
-    // Not enumerable: inspecting a server shows its handle as it was.
-    Object.defineProperty(handle, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true })
   }
+  // Inspecting a server shows its handle as it was.
+  addHidden(handle, methods)
   Object.defineProperty(handle, kListener, { __proto__: null, value: this, enumerable: false, configurable: true })
   /** net.Server's callback for a connection. */
   this.onconnection = null

@@ -16,7 +16,7 @@ const { ServerResponse } = require('./response')
 const { serverStats } = require('../stats/snapshot')
 const { IncomingMessage } = require('../message/incoming')
 const { rebase } = require('../core/messages')
-const { takeMembers } = require('../core/reflection')
+const { takeMembers, addHidden } = require('../core/reflection')
 const { parserConfig } = require('../connection/parser-options')
 const { assumed, modeOf, Ledger } = require('../connection/hardening')
 const { native } = require('../binding')
@@ -70,13 +70,7 @@ const additions = {
   hardeningCounts () { return this[kConnections].hardening?.ledger.counts() ?? {} }
 }
 
-/** Gives a server, or a prototype of servers, what core's have not, or some of it. */
-function addTo (server, members = additions) {
-  for (const [name, value] of Object.entries(members)) {
-    Object.defineProperty(server, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true })
-  }
-}
-addTo(seam)
+addHidden(seam, additions)
 
 /** Sets what becomes of what the RFCs forbid; without the option what the environment says, as `adopt` has set it. */
 function setHardening (server, option) {
@@ -184,4 +178,4 @@ function createServer (options, requestListener) {
 
 takeMembers(Server.prototype, core.Server.prototype)
 
-module.exports = { Server, createServer, adopt, deriveWith, observeServers, additions, addTo, setHardening, _connectionListener: connectionListener }
+module.exports = { Server, createServer, adopt, deriveWith, observeServers, additions, setHardening, _connectionListener: connectionListener }
