@@ -20,7 +20,6 @@ use crate::net::listener::Listener;
 use crate::net::options::{Accepted, ServerOptions};
 use crate::net::shared::Command;
 use crate::net::socket::errno;
-use crate::net::transport::Transport;
 
 /// What lib/addon.js compares with its own.
 #[napi]
@@ -250,15 +249,8 @@ pub fn open(env: Env, role: u32, config: HttpConfig, stats: i32) -> Result<u32> 
     } else {
         Role::Client
     };
-    let connection = Connection::new(
-        id,
-        role,
-        config.into(),
-        None,
-        None,
-        environment.blocks.get(stats),
-        Transport::None,
-    );
+    let connection =
+        Connection::over_stream(id, role, config.into(), environment.blocks.get(stats));
     environment.know(Scope::of(&env), Arc::new(connection), false);
     Ok(id)
 }

@@ -82,6 +82,16 @@ impl Connection {
         }
     }
 
+    /// A connection whose bytes a stream of JavaScript's carries (driver two).
+    pub(crate) fn over_stream(
+        id: u32,
+        role: proto::Role,
+        config: proto::Config,
+        stats: Arc<Stats>,
+    ) -> Self {
+        Self::new(id, role, config, None, None, stats, Transport::None)
+    }
+
     /// How many connections exist in the process.
     pub(crate) fn alive() -> usize {
         ALIVE.load(Ordering::Relaxed)

@@ -5,6 +5,9 @@ use std::time::Instant;
 
 use super::stats::{Span, Stats};
 
+/// Places for exchanges that are kept when none is under way.
+const KEPT: usize = 16;
+
 /// One exchange.
 #[derive(Clone, Copy)]
 struct Exchange {
@@ -128,6 +131,14 @@ impl Exchanges {
             }
             stats.last_byte(span);
         }
+        self.shrink();
+    }
+
+    /// Gives back the memory of a burst: a connection that idles has few under way when it goes on.
+    fn shrink(&mut self) {
+        if self.open.is_empty() && self.open.capacity() > KEPT {
+            self.open = VecDeque::new();
+        }
     }
 
     /// Ends the last exchange, which leaves HTTP: it has no place in the times.
@@ -142,6 +153,7 @@ impl Exchanges {
             };
             stats.ended(exchange.method, class);
         }
+        self.shrink();
     }
 
     /// Ends all: the connection is closed. Those that are not said to their end have no answer.
@@ -200,6 +212,25 @@ mod tests {
             .numbers()
             .find(|(place, _)| *place == LAST_BYTE as usize);
         assert_eq!(sum, Some((LAST_BYTE as usize, 2_000_000)));
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let (stats, now) = (Stats::default(), Instant::now());
+        let mut exchanges = Exchanges::default();
+        for _ in 0..1000 {
+            exchanges.begin(0, now, &stats);
+        }
+        for end in 1..=1000 {
+            exchanges.say_end(end);
+        }
+        exchanges.left(999, now, &stats);
+        assert!(exchanges.open.capacity() >= 1000);
+        exchanges.left(1000, now, &stats);
+        assert!(exchanges.open.capacity() <= KEPT);
+        exchanges.begin(0, now, &stats);
+        exchanges.end_first(now, &stats);
+        assert_ne!(exchanges.open.capacity(), 0);
     }
 
     #[test]

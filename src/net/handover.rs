@@ -104,20 +104,10 @@ mod tests {
 
     use super::*;
     use crate::net::connection::Event;
-    use crate::net::transport::Transport;
 
     /// A server's connection over a stream of JavaScript's.
     fn on_a_stream() -> Connection {
-        let config = Config::default();
-        Connection::new(
-            0,
-            Role::Server,
-            config,
-            None,
-            None,
-            Arc::default(),
-            Transport::None,
-        )
+        Connection::over_stream(0, Role::Server, Config::default(), Arc::default())
     }
 
     fn body_events(batch: &Batch) -> Vec<String> {

@@ -254,20 +254,11 @@ mod tests {
 
     use super::*;
     use crate::net::message::Block;
-    use crate::net::transport::Transport;
 
     #[test]
     fn a_message_that_has_no_place_in_the_exchange_ends_the_connection() {
         let config = Config::default();
-        let connection = Connection::new(
-            0,
-            Role::Server,
-            config,
-            None,
-            None,
-            Arc::default(),
-            Transport::None,
-        );
+        let connection = Connection::over_stream(0, Role::Server, config, Arc::default());
         let head = || Message {
             head: Head::Final(
                 Block {

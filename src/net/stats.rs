@@ -182,6 +182,20 @@ impl From<Duration> for Span {
     }
 }
 
+/// Counts a duration in a histogram: the sum, then the buckets.
+fn observe(histogram: &[AtomicU64], span: Span) {
+    histogram[0].fetch_add(span.nanos, Ordering::Relaxed);
+    histogram[1 + span.bucket].fetch_add(1, Ordering::Relaxed);
+}
+
+/// The numbers that are not 0, with their places.
+fn numbers_in(all: &[AtomicU64]) -> impl Iterator<Item = (usize, u64)> {
+    all.iter()
+        .enumerate()
+        .map(|(place, number)| (place, number.load(Ordering::Relaxed)))
+        .filter(|(_, number)| *number != 0)
+}
+
 /// One block.
 pub(crate) struct Stats([AtomicU64; LENGTH as usize]);
 
@@ -246,8 +260,7 @@ impl Stats {
     }
 
     fn observe(&self, place: usize, span: Span) {
-        self.add(place, span.nanos);
-        self.add(place + 1 + span.bucket, 1);
+        observe(&self.0[place..place + HISTOGRAM], span);
     }
 
     /// Adds another block's numbers.
@@ -259,9 +272,7 @@ impl Stats {
 
     /// The numbers that are not 0, with their places.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = (usize, u64)> {
-        let all = self.0.iter().enumerate();
-        all.map(|(place, number)| (place, number.load(Ordering::Relaxed)))
-            .filter(|(_, number)| *number != 0)
+        numbers_in(&self.0)
     }
 }
 
@@ -276,16 +287,12 @@ impl Default for Durations {
 
 impl Durations {
     pub(crate) fn observe(&self, duration: Duration) {
-        let span = Span::from(duration);
-        self.0[0].fetch_add(span.nanos, Ordering::Relaxed);
-        self.0[1 + span.bucket].fetch_add(1, Ordering::Relaxed);
+        observe(&self.0, duration.into());
     }
 
     /// The numbers that are not 0, with their places: the sum, then the buckets.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = (usize, u64)> {
-        let all = self.0.iter().enumerate();
-        all.map(|(place, number)| (place, number.load(Ordering::Relaxed)))
-            .filter(|(_, number)| *number != 0)
+        numbers_in(&self.0)
     }
 }
 

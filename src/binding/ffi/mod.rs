@@ -6,15 +6,19 @@
 #![allow(unsafe_code, reason = "Node-API and libuv are C interfaces")]
 
 mod export;
+mod handle;
 mod host;
 mod memory;
+mod phases;
 mod scope;
 mod signal;
-mod uv;
+mod watch;
 
 pub(super) use export::{duplicate, export, on_cleanup};
+pub(super) use handle::{idle_time, waits_for_turn};
 pub(super) use host::{Exports, Function, Host};
 pub(super) use memory::{Records, Releases, Wakes};
+pub(super) use phases::{ClosePhase, PendingPhase};
 pub(super) use scope::{Failure, Reference, Scope, Value};
 pub(super) use signal::Signal;
-pub(super) use uv::{ClosePhase, LoopWatch, PendingPhase, Watch, idle_time, waits_for_turn};
+pub(super) use watch::{LoopWatch, Watch};

@@ -1,0 +1,96 @@
+//! libuv's watches: that on the readiness of a descriptor, the set of the sockets lent to the JS thread, and that on the turns
+//! of the loop.
+
+use std::ffi::{c_int, c_void};
+use std::panic::AssertUnwindSafe;
+
+use super::handle::{
+    UV_POLL, UV_PREPARE, UV_READABLE, call, callee, close, idle_time, open, uv_poll_init_socket,
+    uv_poll_start, uv_prepare_init, uv_prepare_start, uv_unref,
+};
+use super::host::Host;
+use super::scope::{Failure, Outcome, Scope};
+
+/// A running watch. It ends with [`Watch::stop`]; it does not keep the process alive.
+pub(in crate::binding) struct Watch(*mut c_void);
+
+impl Watch {
+    /// Calls [`Host::readable`] in each turn of the event loop while `fd` is readable.
+    pub(in crate::binding) fn start<H: Host>(
+        scope: Scope<'_>,
+        host: &H,
+        fd: c_int,
+    ) -> Outcome<Self> {
+        // SAFETY: `fd` is open: the caller closes it after `stop`.
+        unsafe {
+            let handle = open::<H, UV_POLL>(scope, host, |event_loop, handle| {
+                uv_poll_init_socket(event_loop, handle, fd)
+            })?;
+            uv_unref(handle);
+            let watch = Self(handle);
+            if uv_poll_start(handle, UV_READABLE, readable::<H>) != 0 {
+                watch.stop();
+                return Err(Failure::Refused);
+            }
+            Ok(watch)
+        }
+    }
+
+    /// No more calls; the descriptor is libuv's no longer when this returns.
+    pub(in crate::binding) fn stop(self) {
+        // SAFETY: started once, stopped once: `self` is gone.
+        unsafe { close::<UV_POLL>(self.0) };
+    }
+}
+
+unsafe extern "C" fn readable<H: Host>(handle: *mut c_void, status: c_int, _events: c_int) {
+    // SAFETY: `start` opened the handle, for this host.
+    let (is_sound, host) = unsafe {
+        let callee = callee(handle);
+        let is_sound = call::<H>(callee, |host, scope| {
+            host.readable(scope);
+            Ok(())
+        });
+        (is_sound, &*callee.host.cast::<H>())
+    };
+    // The connections go back to their I/O threads; so they do when the descriptor has an error, which libuv tells once.
+    if !is_sound || status != 0 {
+        host.unwatch();
+    }
+}
+
+/// A running watch on the turns of the event loop. It ends with [`LoopWatch::stop`]; it does not keep the process alive.
+pub(in crate::binding) struct LoopWatch(*mut c_void);
+
+impl LoopWatch {
+    /// Calls [`Host::end_turn`] each time that the event loop is about to wait for events.
+    pub(in crate::binding) fn start<H: Host>(scope: Scope<'_>, host: &H) -> Outcome<Self> {
+        // SAFETY: none of these calls of libuv fails.
+        unsafe {
+            let handle = open::<H, UV_PREPARE>(scope, host, |event_loop, handle| {
+                uv_prepare_init(event_loop, handle)
+            })?;
+            uv_prepare_start(handle, turn_ended::<H>);
+            uv_unref(handle);
+            Ok(Self(handle))
+        }
+    }
+
+    /// No more calls.
+    pub(in crate::binding) fn stop(self) {
+        // SAFETY: started once, stopped once: `self` is gone.
+        unsafe { close::<UV_PREPARE>(self.0) };
+    }
+}
+
+unsafe extern "C" fn turn_ended<H: Host>(handle: *mut c_void) {
+    // SAFETY: `start` opened the handle, for this host, of a live environment. No handle of JavaScript's is made.
+    unsafe {
+        let callee = callee(handle);
+        let host = &*callee.host.cast::<H>();
+        // A panic has nowhere to go from here, and nothing is half done.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            Scope::enter(callee.env, true, |scope| host.end_turn(idle_time(scope)));
+        }));
+    }
+}
