@@ -135,8 +135,9 @@ impl Exchanges {
     }
 
     /// Gives back the memory of a burst: a connection that idles has few under way when it goes on.
+    #[inline]
     fn shrink(&mut self) {
-        if self.open.is_empty() && self.open.capacity() > KEPT {
+        if self.open.capacity() > KEPT && self.open.is_empty() {
             self.open = VecDeque::new();
         }
     }

@@ -183,6 +183,7 @@ impl From<Duration> for Span {
 }
 
 /// Counts a duration in a histogram: the sum, then the buckets.
+#[inline]
 fn observe(histogram: &[AtomicU64], span: Span) {
     histogram[0].fetch_add(span.nanos, Ordering::Relaxed);
     histogram[1 + span.bucket].fetch_add(1, Ordering::Relaxed);
