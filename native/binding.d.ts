@@ -36,6 +36,9 @@ export declare function endAccepting(id: number): Array<number>
 /** Reports the listener's connections whose head or message takes longer (milliseconds; 0 for no limit). */
 export declare function expire(id: number, headers: number, request: number): void
 
+/** Has LIMITED come again, once, when something is turned away. */
+export declare function hearOfLimits(stats: number): void
+
 /** Limits and leniencies of the messages of a connection. */
 export interface HttpConfig {
   /** Bytes; the head must stay below. */
@@ -50,6 +53,26 @@ export interface HttpConfig {
   leniency: number
   /** What becomes of what the RFCs forbid and core lets through, as in `HARDENING`. */
   hardening: number
+}
+
+/** An answer that was made here and JavaScript gives. */
+export interface LimitAnswer {
+  status: number
+  /** Names and values, by turns. */
+  fields: Array<string>
+  body: string
+}
+
+/** The limits of a server. */
+export interface LimitSettings {
+  /** Of each of `SERVER_LIMITS` its number, -1 for none, and one of `LIMIT_ACTIONS`. */
+  rules: Array<number>
+  /** Seconds that a refused client is told to wait. */
+  retryAfter: number
+  /** Milliseconds over which the rate of a body is measured. */
+  grace: number
+  /** Answered with the server's health; empty for none. */
+  healthPath: string
 }
 
 /** Listens on a duplicate of a bound socket, and keeps the process alive. Gives 0 or a negative errno. */
@@ -78,6 +101,9 @@ export declare function open(role: number, config: HttpConfig, stats: number): n
 /** What the connections of a server share. Gives the listener's id, or a negative errno. It does not listen yet. */
 export declare function openListener(options: AcceptOptions, config: HttpConfig, stats: number): number
 
+/** Gives the server with this block of stats its limits, before it listens or serves. */
+export declare function setLimits(stats: number, settings: LimitSettings): void
+
 /** An end of a connection, as `socket.address()` gives it. */
 export interface SocketAddress {
   address?: string
@@ -86,6 +112,12 @@ export interface SocketAddress {
   /** Unix sockets. */
   path?: string
 }
+
+/** Has the health of a server say that it shuts down. */
+export declare function stopHealth(stats: number): void
+
+/** Takes the answer to the next request of a connection whose head has `ANSWERED`, or to the one that was cut off. */
+export declare function takeAnswer(id: number): LimitAnswer | null
 
 /** What lib/addon.js compares with its own. */
 export declare const VERSION: string

@@ -12,6 +12,9 @@ const connections = []
 /** Listeners by id: objects with `accept(id, isPaused)`, which returns the Connection for a new id. */
 const listeners = new Map()
 
+/** What is called when the limits of a server have turned something away, by the number of its stats. */
+const limited = new Map()
+
 /** The index of the next value. */
 let valueCursor = 0
 
@@ -107,6 +110,10 @@ function deliver (connection, records, at, values) {
     connections[id] = listener.accept(id, records[at + 3] !== 0)
     return
   }
+  if (kind === events.LIMITED) {
+    limited.get(records[at + 2])?.()
+    return
+  }
   if (connection !== undefined && connection.givenUp && isUnheard(connection, records, at)) connection = undefined
   switch (kind) {
     case events.REQUEST: {
@@ -167,6 +174,9 @@ function deliver (connection, records, at, values) {
       return
     case events.FIN:
       if (connection !== undefined) connection.socket.finished()
+      return
+    case events.CUT:
+      if (connection !== undefined) connection.onCut()
   }
 }
 
@@ -182,5 +192,5 @@ function isUnheard (connection, records, at) {
 }
 
 module.exports = {
-  connections, listeners, moveTo, nextValue, nextChunk, deliver, isApart, isEnd, isSamePacket, isReadOn, endPackets
+  connections, limited, listeners, moveTo, nextValue, nextChunk, deliver, isApart, isEnd, isSamePacket, isReadOn, endPackets
 }

@@ -7,7 +7,7 @@
 
 const native = require('../addon')
 const { process } = require('../host')
-const { connections, listeners, isSamePacket, isReadOn } = require('./deliver')
+const { connections, limited, listeners, isSamePacket, isReadOn } = require('./deliver')
 const { start, receive, receiveBody, takeAccepted, isFollowed } = require('./dispatch')
 const { handKept, hasKeptBytes, hasKeptEnd, dropKept, isFull } = require('./kept')
 const { events, headFlags, sendFlags } = require('./records')
@@ -28,6 +28,7 @@ module.exports = native[kFirst] ??= {
   headFlags,
   sendFlags,
   connections,
+  limited,
   listeners,
   settle,
   settleNow,

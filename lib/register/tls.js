@@ -8,7 +8,7 @@
 
 const core = require('../core/classes')
 const { addHidden } = require('../core/reflection')
-const { Server, additions, setHardening, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
+const { Server, additions, configure, adopt: adoptServer, _connectionListener: serve } = require('../server/server')
 const { kParserConfig } = require('../core/symbols')
 
 /** Gives a server what ours have. */
@@ -23,7 +23,7 @@ function adopt (server) {
 function storeHTTPOptions (options) {
   core.storeHTTPOptions.call(this, options)
   adopt(this)
-  setHardening(this, options.hardening)
+  configure(this, options)
 }
 
 function setupConnectionsTracking () {

@@ -11,7 +11,11 @@ const { failEndCallbacks } = require('../message/outgoing')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
 const { closeResponse } = require('./response')
 const versions = require('../core/versions')
-const { kConnections, kWritableFinished } = require('../core/symbols')
+const { setTimeout, clearTimeout } = require('../host')
+const { kChunkedBuffer, kConnections, kHeld, kWritableFinished } = require('../core/symbols')
+
+/** Milliseconds for which the bytes that a client still sends are read and dropped, as of native connections (src/net/linger.rs). */
+const LINGER = 1000
 
 const members = {}
 
@@ -124,6 +128,18 @@ members.endLast = function endLast () {
   else this.close()
 }
 
+/**
+ * Driver two: as `endLast`, but where bytes are left unread it is the client that closes, or does not for a while: a socket that is
+ * closed with them resets the connection, and the answer may be lost.
+ */
+members.endBehindAnswer = function endBehindAnswer () {
+  const { stream } = this
+  this.outputEnded = true
+  stream.end()
+  const timer = setTimeout(() => stream.destroy(), LINGER)
+  stream.once('close', () => clearTimeout(timer))
+}
+
 /** Closes the connection at once, with RST where there is such a thing: not on pipes and streams. */
 members.resetAtOnce = function resetAtOnce () {
   if (this.stream !== null || this.socket === null) this.reset()
@@ -174,4 +190,9 @@ members.isResting = function isResting () {
   return idleness === 1 || idleness === 2
 }
 
-module.exports = { endMembers: members }
+/** True if a response has begun: no other answer can take its place. */
+function hasBegun (response) {
+  return response._headerSent || response[kHeld] !== null || response[kChunkedBuffer]?.length > 0
+}
+
+module.exports = { hasBegun, endMembers: members }

@@ -14,6 +14,7 @@ const { ServerResponse } = require('./response')
 const { rebase } = require('../core/messages')
 const { acceptedSocket } = require('../connection/socket')
 const { harden } = require('./hardening')
+const { limitMembers } = require('./limits')
 const { exchange, newResource } = require('./exchange')
 const { beginUpgraded } = require('./upgrade')
 const { failureMembers } = require('./client-error')
@@ -92,7 +93,7 @@ function ServerConnection (id, stream, server, listener) {
   if (connections.hardening) harden(this, connections.hardening)
 }
 Object.setPrototypeOf(ServerConnection.prototype, Connection.prototype)
-Object.assign(ServerConnection.prototype, failureMembers, endMembers, idleMembers, orderMembers)
+Object.assign(ServerConnection.prototype, failureMembers, endMembers, idleMembers, orderMembers, limitMembers)
 
 /** Gives the socket, with the properties that core's server gives it. Made at the first call. */
 ServerConnection.prototype.getSocket = function getSocket () {

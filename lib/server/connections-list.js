@@ -28,7 +28,10 @@ class ConnectionsList extends Set {
   #stats = -1
 
   get stats () {
-    if (this.#stats === -1) this.#stats = openServers(this.#server)
+    if (this.#stats === -1) {
+      this.#stats = openServers(this.#server)
+      this.limits?.begin(this.#stats)
+    }
     return this.#stats
   }
 
@@ -45,6 +48,9 @@ class ConnectionsList extends Set {
 
   /** What becomes of what the RFCs forbid: { mode, ledger } (lib/connection/hardening.js); null if the server does as core does. */
   hardening = null
+
+  /** What the server takes at most (lib/server/limits.js); null if there is no limit. */
+  limits = null
 
   /** Drops a connection that leaves HTTP. */
   leave (connection) {

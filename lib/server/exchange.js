@@ -10,12 +10,13 @@ const diagnostics = require('node:diagnostics_channel')
 const { headFlags } = require('../binding')
 const { announceListeners } = require('./response')
 const { leaveToCore } = require('../message/delegate')
+const { answerInTurn } = require('./limits')
 const { leaveHttp } = require('./upgrade')
 const measure = require('../core/performance-entries')
 const versions = require('../core/versions')
 const { kUniqueHeaders, kServerResponse, kOptimizeEmptyRequests, kConnections } = require('../core/symbols')
 
-const { KEEP_ALIVE, UPGRADE, HAS_EXPECT, HAS_HOST, FRAMED } = headFlags
+const { ANSWERED, KEEP_ALIVE, UPGRADE, HAS_EXPECT, HAS_HOST, FRAMED } = headFlags
 
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 
@@ -50,7 +51,7 @@ function newResource (connection) {
 function exchange (request, flags) {
   const { server } = this
   if ((flags & UPGRADE) !== 0) {
-    request.upgrade = request.method === 'CONNECT' || wantsUpgrade(server, request)
+    request.upgrade = (flags & ANSWERED) === 0 && (request.method === 'CONNECT' || wantsUpgrade(server, request))
     if (request.upgrade) {
       leaveHttp(this, request, flags)
       return true
@@ -79,6 +80,10 @@ function exchange (request, flags) {
   if (this.current === null) this.attach(response)
   else this.enqueue(response)
 
+  if ((flags & ANSWERED) !== 0) {
+    answerInTurn(this, response, flags)
+    return false
+  }
   if (request.httpVersionMajor === 1 && request.httpVersionMinor === 1) {
     if (server.requireHostHeader && (flags & HAS_HOST) === 0) {
       response.writeHead(400, ['Connection', 'close'])

@@ -7,10 +7,9 @@
 
 const { native, headFlags } = require('../binding')
 const { answerTo, isHeard } = require('./client-error')
-const { setTimeout, clearTimeout } = require('../host')
+const { hasBegun } = require('./close')
 const { numberOf } = require('../connection/hardening')
 const { parseError } = require('../core/errors')
-const { kChunkedBuffer, kHeld } = require('../core/symbols')
 
 const { NOTED, UPGRADE } = headFlags
 const { METHODS, PARSE_ERRORS } = native
@@ -20,9 +19,6 @@ const ANSWER_REPLACED = numberOf('answer-replaced')
 const AFTER_CLOSE = numberOf('after-close')
 const MAX_REQUESTS = numberOf('max-requests')
 const CONNECT_UNHEARD = numberOf('connect-unheard')
-
-/** Milliseconds for which the bytes that a client still sends are read and dropped, as of native connections (src/net/linger.rs). */
-const LINGER = 1000
 
 /**
  * Makes a connection count, and refuse if its server is strict.
@@ -115,11 +111,6 @@ function onExpired (which) {
   if (this.refusal === null) baseOf(this).onExpired.call(this, which)
 }
 
-/** True if a response has begun: no other answer can take its place. */
-function hasBegun (response) {
-  return response._headerSent || response[kHeld] !== null || response[kChunkedBuffer]?.length > 0
-}
-
 /** True if requests before the one that is arriving have no whole answer yet. */
 function isBehindOthers ({ current, receiving }) {
   return current !== null && current.req !== receiving
@@ -174,18 +165,11 @@ function refuse () {
   this.endLast()
 }
 
-/**
- * Driver two, strict: as `endLast`, but where bytes are left unread it is the client that closes, or does not for a while: a socket
- * that is closed with them resets the connection, and the answer may be lost.
- */
+/** Driver two, strict. */
 function endLast () {
   countNoted(this)
-  if (!this.leavesUnread) return baseOf(this).endLast.call(this)
-  const { stream } = this
-  this.outputEnded = true
-  stream.end()
-  const timer = setTimeout(() => stream.destroy(), LINGER)
-  stream.once('close', () => clearTimeout(timer))
+  if (this.leavesUnread) this.endBehindAnswer()
+  else baseOf(this).endLast.call(this)
 }
 
 module.exports = { harden }

@@ -10,6 +10,7 @@
 const { AsyncResource } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const { isIP } = require('node:net')
+const { constants: { errno: { ECONNREFUSED } } } = require('node:os')
 const { native, connections, listeners, takeAccepted, touch } = require('../binding')
 const { Connection } = require('../connection/connection')
 const { ServerConnection } = require('./connection')
@@ -248,6 +249,11 @@ Listener.prototype.adopt = function adopt (error, client) {
       touch()
       return
     }
+    // The limits let it not in, and have answered it if they do.
+    if (id === -ECONNREFUSED) {
+      client.close()
+      return
+    }
   }
   this.onconnection.call(handle, error, client)
 }
@@ -316,7 +322,7 @@ function Refused (id) {
   Connection.call(this, id, null)
 }
 Object.setPrototypeOf(Refused.prototype, Connection.prototype)
-for (const name of ['Request', 'Data', 'End', 'ParseError', 'Raw', 'Eof', 'Closed', 'Drain', 'Timeout', 'Expired']) {
+for (const name of ['Request', 'Data', 'End', 'ParseError', 'Raw', 'Eof', 'Closed', 'Drain', 'Timeout', 'Expired', 'Cut']) {
   Refused.prototype[`on${name}`] = function () {}
 }
 

@@ -18,6 +18,7 @@ const { IncomingMessage } = require('../message/incoming')
 const { rebase } = require('../core/messages')
 const { takeMembers, addHidden } = require('../core/reflection')
 const { parserConfig } = require('../connection/parser-options')
+const { limitsOf } = require('./limits')
 const { assumed, modeOf, Ledger } = require('../connection/hardening')
 const { native } = require('../binding')
 const versions = require('../core/versions')
@@ -33,7 +34,7 @@ const { OFF } = native.HARDENING
 function Server (options, requestListener) {
   if (!(this instanceof Server)) return new Server(options, requestListener)
   core.Server.call(this, options, requestListener)
-  setHardening(this, options?.hardening)
+  configure(this, options)
 }
 /** Between us and core's http.Server: what we override of net.Server's, which core's inherits. */
 const seam = Object.create(core.Server.prototype)
@@ -72,9 +73,14 @@ const additions = {
 
 addHidden(seam, additions)
 
-/** Sets what becomes of what the RFCs forbid; without the option what the environment says, as `adopt` has set it. */
-function setHardening (server, option) {
-  if (option !== undefined) server[kConnections].hardening = hardeningOf(server, modeOf(option))
+/**
+ * Takes the options that core's servers have not: what becomes of what the RFCs forbid, and what is taken at most. Without them it is
+ * what the environment says, as `adopt` has set it.
+ */
+function configure (server, options) {
+  const { hardening, limits } = options ?? {}
+  if (hardening !== undefined) server[kConnections].hardening = hardeningOf(server, modeOf(hardening))
+  if (limits !== undefined) server[kConnections].limits = limitsOf(server, limits)
 }
 
 function hardeningOf (server, mode) {
@@ -107,6 +113,7 @@ function adopt (server) {
   if (server[kConnections] !== undefined) return
   server[kConnections] = new ConnectionsList(server)
   server[kConnections].hardening = hardeningOf(server, assumed)
+  server[kConnections].limits = limitsOf(server, undefined)
   observer?.(server)
   const { [kIncomingMessage]: Request, [kServerResponse]: Response } = server
   server[kIncomingMessage] = Request === core.IncomingMessage ? IncomingMessage : derived(Request)
@@ -178,4 +185,4 @@ function createServer (options, requestListener) {
 
 takeMembers(Server.prototype, core.Server.prototype)
 
-module.exports = { Server, createServer, adopt, deriveWith, observeServers, additions, setHardening, _connectionListener: connectionListener }
+module.exports = { Server, createServer, adopt, deriveWith, observeServers, additions, configure, _connectionListener: connectionListener }

@@ -57,6 +57,7 @@ class Shutdown {
     const server = this.#server
     const connections = server[kConnections]
     const before = connections.size
+    connections.limits?.stop()
     server._handle?.[kListener]?.receiveWaiting()
     if (backlog === 'refuse') for (const connection of [...connections].slice(before)) this.#refuse(connection)
     for (const connection of connections) {

@@ -99,6 +99,7 @@ function writeSide (text, side, stats, outcomes) {
   text.counter(`${name}received_bytes_total`, 'Bytes that were received, heads and framing included.', alone(bytes.received))
   text.counter(`${name}sent_bytes_total`, 'Bytes that were sent, heads and framing included.', alone(bytes.sent))
   text.counter(`${name}parse_errors_total`, 'Packets that were no HTTP.', by('error_type', stats.parseErrors))
+  if (stats.limits !== undefined) text.counter(`${name}limited_total`, 'What was beyond a limit.', by('limit', snake(stats.limits)))
   text.counter(`${name}timeouts_total`, 'Timeouts that were reported.', by('kind', snake(stats.timeouts)))
 }
 

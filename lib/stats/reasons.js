@@ -1,11 +1,17 @@
 'use strict'
 
-/** The names of what ends connections. */
+/** The names of what ends connections, and of the limits of servers. */
 
 const { getSystemErrorName } = require('node:util')
 const { native } = require('../binding')
 
-const { CLOSES } = native
+const { CLOSES, SERVER_LIMITS } = native
+
+/** The names of the limits by their places: CONNECTIONS_PER_ADDRESS is `connectionsPerAddress`. */
+const limitNames = []
+for (const [name, place] of Object.entries(SERVER_LIMITS)) {
+  limitNames[place] = name.toLowerCase().replace(/_(.)/g, (_, letter) => letter.toUpperCase())
+}
 
 /** Gives the names by their numbers in `CLOSES`. @param {'client'|'server'} peer, local the names of the two sides */
 function namesOfReasons (peer, local) {
@@ -32,4 +38,4 @@ function nameOfErrno (errno) {
   }
 }
 
-module.exports = { namesOfReasons, nameOfErrno }
+module.exports = { limitNames, namesOfReasons, nameOfErrno }

@@ -6,7 +6,7 @@ const { native } = require('../binding')
 const { read } = require('./block')
 const { Histogram } = require('./histogram')
 const { render } = require('./prometheus')
-const { nameOfErrno, namesOfReasons } = require('./reasons')
+const { limitNames, nameOfErrno, namesOfReasons } = require('./reasons')
 
 const { BLOCKS, PARSE_ERRORS, STATS, STATS_METHODS } = native
 
@@ -88,6 +88,11 @@ class SideStats {
     this.timeToLastByte = histogramAt(numbers, STATS.LAST_BYTE)
   }
 
+  /** Gives how often each limit was met that was. */
+  static limits (stats) {
+    return named(limitNames, (limit) => stats.#numbers[STATS.LIMITED + limit])
+  }
+
   /** Gives each method and status with its number of exchanges, for those that are not 0. */
   static * outcomes (stats) {
     const numbers = stats.#numbers
@@ -100,12 +105,13 @@ class SideStats {
   }
 }
 
-const { outcomes } = SideStats
+const { limits: limitsOf, outcomes } = SideStats
 
 class ServerStats extends SideStats {
   /** @param {number} index of the server's block */
   constructor (index = BLOCKS.ALL_SERVERS) {
     super(index, 'client', 'server')
+    this.limits = limitsOf(this)
     this.eventLoop = new EventLoopStats()
   }
 

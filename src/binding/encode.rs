@@ -7,8 +7,8 @@ use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value};
 use super::records::data::{LAST_PART, PART};
 use super::records::{
-    self, ACCEPT, BEGINS, CLOSED, DATA, DRAIN, END, EOF, EXPIRED, FIN, FULL, PARSE_ERROR, RAW,
-    REQUEST, RESPONSE, TIMEOUT, end,
+    self, ACCEPT, BEGINS, CLOSED, CUT, DATA, DRAIN, END, EOF, EXPIRED, FIN, FULL, LIMITED,
+    PARSE_ERROR, RAW, REQUEST, RESPONSE, TIMEOUT, end,
 };
 use crate::net::connection::Event;
 
@@ -52,6 +52,7 @@ impl Encoder {
             self.position += 1;
             let event = std::mem::replace(event, Event::Encoded);
             let weight = event.weight();
+            let is_head = matches!(event, Event::Head { .. });
             let mut value = |value: Value<'_>| {
                 next_value += 1;
                 scope.set(values, next_value - 1, value)
@@ -160,6 +161,9 @@ impl Encoder {
                 Event::Closed { id, errno, syscall } => {
                     (CLOSED, id, [errno, syscall as i32, 0, 0, 0])
                 }
+                Event::Cut { id } => (CUT, id, [0; 5]),
+                // It is of no connection.
+                Event::Limited { owner } => (LIMITED, u32::MAX, [owner as i32, 0, 0, 0, 0]),
                 Event::Drain { id } => (DRAIN, id, [0; 5]),
                 Event::Fin { id } => (FIN, id, [0; 5]),
                 Event::Timeout { id } => (TIMEOUT, id, [0; 5]),
@@ -171,7 +175,7 @@ impl Encoder {
             record[BEGINS as usize] =
                 packet.map_or(0, |packet| if packet.is_full { FULL } else { 1 });
             count += 1;
-            delivered.add(environment, id, weight);
+            delivered.add(environment, id, weight, is_head);
         }
         delivered.tell(environment);
         Ok(count)
@@ -183,10 +187,11 @@ impl Encoder {
 struct Delivered {
     id: u32,
     weight: usize,
+    heads: usize,
 }
 
 impl Delivered {
-    fn add(&mut self, environment: &Environment, id: u32, weight: usize) {
+    fn add(&mut self, environment: &Environment, id: u32, weight: usize, is_head: bool) {
         if weight == 0 {
             return;
         }
@@ -195,12 +200,14 @@ impl Delivered {
             self.id = id;
         }
         self.weight += weight;
+        self.heads += usize::from(is_head);
     }
 
     fn tell(&mut self, environment: &Environment) {
         let weight = std::mem::take(&mut self.weight);
+        let heads = std::mem::take(&mut self.heads);
         if weight != 0 {
-            environment.delivered(self.id, weight);
+            environment.delivered(self.id, weight, heads);
         }
     }
 }

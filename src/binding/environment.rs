@@ -261,10 +261,10 @@ impl Environment {
         }
     }
 
-    /// Counts events of a connection, of this weight, that reached JavaScript.
-    pub(super) fn delivered(&self, id: u32, weight: usize) {
+    /// Counts events of a connection, of this weight and with so many heads, that reached JavaScript.
+    pub(super) fn delivered(&self, id: u32, weight: usize, heads: usize) {
         if self
-            .with(id, |connection| connection.delivered(weight))
+            .with(id, |connection| connection.delivered(weight, heads))
             .unwrap_or(false)
         {
             self.mark(id);

@@ -13,6 +13,7 @@ mod ffi;
 mod flush;
 mod host;
 mod lending;
+mod limits;
 mod loans;
 mod records;
 mod send_flags;

@@ -32,6 +32,8 @@ numbers! {
         RAW = 11,
         EXPIRED = 12,
         FIN = 13,
+        CUT = 14,
+        LIMITED = 15,
     }
 }
 

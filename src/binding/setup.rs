@@ -109,7 +109,7 @@ pub fn init(mut exports: Object, env: Env) -> Result<()> {
     env.set_instance_data(environment, (), |_| {})
 }
 
-fn environment(env: Env) -> Result<Rc<Environment>> {
+pub(super) fn environment(env: Env) -> Result<Rc<Environment>> {
     env.get_instance_data::<Rc<Environment>>()?
         .map(|environment| Rc::clone(environment))
         .ok_or_else(|| {
@@ -143,7 +143,8 @@ pub fn open_listener(
         no_delay: options.no_delay.unwrap_or(false),
         keep_alive: keep_alive(options.keep_alive, options.keep_alive_initial_delay),
     };
-    let options = ServerOptions::new(id, config.into(), accepted, environment.blocks.get(stats));
+    let options = ServerOptions::new(id, config.into(), accepted, environment.blocks.get(stats))
+        .limited(environment.blocks.limits(stats));
     environment.watch_turns(Scope::of(&env));
     environment.add_listener(Arc::new(Listener::new(options, threads)));
     Ok(id as i32)
@@ -249,8 +250,11 @@ pub fn open(env: Env, role: u32, config: HttpConfig, stats: i32) -> Result<u32> 
     } else {
         Role::Client
     };
-    let connection =
+    let mut connection =
         Connection::over_stream(id, role, config.into(), environment.blocks.get(stats));
+    if role == Role::Server {
+        connection.limit(environment.blocks.limits(stats));
+    }
     environment.know(Scope::of(&env), Arc::new(connection), false);
     Ok(id)
 }

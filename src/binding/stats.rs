@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ffi::{Failure, LoopWatch, Scope, Value};
+use crate::net::server_limits::ServerLimits;
 use crate::net::stats::{Durations, Stats};
+use crate::net::turn::Turn;
 use crate::numbers::numbers;
 
 numbers! {
@@ -30,6 +32,8 @@ struct Block {
     stats: Arc<Stats>,
     /// Where its numbers go in the end: `SERVERS` or `AGENTS`.
     heir: i32,
+    /// Of a server that has some.
+    limits: Option<Arc<ServerLimits>>,
 }
 
 #[derive(Default)]
@@ -45,6 +49,8 @@ pub(super) struct Blocks {
     last: Cell<Option<(Instant, u64)>>,
     /// Once there was a listener or a connection.
     pub(super) watch: RefCell<Option<LoopWatch>>,
+    /// The turn at hand, once a server has limits.
+    pub(super) turn: RefCell<Option<Arc<Turn>>>,
 }
 
 impl Blocks {
@@ -60,6 +66,7 @@ impl Blocks {
         blocks[index] = Some(Block {
             stats: Arc::default(),
             heir,
+            limits: None,
         });
         index
     }
@@ -69,6 +76,7 @@ impl Blocks {
             blocks.push(Some(Block {
                 stats: Arc::default(),
                 heir,
+                limits: None,
             }));
         }
     }
@@ -79,6 +87,20 @@ impl Blocks {
         Self::begin(&mut blocks);
         let known = blocks.get(index as usize).and_then(Option::as_ref);
         known.map_or_else(Arc::default, |block| Arc::clone(&block.stats))
+    }
+
+    /// The limits of the server that counts in this block.
+    pub(super) fn limits(&self, index: i32) -> Option<Arc<ServerLimits>> {
+        let blocks = self.blocks.borrow();
+        blocks.get(index as usize)?.as_ref()?.limits.clone()
+    }
+
+    /// Gives the server that counts in this block its limits: for what it opens from now on.
+    pub(super) fn set_limits(&self, index: i32, limits: ServerLimits) {
+        let mut blocks = self.blocks.borrow_mut();
+        if let Some(Some(block)) = blocks.get_mut(index as usize) {
+            block.limits = Some(Arc::new(limits));
+        }
     }
 
     /// Closes a block whose owner is gone. Its numbers stay in the sums.
@@ -118,6 +140,9 @@ impl Blocks {
 
     /// A turn of the event loop is over; `idle` is how long the loop has waited for events in all, ns.
     pub(super) fn end_turn(&self, idle: u64) {
+        if let Some(turn) = &*self.turn.borrow() {
+            turn.ends(idle);
+        }
         if idle == 0 {
             // It has not waited yet, or this is not measured.
             return;

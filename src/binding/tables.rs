@@ -9,6 +9,7 @@ use super::stats::BLOCKS;
 use crate::net::event::{DEADLINES, SYSCALLS};
 use crate::net::head_flags::HEAD_FLAGS;
 use crate::net::limits::{EVENTS_A_CALL, SEGMENT, TAKEN_MAX, WINDOW, WINDOW_IN_ALL};
+use crate::net::server_limits::{LIMIT_ACTIONS, SERVER_LIMITS};
 use crate::net::stats::{CLOSES, KNOWN_METHODS, STATS};
 use crate::numbers::Table;
 
@@ -43,7 +44,7 @@ const HARDENING: Table = &[
 ];
 
 /// The tables, each an object of numbers by name.
-const TABLES: [(&str, Table); 15] = [
+const TABLES: [(&str, Table); 17] = [
     ("BLOCKS", BLOCKS),
     ("CLOSES", CLOSES),
     ("DATA_PARTS", data::DATA_PARTS),
@@ -54,8 +55,10 @@ const TABLES: [(&str, Table); 15] = [
     ("HEAD_FLAGS", HEAD_FLAGS),
     ("LENIENCY", LENIENCY),
     ("LIMITS", LIMITS),
+    ("LIMIT_ACTIONS", LIMIT_ACTIONS),
     ("RECORDS", records::RECORDS),
     ("SEND_FLAGS", SEND_FLAGS),
+    ("SERVER_LIMITS", SERVER_LIMITS),
     ("STATS", STATS),
     ("SURPLUS", SURPLUS),
     ("SYSCALLS", SYSCALLS),

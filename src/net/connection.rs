@@ -16,6 +16,7 @@ use super::event::Deadline;
 use super::input::Mode;
 use super::limits::{TAKEN_MAX, WINDOW};
 use super::options::ServerOptions;
+use super::server_limits::ServerLimits;
 use super::state::{Notice, State};
 use super::stats::{self, Close, Stats, Timeout};
 use super::transport::Transport;
@@ -37,8 +38,12 @@ pub(crate) struct Connection {
     pub(super) server: Option<Arc<ServerOptions>>,
     /// Of its server, or of its agent.
     pub(super) stats: Arc<Stats>,
+    /// Of its server, if that has limits.
+    pub(super) limits: Option<Arc<ServerLimits>>,
     /// What its events in the queue weigh.
     unread: AtomicUsize,
+    /// Heads among them, while there are limits.
+    unseen: AtomicUsize,
     /// The I/O thread is reading: what it took from the kernel may not be in the state yet.
     pub(super) reading: AtomicBool,
     /// JavaScript asks by itself, at the end of its tick, whether what it waits for was taken: no DRAIN before. Changed
@@ -50,6 +55,9 @@ pub(crate) struct Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         ALIVE.fetch_sub(1, Ordering::Relaxed);
+        if let Some(limits) = &self.limits {
+            limits.seen(*self.unseen.get_mut());
+        }
     }
 }
 
@@ -68,6 +76,7 @@ impl Connection {
             .as_ref()
             .map_or(Duration::ZERO, |server| server.idle());
         let paused = server.as_ref().is_some_and(|server| server.holds());
+        let limits = server.as_ref().and_then(|server| server.limits.clone());
         ALIVE.fetch_add(1, Ordering::Relaxed);
         Self {
             id,
@@ -75,7 +84,9 @@ impl Connection {
             queue,
             server,
             stats,
+            limits,
             unread: AtomicUsize::new(0),
+            unseen: AtomicUsize::new(0),
             reading: AtomicBool::new(false),
             asks: AtomicBool::new(false),
             state: Mutex::new(State::new(role, config, transport, idle, paused)),
@@ -90,6 +101,11 @@ impl Connection {
         stats: Arc<Stats>,
     ) -> Self {
         Self::new(id, role, config, None, None, stats, Transport::None)
+    }
+
+    /// Sets the limits of the server that a connection over a stream is of.
+    pub(crate) fn limit(&mut self, limits: Option<Arc<ServerLimits>>) {
+        self.limits = limits;
     }
 
     /// How many connections exist in the process.
@@ -262,18 +278,42 @@ impl Connection {
         }
     }
 
-    /// Counts events of this weight off: they reached JavaScript. True if reading had stopped for them and may go on.
-    pub(crate) fn delivered(&self, weight: usize) -> bool {
+    /// Counts events of this weight off, with as many heads among them: they reached JavaScript. True if reading had stopped
+    /// for them and may go on.
+    pub(crate) fn delivered(&self, weight: usize, heads: usize) -> bool {
         let Some(queue) = &self.queue else {
             return false;
         };
         queue.wake.subtract(weight);
         let before = self.unread.fetch_sub(weight, Ordering::Relaxed);
-        if before < WINDOW || before - weight >= WINDOW {
-            return false;
+        let has_room = before >= WINDOW && before - weight < WINDOW;
+        if let Some(limits) = &self.limits {
+            self.unseen.fetch_sub(heads, Ordering::Relaxed);
+            limits.seen(heads);
+            let mut state = self.lock();
+            self.account(&mut state);
+            state.attention |= has_room;
+            return has_room || state.attention;
         }
-        self.lock().attention = true;
-        true
+        if has_room {
+            self.lock().attention = true;
+        }
+        has_room
+    }
+
+    /// Counts a head that goes into the queue.
+    pub(super) fn head_queued(&self) {
+        if let Some(limits) = &self.limits
+            && self.queue.is_some()
+        {
+            self.unseen.fetch_add(1, Ordering::Relaxed);
+            limits.arrived();
+        }
+    }
+
+    /// What its events in the queue weigh, bytes.
+    pub(super) fn unread(&self) -> usize {
+        self.unread.load(Ordering::Relaxed)
     }
 
     /// True if JavaScript has room for more events of this connection.
@@ -331,6 +371,7 @@ impl Connection {
             state.close_noted = Some(close);
             state.exchanges.close(clock::now(), &self.stats);
             self.stats.closed(close);
+            self.account(state);
         }
     }
 

@@ -78,7 +78,10 @@ impl Driver {
         let is_cut_short = is_orderly
             && state.fin != Fin::None
             && !state.eof
-            && (state.proto.receiving() || !state.input.is_empty() || state.proto.leaves_unread());
+            && (state.proto.receiving()
+                || !state.input.is_empty()
+                || state.proto.leaves_unread()
+                || state.metered.is_refused);
         let taken_at_end = state.taken();
         let rest = if ending == Ending::Now {
             state.output.take_accepted()
@@ -100,6 +103,7 @@ impl Driver {
                 Arc::clone(socket),
                 self.socket.take(),
                 linger::Leave {
+                    place: None,
                     rest,
                     fin: fin_is_owed,
                     reads: is_cut_short,
@@ -125,7 +129,7 @@ impl Driver {
         loop {
             let mut state = connection.lock();
             state.attention = false;
-            match state.duty(connection.has_window()) {
+            match state.duty(connection.has_window() && !connection.is_held(&state)) {
                 Duty::Rest => return Ok(()),
                 Duty::TakeBack => self.take_back(&mut state),
                 Duty::Finish => return Err(self.finish(state)),
@@ -149,6 +153,13 @@ impl Driver {
                     drop(state);
                     if let Some(socket) = socket {
                         send_fin(&socket);
+                    }
+                }
+                Duty::EndCut => {
+                    connection.end_cut(&mut state);
+                    // What was said is written before anything else is done.
+                    if !state.is_written() {
+                        return Ok(());
                     }
                 }
                 Duty::Lend => {
@@ -236,7 +247,7 @@ impl Driver {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Finished>> {
         for _ in 0..READS_PER_TURN {
-            if !self.connection.lock().may_read() || !self.connection.has_window() {
+            if !self.may_read() {
                 return Poll::Pending;
             }
             let mut guard = match ready!(socket.poll_read_ready(cx)) {
@@ -244,6 +255,10 @@ impl Driver {
                 Err(error) => return Poll::Ready(Err(self.fail(&error, Syscall::Read))),
             };
             match self.read(socket.get_ref()) {
+                // What is answered here is written at once.
+                Ok(_) if self.has_answered() => {
+                    return Poll::Ready(Ok(()));
+                }
                 Ok(READ) => self.shared.queue.publish_if_many(),
                 Ok(len) => {
                     // The kernel has no more: spare the read that would say so. An end of stream stays ready.
@@ -263,13 +278,48 @@ impl Driver {
         Poll::Pending
     }
 
+    /// True if bytes may be read, of which JavaScript has room for what they mean.
+    fn may_read(&self) -> bool {
+        let connection = &self.connection;
+        let has_window = connection.has_window();
+        if connection.limits.is_none() {
+            return connection.lock().may_read() && has_window;
+        }
+        let mut state = connection.lock();
+        let is_held = connection.is_held(&state);
+        state.metered.was_held |= is_held || !has_window;
+        state.may_read() && has_window && !is_held
+    }
+
+    /// True if the last read has led to an answer, or an end, of this thread's own.
+    fn has_answered(&self) -> bool {
+        if self.connection.limits.is_none() {
+            return false;
+        }
+        std::mem::take(&mut self.connection.lock().metered.has_acted)
+    }
+
+    /// Looks at the limits that are times: when to look next, unless one was over, which the driver then acts on.
+    fn check_pace(&self, state: &mut State, now: Instant, cx: &Context<'_>) -> Option<Instant> {
+        match self.connection.check_pace(state, now) {
+            Ok(next) => next,
+            Err(hit) => {
+                let mut batch = self.shared.queue.lock();
+                self.connection.cut(state, hit, &mut batch);
+                cx.waker().wake_by_ref();
+                None
+            }
+        }
+    }
+
     /// Arms the timer if a deadline lies before it, and reports the deadline that passed.
     fn poll_timer(&mut self, cx: &mut Context<'_>) {
         loop {
             let now = clock::now();
             let deadline = {
                 let mut state = self.connection.lock();
-                match state.timing.idle_deadline() {
+                let pace = self.check_pace(&mut state, now, cx);
+                let idle = match state.timing.idle_deadline() {
                     Some(deadline) if deadline <= now => {
                         state.timing.timed_out = true;
                         self.connection
@@ -286,6 +336,10 @@ impl Driver {
                     }
                     None => self.earliest(state.timing.rearmed(now), now),
                     other => self.earliest(other, now),
+                };
+                match (idle, pace) {
+                    (Some(idle), Some(pace)) => Some(idle.min(pace)),
+                    (idle, pace) => idle.or(pace),
                 }
             };
             let Some(deadline) = deadline else { return };
@@ -352,6 +406,9 @@ impl Driver {
             if self.socket.is_none() {
                 return Poll::Pending;
             }
+            if self.has_answered() {
+                continue;
+            }
             match self.poll_read(socket, cx) {
                 // End of stream: see whether that ends the connection.
                 Poll::Ready(Ok(())) => {}
@@ -363,6 +420,21 @@ impl Driver {
 }
 
 impl Driver {
+    /// Has the driver run again when the limits that hold the connection have room.
+    fn wait_for_limits(&self, cx: &Context<'_>) {
+        let Some(limits) = &self.connection.limits else {
+            return;
+        };
+        if self.connection.lock().metered.gated.take() {
+            limits.park(cx.waker());
+            // There may be room by now.
+            let state = self.connection.lock();
+            if !self.connection.is_held(&state) {
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+
     fn poll_driver(&mut self, cx: &mut Context<'_>) -> Poll<Finished> {
         {
             let mut state = self.connection.lock();
@@ -390,6 +462,7 @@ impl Driver {
                 cx.waker().wake_by_ref();
             }
         }
+        self.wait_for_limits(cx);
         self.poll_timer(cx);
         self.shared.queue.publish_if_many();
         self.shared.mailbox.look();

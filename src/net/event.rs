@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::head_flags::ANSWERED;
 use crate::numbers::Table;
 
 /// What an event weighs besides its bytes: its place in the queue, and what it becomes in JavaScript at least.
@@ -93,6 +94,14 @@ pub(crate) enum Event<C> {
         id: u32,
         deadline: Deadline,
     },
+    /// Of a stream: what arrives is beyond a limit of the server, and nothing more is parsed. JavaScript gives the answer and ends it.
+    Cut {
+        id: u32,
+    },
+    /// Something was turned away by the limits of the server whose stats have this number.
+    Limited {
+        owner: u32,
+    },
     /// FIN went out, behind what was read before.
     Fin {
         id: u32,
@@ -131,6 +140,13 @@ pub(crate) enum Event<C> {
 }
 
 impl<C> Event<C> {
+    /// Marks a head that is not for the application: JavaScript gives the answer that was made here.
+    pub(super) fn answered(&mut self) {
+        if let Self::Head { numbers, .. } = self {
+            numbers[0] |= ANSWERED;
+        }
+    }
+
     /// What it counts as while it waits for JavaScript, in bytes; zero for what no peer can have come in numbers.
     pub(crate) fn weight(&self) -> usize {
         match self {

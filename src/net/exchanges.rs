@@ -76,6 +76,11 @@ impl Exchanges {
         }
     }
 
+    /// How many are under way.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// True if an answer waits to leave.
     pub(super) fn awaits_leaving(&self) -> bool {
         self.said != 0

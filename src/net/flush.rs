@@ -54,6 +54,7 @@ impl Connection {
             return Flushed::Driver;
         }
         self.tell_written(&mut state);
+        self.account(&mut state);
         if state.needs_driver(self.has_window()) {
             Flushed::Driver
         } else {

@@ -90,6 +90,12 @@ impl Input {
         rest
     }
 
+    /// Bytes that wait.
+    pub(super) fn len(&self) -> usize {
+        let len = |packet: &Packet| packet.bytes.len() - packet.at;
+        self.waiting.iter().map(len).sum()
+    }
+
     /// Drops what waits: the connection has ended.
     pub(super) fn clear(&mut self) {
         self.waiting = VecDeque::new();

@@ -11,8 +11,10 @@ use std::thread::JoinHandle;
 use http_native_proto::{Config, Role};
 use socket2::Socket;
 
+use super::admission::{Admission, admit};
 use super::connection::{Connection, EventQueue};
 use super::ids::Ids;
+use super::options::ServerOptions;
 use super::reactor::{self, Registered};
 use super::shared::{Command, Shared};
 use super::stats::Stats;
@@ -83,9 +85,19 @@ impl IoThread {
     ///
     /// # Errors
     /// The reactor takes no more.
-    pub(super) fn register(&self, socket: Socket) -> io::Result<Registered> {
+    pub(super) fn register(&self, socket: Arc<Socket>) -> io::Result<Registered> {
         let _reactor = self.runtime.enter();
-        reactor::register(Arc::new(socket))
+        reactor::register(socket)
+    }
+
+    /// Lets a socket that JavaScript has brought in, or turns it away: then there is nothing.
+    pub(super) fn admit(
+        &self,
+        socket: &Arc<Socket>,
+        server: &ServerOptions,
+    ) -> Option<Option<Admission>> {
+        let _reactor = self.runtime.enter();
+        admit(socket, server, &self.shared)
     }
 
     /// Makes a connected socket a client's connection of this thread, and gives the command by which the thread begins to
@@ -102,7 +114,7 @@ impl IoThread {
         stats: Arc<Stats>,
     ) -> io::Result<(Arc<Connection>, Command)> {
         socket.set_nonblocking(true)?;
-        let socket = self.register(socket)?;
+        let socket = self.register(Arc::new(socket))?;
         let connection = Arc::new(Connection::new(
             id,
             Role::Client,

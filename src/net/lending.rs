@@ -30,7 +30,8 @@ impl Connection {
     /// back from another loan: then it is not asked for.
     pub(crate) fn ask_loan(&self) -> bool {
         let mut state = self.lock();
-        let is_here = state.lending == Lending::None;
+        // What a server with limits does while JavaScript is busy, its I/O thread does.
+        let is_here = state.lending == Lending::None && self.limits.is_none();
         if is_here {
             state.lending = Lending::Asked;
         }

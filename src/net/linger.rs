@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
+use super::admission::Place;
 use super::batch::{READ, read_buffer};
 use super::output::Output;
 use super::reactor::{self, Registered};
@@ -34,6 +35,8 @@ pub(super) struct Leave {
     /// What the peer still sends is read and dropped for a while.
     pub(super) reads: bool,
     pub(super) stats: Arc<Stats>,
+    /// Of a connection that was turned away.
+    pub(super) place: Option<Place>,
 }
 
 /// Lets go of a socket, at once or in a task of its own. On an I/O thread.
@@ -59,6 +62,7 @@ pub(super) fn leave(
     };
     shared.lingering.fetch_add(promised.len, Ordering::SeqCst);
     tokio::spawn(async move {
+        let _place = todo.place;
         // A peer that has gone, or does not read, does not get them: the same as with core.
         let write = write_all(&socket, todo.rest, promised, &todo.stats);
         let written = tokio::time::timeout(PATIENCE, write).await;

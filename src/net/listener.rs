@@ -12,16 +12,22 @@ use std::time::Duration;
 
 use socket2::Socket;
 
+use super::admission::admit;
+use super::clock;
 use super::connection::Connection;
 use super::io_thread::IoThread;
 use super::options::ServerOptions;
 use super::reactor::Registered;
+use super::server_limits::ServerLimits;
 use super::shared::{Command, Shared};
 use super::socket::is_out_of_descriptors;
 use super::worker::{accepted, adopt, guarded};
 
 /// How long accepting rests when the process or the system is out of file descriptors or memory.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// ECONNREFUSED, by which JavaScript knows a connection that the limits have refused.
+const REFUSED: i32 = if cfg!(target_os = "linux") { 111 } else { 61 };
 
 /// The listening socket's life.
 enum Slot {
@@ -68,7 +74,7 @@ impl Listener {
     ) -> io::Result<()> {
         socket.listen(backlog)?;
         socket.set_nonblocking(true)?;
-        *self.slot() = Slot::Accepting(thread.register(socket)?);
+        *self.slot() = Slot::Accepting(thread.register(Arc::new(socket))?);
         let accepting = accept(Arc::clone(self), Arc::clone(&thread.shared));
         thread.spawn(guarded(accepting, || {}));
         Ok(())
@@ -83,7 +89,7 @@ impl Listener {
     /// can speak on it at once; no ACCEPT follows.
     ///
     /// # Errors
-    /// The socket cannot be used, or the reactor takes no more.
+    /// The socket cannot be used, the reactor takes no more, or the server's limits refuse it ([`REFUSED`]).
     pub(crate) fn adopt(
         &self,
         socket: Socket,
@@ -91,8 +97,12 @@ impl Listener {
     ) -> io::Result<Arc<Connection>> {
         let thread = &threads[self.turn()];
         self.options.prepare(&socket)?;
+        let socket = Arc::new(socket);
+        let Some(admission) = thread.admit(&socket, &self.options) else {
+            return Err(io::Error::from_raw_os_error(REFUSED));
+        };
         let socket = thread.register(socket)?;
-        let connection = accepted(&socket, &self.options, &thread.shared);
+        let connection = accepted(&socket, &self.options, &thread.shared, admission);
         thread.shared.mailbox.deliver([Command::Drive {
             connection: Arc::clone(&connection),
             socket,
@@ -117,14 +127,41 @@ impl Listener {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Socket>>> {
-        {
-            let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-            match &mut *task {
-                Some(task) => task.clone_from(cx.waker()),
-                None => *task = Some(cx.waker().clone()),
-            }
+    /// Has the task woken when the listener is closed.
+    fn attach(&self, cx: &Context<'_>) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *task {
+            Some(task) => task.clone_from(cx.waker()),
+            None => *task = Some(cx.waker().clone()),
         }
+    }
+
+    /// Ready when the listener is closed.
+    fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        self.attach(cx);
+        if matches!(*self.slot(), Slot::None) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Ready when the limits have room for a connection, or the listener is closed. What waits stays in the kernel's queue.
+    fn poll_room(&self, limits: &ServerLimits, cx: &Context<'_>) -> Poll<()> {
+        if self.poll_closed(cx).is_ready() || !limits.is_full() {
+            return Poll::Ready(());
+        }
+        limits.park(cx.waker());
+        // One may have ended meanwhile.
+        if limits.is_full() {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Socket>>> {
+        self.attach(cx);
         let slot = self.slot();
         let Slot::Accepting(socket) = &*slot else {
             return Poll::Ready(Ok(None));
@@ -178,6 +215,15 @@ async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
     // Connections came that the reactor has not been asked about yet.
     let mut fresh = false;
     loop {
+        if !fresh && let Some(limits) = &listener.options.limits {
+            poll_fn(|cx| listener.poll_room(limits, cx)).await;
+            let rest = limits.rest(clock::now());
+            if !rest.is_zero() {
+                let closed = poll_fn(|cx| listener.poll_closed(cx));
+                let _ = tokio::time::timeout(rest, closed).await;
+                continue;
+            }
+        }
         let next = poll_fn(|cx| match listener.poll_accept(cx) {
             Poll::Pending if fresh => Poll::Ready(None),
             poll => poll.map(Some),
@@ -185,13 +231,18 @@ async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
         match next.await {
             Some(Ok(Some(socket))) => {
                 fresh = true;
+                let socket = Arc::new(socket);
+                let Some(admission) = admit(&socket, &listener.options, &shared) else {
+                    continue;
+                };
                 let owner = &listener.threads[listener.turn()];
                 if Arc::ptr_eq(owner, &shared) {
-                    adopt(socket, &listener.options, &shared);
+                    adopt(socket, &listener.options, &shared, admission);
                 } else {
                     owner.mailbox.deliver([Command::Adopt {
                         socket,
                         server: Arc::clone(&listener.options),
+                        admission,
                     }]);
                 }
             }

@@ -3,6 +3,8 @@
 //! Knows `proto` and tokio; never Node-API. What happens is appended to the [`queue::EventQueue`] of its I/O thread; what
 //! JavaScript says arrives through [`connection::Connection`] and the [`mailbox::Mailbox`] of the I/O thread.
 
+mod admission;
+pub(crate) mod answer;
 pub(crate) mod batch;
 mod block;
 mod clock;
@@ -32,7 +34,9 @@ mod queue;
 mod reactor;
 mod receive;
 mod send;
+pub(crate) mod server_limits;
 pub(crate) mod shared;
+mod shed;
 pub(crate) mod socket;
 mod staleness;
 mod state;
@@ -41,4 +45,5 @@ pub(crate) mod stats;
 mod tests;
 mod timing;
 pub(crate) mod transport;
+pub(crate) mod turn;
 mod worker;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http_native_proto as proto;
 use socket2::Socket;
 
+use super::server_limits::ServerLimits;
 use super::socket::set_keep_alive;
 use super::stats::Stats;
 
@@ -24,6 +25,7 @@ pub(crate) struct ServerOptions {
     pub(crate) id: u32,
     pub(crate) config: proto::Config,
     pub(super) stats: Arc<Stats>,
+    pub(super) limits: Option<Arc<ServerLimits>>,
     accepted: Accepted,
     /// Milliseconds; see [`ServerOptions::configure`].
     keep_alive: AtomicU64,
@@ -43,11 +45,17 @@ impl ServerOptions {
             id,
             config,
             stats,
+            limits: None,
             accepted,
             keep_alive: AtomicU64::new(0),
             idle: AtomicU64::new(0),
             hold: AtomicBool::new(true),
         }
+    }
+
+    /// With limits.
+    pub(crate) fn limited(self, limits: Option<Arc<ServerLimits>>) -> Self {
+        Self { limits, ..self }
     }
 
     /// Sets the idle time between exchanges and during them, in milliseconds; 0 for no limit. With `hold` a connection is

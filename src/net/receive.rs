@@ -181,7 +181,7 @@ impl Connection {
         if self.queue().is_none() || state.tapped {
             return batch.events.len() < EVENTS_A_CALL;
         }
-        state.may_parse() && self.has_window()
+        state.may_parse() && self.has_window() && !self.is_held(state)
     }
 
     /// True if there is more for a caller that gets events one call at a time.
@@ -240,11 +240,13 @@ impl Connection {
         }
         let id = self.id;
         let mut input = &packet[start..];
+        self.account(state);
         let parsed = loop {
             let at = packet.len() - input.len();
             if !self.may_go_on(state, batch) {
                 break Parsed::UpTo(at);
             }
+            let is_behind = self.limits.is_some() && state.proto.outstanding() != 0;
             match state.proto.next_event(&mut input) {
                 Ok(Said::NeedData) => break Parsed::Whole,
                 Ok(Said::Held) => {
@@ -252,11 +254,29 @@ impl Connection {
                     break Parsed::UpTo(packet.len() - input.len());
                 }
                 Ok(Said::Request(head)) => {
-                    let event = request(id, &head, batch);
+                    let refused = self.limits.as_ref().and_then(|limits| limits.judge(&head));
+                    if let Some(refused) = &refused
+                        && self.answers_here(is_behind)
+                    {
+                        // JavaScript does not hear of it, and so it takes no memory.
+                        self.refuse(state, refused, batch, now);
+                        self.account(state);
+                        continue;
+                    }
+                    let mut event = request(id, &head, batch);
                     let has_body = has_body(head.body);
                     let method = PLACES[usize::from(head.method.number())];
+                    if let Some(refused) = refused {
+                        event.answered();
+                        self.leave_answer(state, refused, batch);
+                    }
                     self.push(batch, event);
+                    self.head_queued();
                     state.exchanges.begin(method, now, &self.stats);
+                    self.account(state);
+                    if has_body && self.limits.is_some() {
+                        self.body_begins(state, now);
+                    }
                     if state.timing.keep_alive_set {
                         state.timing.keep_alive_set = false;
                         state.timing.idle = self
@@ -284,7 +304,12 @@ impl Connection {
                     }
                 }
                 Ok(Said::Data(piece)) => {
+                    let len = piece.len();
                     let payload = batch.payload(piece);
+                    if let Some(hit) = self.body_grows(state, len) {
+                        self.cut(state, hit, batch);
+                        continue;
+                    }
                     self.push(batch, Event::Data { id, payload });
                 }
                 Ok(Said::End(trailers)) => {
@@ -293,6 +318,8 @@ impl Connection {
                     state.timing.message_complete();
                     if self.role == proto::Role::Client {
                         state.exchanges.end_first(now, &self.stats);
+                    } else {
+                        self.body_ends(state);
                     }
                     if state.proto.has_switched() {
                         state.input.mode = Mode::Held;
@@ -324,6 +351,7 @@ impl Connection {
             // A message that is broken will not end, and its time is limited all the same.
             state.timing.message_continues(now);
         }
+        self.account(state);
         parsed
     }
 

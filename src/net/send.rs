@@ -63,10 +63,12 @@ impl Connection {
     /// The head or the trailers do not have the lines that the renderer counted.
     pub(crate) fn send(&self, message: Message<'_>) -> Result<usize, BadBlock> {
         let mut state = self.lock();
-        if state.is_over() {
+        if state.is_over() || state.metered.is_refused {
             return Ok(state.lose(message.body.len()));
         }
-        match self.frame(&mut state, message) {
+        let framed = self.frame(&mut state, message);
+        self.keep_accounts(&mut state);
+        match framed {
             Ok(pending) => Ok(pending),
             Err(proto::SendError::BadBlock) => Err(BadBlock),
             Err(proto::SendError::Over) => Ok(0),
@@ -77,7 +79,11 @@ impl Connection {
         }
     }
 
-    fn frame(&self, state: &mut State, message: Message<'_>) -> Result<usize, proto::SendError> {
+    pub(super) fn frame(
+        &self,
+        state: &mut State,
+        message: Message<'_>,
+    ) -> Result<usize, proto::SendError> {
         let mut time = None;
         if message.cork {
             state.output.cork();
@@ -179,11 +185,12 @@ impl Connection {
             self.answer_said(state);
         }
         self.count_written(state, written);
+        self.account(state);
         self.response_ended(state, None);
     }
 
     /// The answer under way is said to its end.
-    fn answer_said(&self, state: &mut State) {
+    pub(super) fn answer_said(&self, state: &mut State) {
         let said = state.said();
         state.exchanges.say_end(said);
         if state.is_written() {
@@ -220,6 +227,7 @@ impl Connection {
         // What was expected is the request that these bytes are of.
         state.expected = false;
         state.append(body);
+        self.keep_accounts(&mut state);
         state.output.untaken()
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
+use super::admission::Admission;
 use super::connection::{Connection, Event, EventQueue};
 use super::event::Syscall;
 use super::ids::Ids;
@@ -19,8 +20,9 @@ use super::reactor::Registered;
 pub(crate) enum Command {
     /// A socket accepted by another I/O thread of this environment.
     Adopt {
-        socket: Socket,
+        socket: Arc<Socket>,
         server: Arc<ServerOptions>,
+        admission: Option<Admission>,
     },
     /// The connection's state was changed by the JS thread: act on it.
     Attend(Arc<Connection>),

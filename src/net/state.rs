@@ -27,12 +27,14 @@ use std::time::Duration;
 use http_native_proto as proto;
 use socket2::Socket;
 
+use super::admission::Admission;
 use super::clock;
 use super::event::{Deadline, Syscall};
 use super::exchanges::Exchanges;
 use super::input::{self, Input, Mode};
 use super::limits::{READ_AHEAD, TAKEN_MAX};
 use super::output::Output;
+use super::shed::Metered;
 use super::stats::{self, Close};
 #[cfg(test)]
 use super::tests::model::{self, Fault};
@@ -90,6 +92,8 @@ pub(super) enum Duty {
     Fin,
     /// The JS thread wants the socket.
     Lend,
+    /// What is beyond a limit is to be answered, or cut off.
+    EndCut,
 }
 
 /// What JavaScript waits for.
@@ -137,6 +141,10 @@ pub(super) struct State {
     pub(super) task: Option<Waker>,
     pub(super) timing: Timing,
     pub(super) exchanges: Exchanges,
+    /// What the limits of its server have to know.
+    pub(super) metered: Metered,
+    /// Its place among the connections of a server with limits.
+    pub(super) admission: Option<Admission>,
     /// Why it is closed, if JavaScript has said so; and true once that is counted.
     pub(super) close_noted: Option<Close>,
     pub(super) close_counted: bool,
@@ -182,6 +190,8 @@ impl State {
             task: None,
             timing: Timing::new(clock::now(), idle),
             exchanges: Exchanges::default(),
+            metered: Metered::default(),
+            admission: None,
             close_noted: None,
             close_counted: false,
             virgin: true,
@@ -236,6 +246,11 @@ impl State {
             Flow::InFlight { len, untaken } => (len, untaken),
             Flow::Open | Flow::Blocked => (0, 0),
         }
+    }
+
+    /// Bytes that are on their way, or waiting, to the kernel.
+    pub(super) fn output_len(&self) -> usize {
+        self.in_flight().0 + self.output.len()
     }
 
     /// All that was said, whether it has left or not.
@@ -360,6 +375,9 @@ impl State {
             // The writing thread looks again when that is done.
             return Duty::Rest;
         }
+        if self.metered.pending.is_some() && self.proto.outstanding() <= 1 {
+            return Duty::EndCut;
+        }
         match self.fin {
             Fin::Wanted => return Duty::Fin,
             Fin::Sent if self.eof || self.ending == Ending::AfterOutput => return Duty::Finish,
@@ -431,6 +449,7 @@ impl State {
         self.output = Output::default();
         self.input.clear();
         self.task = None;
+        self.admission = None;
         let address = self.transport.socket().map(|socket| socket.local_addr());
         self.was_unix = matches!(address, Some(Ok(address)) if address.is_unix());
         std::mem::replace(&mut self.transport, Transport::None)

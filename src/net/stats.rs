@@ -8,6 +8,7 @@ use std::time::Duration;
 use http_native_proto::{ErrorKind, METHODS};
 
 use super::histogram::{self, BUCKETS, DECADE, LINEAR};
+use super::server_limits::SERVER_LIMITS;
 use crate::numbers::numbers;
 
 numbers! {
@@ -86,8 +87,10 @@ numbers! {
         LAST_BYTE = SWITCHED + 1,
         /// Times from a request's head to the first part of its answer.
         FIRST_BYTE = LAST_BYTE + (HISTOGRAM + APART) as i32,
+        /// What was beyond a limit, by `SERVER_LIMITS`.
+        LIMITED = FIRST_BYTE + HISTOGRAM as i32,
         /// The length of a block.
-        LENGTH = FIRST_BYTE + HISTOGRAM as i32,
+        LENGTH = LIMITED + SERVER_LIMITS.len() as i32,
         ERRNO_PLACES = ERRNOS as i32,
         OUTCOME_PLACES = OUTCOMES as i32,
         /// Of a histogram: buckets of 1 µs, those of each power of ten above, and all.
@@ -237,6 +240,10 @@ impl Stats {
 
     pub(super) fn met_fault(&self, kind: u8) {
         self.add(FAULTS as usize + usize::from(kind), 1);
+    }
+
+    pub(super) fn limited(&self, limit: i32) {
+        self.add(LIMITED as usize + limit as usize, 1);
     }
 
     pub(super) fn switched(&self) {

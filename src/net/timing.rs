@@ -69,6 +69,11 @@ impl Timing {
         self.head_complete = true;
     }
 
+    /// When the head that is arriving began; of the first one, the connection.
+    pub(super) fn head_began(&self) -> Option<Instant> {
+        self.message_began.filter(|_| !self.head_complete)
+    }
+
     /// Ends the time of the message: the connection is between messages.
     pub(super) fn message_complete(&mut self) {
         self.message_began = None;

@@ -10,6 +10,7 @@ use std::task::Poll;
 use http_native_proto::Role;
 use socket2::Socket;
 
+use super::admission::Admission;
 use super::clock;
 use super::connection::{Connection, Event};
 use super::driver::Driver;
@@ -40,7 +41,11 @@ impl Shared {
 
     fn execute(self: &Arc<Self>, command: Command) {
         match command {
-            Command::Adopt { socket, server } => adopt(socket, &server, self),
+            Command::Adopt {
+                socket,
+                server,
+                admission,
+            } => adopt(socket, &server, self, admission),
             Command::Attend(connection) => connection.attend(),
             Command::Drive { connection, socket } => self.drive(connection, socket),
             Command::Expire {
@@ -83,20 +88,30 @@ impl Shared {
 }
 
 /// Makes an accepted socket a connection of this I/O thread.
-pub(super) fn adopt(socket: Socket, server: &Arc<ServerOptions>, shared: &Arc<Shared>) {
+pub(super) fn adopt(
+    socket: Arc<Socket>,
+    server: &Arc<ServerOptions>,
+    shared: &Arc<Shared>,
+    admission: Option<Admission>,
+) {
     // A socket that cannot be registered is dropped, which closes it: the peer sees a reset.
     if server.prepare(&socket).is_err() {
         return;
     }
-    let Ok(socket) = reactor::register(Arc::new(socket)) else {
+    let Ok(socket) = reactor::register(socket) else {
         return;
     };
-    serve(socket, server, shared);
+    serve(socket, server, shared, admission);
 }
 
 /// Starts a connection on an accepted socket, and reports ACCEPT.
-fn serve(socket: Registered, server: &Arc<ServerOptions>, shared: &Arc<Shared>) {
-    let connection = accepted(&socket, server, shared);
+fn serve(
+    socket: Registered,
+    server: &Arc<ServerOptions>,
+    shared: &Arc<Shared>,
+    admission: Option<Admission>,
+) {
+    let connection = accepted(&socket, server, shared, admission);
     shared.queue.push(Event::Accept {
         connection: Arc::clone(&connection),
         listener: server.id,
@@ -108,8 +123,9 @@ pub(super) fn accepted(
     socket: &Registered,
     server: &Arc<ServerOptions>,
     shared: &Arc<Shared>,
+    admission: Option<Admission>,
 ) -> Arc<Connection> {
-    Arc::new(Connection::new(
+    let connection = Connection::new(
         shared.ids.take(),
         Role::Server,
         server.config,
@@ -117,7 +133,9 @@ pub(super) fn accepted(
         Some(Arc::clone(server)),
         Arc::clone(&server.stats),
         Transport::Socket(Arc::clone(socket.get_ref())),
-    ))
+    );
+    connection.lock().admission = admission;
+    Arc::new(connection)
 }
 
 /// Runs a future to its end or its first panic, after which `bug` is called.

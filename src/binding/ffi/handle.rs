@@ -183,3 +183,26 @@ pub(in crate::binding) fn idle_time(scope: Scope<'_>) -> u64 {
     // SAFETY: asks the loop of a live environment for a number, on its thread.
     event_loop(scope).map_or(0, |event_loop| unsafe { uv_metrics_idle_time(event_loop) })
 }
+
+/// [`idle_time`] for other threads, which must have ended before the environment is torn down: its I/O threads are joined there.
+pub(in crate::binding) fn shared_idle_time(scope: Scope<'_>) -> Box<dyn Fn() -> u64 + Send + Sync> {
+    /// A loop that may be asked from any thread.
+    struct Loop(*mut sys::uv_loop_s);
+    // SAFETY: it is only given to `uv_metrics_idle_time`, which libuv documents as safe to call from any thread.
+    unsafe impl Send for Loop {}
+    // SAFETY: as above.
+    unsafe impl Sync for Loop {}
+    impl Loop {
+        fn idle_time(&self) -> u64 {
+            // SAFETY: the loop outlives the threads that ask.
+            unsafe { uv_metrics_idle_time(self.0) }
+        }
+    }
+    match event_loop(scope) {
+        Ok(event_loop) => {
+            let event_loop = Loop(event_loop);
+            Box::new(move || event_loop.idle_time())
+        }
+        Err(_) => Box::new(|| 0),
+    }
+}

@@ -15,7 +15,7 @@ mod signal;
 mod watch;
 
 pub(super) use export::{duplicate, export, on_cleanup};
-pub(super) use handle::{idle_time, waits_for_turn};
+pub(super) use handle::{idle_time, shared_idle_time, waits_for_turn};
 pub(super) use host::{Exports, Function, Host};
 pub(super) use memory::{Records, Releases, Wakes};
 pub(super) use phases::{ClosePhase, PendingPhase};

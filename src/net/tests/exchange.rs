@@ -105,7 +105,7 @@ fn an_unread_body_stops_at_the_window() {
                 unread += bytes.len();
                 assert!(unread <= WINDOW + 64 * 1024, "{unread} bytes wait");
                 if unread >= WINDOW {
-                    assert!(connection.delivered(unread));
+                    assert!(connection.delivered(unread, 0));
                     unread = 0;
                     stage.attend(&connection);
                 }

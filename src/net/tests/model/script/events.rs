@@ -19,7 +19,7 @@ impl Script {
         for event in &batch.events {
             self.progress.moved();
             self.hear(event, batch, given_back);
-            if self.connection.delivered(event.weight()) {
+            if self.connection.delivered(event.weight(), 0) {
                 self.marked = true;
             }
         }

@@ -1,0 +1,364 @@
+//! What a server takes at most, as its `limits` say (docs/LIMITS.md): the settings, and how much there is of each thing at
+//! the moment. The threads that read ask and count here, whatever JavaScript does.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::admission::{Addresses, Bucket};
+use super::clock;
+use super::stats::Stats;
+use super::turn::Turn;
+use crate::numbers::numbers;
+
+numbers! {
+    /// The limits of a server, by their places in its settings and in its stats.
+    SERVER_LIMITS {
+        /// Open connections.
+        CONNECTIONS = 0,
+        /// Open connections of one address, or of one /64 of IPv6.
+        CONNECTIONS_PER_ADDRESS = 1,
+        CONNECTIONS_PER_SECOND = 2,
+        /// Requests whose answers have not left.
+        REQUESTS = 3,
+        /// Requests that JavaScript has not looked at.
+        REQUESTS_WAITING = 4,
+        /// Bytes of one connection that wait here, in both directions.
+        BUFFERED_BYTES = 5,
+        /// The same of all connections of the server.
+        BUFFERED_BYTES_IN_ALL = 6,
+        /// Bytes of a request's body.
+        BODY_SIZE = 7,
+        /// Bytes of a body that must come in a second, on an average of `grace`.
+        BODY_BYTES_PER_SECOND = 8,
+        /// Milliseconds from the first byte of a head to its end; of the first head, from the connection on.
+        HEADERS_TIMEOUT = 9,
+        /// Milliseconds from the end of a head to that of the body.
+        BODY_TIMEOUT = 10,
+    }
+}
+
+numbers! {
+    /// What becomes of what is beyond a limit.
+    LIMIT_ACTIONS {
+        /// It is not taken before there is room.
+        WAIT = 0,
+        /// Its connection is closed.
+        CLOSE = 1,
+        /// It is answered by the thread that reads, with a status that says why.
+        ANSWER = 2,
+    }
+}
+
+/// Limits that JavaScript gives.
+const LIMITS: usize = SERVER_LIMITS.len();
+
+/// How long a server counts as shedding behind the last thing that it has turned away, ms.
+const SHEDDING: u64 = 1000;
+
+/// One limit.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    /// `u64::MAX` for no limit.
+    max: u64,
+    action: i32,
+}
+
+impl Rule {
+    const NONE: Self = Self {
+        max: u64::MAX,
+        action: ANSWER,
+    };
+
+    fn waits_at(self, number: usize) -> bool {
+        self.action == WAIT && number as u64 >= self.max
+    }
+}
+
+/// Settings as JavaScript gives them.
+pub(crate) struct Settings {
+    /// The number of the server's stats.
+    pub(crate) owner: i32,
+    /// Of each of [`SERVER_LIMITS`] the number, negative for none, and one of [`LIMIT_ACTIONS`].
+    pub(crate) rules: Vec<f64>,
+    /// Seconds that a refused client is told to wait.
+    pub(crate) retry_after: u32,
+    /// The time over which the rate of a body is measured.
+    pub(crate) grace: Duration,
+    /// The path that is answered with the server's health; empty for none.
+    pub(crate) health_path: Vec<u8>,
+}
+
+/// A limit that was met, with what becomes of what is beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hit {
+    /// One of [`SERVER_LIMITS`].
+    pub(super) limit: i32,
+    /// One of [`LIMIT_ACTIONS`].
+    pub(super) action: i32,
+}
+
+/// The limits of one server.
+pub(crate) struct ServerLimits {
+    pub(super) owner: u32,
+    rules: [Rule; LIMITS],
+    pub(super) retry_after: u32,
+    grace: Duration,
+    health_path: Vec<u8>,
+    /// Of the event loop that serves.
+    pub(super) turn: Arc<Turn>,
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+    unseen: AtomicUsize,
+    buffered: AtomicUsize,
+    pub(super) addresses: Mutex<Addresses>,
+    bucket: Mutex<Bucket>,
+    /// Tasks that wait for room.
+    parked: Mutex<Vec<Waker>>,
+    has_parked: AtomicBool,
+    /// When something was turned away last, ms of [`clock::millis`]; 0 for never.
+    shed_at: AtomicU64,
+    /// JavaScript has been told, and has not asked to be told again.
+    is_told: AtomicBool,
+    /// The server shuts down.
+    is_stopping: AtomicBool,
+    /// Connections that were turned away and are being told why.
+    pub(super) leaving: AtomicUsize,
+}
+
+impl ServerLimits {
+    pub(crate) fn new(settings: Settings, turn: Arc<Turn>) -> Self {
+        let mut rules = [Rule::NONE; LIMITS];
+        for (rule, pair) in rules.iter_mut().zip(settings.rules.chunks_exact(2)) {
+            if pair[0] >= 0.0 {
+                *rule = Rule {
+                    max: pair[0] as u64,
+                    action: pair[1] as i32,
+                };
+            }
+        }
+        let rate = rules[CONNECTIONS_PER_SECOND as usize].max;
+        Self {
+            owner: settings.owner as u32,
+            rules,
+            retry_after: settings.retry_after,
+            grace: settings.grace,
+            health_path: settings.health_path,
+            turn,
+            connections: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
+            unseen: AtomicUsize::new(0),
+            buffered: AtomicUsize::new(0),
+            addresses: Mutex::default(),
+            bucket: Mutex::new(Bucket::new(rate, clock::now())),
+            parked: Mutex::default(),
+            has_parked: AtomicBool::new(false),
+            shed_at: AtomicU64::new(0),
+            is_told: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
+            leaving: AtomicUsize::new(0),
+        }
+    }
+
+    fn rule(&self, limit: i32) -> Rule {
+        self.rules[limit as usize]
+    }
+
+    /// The number of a limit, if there is one.
+    pub(super) fn max(&self, limit: i32) -> Option<u64> {
+        Some(self.rule(limit).max).filter(|max| *max != u64::MAX)
+    }
+
+    /// A limit as one that was met.
+    pub(super) fn hit(&self, limit: i32) -> Hit {
+        let action = self.rule(limit).action;
+        Hit { limit, action }
+    }
+
+    fn beyond(&self, limit: i32, number: usize) -> Option<Hit> {
+        let rule = self.rule(limit);
+        (number as u64 >= rule.max && rule.action != WAIT).then(|| self.hit(limit))
+    }
+
+    /// Counts what was turned away. True if JavaScript is to be told of it.
+    pub(super) fn count(&self, limit: i32, stats: &Stats) -> bool {
+        stats.limited(limit);
+        if limit <= REQUESTS_WAITING {
+            self.shed_at.store(clock::millis(), Ordering::Relaxed);
+        }
+        !self.is_told.swap(true, Ordering::SeqCst)
+    }
+
+    /// Has JavaScript told of what is turned away from now on.
+    pub(crate) fn tell_again(&self) {
+        self.is_told.store(false, Ordering::SeqCst);
+    }
+
+    // Connections.
+
+    /// What becomes of one more connection, other than to wait.
+    pub(super) fn beyond_connections(&self) -> Option<Hit> {
+        self.beyond(CONNECTIONS, self.connections.load(Ordering::SeqCst))
+    }
+
+    /// Takes one of the connections that may come in this second. What becomes of one too many, other than to wait.
+    pub(super) fn beyond_rate(&self) -> Option<Hit> {
+        self.max(CONNECTIONS_PER_SECOND)?;
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        if bucket.take(clock::now()) {
+            return None;
+        }
+        let hit = self.hit(CONNECTIONS_PER_SECOND);
+        (hit.action != WAIT).then_some(hit)
+    }
+
+    /// How long to wait for the next connection that the rate allows; zero if it is to be accepted now.
+    pub(super) fn rest(&self, now: Instant) -> Duration {
+        if self.rule(CONNECTIONS_PER_SECOND).action != WAIT {
+            return Duration::ZERO;
+        }
+        let bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.rest(now)
+    }
+
+    /// True if the next connection has to wait for the end of another.
+    pub(super) fn is_full(&self) -> bool {
+        self.rule(CONNECTIONS)
+            .waits_at(self.connections.load(Ordering::SeqCst))
+    }
+
+    pub(super) fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn disconnected(&self) {
+        self.connections.fetch_sub(1, Ordering::SeqCst);
+        self.make_room();
+    }
+
+    // Requests and bytes.
+
+    /// What becomes of one more request, other than to wait.
+    pub(super) fn beyond_requests(&self) -> Option<Hit> {
+        self.beyond(REQUESTS, self.requests.load(Ordering::SeqCst))
+            .or_else(|| self.beyond(REQUESTS_WAITING, self.unseen.load(Ordering::SeqCst)))
+    }
+
+    /// What becomes of a connection that holds so many bytes, other than to wait.
+    pub(super) fn beyond_bytes(&self, bytes: usize) -> Option<Hit> {
+        // The bytes that are there are within the limit if there are as many as it says.
+        self.beyond(BUFFERED_BYTES, bytes.saturating_sub(1))
+            .or_else(|| {
+                let all = self.buffered.load(Ordering::SeqCst);
+                self.beyond(BUFFERED_BYTES_IN_ALL, all.saturating_sub(1))
+            })
+    }
+
+    /// True if nothing more is taken from a connection that holds so many bytes; `between` messages or in one.
+    pub(super) fn holds(&self, bytes: usize, between: bool) -> bool {
+        self.rule(BUFFERED_BYTES).waits_at(bytes)
+            || self
+                .rule(BUFFERED_BYTES_IN_ALL)
+                .waits_at(self.buffered.load(Ordering::SeqCst))
+            || between
+                && (self
+                    .rule(REQUESTS)
+                    .waits_at(self.requests.load(Ordering::SeqCst))
+                    || self
+                        .rule(REQUESTS_WAITING)
+                        .waits_at(self.unseen.load(Ordering::SeqCst)))
+    }
+
+    /// Puts numbers of one connection in the place of earlier ones.
+    pub(super) fn account(&self, before: Account, now: Account) {
+        let differ = |total: &AtomicUsize, before: usize, now: usize| {
+            // Wraps around where it falls: the sum is right.
+            total.fetch_add(now.wrapping_sub(before), Ordering::SeqCst);
+            now < before
+        };
+        let fewer = before.requests != now.requests
+            && differ(&self.requests, before.requests, now.requests);
+        let smaller = before.bytes != now.bytes && differ(&self.buffered, before.bytes, now.bytes);
+        if fewer || smaller {
+            self.make_room();
+        }
+    }
+
+    pub(super) fn arrived(&self) {
+        self.unseen.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn seen(&self, requests: usize) {
+        if requests != 0 {
+            self.unseen.fetch_sub(requests, Ordering::SeqCst);
+            self.make_room();
+        }
+    }
+
+    // Waiting for room.
+
+    /// Has a task woken when there may be room again. The caller looks once more behind this call.
+    pub(super) fn park(&self, waker: &Waker) {
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !parked.iter().any(|other| other.will_wake(waker)) {
+            parked.push(waker.clone());
+        }
+        self.has_parked.store(true, Ordering::SeqCst);
+    }
+
+    fn make_room(&self) {
+        if self.has_parked.load(Ordering::SeqCst) {
+            let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+            self.has_parked.store(false, Ordering::SeqCst);
+            for waker in parked.drain(..) {
+                waker.wake();
+            }
+        }
+    }
+
+    // Time.
+
+    /// The time over which the rate of a body is measured.
+    pub(super) fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    /// A limit that is a time.
+    pub(super) fn time(&self, limit: i32) -> Option<Duration> {
+        self.max(limit).map(Duration::from_millis)
+    }
+
+    // Health.
+
+    /// The query of a target that asks for the server's health, with its question mark.
+    pub(super) fn health_query<'a>(&self, target: &'a [u8]) -> Option<&'a [u8]> {
+        if self.health_path.is_empty() {
+            return None;
+        }
+        let rest = target.strip_prefix(&self.health_path[..])?;
+        matches!(rest.first(), None | Some(b'?')).then_some(rest)
+    }
+
+    /// True if something was turned away a moment ago.
+    pub(super) fn is_shedding(&self) -> bool {
+        let shed_at = self.shed_at.load(Ordering::Relaxed);
+        shed_at != 0 && clock::millis().saturating_sub(shed_at) < SHEDDING
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// The server takes no more connections, and closes those that it has.
+    pub(crate) fn stops(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What a connection counts for in its server's sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) requests: usize,
+    pub(super) bytes: usize,
+}
