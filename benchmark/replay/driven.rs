@@ -80,7 +80,7 @@ impl Stage {
                 black_box(self.batch.slice(payload));
             }
         }
-        connection.delivered(weight);
+        connection.delivered(weight, 0);
         self.batch.clear();
         count
     }

@@ -8,8 +8,8 @@ use super::send_flags::SEND_FLAGS;
 use super::stats::BLOCKS;
 use crate::net::event::{DEADLINES, SYSCALLS};
 use crate::net::head_flags::HEAD_FLAGS;
+use crate::net::limit_kinds::{LIMIT_ACTIONS, SERVER_LIMITS};
 use crate::net::limits::{EVENTS_A_CALL, SEGMENT, TAKEN_MAX, WINDOW, WINDOW_IN_ALL};
-use crate::net::server_limits::{LIMIT_ACTIONS, SERVER_LIMITS};
 use crate::net::stats::{CLOSES, KNOWN_METHODS, STATS};
 use crate::numbers::Table;
 

@@ -1,11 +1,12 @@
 //! Answers that the threads that read give by themselves: to what is beyond a limit, and of a server's health.
 
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use super::server_limits::{
+use super::limit_kinds::{
     BODY_BYTES_PER_SECOND, BODY_SIZE, BODY_TIMEOUT, CONNECTIONS_PER_ADDRESS, HEADERS_TIMEOUT,
-    ServerLimits,
 };
+use super::server_limits::ServerLimits;
 
 /// A status with its reason, RFC 9110 §15.
 type Status = (u16, &'static str);
@@ -67,7 +68,7 @@ impl Answer {
         let age = limits.turn.age();
         let asked = query.strip_prefix(b"?turn");
         let is_stuck = asked
-            .and_then(|rest| str::from_utf8(rest.strip_prefix(b"=")?).ok()?.parse().ok())
+            .and_then(|rest| f64::from_str(str::from_utf8(rest.strip_prefix(b"=")?).ok()?).ok())
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
             .is_some_and(|limit| age > limit);
         let word = if limits.is_stopping() {

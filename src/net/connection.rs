@@ -16,7 +16,7 @@ use super::event::Deadline;
 use super::input::Mode;
 use super::limits::{TAKEN_MAX, WINDOW};
 use super::options::ServerOptions;
-use super::server_limits::ServerLimits;
+use super::server_limits::{Account, ServerLimits};
 use super::state::{Notice, State};
 use super::stats::{self, Close, Stats, Timeout};
 use super::transport::Transport;
@@ -363,6 +363,24 @@ impl Connection {
     pub(crate) fn close_reason(&self) -> Close {
         let state = self.lock();
         state.close_noted.unwrap_or_else(|| state.close_reason())
+    }
+
+    /// Brings the sums of the server up to date with this connection. Called where what it holds changes, with the state
+    /// locked.
+    pub(super) fn account(&self, state: &mut State) {
+        let Some(limits) = &self.limits else {
+            return;
+        };
+        let now = if state.close_counted {
+            Account::default()
+        } else {
+            Account {
+                requests: state.exchanges.len(),
+                bytes: self.unread() + state.input.len() + state.output_len(),
+            }
+        };
+        let before = std::mem::replace(&mut state.metered.account, now);
+        limits.account(before, now);
     }
 
     /// Counts the end of the connection, once, and of the exchanges that it ends.

@@ -11,8 +11,9 @@ use std::thread::JoinHandle;
 use http_native_proto::{Config, Role};
 use socket2::Socket;
 
-use super::admission::{Admission, admit};
+use super::admission::Admission;
 use super::connection::{Connection, EventQueue};
+use super::gate::admit;
 use super::ids::Ids;
 use super::options::ServerOptions;
 use super::reactor::{self, Registered};

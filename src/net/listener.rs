@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-use super::admission::admit;
 use super::clock;
 use super::connection::Connection;
+use super::gate::admit;
 use super::io_thread::IoThread;
 use super::options::ServerOptions;
 use super::reactor::Registered;

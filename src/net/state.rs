@@ -33,8 +33,8 @@ use super::event::{Deadline, Syscall};
 use super::exchanges::Exchanges;
 use super::input::{self, Input, Mode};
 use super::limits::{READ_AHEAD, TAKEN_MAX};
+use super::metered::Metered;
 use super::output::Output;
-use super::shed::Metered;
 use super::stats::{self, Close};
 #[cfg(test)]
 use super::tests::model::{self, Fault};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http_native_proto::{ErrorKind, METHODS};
 
 use super::histogram::{self, BUCKETS, DECADE, LINEAR};
-use super::server_limits::SERVER_LIMITS;
+use super::limit_kinds::SERVER_LIMITS;
 use crate::numbers::numbers;
 
 numbers! {

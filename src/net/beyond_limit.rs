@@ -1,0 +1,63 @@
+//! What is done with a connection that is beyond a limit of its server.
+
+use super::connection::{Batch, Connection, Event};
+use super::input::Mode;
+use super::limit_kinds::Hit;
+use super::server_limits::ServerLimits;
+use super::state::{Ending, State};
+use super::stats::{Close, LIMIT};
+
+impl Connection {
+    /// Counts something beyond a limit, and has JavaScript told now and then.
+    pub(super) fn count_hit(&self, limits: &ServerLimits, hit: Hit, batch: &mut Batch) {
+        if limits.count(hit.limit, &self.stats) {
+            batch.events.push(Event::Limited {
+                owner: limits.owner,
+            });
+        }
+    }
+
+    /// Ends the connection at once.
+    pub(super) fn cut_off(&self, state: &mut State) {
+        self.stop_input(state);
+        state.end(Ending::Reset);
+    }
+
+    /// Takes no more of the peer, and nothing that JavaScript says.
+    pub(super) fn stop_input(&self, state: &mut State) {
+        state.metered.is_refused = true;
+        state.metered.has_acted = true;
+        state.close_noted = Some(Close::for_reason(LIMIT));
+        if state.input.mode == Mode::Parsing {
+            state.input.mode = Mode::Held;
+        }
+    }
+
+    /// [`Self::account`], behind what was said: the end of the connection if it holds more bytes than it may.
+    pub(super) fn keep_accounts(&self, state: &mut State) {
+        self.account(state);
+        let (Some(limits), Some(queue)) = (&self.limits, self.queue()) else {
+            return;
+        };
+        let bytes = state.metered.account.bytes;
+        if bytes != 0
+            && !state.metered.is_refused
+            && !state.has_failed()
+            && let Some(hit) = limits.beyond_bytes(bytes)
+        {
+            self.count_hit(limits, hit, &mut queue.lock());
+            self.cut_off(state);
+        }
+    }
+
+    /// True if nothing more is taken from the peer for now: a limit was met beyond which things wait.
+    pub(super) fn is_held(&self, state: &State) -> bool {
+        let is_held = self.limits.as_ref().is_some_and(|limits| {
+            limits.holds(state.metered.account.bytes, !state.proto.receiving())
+        });
+        if is_held {
+            state.metered.gated.set(true);
+        }
+        is_held
+    }
+}

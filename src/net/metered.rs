@@ -1,0 +1,34 @@
+//! What the limits of its server have to know of a connection.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::answer::Answer;
+use super::limit_kinds::Hit;
+use super::server_limits::Account;
+
+/// What the limits of its server have to know of a connection.
+#[derive(Default)]
+pub(super) struct Metered {
+    /// What the sums of the server have of it.
+    pub(super) account: Account,
+    /// The connection was answered, or is being closed, without JavaScript: nothing that it says counts.
+    pub(super) is_refused: bool,
+    /// A limit that was met behind requests that have no answer yet: its turn comes behind theirs.
+    pub(super) pending: Option<Hit>,
+    /// Bytes of the arriving body so far.
+    pub(super) body: u64,
+    /// When the arriving body began.
+    pub(super) began: Option<Instant>,
+    /// The span over which its rate is measured, and how much had been read by then.
+    pub(super) span: Option<(Instant, u64)>,
+    /// Answers that JavaScript is to give, in order.
+    pub(super) answers: VecDeque<Answer>,
+    /// Something was answered, or ended, that the driver has not looked at.
+    pub(super) has_acted: bool,
+    /// The connection was held: the driver is to look again when there is room.
+    pub(super) gated: Cell<bool>,
+    /// The driver did not read, since the connection was held or JavaScript had no room.
+    pub(super) was_held: bool,
+}
