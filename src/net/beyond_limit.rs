@@ -1,6 +1,6 @@
 //! What is done with a connection that is beyond a limit of its server.
 
-use super::connection::{Batch, Connection, Event};
+use super::connection::{Batch, Connection, Event, EventQueue};
 use super::input::Mode;
 use super::limit_kinds::Hit;
 use super::server_limits::ServerLimits;
@@ -34,11 +34,16 @@ impl Connection {
     }
 
     /// [`Self::account`], behind what was said: the end of the connection if it holds more bytes than it may.
+    #[inline]
     pub(super) fn keep_accounts(&self, state: &mut State) {
+        if let (Some(limits), Some(queue)) = (&self.limits, self.queue()) {
+            self.keep_accounts_for(limits, queue, state);
+        }
+    }
+
+    #[inline(never)]
+    fn keep_accounts_for(&self, limits: &ServerLimits, queue: &EventQueue, state: &mut State) {
         self.account(state);
-        let (Some(limits), Some(queue)) = (&self.limits, self.queue()) else {
-            return;
-        };
         let bytes = state.metered.account.bytes;
         if bytes != 0
             && !state.metered.is_refused
@@ -51,10 +56,17 @@ impl Connection {
     }
 
     /// True if nothing more is taken from the peer for now: a limit was met beyond which things wait.
+    #[inline]
     pub(super) fn is_held(&self, state: &State) -> bool {
-        let is_held = self.limits.as_ref().is_some_and(|limits| {
-            limits.holds(state.metered.account.bytes, !state.proto.receiving())
-        });
+        match &self.limits {
+            Some(limits) => Self::is_held_by(limits, state),
+            None => false,
+        }
+    }
+
+    #[inline(never)]
+    fn is_held_by(limits: &ServerLimits, state: &State) -> bool {
+        let is_held = limits.holds(state.metered.account.bytes, !state.proto.receiving());
         if is_held {
             state.metered.gated.set(true);
         }

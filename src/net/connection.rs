@@ -367,10 +367,15 @@ impl Connection {
 
     /// Brings the sums of the server up to date with this connection. Called where what it holds changes, with the state
     /// locked.
+    #[inline]
     pub(super) fn account(&self, state: &mut State) {
-        let Some(limits) = &self.limits else {
-            return;
-        };
+        if let Some(limits) = &self.limits {
+            self.account_for(limits, state);
+        }
+    }
+
+    #[inline(never)]
+    fn account_for(&self, limits: &ServerLimits, state: &mut State) {
         let now = if state.close_counted {
             Account::default()
         } else {

@@ -286,9 +286,9 @@ impl Driver {
             return connection.lock().may_read() && has_window;
         }
         let mut state = connection.lock();
-        let is_held = connection.is_held(&state);
-        state.metered.was_held |= is_held || !has_window;
-        state.may_read() && has_window && !is_held
+        let may_read = state.may_read() && has_window && !connection.is_held(&state);
+        state.metered.was_held |= !may_read;
+        may_read
     }
 
     /// True if the last read has led to an answer, or an end, of this thread's own.

@@ -215,7 +215,7 @@ async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
     // Connections came that the reactor has not been asked about yet.
     let mut fresh = false;
     loop {
-        if !fresh && let Some(limits) = &listener.options.limits {
+        if let Some(limits) = &listener.options.limits {
             poll_fn(|cx| listener.poll_room(limits, cx)).await;
             let rest = limits.rest(clock::now());
             if !rest.is_zero() {

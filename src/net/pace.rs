@@ -70,9 +70,10 @@ impl Connection {
             if due > now {
                 look_at(due);
             } else if state.metered.was_held {
-                // It could not come for want of room here.
+                // It could not come for want of room here, and has its time again.
                 state.metered.was_held = false;
-                look_at(now + LATER);
+                state.metered.began = Some(now);
+                look_at(now + time);
             } else {
                 return Err(limits.hit(BODY_TIMEOUT));
             }
@@ -84,7 +85,7 @@ impl Connection {
             if due <= now {
                 let came = (state.bytes_read - read) as f64;
                 let is_slow = came < rate as f64 * limits.grace().as_secs_f64();
-                if is_slow && !state.metered.was_held && !state.paused {
+                if is_slow && !state.metered.was_held {
                     return Err(limits.hit(BODY_BYTES_PER_SECOND));
                 }
                 state.metered.was_held = false;

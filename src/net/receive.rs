@@ -124,7 +124,10 @@ impl Connection {
                         // What was over is forgotten: the peer goes on.
                         state.close_noted = None;
                     }
-                    state.input.push(packet);
+                    // What comes behind the end of what is taken is dropped.
+                    if !state.metered.is_refused {
+                        state.input.push(packet);
+                    }
                 }
                 self.parse_waiting(&mut state, batch, clock::now());
                 self.has_more(&state, batch)
@@ -179,7 +182,7 @@ impl Connection {
     /// True if the next event may be made. A stream's bytes are held back by JavaScript, or by how much one call gives.
     fn may_go_on(&self, state: &State, batch: &Batch) -> bool {
         if self.queue().is_none() || state.tapped {
-            return batch.events.len() < EVENTS_A_CALL;
+            return batch.events.len() < EVENTS_A_CALL && !state.metered.is_refused;
         }
         state.may_parse() && self.has_window() && !self.is_held(state)
     }
@@ -240,13 +243,14 @@ impl Connection {
         }
         let id = self.id;
         let mut input = &packet[start..];
+        let is_limited = self.limits.is_some();
         self.account(state);
         let parsed = loop {
             let at = packet.len() - input.len();
             if !self.may_go_on(state, batch) {
                 break Parsed::UpTo(at);
             }
-            let is_behind = self.limits.is_some() && state.proto.outstanding() != 0;
+            let is_behind = is_limited && state.proto.outstanding() != 0;
             match state.proto.next_event(&mut input) {
                 Ok(Said::NeedData) => break Parsed::Whole,
                 Ok(Said::Held) => {
@@ -254,7 +258,10 @@ impl Connection {
                     break Parsed::UpTo(packet.len() - input.len());
                 }
                 Ok(Said::Request(head)) => {
-                    let refused = self.limits.as_ref().and_then(|limits| limits.judge(&head));
+                    let refused = match &self.limits {
+                        Some(limits) => limits.judge(&head),
+                        None => None,
+                    };
                     if let Some(refused) = &refused
                         && self.answers_here(is_behind)
                     {
@@ -268,13 +275,13 @@ impl Connection {
                     let method = PLACES[usize::from(head.method.number())];
                     if let Some(refused) = refused {
                         event.answered();
-                        self.leave_answer(state, refused, batch);
+                        self.leave_answer(state, *refused, batch);
                     }
                     self.push(batch, event);
                     self.head_queued();
                     state.exchanges.begin(method, now, &self.stats);
                     self.account(state);
-                    if has_body && self.limits.is_some() {
+                    if has_body && is_limited {
                         self.body_begins(state, now);
                     }
                     if state.timing.keep_alive_set {
@@ -306,7 +313,7 @@ impl Connection {
                 Ok(Said::Data(piece)) => {
                     let len = piece.len();
                     let payload = batch.payload(piece);
-                    if let Some(hit) = self.body_grows(state, len) {
+                    if is_limited && let Some(hit) = self.body_grows(state, len) {
                         self.cut(state, hit, batch);
                         continue;
                     }

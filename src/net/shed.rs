@@ -28,15 +28,18 @@ pub(super) struct Refused {
 
 impl ServerLimits {
     /// What becomes of the request with this head, if it is not served.
-    pub(super) fn judge(&self, head: &proto::RequestHead<'_>) -> Option<Refused> {
-        let refused = |answer, hit| Refused {
-            answer,
-            hit,
-            method: PLACES[usize::from(head.method.number())],
-            is_head: head.method.as_str() == "HEAD",
-            keep_alive: head.keep_alive,
-            has_body: !matches!(head.body, BodyFraming::None | BodyFraming::Length(0)),
-            switch: head.switch,
+    #[inline(never)]
+    pub(super) fn judge(&self, head: &proto::RequestHead<'_>) -> Option<Box<Refused>> {
+        let refused = |answer, hit| {
+            Box::new(Refused {
+                answer,
+                hit,
+                method: PLACES[usize::from(head.method.number())],
+                is_head: head.method.as_str() == "HEAD",
+                keep_alive: head.keep_alive,
+                has_body: !matches!(head.body, BodyFraming::None | BodyFraming::Length(0)),
+                switch: head.switch,
+            })
         };
         if matches!(head.method.as_str(), "GET" | "HEAD")
             && let Some(query) = self.health_query(head.target)
