@@ -41,6 +41,39 @@ export interface HardeningEvent {
   remoteAddress: string | undefined
 }
 
+/** The names of the limits of a server, what each counts, and its unit: see docs/LIMITS.md. */
+export type LimitName = 'connections' | 'connectionsPerAddress' | 'connectionsPerSecond' | 'requests' | 'requestsWaiting' |
+  'bufferedBytes' | 'bufferedBytesInAll' | 'bodySize' | 'bodyBytesPerSecond' | 'headersTimeout' | 'bodyTimeout'
+
+/** A number, or a number and what becomes of what is beyond. */
+export type Limit<Then extends string> = number | { max: number, then?: Then | undefined }
+
+/** What a server takes at most, kept by the threads that read; see docs/LIMITS.md. */
+export interface ServerLimits {
+  connections?: Limit<'wait' | 'close' | 'answer'> | undefined
+  connectionsPerAddress?: Limit<'close' | 'answer'> | undefined
+  connectionsPerSecond?: Limit<'wait' | 'close' | 'answer'> | undefined
+  requests?: Limit<'answer' | 'wait' | 'close'> | undefined
+  requestsWaiting?: Limit<'answer' | 'wait' | 'close'> | undefined
+  bufferedBytes?: Limit<'wait' | 'close'> | undefined
+  bufferedBytesInAll?: Limit<'wait' | 'close'> | undefined
+  bodySize?: Limit<'answer' | 'close'> | undefined
+  bodyBytesPerSecond?: Limit<'answer' | 'close'> | undefined
+  /** Milliseconds. */
+  headersTimeout?: Limit<'answer' | 'close'> | undefined
+  /** Milliseconds. */
+  bodyTimeout?: Limit<'answer' | 'close'> | undefined
+  /** Seconds that a client is told to wait that gets 503 or 429; 1 if not given. */
+  retryAfter?: number | undefined
+  /** Milliseconds over which `bodyBytesPerSecond` is measured; 5000 if not given. */
+  bodyGrace?: number | undefined
+  /** A path that is answered with the server's health, also while JavaScript is blocked. */
+  healthPath?: string | undefined
+}
+
+/** What the listeners of `'limit'` get, at most once a second: how often each limit was met since the last time, of those that were. */
+export type LimitCounts = { [limit in LimitName]?: number }
+
 /** A histogram of durations, in seconds; see docs/STATS.md for its buckets. */
 export interface StatsHistogram {
   readonly count: number
@@ -84,6 +117,8 @@ interface PrometheusText {
 
 /** What a server has counted; see docs/STATS.md. */
 export interface ServerStats extends PrometheusText {
+  /** How often each limit was met that was; see docs/LIMITS.md. */
+  limits: LimitCounts
   connections: {
     open: number
     opened: number
@@ -139,6 +174,8 @@ declare module 'http' {
   interface ServerOptions {
     /** What becomes of what the RFCs forbid and core lets through; `'off'` if not given. See docs/HARDENING.md. */
     hardening?: 'strict' | 'audit' | 'off' | undefined
+    /** What the server takes at most; see docs/LIMITS.md. */
+    limits?: ServerLimits | undefined
   }
   interface Agent {
     /** What the agent has counted. Not there where the native part is not at work. */

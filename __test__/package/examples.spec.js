@@ -169,6 +169,12 @@ const TRIALS = {
     const strict = await start(t, 'hardening.js', 'strict')
     assert.equal((await ask(strict.port, '*')).status, 400)
   },
+  'limits.js': async (t, { port, output, child }) => {
+    assert.equal((await ask(port, '/health')).text, '{"status":"ok"}\n')
+    const answers = await Promise.all(Array.from({ length: 5 }, () => ask(port, '/')))
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 200, 503, 503, 503])
+    while (!output().includes('turned away')) await once(child.stdout, 'data')
+  },
   'metrics.js': async (t, { port, output }) => {
     for (const url of ['/', '/', '/nowhere']) await ask(port, url)
     const [, at] = /counted at http:\/\/127\.0\.0\.1:(\d+)\//.exec(output())

@@ -12,7 +12,7 @@ const { layOutMain, pack } = require('../../scripts/targets/packages')
 
 const root = path.join(__dirname, '..', '..')
 
-const MODULES = `import http, { Agent, createServer, native, type HardeningEvent, type IncomingMessage, type RequestListener } from 'http-native'
+const MODULES = `import http, { Agent, createServer, native, type HardeningEvent, type LimitCounts, type IncomingMessage, type RequestListener, LimitCounts } from 'http-native'
 import * as everything from 'http-native'
 import core from 'node:http'
 import { unregister } from 'http-native/register'
@@ -37,6 +37,13 @@ const hardened: core.Agent = new Agent({ hardening: 'audit' })
 http.get({ agent: hardened, hardening: 'strict', port: 80 }).on('close', () => hardened.hardeningCounts?.())
 // @ts-expect-error There is no such mode.
 createServer({ hardening: 'lax' })
+const limited: core.Server = createServer({ limits: { requests: 5, connections: { max: 10, then: 'wait' }, healthPath: '/health' } }, listener)
+limited.on('limit', (counts: LimitCounts) => console.log(counts.requests))
+const beyond: number | undefined = limited.stats?.().limits.bodySize
+// @ts-expect-error A body cannot wait.
+createServer({ limits: { bodySize: { max: 5, then: 'wait' } } })
+// @ts-expect-error There is no such limit.
+createServer({ limits: { request: 5 } })
 const served: number | undefined = server.stats?.().requests.byStatus['2xx']
 const slow: number | undefined = agent.stats?.().timeToLastByte.percentile(99)
 const reused: number | undefined = http.stats?.().agents.pool.reused

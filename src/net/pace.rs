@@ -22,6 +22,7 @@ impl Connection {
     /// Counts a part of the body. The limit that it is beyond, if it is.
     pub(super) fn body_grows(&self, state: &mut State, len: usize) -> Option<Hit> {
         let limits = self.limits.as_ref()?;
+        state.metered.began?;
         state.metered.body += len as u64;
         (state.metered.body > limits.max(BODY_SIZE)?).then(|| limits.hit(BODY_SIZE))
     }

@@ -273,16 +273,19 @@ impl Connection {
                     let mut event = request(id, &head, batch);
                     let has_body = has_body(head.body);
                     let method = PLACES[usize::from(head.method.number())];
+                    let is_answered = refused.is_some();
                     if let Some(refused) = refused {
                         event.answered();
                         self.leave_answer(state, *refused, batch);
                     }
                     self.push(batch, event);
-                    self.head_queued();
                     state.exchanges.begin(method, now, &self.stats);
-                    self.account(state);
-                    if has_body && is_limited {
-                        self.body_begins(state, now);
+                    if is_limited {
+                        self.head_queued();
+                        self.account(state);
+                        if has_body && !is_answered {
+                            self.body_begins(state, now);
+                        }
                     }
                     if state.timing.keep_alive_set {
                         state.timing.keep_alive_set = false;
@@ -325,7 +328,7 @@ impl Connection {
                     state.timing.message_complete();
                     if self.role == proto::Role::Client {
                         state.exchanges.end_first(now, &self.stats);
-                    } else {
+                    } else if is_limited {
                         self.body_ends(state);
                     }
                     if state.proto.has_switched() {
