@@ -12,7 +12,7 @@ const { layOutMain, pack } = require('../../scripts/targets/packages')
 
 const root = path.join(__dirname, '..', '..')
 
-const MODULES = `import http, { Agent, createServer, native, type HardeningEvent, type LimitCounts, type IncomingMessage, type RequestListener, LimitCounts } from 'http-native'
+const MODULES = `import http, { Agent, createServer, native, type HardeningEvent, type IncomingMessage, type LimitCounts, type RequestListener } from 'http-native'
 import * as everything from 'http-native'
 import core from 'node:http'
 import { unregister } from 'http-native/register'

@@ -9,6 +9,22 @@ const OPTIONS = { maxHeaderSize: 8192 }
 /** Of a server whose visitors come to wait until their time is up. */
 const HASTY = { ...OPTIONS, headersTimeout: 200, requestTimeout: 400, keepAliveTimeout: 300, connectionsCheckingInterval: 50 }
 
+/** Of a server that takes little at a time; core has no such limits, and serves its visitors. */
+const LIMITED = {
+  ...HASTY,
+  limits: {
+    requests: 4,
+    requestsWaiting: 4,
+    connectionsPerAddress: { max: 20, then: 'answer' },
+    bufferedBytes: { max: 600_000, then: 'close' },
+    bodySize: 20_000,
+    bodyBytesPerSecond: 1_000,
+    bodyGrace: 100,
+    headersTimeout: 100,
+    healthPath: '/health'
+  }
+}
+
 const BLOCK = 16 * 1024
 
 const answers = {
@@ -52,6 +68,10 @@ const answers = {
     response.addTrailers({ 'X-End': 'end' })
     response.end()
   },
+  '/heedless' (request, response) {
+    for (let sent = 0; sent < 1_000_000; sent += BLOCK) response.write(pattern(sent, BLOCK))
+    response.end()
+  },
   '/never' (request, response) {
     request.on('close', () => {})
     response.on('close', () => {})
@@ -81,4 +101,4 @@ function answer (server) {
   })
 }
 
-module.exports = { answer, OPTIONS, HASTY }
+module.exports = { answer, OPTIONS, HASTY, LIMITED }

@@ -10,7 +10,7 @@ const http = require('node:http')
 const https = require('node:https')
 const path = require('node:path')
 const { once } = require('node:events')
-const { answer, OPTIONS, HASTY } = require('./server')
+const { answer, OPTIONS, HASTY, LIMITED } = require('./server')
 const visits = require('./visits')
 
 const [, , visitors] = process.argv.map(Number)
@@ -70,16 +70,16 @@ async function visitor (place) {
 async function main () {
   const pem = (name) => fs.readFileSync(path.join(__dirname, '../fixtures/https', `${name}.pem`))
   const tls = { key: pem('key'), cert: pem('cert') }
-  const servers = [http.createServer(OPTIONS), http.createServer(HASTY), https.createServer({ ...OPTIONS, ...tls })]
+  const servers = [http.createServer(OPTIONS), http.createServer(HASTY), http.createServer(LIMITED), https.createServer({ ...OPTIONS, ...tls })]
   descriptorsBefore = descriptors()
   for (const server of servers) {
     answer(server.listen(0, '127.0.0.1'))
     await once(server, 'listening')
   }
-  const [port, hastyPort, securePort] = servers.map((server) => server.address().port)
+  const [port, hastyPort, limitedPort, securePort] = servers.map((server) => server.address().port)
   const agent = new http.Agent({ keepAlive: true, maxSockets: 4 })
   const secureAgent = new https.Agent({ keepAlive: true, maxSockets: 2, ca: pem('cert'), checkServerIdentity: () => {} })
-  const place = { port, hastyPort, securePort, agent, secureAgent }
+  const place = { port, hastyPort, limitedPort, securePort, agent, secureAgent }
   const all = Promise.all(Array.from({ length: visitors }, () => visitor(place)))
   process.on('message', async (question) => {
     if (question === 'sample') return process.send(sample())

@@ -229,6 +229,40 @@ module.exports = {
     expect(told.endsWith('small'), true)
   },
 
+  async 'many at a time, at a limited server' ({ limitedPort: port }) {
+    const told = await Promise.all(Array.from({ length: 8 }, (_, index) => {
+      const { path, body } = [{ path: '/later' }, { path: '/health' }, { path: '/echo', body: 'x'.repeat(100) }, { path: '/echo', body: 'x'.repeat(25_000) }][index % 4]
+      const head = `${body ? 'POST' : 'GET'} ${path} HTTP/1.1\r\n${HOST}Connection: close\r\n${body ? `Content-Length: ${body.length}\r\n` : ''}\r\n`
+      return talk({ port }, head + (body ?? ''))
+    }))
+    // Core has no path of that name.
+    for (const text of told) expect(/^HTTP\/1\.1 (200|404|413|429|503) /.test(text), true)
+  },
+
+  async 'a pipeline at a limited server' ({ limitedPort: port }) {
+    const told = await talk({ port }, `GET /later HTTP/1.1\r\n${HOST}\r\n`.repeat(9) + `GET /small HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+    expect([1, 10].includes(told.split(/HTTP\/1\.1 (?:200|429|503) /).length - 1), true)
+  },
+
+  async 'a slow body, and a slow head, at a limited server' ({ limitedPort: port }) {
+    const told = await Promise.all([
+      talk({ port }, `POST /echo HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n5\r\nhel`),
+      talk({ port }, 'GET / HT')
+    ])
+    for (const text of told) expect(/ (200|408|429|503) /.test(text), true)
+  },
+
+  async 'a response that is not taken, of a limited server' ({ limitedPort: port }) {
+    const socket = net.connect(port, '127.0.0.1')
+    const closed = closing(socket)
+    socket.write(`GET /heedless HTTP/1.1\r\n${HOST}\r\n`)
+    await sleep(random(50))
+    socket.resume()
+    await sleep(random(20))
+    socket.destroy()
+    await closed
+  },
+
   async 'https, kept' ({ securePort, secureAgent }) {
     const request = https.request({ port: securePort, host: '127.0.0.1', agent: secureAgent, path: '/echo', method: 'POST' })
     await echo(request, random(100_000))

@@ -17,6 +17,7 @@ use super::batch::{READ, ReadBuffer, read_buffer};
 use super::clock;
 use super::connection::{Connection, Event};
 use super::event::Syscall;
+use super::line::Place;
 use super::linger;
 use super::output::Output;
 use super::reactor::{self, Registered};
@@ -43,6 +44,8 @@ pub(super) struct Driver {
     socket: Option<Registered>,
     timer: Option<Pin<Box<Sleep>>>,
     timer_at: Instant,
+    /// In the line of connections that the limits of the server hold.
+    place: Option<Place>,
 }
 
 /// The connection has ended and CLOSED was reported.
@@ -60,6 +63,7 @@ impl Driver {
             socket: Some(socket),
             timer: None,
             timer_at: clock::now(),
+            place: None,
         }
     }
 
@@ -420,18 +424,29 @@ impl Driver {
 }
 
 impl Driver {
-    /// Has the driver run again when the limits that hold the connection have room.
-    fn wait_for_limits(&self, cx: &Context<'_>) {
-        let Some(limits) = &self.connection.limits else {
+    /// Waits in line if the limits of the server hold the connection; if it was its turn and there is still room, it is the next one's.
+    fn wait_for_limits(&mut self, cx: &Context<'_>) {
+        let connection = &self.connection;
+        let Some(limits) = &connection.limits else {
             return;
         };
-        if self.connection.lock().metered.gated.take() {
-            limits.park(cx.waker());
-            // There may be room by now.
-            let state = self.connection.lock();
-            if !self.connection.is_held(&state) {
-                cx.waker().wake_by_ref();
-            }
+        if self.place.as_ref().is_some_and(Place::is_in_line) {
+            return;
+        }
+        let was_waiting = self.place.take().is_some();
+        let (is_gated, is_held) = {
+            let state = connection.lock();
+            (state.metered.gated.take(), connection.is_held(&state))
+        };
+        if is_held && is_gated {
+            self.place = Some(limits.line.join(cx.waker()));
+        }
+        // There may be room by now.
+        if is_gated && !connection.is_held(&connection.lock()) {
+            cx.waker().wake_by_ref();
+        }
+        if was_waiting && !is_held {
+            limits.line.wake_next();
         }
     }
 
@@ -467,6 +482,17 @@ impl Driver {
         self.shared.queue.publish_if_many();
         self.shared.mailbox.look();
         Poll::Pending
+    }
+}
+
+impl Drop for Driver {
+    /// A turn in line that was not used is the next one's.
+    fn drop(&mut self) {
+        if let (Some(place), Some(limits)) = (&self.place, &self.connection.limits)
+            && !place.leave()
+        {
+            limits.line.wake_next();
+        }
     }
 }
 

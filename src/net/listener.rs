@@ -151,7 +151,7 @@ impl Listener {
         if self.poll_closed(cx).is_ready() || !limits.is_full() {
             return Poll::Ready(());
         }
-        limits.park(cx.waker());
+        limits.wait_for_end(cx.waker());
         // One may have ended meanwhile.
         if limits.is_full() {
             Poll::Pending

@@ -26,6 +26,7 @@ pub(crate) mod io_thread;
 pub(crate) mod lending;
 pub(crate) mod limit_kinds;
 pub(crate) mod limits;
+mod line;
 mod linger;
 pub(crate) mod listener;
 pub(crate) mod load;

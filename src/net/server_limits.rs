@@ -2,7 +2,7 @@
 //! the moment. The threads that read ask and count here, whatever JavaScript does.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use super::limit_kinds::{
     ANSWER, BUFFERED_BYTES, BUFFERED_BYTES_IN_ALL, CONNECTIONS, CONNECTIONS_PER_SECOND, Hit,
     REQUESTS, REQUESTS_WAITING, SERVER_LIMITS, WAIT,
 };
+use super::line::Line;
 use super::stats::Stats;
 use super::turn::Turn;
 
@@ -69,9 +70,10 @@ pub(crate) struct ServerLimits {
     buffered: AtomicUsize,
     pub(super) addresses: Mutex<Addresses>,
     bucket: Mutex<Bucket>,
-    /// Tasks that wait for room.
-    parked: Mutex<Vec<Waker>>,
-    has_parked: AtomicBool,
+    /// Drivers whose connections are held.
+    pub(super) line: Line,
+    /// Who accepts, if that waits for the end of a connection.
+    acceptor: Mutex<Option<Waker>>,
     /// When something was turned away last, ms of [`clock::millis`]; 0 for never.
     shed_at: AtomicU64,
     /// JavaScript has been told, and has not asked to be told again.
@@ -107,8 +109,8 @@ impl ServerLimits {
             buffered: AtomicUsize::new(0),
             addresses: Mutex::default(),
             bucket: Mutex::new(Bucket::new(rate, clock::now())),
-            parked: Mutex::default(),
-            has_parked: AtomicBool::new(false),
+            line: Line::default(),
+            acceptor: Mutex::default(),
             shed_at: AtomicU64::new(0),
             is_told: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
@@ -189,7 +191,19 @@ impl ServerLimits {
 
     pub(super) fn disconnected(&self) {
         self.connections.fetch_sub(1, Ordering::SeqCst);
-        self.make_room();
+        let acceptor = self.acceptor().take();
+        if let Some(acceptor) = acceptor {
+            acceptor.wake();
+        }
+    }
+
+    fn acceptor(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.acceptor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the task woken that accepts when a connection has ended. It looks once more behind this call.
+    pub(super) fn wait_for_end(&self, waker: &Waker) {
+        *self.acceptor() = Some(waker.clone());
     }
 
     // Requests and bytes.
@@ -236,7 +250,7 @@ impl ServerLimits {
             && differ(&self.requests, before.requests, now.requests);
         let smaller = before.bytes != now.bytes && differ(&self.buffered, before.bytes, now.bytes);
         if fewer || smaller {
-            self.make_room();
+            self.line.wake_next();
         }
     }
 
@@ -247,28 +261,7 @@ impl ServerLimits {
     pub(super) fn seen(&self, requests: usize) {
         if requests != 0 {
             self.unseen.fetch_sub(requests, Ordering::SeqCst);
-            self.make_room();
-        }
-    }
-
-    // Waiting for room.
-
-    /// Has a task woken when there may be room again. The caller looks once more behind this call.
-    pub(super) fn park(&self, waker: &Waker) {
-        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        if !parked.iter().any(|other| other.will_wake(waker)) {
-            parked.push(waker.clone());
-        }
-        self.has_parked.store(true, Ordering::SeqCst);
-    }
-
-    fn make_room(&self) {
-        if self.has_parked.load(Ordering::SeqCst) {
-            let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-            self.has_parked.store(false, Ordering::SeqCst);
-            for waker in parked.drain(..) {
-                waker.wake();
-            }
+            self.line.wake_next();
         }
     }
 

@@ -47,8 +47,8 @@ scenario.module('options are looked up once, and own or inherited', (run) => {
   })
   const server = run.http.createServer(options)
   run.log('module', 'keepAliveTimeout', server.keepAliveTimeout)
-  // `hardening` is ours (docs/HARDENING.md).
-  run.log('module', 'keys', [...new Set(seen)].filter((key) => key !== 'hardening').sort())
+  // `hardening` and `limits` are ours (docs/HARDENING.md, docs/LIMITS.md).
+  run.log('module', 'keys', [...new Set(seen)].filter((key) => key !== 'hardening' && key !== 'limits').sort())
 })
 
 scenario.module('setTimeout of a server', (run) => {

@@ -117,14 +117,14 @@ test('a body that comes too slowly is answered with 408', async (t) => {
 
 test('a body that is slow since the application does not read it is not cut off', async (t) => {
   let go
-  const { server, connect } = await serve(t, { limits: { bodyBytesPerSecond: 1_000_000, bodyGrace: 50, bodyTimeout: 200 } }, (request, response) => {
+  const { server, connect } = await serve(t, { limits: { bodyBytesPerSecond: 100_000, bodyGrace: 250, bodyTimeout: 500 } }, (request, response) => {
     request.on('error', () => {})
     go = () => request.resume().on('end', () => response.end('read'))
   })
-  const client = connect().send(post('Content-Length: 8000000'))
-  client.send('x'.repeat(8000000))
+  const client = connect().send(post('Content-Length: 2000000'))
+  client.send('x'.repeat(2000000))
   await once(server, 'request')
-  await new Promise((resolve) => setTimeout(resolve, 600))
+  await new Promise((resolve) => setTimeout(resolve, 1200))
   go()
   await client.until('read')
   assert.deepEqual(server.stats().limits, {})
