@@ -81,6 +81,8 @@ async function main () {
   const secureAgent = new https.Agent({ keepAlive: true, maxSockets: 2, ca: pem('cert'), checkServerIdentity: () => {} })
   const place = { port, hastyPort, limitedPort, securePort, agent, secureAgent }
   const all = Promise.all(Array.from({ length: visitors }, () => visitor(place)))
+  // The parent was ended.
+  process.on('disconnect', () => process.exit())
   process.on('message', async (question) => {
     if (question === 'sample') return process.send(sample())
     ending.abort()

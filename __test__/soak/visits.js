@@ -230,13 +230,12 @@ module.exports = {
   },
 
   async 'many at a time, at a limited server' ({ limitedPort: port }) {
-    const told = await Promise.all(Array.from({ length: 8 }, (_, index) => {
-      const { path, body } = [{ path: '/later' }, { path: '/health' }, { path: '/echo', body: 'x'.repeat(100) }, { path: '/echo', body: 'x'.repeat(25_000) }][index % 4]
+    const told = await Promise.all(Array.from({ length: 4 }, (_, index) => {
+      const { path, body } = [{ path: '/later' }, { path: '/health' }, { path: '/echo', body: 'x'.repeat(100) }, { path: '/echo', body: 'x'.repeat(25_000) }][index]
       const head = `${body ? 'POST' : 'GET'} ${path} HTTP/1.1\r\n${HOST}Connection: close\r\n${body ? `Content-Length: ${body.length}\r\n` : ''}\r\n`
       return talk({ port }, head + (body ?? ''))
     }))
-    // Core has no path of that name.
-    for (const text of told) expect(/^HTTP\/1\.1 (200|404|413|429|503) /.test(text), true)
+    for (const text of told) expect(/^HTTP\/1\.1 (200|413|429|503) /.test(text), true)
   },
 
   async 'a pipeline at a limited server' ({ limitedPort: port }) {
