@@ -2,7 +2,8 @@
 
 /** What differs between runs, and what counts as a difference. */
 
-const { OVERWRITTEN } = require('./bytes')
+const { OVERWRITTEN, expand } = require('./bytes')
+const { regardless } = require('./distribution')
 
 /** How much of a connection may count as taken (docs/COMPATIBILITY.md). */
 const TAKEN = 256 * 1024
@@ -86,8 +87,8 @@ function apartByTime (label, texts) {
  * Lines of a run that are compared, by object; async contexts are lines of their own. Of a heavy run callbacks and
  * 'finish' are compared among themselves, and drains are not.
  */
-function comparable (program, { lines, received }) {
-  const compared = {}
+function comparable (program, { lines, received, apart }) {
+  const compared = { ...apart }
   for (const [label, all] of Object.entries(lines)) {
     const texts = all.map((text) => undecided(program, label, untimed(text)))
     if (resetsAtBytes(program) && /^(in|out|socket) /.test(label)) {
@@ -129,8 +130,6 @@ function beginsWith (text, start) {
   return [...start].every((character, index) => character === OVERWRITTEN || character === text[index])
 }
 
-const expand = (text) => text.replace(/(.)\*(\d+)/gs, (_, character, count) => character.repeat(Number(count)))
-
 /**
  * An event may come in the async context of its own exchange where core's comes in that of another, in none, or in that of
  * a step of the same; an uncaught exception, and the error of a connection that breaks, may come in none
@@ -149,9 +148,17 @@ function inContext (label, core, ours) {
   if (exchange === undefined) return false
   // A socket's exchanges are those of its connection: which one it is that the event comes with is left open.
   if (label.startsWith('contexts of socket s')) return /^request r\d/.test(context)
-  if (label.startsWith('contexts of socket c')) return context === '' || words.some((word) => word.startsWith(`${exchange}r`))
+  if (label.startsWith('contexts of socket c')) return context === '' || words.some((word) => word === exchange || word.startsWith(`${exchange}r`))
+  // Core's is that of the exchange before it: ours may be that of its 'request'.
+  if (context === 'listen' && isOfAnother(exchange, core)) return true
   // 'drain' may come with the next response of the connection, or for it.
   return words.includes(exchange) || (core.startsWith("'drain'") && words.some((word) => word.startsWith(exchange.replace(/r\d+$/, 'r'))))
+}
+
+/** True if a server's event comes in the context of another exchange than its own. */
+function isOfAnother (exchange, text) {
+  const [, other] = /\b(c\d+r\d+)\b/.exec(CONTEXT.exec(text)[0]) ?? []
+  return other !== undefined && other !== exchange
 }
 
 /**
@@ -223,8 +230,10 @@ const rank = ({ label }) => RANKS.findIndex((pattern) => pattern.test(label))
  */
 function differences (program, cores, ours, ignored = []) {
   if (ours.every((run) => avoidsEnded(program, cores[0], run))) return []
-  const theirs = cores.map((run) => comparable(program, withoutRepeats(program, run, true)))
-  const own = ours.map((run) => comparable(program, withoutRepeats(program, run, false)))
+  const runs = regardless(program, [...cores, ...ours])
+    .map((run, index) => comparable(program, withoutRepeats(program, run, index < cores.length)))
+  const theirs = runs.slice(0, cores.length)
+  const own = runs.slice(cores.length)
   const labels = new Set([...theirs, ...own].flatMap(Object.keys))
   const found = []
   for (const label of labels) {
