@@ -43,4 +43,4 @@ function regardless (program, runs) {
   return runs.map(undistributed)
 }
 
-module.exports = { regardless }
+module.exports = { isShared, regardless }
