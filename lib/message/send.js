@@ -261,13 +261,19 @@ function isBelow (message, connection) {
 function noteBackpressure (message, pending) {
   const connection = message[kConnection]
   // What was too much in this tick still waits for its end in core, even if the kernel has it.
-  const isFull = message[kNeedDrain] && connection !== null && connection.fullAt === connection.corks
+  const isFull = message[kNeedDrain] && connection !== null && connection.corked && connection.fullAt === connection.corks
   if (!isFull && (pending < message[kHighWaterMark] || isBelow(message, connection))) return true
   awaitDrain(message)
   if (connection !== null) connection.fullAt = connection.corks
   // What is queued in the message is sent when its turn comes, or never.
   if (connection && message.outputData.length === 0) connection.notifyDrain()
   return false
+}
+
+/** Gives the result of a write() that has sent nothing. */
+function stillWaits (message) {
+  const connection = message[kConnection]
+  return noteBackpressure(message, connection === null ? message.outputSize : connection.pending())
 }
 
 module.exports = {
@@ -280,6 +286,7 @@ module.exports = {
   tellLeaving,
   awaitDrain,
   noteBackpressure,
+  stillWaits,
   takeHeadFlag,
   awaitOthers,
   isUtf8,
