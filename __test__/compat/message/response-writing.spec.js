@@ -197,11 +197,16 @@ for (const when of ['in the same tick', 'in the next']) {
   })
 }
 
-scenario.server('a response of a large Buffer has closed by the next immediate, although its request is listened to', (run) => answer(run, (req, res) => {
-  req.on('end', () => run.log('server', 'end of the request'))
-  setImmediate(() => run.log('server', 'closed', res.destroyed, res.writableFinished))
-  res.end(Buffer.alloc(16384))
-}))
+scenario.server('a response of a large Buffer has closed by the next immediate, although its request is listened to', async (run) => {
+  await run.serve({}, (req, res) => {
+    req.on('end', () => run.log('request', 'end'))
+    setImmediate(() => run.log('server', 'closed', res.destroyed, res.writableFinished))
+    res.end(Buffer.alloc(16384))
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await peer.ended()
+})
 
 scenario.server('_header and outputData can be looked at', (run) => answer(run, (req, res) => {
   run.log('server', 'before', res._header, res.outputData)
