@@ -186,8 +186,8 @@ const CANCELED = / callback ECANCELED/
 /** True if it depends on how much was read by then whether the peer gets a reset or the end. */
 const orderly = (events) => events.map((event) => event.replace(/^error (ECONNRESET|EPIPE)$/, 'end'))
 
-/** True if a write failed at once, since the peer was gone. With us it counted as taken (docs/COMPATIBILITY.md). */
-const breaksPipe = (lines) => lines.some((line) => /^'close' true .*errored:EPIPE/.test(line))
+/** True if a write failed at once, since the peer of a Unix socket was gone. With us it counted as taken (docs/COMPATIBILITY.md). */
+const breaksPipe = (program, lines) => program.transport === 'unix' && lines.some((line) => /^'close' true .*errored:ECONNRESET/.test(line))
 
 const withoutBreak = (lines) => lines.filter((line) => !/^'(finish|error)'/.test(line)).map((line) => line.replace(/^'close' .*/, "'close'")).join('\n')
 
@@ -205,7 +205,7 @@ function withoutRepeats (program, { lines, ...run }, isCore) {
 /** @param {boolean} isReset true if core has reset the connection, and with it what the peer had not read */
 function sameLines (label, program, core = [], ours = [], isReset = false) {
   if (core.length === ours.length && core.every((line, index) => line === ours[index])) return true
-  if (label.includes('socket ') && breaksPipe(core)) return withoutBreak(core) === withoutBreak(ours)
+  if (label.includes('socket ') && breaksPipe(program, core)) return withoutBreak(core) === withoutBreak(ours)
   if (label.endsWith(' (callbacks)') && tookMore(core, ours)) return true
   if (label.startsWith('contexts of ')) return core.length === ours.length && core.every((line, index) => inContext(program, label, line, ours[index]))
   // Core resets and we end: never the other way round.

@@ -204,6 +204,12 @@ function tellLeaving (connection) {
   }
 }
 
+/** Fails the parts of a cork that the connection was given up under, where core's stream fails its buffer: a tick behind that. */
+function failCorked (connection) {
+  if (connection.batch !== null && isLost(connection.batch.message)) connection.batch.leave()
+  if (connection.leaving !== null) for (const batch of connection.leaving.filter(({ error }) => error !== null)) tell(batch)
+}
+
 /** Gives the error for the callback of a part that was lost with the transport. */
 function whyLost (message) {
   return message[kErrored] || (message[kConnection]?.socket ?? message[kSocket])?.errored || new codes.ERR_STREAM_DESTROYED('write')
@@ -284,6 +290,7 @@ module.exports = {
   isLost,
   transmit,
   tellLeaving,
+  failCorked,
   awaitDrain,
   noteBackpressure,
   stillWaits,

@@ -8,6 +8,7 @@
 const { native } = require('../binding')
 const { connectionReset, canceledWrite, systemError } = require('../core/errors')
 const { failEndCallbacks } = require('../message/outgoing')
+const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
 const { closeResponse } = require('./response')
 const versions = require('../core/versions')
@@ -81,6 +82,7 @@ members.onClosed = function onClosed (errno, syscall) {
 
 /** Fails the writes that would be in the stream's buffer in core: the connection is given up. */
 members.failBufferedWrites = function failBufferedWrites () {
+  failCorked(this)
   if (this.current !== null) failBuffered(this.current)
 }
 

@@ -298,3 +298,22 @@ scenario.server('the async context of the end of a request that is answered at o
   }
   await all
 })
+
+for (const what of ['destroy', 'destroy with an error', 'destroy socket']) {
+  scenario.server(`the callback of a part in whose tick comes '${what}' comes before the ticks that are queued behind that`, async (run) => {
+    let over
+    await run.serve({}, (req, res) => {
+      over = run.closed(res)
+      res.on('error', () => {})
+      res.write('part', (error) => run.log('server', 'callback', error?.code ?? error?.message))
+      STEPS[what]({ req, res })
+      process.nextTick(() => {
+        run.log('server', 'tick')
+        res.end()
+      })
+    })
+    const peer = run.dial().send(GET)
+    await peer.ended()
+    await over
+  })
+}
