@@ -395,8 +395,8 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
   if (this.destroyed) return this
   const connection = this[kConnection]
   if (this[kNative] === true && connection !== null && this[kHeld] === null) {
-    // No socket has been made, or the message has ended, and its connection reports what becomes of it.
-    const isUnseen = connection.socket === null && !error
+    // No socket has been made and no part has a callback, or the message has ended, and its connection reports what becomes of it.
+    const isUnseen = connection.socket === null && !error && this[kCallbacks] === null
     if (isUnseen || this.finished) {
       this.destroyed = true
       this[kErrored] = error
