@@ -160,9 +160,9 @@ members.idleness = function idleness () {
   return native.isIdle(this.id)
 }
 
-/** True if a response that has ended, but has not finished, is all that is left of the exchanges. */
+/** True if a response that has ended, but has not finished, is all that is left of the exchanges, or that can be sent. */
 members.isEnding = function isEnding (response) {
-  return response.req.complete && this.receiving === null && !(this.queue?.length > 0)
+  return response.req.complete && this.receiving === null && (!(this.queue?.length > 0) || !this.isWritable())
 }
 
 /** True if output waits that can still be sent. */
