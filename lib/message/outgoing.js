@@ -18,7 +18,7 @@ const { native, sendFlags } = require('../binding')
 const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket } = require('./state')
-const { holdsBack, hold, sendHeld } = require('./one-chunk-a-tick')
+const { holdsBack, hold, holdNothing, sendHeld } = require('./one-chunk-a-tick')
 const { PENDING_MAX, CORKED, nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
 const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
 const {
@@ -253,6 +253,7 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     return cores.OutgoingMessage.write.apply(this, arguments)
   }
   if (holdsBack(this, size)) return hold(this, chunk, encoding, size, callback ?? null)
+  if (size === 0) holdNothing(this)
 
   let flags = takeHeadFlag(this)
   // A head without a part stays corked until the end of the tick, too.

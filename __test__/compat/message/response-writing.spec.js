@@ -197,6 +197,20 @@ for (const when of ['in the same tick', 'in the next']) {
   })
 }
 
+scenario.server('an empty part begins the chunk of the parts of its tick', async (run) => {
+  await run.serve({}, (req, res) => {
+    process.nextTick(() => res.write('first'))
+    res.write('')
+    process.nextTick(() => {
+      res.write('second')
+      res.end()
+    })
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await peer.ended()
+})
+
 scenario.server('a response of a large Buffer has closed by the next immediate, although its request is listened to', async (run) => {
   await run.serve({}, (req, res) => {
     req.on('end', () => run.log('request', 'end'))
