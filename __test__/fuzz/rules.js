@@ -64,7 +64,7 @@ function fillsUnread (script, options, handlers) {
 
 /**
  * True if a listener of 'response' or 'information' throws: core loses the rest of the packet. Likewise one of 'connect', or a
- * callback that may come then: core never reads from the connection.
+ * callback, or a listener of the request's progress, that may come then: core never reads from the connection.
  */
 function throwsUnderCore (requests) {
   return requests.some(({ chains }, index) => {
@@ -76,7 +76,7 @@ function throwsUnderCore (requests) {
 /** Whether a step is done in such a listener. @param {boolean} within whether the chain begins in one */
 function beganWith (chain, at, within) {
   while (at >= 0 && chain[at].when === 'sync') at--
-  return at < 0 ? within : /^(out:(response|information)|socket:connect|callback)$/.test(chain[at].when)
+  return at < 0 ? within : /^(out:(response|information|finish|prefinish|drain)|socket:connect|callback)$/.test(chain[at].when)
 }
 
 /**
