@@ -317,3 +317,13 @@ for (const what of ['destroy', 'destroy with an error', 'destroy socket']) {
     await over
   })
 }
+
+scenario.server('the callback of a part that cork() follows in its tick comes behind uncork()', (run) => run.serve({}, (req, res) => {
+  res.write('part', (error) => run.log('server', 'callback', error))
+  res.cork()
+  setImmediate(() => {
+    run.log('server', 'uncork')
+    res.uncork()
+    setImmediate(() => res.end())
+  })
+}).then(() => run.dial().send(GET).ended()))
