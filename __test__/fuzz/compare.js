@@ -197,7 +197,7 @@ const CANCELED = / callback (ECANCELED|on purpose)/
 const orderly = (events) => events.map((event) => event.replace(/^error (ECONNRESET|EPIPE)$/, 'end'))
 
 /** True if a write failed at once, since the peer of a Unix socket was gone. With us it counted as taken (docs/COMPATIBILITY.md). */
-const breaksPipe = (program, lines) => program.transport === 'unix' && lines.some((line) => /^'close' true .*errored:ECONNRESET/.test(line))
+const breaksPipe = (program, lines) => program.transport === 'unix' && lines.some((line) => /^'error' ECONNRESET|^'close' true .*errored:ECONNRESET/.test(line))
 
 const withoutBreak = (lines) => lines.filter((line) => !/^'(finish|error)'/.test(line)).map((line) => line.replace(/^'close' .*/, "'close'")).join('\n')
 
