@@ -44,4 +44,7 @@ function show (bytes) {
   return text.replace(/Date: [^\r]*/g, 'Date: <date>').replace(/\r/g, '\\r')
 }
 
-module.exports = { OVERWRITTEN, encodingOf, letter, part, show }
+/** What `show` has shown, with its runs as they were. */
+const expand = (text) => text.replace(/(.)\*(\d+)/gs, (_, character, count) => character.repeat(Number(count)))
+
+module.exports = { OVERWRITTEN, encodingOf, expand, letter, part, show }

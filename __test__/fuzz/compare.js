@@ -2,7 +2,8 @@
 
 /** What differs between runs, and what counts as a difference. */
 
-const { OVERWRITTEN } = require('./bytes')
+const { OVERWRITTEN, expand } = require('./bytes')
+const { isShared, regardless } = require('./distribution')
 
 /** How much of a connection may count as taken (docs/COMPATIBILITY.md). */
 const TAKEN = 256 * 1024
@@ -59,6 +60,14 @@ function endsOnce (label, texts) {
   return texts.filter((text, index) => index <= closed || !again.test(text))
 }
 
+/**
+ * What follows an exception of a server's listener is lost to core, whose parser has failed by it; with us the connection goes on
+ * (docs/COMPATIBILITY.md). Then the uncaught exceptions and the bytes are compared.
+ */
+const BAD_REQUEST = /HTTP\/1\.1 400 Bad Request\\r\nConnection: close\\r\n\\r\n$/
+
+const isLostToCore = (program) => program.side === 'server' && program.careless === true
+
 const throws = (program) => JSON.stringify(program).includes('"op":"throw"')
 
 /** What a broken connection's socket had written by then depends on when it was written. */
@@ -86,9 +95,10 @@ function apartByTime (label, texts) {
  * Lines of a run that are compared, by object; async contexts are lines of their own. Of a heavy run callbacks and
  * 'finish' are compared among themselves, and drains are not.
  */
-function comparable (program, { lines, received }) {
-  const compared = {}
+function comparable (program, { lines, received, apart }) {
+  const compared = { ...apart }
   for (const [label, all] of Object.entries(lines)) {
+    if (isLostToCore(program) && !/^(process|run)/.test(label)) continue
     const texts = all.map((text) => undecided(program, label, untimed(text)))
     if (resetsAtBytes(program) && /^(in|out|socket) /.test(label)) {
       compared[label] = texts.map(withoutContext).filter((text) => LASTING.test(text)).map((text) => text.replace(/( true| false)?( \[.*)?$/, ''))
@@ -103,7 +113,7 @@ function comparable (program, { lines, received }) {
   }
   received.forEach(({ bytes, events }, index) => {
     compared[`peer ${index} received`] = [bytes]
-    compared[`peer ${index} saw`] = events
+    if (!isLostToCore(program)) compared[`peer ${index} saw`] = events
   })
   return compared
 }
@@ -129,17 +139,16 @@ function beginsWith (text, start) {
   return [...start].every((character, index) => character === OVERWRITTEN || character === text[index])
 }
 
-const expand = (text) => text.replace(/(.)\*(\d+)/gs, (_, character, count) => character.repeat(Number(count)))
-
 /**
  * An event may come in the async context of its own exchange where core's comes in that of another, in none, or in that of
  * a step of the same; an uncaught exception, and the error of a connection that breaks, may come in none
  * (docs/COMPATIBILITY.md).
  */
-function inContext (label, core, ours) {
+function inContext (program, label, core, ours) {
   if (core === ours) return true
   if (core.replace(CONTEXT, '') !== ours.replace(CONTEXT, '')) return false
   const context = CONTEXT.exec(ours)[0].slice(2)
+  if (isShared(program) && label.startsWith('contexts of out') && isOfConnection(core, ours)) return true
   if (label === 'contexts of process' || (label === 'contexts of server' && BREAKS.test(ours))) return context === ''
   // Emitted with 'upgrade' or 'connect' of the request, in its context.
   if (core.startsWith("'agentRemove'")) return context.startsWith('request ')
@@ -149,9 +158,25 @@ function inContext (label, core, ours) {
   if (exchange === undefined) return false
   // A socket's exchanges are those of its connection: which one it is that the event comes with is left open.
   if (label.startsWith('contexts of socket s')) return /^request r\d/.test(context)
-  if (label.startsWith('contexts of socket c')) return context === '' || words.some((word) => word.startsWith(`${exchange}r`))
+  if (label.startsWith('contexts of socket c')) return context === '' || words.some((word) => word === exchange || word.startsWith(`${exchange}r`))
+  // Core's is that of another exchange: ours may be that of one before it, or of its 'request'.
+  if (isOfAnother(exchange, core) && (context === 'listen' || isOfAnother(exchange, ours))) return true
   // 'drain' may come with the next response of the connection, or for it.
   return words.includes(exchange) || (core.startsWith("'drain'") && words.some((word) => word.startsWith(exchange.replace(/r\d+$/, 'r'))))
+}
+
+/**
+ * True if a request's event comes with the making, or the end, of a connection: its context is that of the exchange that has
+ * made room for it, which is left to chance where several are under way.
+ */
+function isOfConnection (...lines) {
+  return lines.every((line) => /^'(error|finish|drain)'| callback /.test(line) && / @request r\d+$/.test(line))
+}
+
+/** True if an event comes in the context of another exchange than its own. */
+function isOfAnother (exchange, text) {
+  const [, other] = /\b((?:c\d+)?r\d+)\b/.exec(CONTEXT.exec(text)[0]) ?? []
+  return other !== undefined && other !== exchange
 }
 
 /**
@@ -159,19 +184,20 @@ function inContext (label, core, ours) {
  * taken fails if the exchange has (docs/COMPATIBILITY.md).
  */
 function tookMore (core, ours) {
-  const written = ours.filter((line) => !line.startsWith("'finish'"))
-  return core.some((line) => CANCELED.test(line)) && core.length === written.length && core.every((line, index) => {
-    return line === written[index] || (CANCELED.test(line) && line === written[index].replace(/ callback (null|ERR_STREAM_DESTROYED)/, ' callback ECANCELED'))
-  })
+  const canceled = core.filter((line) => CANCELED.test(line)).map((line) => line.split(' ', 1)[0])
+  const isCanceled = (line) => canceled.includes(line.split(' ', 1)[0])
+  const others = (lines) => lines.filter((line) => !isCanceled(line) && !line.startsWith("'finish'")).join('\n')
+  return canceled.length > 0 && ours.filter(isCanceled).length === canceled.length && others(core) === others(ours) &&
+    ours.filter(isCanceled).every((line) => / callback (null|ERR_STREAM_DESTROYED|ECANCELED|on purpose)$/.test(line))
 }
 
-const CANCELED = / callback ECANCELED/
+const CANCELED = / callback (ECANCELED|on purpose)/
 
 /** True if it depends on how much was read by then whether the peer gets a reset or the end. */
 const orderly = (events) => events.map((event) => event.replace(/^error (ECONNRESET|EPIPE)$/, 'end'))
 
-/** True if a write failed at once, since the peer was gone. With us it counted as taken (docs/COMPATIBILITY.md). */
-const breaksPipe = (lines) => lines.some((line) => /^'close' true .*errored:EPIPE/.test(line))
+/** True if a write failed at once, since the peer of a Unix socket was gone. With us it counted as taken (docs/COMPATIBILITY.md). */
+const breaksPipe = (program, lines) => program.transport === 'unix' && lines.some((line) => /^'error' ECONNRESET|^'close' true .*errored:ECONNRESET/.test(line))
 
 const withoutBreak = (lines) => lines.filter((line) => !/^'(finish|error)'/.test(line)).map((line) => line.replace(/^'close' .*/, "'close'")).join('\n')
 
@@ -189,13 +215,14 @@ function withoutRepeats (program, { lines, ...run }, isCore) {
 /** @param {boolean} isReset true if core has reset the connection, and with it what the peer had not read */
 function sameLines (label, program, core = [], ours = [], isReset = false) {
   if (core.length === ours.length && core.every((line, index) => line === ours[index])) return true
-  if (label.includes('socket ') && breaksPipe(core)) return withoutBreak(core) === withoutBreak(ours)
-  if (label.endsWith(' (callbacks)') && tookMore(core, ours)) return true
-  if (label.startsWith('contexts of ')) return core.length === ours.length && core.every((line, index) => inContext(label, line, ours[index]))
+  if (label.includes('socket ') && breaksPipe(program, core)) return withoutBreak(core) === withoutBreak(ours)
+  if (label.endsWith(' (callbacks)') && tookMore(core.map(withoutContext), ours.map(withoutContext))) return true
+  if (label.startsWith('contexts of ')) return core.length === ours.length && core.every((line, index) => inContext(program, label, line, ours[index]))
   // Core resets and we end: never the other way round.
   if (label.endsWith(' saw')) return core.some((event) => /^error (ECONNRESET|EPIPE)$/.test(event)) && isPrefix(ours, [...new Set(orderly(core))])
   if (!label.endsWith(' received')) return false
   const [theirs, own] = [core[0] ?? '', ours[0] ?? '']
+  if (isLostToCore(program) && expand(own).startsWith(expand(theirs.replace(BAD_REQUEST, '')))) return true
   if (lengthOf(theirs) === lengthOf(own) && theirs.includes(OVERWRITTEN) && beginsWith(expand(own), expand(theirs))) return true
   return (isReset || breaksOff(program)) && isTaken(theirs, own)
 }
@@ -223,8 +250,10 @@ const rank = ({ label }) => RANKS.findIndex((pattern) => pattern.test(label))
  */
 function differences (program, cores, ours, ignored = []) {
   if (ours.every((run) => avoidsEnded(program, cores[0], run))) return []
-  const theirs = cores.map((run) => comparable(program, withoutRepeats(program, run, true)))
-  const own = ours.map((run) => comparable(program, withoutRepeats(program, run, false)))
+  const runs = regardless(program, [...cores, ...ours])
+    .map((run, index) => comparable(program, withoutRepeats(program, run, index < cores.length)))
+  const theirs = runs.slice(0, cores.length)
+  const own = runs.slice(cores.length)
   const labels = new Set([...theirs, ...own].flatMap(Object.keys))
   const found = []
   for (const label of labels) {

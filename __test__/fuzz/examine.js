@@ -7,8 +7,11 @@ const { differences } = require('./compare')
 /** Nothing happens for so long, and a run is over; reruns wait longer. */
 const QUIET_MS = { first: 25, again: 80 }
 
-/** How often a difference must be seen, and core must agree with itself. */
-const RERUNS = 3
+/**
+ * How often a difference must be seen again, and core must agree with itself: what comes first of two things that are under way at
+ * once hangs on how busy the machine is, and on a busy one it may be the same three times.
+ */
+const RERUNS = 10
 
 /** @returns {Promise<object[] & { operations: number }>} what differs, and how much core has done */
 async function examine (pair, program, reruns = RERUNS) {

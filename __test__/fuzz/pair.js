@@ -11,6 +11,9 @@ const ours = process.env.OURS ?? path.join(__dirname, '..', '..', 'index.js')
 /** A process that has not answered by then has hung: it is replaced, and that is what was seen. */
 const HUNG_MS = 12000
 
+/** So long it has to say what it waits for: if it does not, its JavaScript has hung. */
+const ASKED_MS = 3000
+
 class Player {
   constructor (module, execPath) {
     this.module = module
@@ -33,8 +36,10 @@ class Player {
       this.child = undefined
       this.settle?.({ lines: { [UNPLAYED]: [`the process has ended: ${signal ?? code}`], stderr: [this.stderr] }, received: [] })
     })
-    child.on('message', ({ id, result, fault }) => {
-      if (id === this.id) this.settle(fault === undefined ? result : { lines: { [UNPLAYED]: [`the fuzzer fails: ${fault}`] }, received: [] })
+    child.on('message', ({ id, result, fault, where }) => {
+      if (id !== this.id) return
+      if (where !== undefined) this.hangs?.(where)
+      else this.settle(fault === undefined ? result : { lines: { [UNPLAYED]: [`the fuzzer fails: ${fault}`] }, received: [] })
     })
   }
 
@@ -43,13 +48,17 @@ class Player {
     const id = ++this.id
     const result = await new Promise((resolve) => {
       this.settle = resolve
-      this.timer = setTimeout(() => {
+      this.hangs = (where) => {
         this.stop()
-        resolve({ lines: { [UNPLAYED]: ['the process hangs'] }, received: [] })
+        resolve({ lines: { [UNPLAYED]: ['the process hangs', where] }, received: [] })
+      }
+      this.timer = setTimeout(() => {
+        this.child.send({ id })
+        this.timer = setTimeout(this.hangs, ASKED_MS, 'does not answer')
       }, HUNG_MS)
       this.child.send({ id, program, quietMs })
     })
-    this.settle = undefined
+    this.settle = this.hangs = undefined
     clearTimeout(this.timer)
     // An exception that the process survives leaves its async context behind (core, Node 26): the next case begins anew.
     if (result.lines.process !== undefined) this.stop()

@@ -58,6 +58,11 @@ class PeerProcess {
 const peer = new PeerProcess()
 let current
 
+/** What the run under way waits for, and what is open: told if it does not come to its end. */
+let waitsFor = 'nothing'
+
+const whereabouts = () => `waits for ${waitsFor}; open: ${[...current?.open ?? []].map(([label, state]) => `${label} ${state()}`).join(', ')}; ${JSON.stringify(current?.entries.slice(-5))}`
+
 process.on('uncaughtException', (error) => {
   if (current === undefined) console.error('an exception after a run:', error)
   else current.log('process', `uncaught ${error.code ?? `${error.name}: ${error.message}`}`)
@@ -72,8 +77,10 @@ async function play (http, program, quietMs) {
   const journal = new Journal()
   current = journal
   peer.begin(journal)
+  waitsFor = 'the stage'
   const stage = await (program.side === 'server' ? playServer : playClient)(http, program, journal, peer)
   const begun = Date.now()
+  waitsFor = 'rest'
   // The run is over when everything is closed, or when nothing happens any more.
   while (true) {
     await pause(LOOK_MS)
@@ -89,6 +96,7 @@ async function play (http, program, quietMs) {
   journal.snapshot('at rest')
   stage.atRest?.()
   peer.send('hang up')
+  waitsFor = 'the end'
   // Waits until nothing happens any more; a little only, once what is waited for is there and all is closed.
   const closed = await stage.tearDown(async (isThere) => {
     const from = Date.now()
@@ -100,6 +108,7 @@ async function play (http, program, quietMs) {
     }
   })
   journal.log('run', closed)
+  waitsFor = "the peer's report"
   const connections = await peer.report
   journal.snapshot('never closed')
   current = undefined
@@ -122,4 +131,4 @@ async function seen (http, program, quietMs) {
   return { lines, operations, received: connections.map(({ text, events }) => ({ bytes: text, events })) }
 }
 
-module.exports = { seen }
+module.exports = { seen, whereabouts }

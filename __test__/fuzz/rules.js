@@ -64,7 +64,7 @@ function fillsUnread (script, options, handlers) {
 
 /**
  * True if a listener of 'response' or 'information' throws: core loses the rest of the packet. Likewise one of 'connect', or a
- * callback that may come then: core never reads from the connection.
+ * callback, or a listener of the request's progress, that may come then: core never reads from the connection.
  */
 function throwsUnderCore (requests) {
   return requests.some(({ chains }, index) => {
@@ -76,7 +76,7 @@ function throwsUnderCore (requests) {
 /** Whether a step is done in such a listener. @param {boolean} within whether the chain begins in one */
 function beganWith (chain, at, within) {
   while (at >= 0 && chain[at].when === 'sync') at--
-  return at < 0 ? within : /^(out:(response|information)|socket:connect|callback)$/.test(chain[at].when)
+  return at < 0 ? within : /^(out:(response|information|finish|prefinish|drain)|socket:connect|callback)$/.test(chain[at].when)
 }
 
 /**
@@ -90,8 +90,29 @@ function writesAtError (requests) {
   }))
 }
 
+/** Whether the peer does not wait for each answer before it sends the next request. */
+const isPipelined = ({ window, requests }) => window !== 1 && requests.length > 1
+
+const CLOSES = ({ version, headers }) => version === '1.0' || headers?.some(([name, value]) => name === 'Connection' && value === 'close')
+
+const WRITES = /^(write|flushHeaders|end)$/
+
+/**
+ * True if a response that nothing listens to has its turn before core's, in the packet of the one before it (docs/COMPATIBILITY.md),
+ * and that can be seen: more comes behind a last request, by whose error core loses the response, or its parts are merged in the
+ * tick, as they are not while it waits (Node 26).
+ */
+function hasEarlyTurn ({ handlers, peer }) {
+  return handlers.some(({ plain }) => plain) && peer.connections.some((script) => isPipelined(script) && (
+    script.requests.slice(0, -1).some(CLOSES) ||
+    (major >= 26 && handlers.some(({ chains }) => chains.flat().filter(({ op }) => WRITES.test(op)).length > 1))))
+}
+
 /** Whether a case keeps to the rules: one that is made smaller must, too. */
-function isSound ({ handlers, requests, peer, options, careless, transport }) {
+function isSound ({ handlers, requests, peer, options, careless, transport, closing }) {
+  // A server that closes, with a connection that is nobody's: core destroys it, we end it with its peer.
+  if (closing === 'server' && JSON.stringify(handlers).includes('"detachSocket"')) return false
+  if (handlers !== undefined && hasEarlyTurn({ handlers, peer })) return false
   const most = handlers === undefined ? 1 : Math.max(...peer.connections.map(({ requests, window = Infinity }) => Math.min(window, requests.length)))
   if (handlers !== undefined && peer.connections.some((script) => script.window !== 1 && fillsUnread(script, options, handlers))) return false
   // A 1xx of the server's own before such a head, and what is behind an answer of its own, which has no listeners.

@@ -16,6 +16,7 @@ const { kAsyncId } = require('./pooled-socket')
 const { kAttempt } = require('./retry')
 const { systemError } = require('../core/errors')
 const { tellOpened } = require('../stats/channels')
+const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
 const { PENDING_MAX } = require('../message/outgoing')
 const { kHeadFlags, kNeedDrain } = require('../core/symbols')
@@ -118,6 +119,7 @@ ClientTransport.prototype.tellDrained = function tellDrained (request) {
 
 /** Fails the writes that would be in the stream's buffer in core: the connection is given up. */
 ClientTransport.prototype.failBufferedWrites = function failBufferedWrites () {
+  failCorked(this)
   if (this.request !== null) failBuffered(this.request)
 }
 

@@ -313,7 +313,7 @@ Connection.prototype.resume = function resume () {
 /** Stops reading because the message's reader is behind; through the socket, if there is one, which then shows it as in core. */
 Connection.prototype.holdBack = function holdBack () {
   if (this.socket !== null) this.socket.pause()
-  else this.pause()
+  if (this.stream === null) this.pause()
 }
 
 /** Reads again: the message was read, or has all in its buffer. */

@@ -185,8 +185,16 @@ function setTimeoutThrough (socket, args) {
 NativeSocket.prototype.pause = function pause () {
   const connection = ownConnection(this)
   // In HTTP mode a paused socket stops the messages, too; see core's http.Server (onSocketPause).
-  if (connection !== null && !connection.detached && !this.connecting) connection.pause()
+  if (connection !== null && !connection.detached && !this.connecting && !isUndone(this, connection)) connection.pause()
   return net.Socket.prototype.pause.call(this)
+}
+
+/**
+ * True if core's server reads on in spite of pause(): it stops at 'pause', which a socket that does not flow does not emit again,
+ * and reads at the 'resume' that an earlier resume() has still to emit (onSocketPause, onSocketResume).
+ */
+function isUndone ({ _readableState: state }, connection) {
+  return !connection.readsOn && (state.flowing === false || state.resumeScheduled)
 }
 
 NativeSocket.prototype.resume = function resume () {

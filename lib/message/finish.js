@@ -40,9 +40,14 @@ function discardsSeen ({ req }) {
   return req !== undefined && isTouched(req) && !req._consuming
 }
 
+/** True if nothing waits for the message's end: neither of its own nor of its request. */
+function endsUntold (message) {
+  return isUntold(message) && !discardsSeen(message)
+}
+
 /** Brings about 'finish', once the transport has taken everything. @param {number} pending bytes not taken yet */
 function finishLater (message, connection, pending) {
-  if (!isUntold(message) || discardsSeen(message)) finishTaken(message, connection)
+  if (!endsUntold(message)) finishTaken(message, connection)
   else if (pending < PENDING_MAX) settle(message)
   else if (connection.hasRoom()) process.nextTick(settleNow, message)
   else message[kAwaitsRoom] = true
@@ -66,7 +71,7 @@ function finishTaken (message, connection) {
  */
 function settled () {
   const connection = this[kConnection]
-  const isUnseen = isUntold(this) && !discardsSeen(this)
+  const isUnseen = endsUntold(this)
   const isDispatched = isDispatching()
   if (!isDispatched) this._events ??= { __proto__: null }
   if (isUnseen || (!isDispatched && (!connection || isTaken(this, connection)))) finish(this)
@@ -107,7 +112,7 @@ function emitDrain (message) {
   const scope = message[kDrainScope]
   message[kNeedDrain] = false
   message[kDrainScope] = null
-  if (scope === null || message[kNative] !== true) message.emit('drain')
+  if (scope === null) message.emit('drain')
   else scope.runInAsyncScope(message.emit, message, 'drain')
 }
 
@@ -158,5 +163,5 @@ function fail (message, error) {
 }
 
 module.exports = {
-  baseEmit, isQuiet, isUntold, addEndCallback, failEndCallbacks, finish, finishAnyway, finishLater, settled, drained
+  baseEmit, isQuiet, isUntold, endsUntold, addEndCallback, failEndCallbacks, finish, finishAnyway, finishLater, settled, drained
 }

@@ -21,12 +21,20 @@ function holdsBack (message, size) {
   return size !== 0 || message[kHeld] !== null
 }
 
+function beginChunk (message) {
+  if (message[kHeld] !== null) return
+  message[kHeld] = []
+  process.nextTick(endOfTick, message)
+}
+
+/** Begins the chunk to which the tick's later parts belong, with a part that is empty. */
+function holdNothing (message) {
+  if (holdsBack(message, 1)) beginChunk(message)
+}
+
 /** Holds a part. @returns {boolean} as write() */
 function hold (message, chunk, encoding, size, callback) {
-  if (message[kHeld] === null) {
-    message[kHeld] = []
-    process.nextTick(endOfTick, message)
-  }
+  beginChunk(message)
   message[kHeld].push({ data: chunk, encoding, callback, size })
   message[kChunkedLength] += size
   if (message.writableLength < message.writableHighWaterMark) return true
@@ -55,6 +63,7 @@ function takeHeld (message) {
   if (parts === null) return undefined
   message[kHeld] = null
   message[kChunkedLength] = 0
+  if (parts.length === 0) return undefined
   if (parts.length === 1) return parts[0]
   const data = Buffer.concat(parts.map(({ data, encoding }) => (typeof data === 'string' ? encode(data, encoding || 'utf8') : data)))
   return { data, encoding: null, size: data.length, callback: calling(parts) }
@@ -93,4 +102,4 @@ function releaseHeld (message) {
   message.emit('drain')
 }
 
-module.exports = { heldLength, holdsBack, hold, sendHeld }
+module.exports = { heldLength, holdsBack, hold, holdNothing, sendHeld }

@@ -18,11 +18,11 @@ const { native, sendFlags } = require('../binding')
 const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket } = require('./state')
-const { holdsBack, hold, sendHeld } = require('./one-chunk-a-tick')
-const { PENDING_MAX, CORKED, nop, isUtf8, awaitOthers, noteBackpressure, takeHeadFlag, sizeOf } = require('./send')
+const { holdsBack, hold, holdNothing, sendHeld } = require('./one-chunk-a-tick')
+const { PENDING_MAX, CORKED, nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
 const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
 const {
-  baseEmit, isQuiet, isUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
+  baseEmit, isQuiet, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./finish')
 const { isUnusual, leaveToCore, tellBegun } = require('./delegate')
 const { cores, isCores, leaveCores } = require('../core/messages')
@@ -248,16 +248,17 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   }
   const size = sizeOf(chunk, encoding)
   if (size === 0 && callback !== undefined) {
-    if (this._headerSent && awaitOthers(this, callback)) return !this[kNeedDrain]
+    if (this._headerSent && awaitOthers(this, callback)) return stillWaits(this)
     leaveToCore(this)
     return cores.OutgoingMessage.write.apply(this, arguments)
   }
   if (holdsBack(this, size)) return hold(this, chunk, encoding, size, callback ?? null)
+  if (size === 0) holdNothing(this)
 
   let flags = takeHeadFlag(this)
   // A head without a part stays corked until the end of the tick, too.
   flags |= size !== 0 ? BODY : flags && CORK
-  if (flags === 0) return !this[kNeedDrain]
+  if (flags === 0) return stillWaits(this)
   if (callback !== undefined) flags |= CORKED
   else if (size >= LARGE && isUntold(this)) flags |= UNTOLD
   return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, callback ?? null))
@@ -335,7 +336,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   }
   flags |= takeHeadFlag(this)
   if (typeof callback === 'function') addEndCallback(this, callback)
-  if (size >= LARGE && isUntold(this)) flags |= UNTOLD
+  if (size >= LARGE && endsUntold(this)) flags |= UNTOLD
 
   const carried = this[kConnection] !== null
   // True if no byte is left to send: neither a last chunk nor anything queued.
@@ -395,8 +396,8 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
   if (this.destroyed) return this
   const connection = this[kConnection]
   if (this[kNative] === true && connection !== null && this[kHeld] === null) {
-    // No socket has been made, or the message has ended, and its connection reports what becomes of it.
-    const isUnseen = connection.socket === null && !error
+    // No socket has been made and no part has a callback, or the message has ended, and its connection reports what becomes of it.
+    const isUnseen = connection.socket === null && !error && this[kCallbacks] === null
     if (isUnseen || this.finished) {
       this.destroyed = true
       this[kErrored] = error

@@ -204,6 +204,12 @@ function tellLeaving (connection) {
   }
 }
 
+/** Fails the parts of a cork that the connection was given up under, where core's stream fails its buffer: a tick behind that. */
+function failCorked (connection) {
+  if (connection.batch !== null && isLost(connection.batch.message)) connection.batch.leave()
+  if (connection.leaving !== null) for (const batch of connection.leaving.filter(({ error }) => error !== null)) tell(batch)
+}
+
 /** Gives the error for the callback of a part that was lost with the transport. */
 function whyLost (message) {
   return message[kErrored] || (message[kConnection]?.socket ?? message[kSocket])?.errored || new codes.ERR_STREAM_DESTROYED('write')
@@ -261,13 +267,19 @@ function isBelow (message, connection) {
 function noteBackpressure (message, pending) {
   const connection = message[kConnection]
   // What was too much in this tick still waits for its end in core, even if the kernel has it.
-  const isFull = message[kNeedDrain] && connection !== null && connection.fullAt === connection.corks
+  const isFull = message[kNeedDrain] && connection !== null && connection.corked && connection.fullAt === connection.corks
   if (!isFull && (pending < message[kHighWaterMark] || isBelow(message, connection))) return true
   awaitDrain(message)
   if (connection !== null) connection.fullAt = connection.corks
   // What is queued in the message is sent when its turn comes, or never.
   if (connection && message.outputData.length === 0) connection.notifyDrain()
   return false
+}
+
+/** Gives the result of a write() that has sent nothing. */
+function stillWaits (message) {
+  const connection = message[kConnection]
+  return noteBackpressure(message, connection === null ? message.outputSize : connection.pending())
 }
 
 module.exports = {
@@ -278,8 +290,10 @@ module.exports = {
   isLost,
   transmit,
   tellLeaving,
+  failCorked,
   awaitDrain,
   noteBackpressure,
+  stillWaits,
   takeHeadFlag,
   awaitOthers,
   isUtf8,

@@ -8,6 +8,7 @@
 const { native } = require('../binding')
 const { connectionReset, canceledWrite, systemError } = require('../core/errors')
 const { failEndCallbacks } = require('../message/outgoing')
+const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
 const { closeResponse } = require('./response')
 const versions = require('../core/versions')
@@ -85,6 +86,7 @@ members.onClosed = function onClosed (errno, syscall) {
 
 /** Fails the writes that would be in the stream's buffer in core: the connection is given up. */
 members.failBufferedWrites = function failBufferedWrites () {
+  failCorked(this)
   if (this.current !== null) failBuffered(this.current)
 }
 
@@ -174,9 +176,9 @@ members.idleness = function idleness () {
   return native.isIdle(this.id)
 }
 
-/** True if a response that has ended, but has not finished, is all that is left of the exchanges. */
+/** True if a response that has ended, but has not finished, is all that is left of the exchanges, or that can be sent. */
 members.isEnding = function isEnding (response) {
-  return response.req.complete && this.receiving === null && !(this.queue?.length > 0)
+  return response.req.complete && this.receiving === null && (!(this.queue?.length > 0) || !this.isWritable())
 }
 
 /** True if output waits that can still be sent. */

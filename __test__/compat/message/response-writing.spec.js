@@ -179,6 +179,49 @@ scenario.server('a small highWaterMark needs drain early', async (run) => {
   await peer.ended()
 })
 
+for (const when of ['in the same tick', 'in the next']) {
+  scenario.server(`an empty part behind one that was too much says whether there is room by then: ${when}`, async (run) => {
+    await run.serve({ highWaterMark: 10 }, (req, res) => {
+      const writeNothing = () => {
+        run.log('server', 'empty', res.write(''), res.writableNeedDrain)
+        setImmediate(() => res.end())
+      }
+      run.log('server', 'write', res.write('123456789012345'))
+      res.on('drain', () => run.log('server', 'drain'))
+      if (when === 'in the next') process.nextTick(writeNothing)
+      else writeNothing()
+    })
+    const peer = run.dial()
+    peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    await peer.ended()
+  })
+}
+
+scenario.server('an empty part begins the chunk of the parts of its tick', async (run) => {
+  await run.serve({}, (req, res) => {
+    process.nextTick(() => res.write('first'))
+    res.write('')
+    process.nextTick(() => {
+      res.write('second')
+      res.end()
+    })
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await peer.ended()
+})
+
+scenario.server('a response of a large Buffer has closed by the next immediate, although its request is listened to', async (run) => {
+  await run.serve({}, (req, res) => {
+    req.on('end', () => run.log('request', 'end'))
+    setImmediate(() => run.log('server', 'closed', res.destroyed, res.writableFinished))
+    res.end(Buffer.alloc(16384))
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await peer.ended()
+})
+
 scenario.server('_header and outputData can be looked at', (run) => answer(run, (req, res) => {
   run.log('server', 'before', res._header, res.outputData)
   res.setHeader('A', '1')

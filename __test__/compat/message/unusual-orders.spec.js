@@ -298,3 +298,32 @@ scenario.server('the async context of the end of a request that is answered at o
   }
   await all
 })
+
+for (const what of ['destroy', 'destroy with an error', 'destroy socket']) {
+  scenario.server(`the callback of a part in whose tick comes '${what}' comes before the ticks that are queued behind that`, async (run) => {
+    let over
+    await run.serve({}, (req, res) => {
+      over = run.closed(res)
+      res.on('error', () => {})
+      res.write('part', (error) => run.log('server', 'callback', error?.code ?? error?.message))
+      STEPS[what]({ req, res })
+      process.nextTick(() => {
+        run.log('server', 'tick')
+        res.end()
+      })
+    })
+    const peer = run.dial().send(GET)
+    await peer.ended()
+    await over
+  })
+}
+
+scenario.server('the callback of a part that cork() follows in its tick comes behind uncork()', (run) => run.serve({}, (req, res) => {
+  res.write('part', (error) => run.log('server', 'callback', error))
+  res.cork()
+  setImmediate(() => {
+    run.log('server', 'uncork')
+    res.uncork()
+    setImmediate(() => res.end())
+  })
+}).then(() => run.dial().send(GET).ended()))

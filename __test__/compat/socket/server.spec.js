@@ -136,6 +136,30 @@ overAll('a socket that is paused holds the next request', async (run, dial) => {
   peer.end()
 })
 
+overAll("pause() stops nothing before the 'resume' that is due, nor on a socket that does not flow", async (run, dial) => {
+  const server = run.server.createServer((req, res) => {
+    const { socket } = req
+    res.on('finish', () => run.log('server', 'answered', socket.isPaused()))
+    if (req.url === '/2') {
+      res.end('answer /2')
+      return
+    }
+    // The end of the request resumes it.
+    socket.pause()
+    process.nextTick(() => socket.pause())
+    setImmediate(() => {
+      socket.pause()
+      res.end('answer /1')
+    })
+  })
+  const peer = await dial(server)
+  peer.send(get('/1'))
+  await peer.until('answer /1')
+  peer.send(get('/2', 'Connection: close'))
+  await peer.ended()
+  peer.end()
+}, ['a socket'])
+
 overAll('a body whose socket is paused arrives when that resumes', async (run, dial) => {
   const server = run.server.createServer((req, res) => {
     run.watch('body', req, ['data', 'end'])
