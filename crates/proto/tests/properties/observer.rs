@@ -82,9 +82,12 @@ impl Observer {
                 match told {
                     Told::NeedData => assert!(input.is_empty(), "bytes are left at NeedData"),
                     Told::Held => assert!(taken.is_empty(), "bytes were taken at Held"),
-                    _ if taken.is_empty() => self.idle += 1,
-                    _ => self.idle = 0,
+                    Told::Event | Told::Failed => {}
                 }
+                self.idle = match told {
+                    Told::Event if taken.is_empty() => self.idle + 1,
+                    _ => 0,
+                };
                 assert!(self.idle < 3, "events without bytes have no end");
                 told
             }
