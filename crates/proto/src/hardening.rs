@@ -163,6 +163,12 @@ impl ChunkRows {
     }
 }
 
+impl ChunkRows {
+    pub(crate) fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+}
+
 impl From<ChunkRows> for Rows {
     fn from(rows: ChunkRows) -> Self {
         Self(u64::from(rows.0) << Row::ChunkHuge.number())

@@ -101,6 +101,17 @@ fn extensions_are_bounded_by_the_data() {
 }
 
 #[test]
+fn a_row_is_noted_once_in_each_body() {
+    let body = r"POST\s/\sHTTP/1.1\r\nTransfer-Encoding:\schunked\r\n\r\n1;;;a=\r\na\r\n1;=b\r\na\r\n0\r\n\r\n";
+    let text = format!("server : {body}{body}");
+    for case in ways(&parse(&text)) {
+        let audit = with(&case, Hardening::Audit);
+        let noted = "; noted chunk-extension-empty chunk-extension-empty";
+        assert!(audit.ends_with(noted), "{audit}");
+    }
+}
+
+#[test]
 fn interim_responses_are_bounded() {
     let final_one = b"HTTP/1.1 204 No\r\n\r\n".to_vec();
     let mut case = parse("client : ");
