@@ -327,7 +327,9 @@ fn is_block(block: &[u8], lines: u32, is_head: bool) -> bool {
 /// Sends what may be no block, and has a peer read what was sent: it reads no more than one head.
 fn blocks(role: Role, kind: u8, source: &mut Source<'_>) {
     let is_head = kind & 4 != 0;
-    let leniency = Leniency(u16::from(source.byte()) | u16::from(kind >> 5) << 8);
+    let leniency = u16::from(source.byte()) | u16::from(kind >> 5) << 8;
+    // Node: with this one a line of white space ends a head.
+    let leniency = Leniency(leniency & !Leniency::HEADERS.0);
     let mut lines = u32::from(source.byte());
     let block = source.0;
     // Mostly the right number.
