@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use http_native_proto::Config;
@@ -150,7 +151,7 @@ impl Environment {
         socket: Socket,
         listener: &Arc<Listener>,
     ) -> io::Result<u32> {
-        let connection = listener.adopt(socket, &self.threads.borrow())?;
+        let connection = caught(|| listener.adopt(socket, &self.threads.borrow()))?;
         let id = connection.id;
         self.know(scope, connection, true);
         Ok(id)
@@ -167,8 +168,8 @@ impl Environment {
         let count = self.threads()?.len();
         let id = self.ids.take();
         let thread = id as usize % count;
-        let carried =
-            self.threads.borrow()[thread].carry(id, socket, config, self.blocks.get(stats));
+        let threads = self.threads.borrow();
+        let carried = caught(|| threads[thread].carry(id, socket, config, self.blocks.get(stats)));
         match carried {
             Ok((connection, drive)) => {
                 self.know(scope, connection, true);
@@ -236,14 +237,14 @@ impl Environment {
         self.with(id, Arc::clone)
     }
 
-    /// Runs `body` on the connection with this id, without counting a reference.
+    /// Runs `body` on the connection with this id, without counting a reference. If it panics, the connection ends.
     pub(super) fn with<T>(
         &self,
         id: u32,
         body: impl FnOnce(&Arc<Connection>) -> T,
     ) -> Result<T, Failure> {
         match self.known.borrow().get(id as usize) {
-            Some(Some(known)) => Ok(body(&known.connection)),
+            Some(Some(known)) => self.guarded(&known.connection, body),
             _ => Err(Failure::Throw(
                 "ERR_INVALID_ARG_VALUE",
                 "no such connection",
@@ -309,7 +310,8 @@ impl Environment {
             .get_mut(id as usize)
             .and_then(Option::take);
         if let Some(known) = known {
-            known.connection.released(written);
+            // Not known any more: nothing hears that it ends.
+            let _ = self.guarded(&known.connection, |connection| connection.released(written));
             self.ids.give_back(id);
             self.loans.forget(id);
             for holds in [known.held, known.working] {
@@ -386,6 +388,12 @@ impl Environment {
                 .deliver([Command::Attend(Arc::clone(connection))]);
         }
     }
+}
+
+/// EIO for a panic.
+fn caught<T>(body: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let result = std::panic::catch_unwind(AssertUnwindSafe(body));
+    result.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(5)))
 }
 
 /// I/O threads an environment has: `HTTP_NATIVE_IO_THREADS`, 1 to 64; one if unset or not a number.

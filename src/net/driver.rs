@@ -27,6 +27,7 @@ use super::stats::Timeout;
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 use super::transport::Lending;
+use crate::panics::{self, Place};
 
 /// Reads of one connection before the others get their turn.
 const READS_PER_TURN: u32 = 16;
@@ -65,6 +66,7 @@ impl Driver {
 
     /// Reports CLOSED and lets go of the socket; [`linger`] does what is left to do with it.
     fn finish(&mut self, mut state: MutexGuard<'_, State>) -> Finished {
+        panics::at(Place::Finish);
         let ending = state.ending;
         let (errno, syscall) = match ending {
             Ending::Failed(errno, syscall) => (errno, syscall),
@@ -125,6 +127,7 @@ impl Driver {
         loop {
             let mut state = connection.lock();
             state.attention = false;
+            panics::at(Place::Act);
             match state.duty(connection.has_window()) {
                 Duty::Rest => return Ok(()),
                 Duty::TakeBack => self.take_back(&mut state),
@@ -271,6 +274,7 @@ impl Driver {
                 let mut state = self.connection.lock();
                 match state.timing.idle_deadline() {
                     Some(deadline) if deadline <= now => {
+                        panics::at(Place::Timer);
                         state.timing.timed_out = true;
                         self.connection
                             .stats
