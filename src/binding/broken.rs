@@ -1,43 +1,13 @@
-//! What becomes of a panic on the JS thread: it ends the connection that it hit, and nothing else.
-//!
-//! A native connection ends as if its socket had failed: with CLOSED, and EIO. The call that hit it gives nothing then, and
-//! throws nothing, since the application that it comes from has done nothing wrong. Of a driver two no event can tell: there the
-//! call throws.
-
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+//! What becomes of an event whose telling panics: its connection ends, and the others of the batch are told.
 
 use super::environment::Environment;
-use super::ffi::{Failure, PANIC};
 use super::records::{CLOSED, DATA, data::LAST_PART};
-use crate::net::connection::{Connection, Event};
+use crate::net::connection::Event;
 
 /// The kind of a record, the id of its connection, and its numbers.
 pub(super) type Record = (i32, u32, [i32; 5]);
 
 impl Environment {
-    /// Does something with a connection, which ends if that panics.
-    pub(super) fn guarded<T>(
-        &self,
-        connection: &Arc<Connection>,
-        body: impl FnOnce(&Arc<Connection>) -> T,
-    ) -> Result<T, Failure> {
-        std::panic::catch_unwind(AssertUnwindSafe(|| body(connection)))
-            .map_err(|_| self.break_off(connection))
-    }
-
-    /// Ends a connection that a panic has hit, and gives what the call comes to.
-    #[cold]
-    pub(super) fn break_off(&self, connection: &Arc<Connection>) -> Failure {
-        connection.break_off();
-        self.attend(connection);
-        if connection.thread().is_some() {
-            Failure::Broken
-        } else {
-            PANIC
-        }
-    }
-
     /// Ends the connection of an event that could not be told. Gives its id, and the record that is told instead. `midway`: where in
     /// a Buffer the event's piece begins, if earlier pieces of it have been told.
     #[cold]

@@ -12,7 +12,9 @@ use socket2::Socket;
 
 use super::closing::Closing;
 use super::encoder::Encoder;
-use super::ffi::{Exports, Failure, LoopWatch, Records, Reference, Releases, Scope, Signal, Wakes};
+use super::ffi::{
+    Exports, Failure, LoopWatch, PANIC, Records, Reference, Releases, Scope, Signal, Wakes,
+};
 use super::loans::Loans;
 use super::stats::Blocks;
 use crate::net::connection::{Connection, EventQueue, Wake};
@@ -249,6 +251,32 @@ impl Environment {
                 "ERR_INVALID_ARG_VALUE",
                 "no such connection",
             )),
+        }
+    }
+
+    // A panic on the JS thread ends the connection that it hit, and nothing else. A native one ends as if its socket had failed:
+    // with CLOSED, and EIO. The call that hit it gives nothing then, and throws nothing, since the application that it comes from
+    // has done nothing wrong. Of a driver two no event can tell: there the call throws.
+
+    /// Does something with a connection, which ends if that panics.
+    pub(super) fn guarded<T>(
+        &self,
+        connection: &Arc<Connection>,
+        body: impl FnOnce(&Arc<Connection>) -> T,
+    ) -> Result<T, Failure> {
+        std::panic::catch_unwind(AssertUnwindSafe(|| body(connection)))
+            .map_err(|_| self.break_off(connection))
+    }
+
+    /// Ends a connection that a panic has hit, and gives what the call comes to.
+    #[cold]
+    pub(super) fn break_off(&self, connection: &Arc<Connection>) -> Failure {
+        connection.break_off();
+        self.attend(connection);
+        if connection.thread().is_some() {
+            Failure::Broken
+        } else {
+            PANIC
         }
     }
 

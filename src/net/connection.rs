@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use http_native_proto as proto;
 use socket2::SockAddr;
 
-use super::ending::BROKEN;
-use super::event::Deadline;
+use super::event::{BROKEN, Deadline};
 use super::input::Mode;
 use super::limits::{TAKEN_MAX, WINDOW};
 use super::options::ServerOptions;

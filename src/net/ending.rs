@@ -3,12 +3,9 @@
 use http_native_proto as proto;
 
 use super::connection::{Connection, Event};
-use super::event::Syscall;
+use super::event::{BROKEN, Syscall};
 use super::socket::{has_unread, send_fin};
 use super::state::{Ending, Fin};
-
-/// EIO, negative: what a connection ends with that a bug of ours has hit.
-pub(super) const BROKEN: i32 = -5;
 
 impl Connection {
     /// Ends our side of the stream when all output is written. With `tells` the event FIN follows, behind what was read
