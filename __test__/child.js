@@ -15,6 +15,9 @@ const root = path.join(__dirname, '..')
 /** The module that a fixture gets with `require(process.env.HTTP_MODULE)`. */
 const modules = { core: 'node:http', ours: process.env.OURS ?? path.join(root, 'index.js') }
 
+/** Those that another addon needs (scripts/sanitize.js). */
+const optionsOfAll = process.env.HTTP_NATIVE_ADDON === undefined ? '' : process.env.NODE_OPTIONS
+
 class Child extends EventEmitter {
   /**
    * @param {string} script relative to fixtures/
@@ -29,7 +32,7 @@ class Child extends EventEmitter {
     const [command, ...rest] = [...launcher, process.execPath, ...execArgv, path.join(__dirname, 'fixtures', script), ...args]
     this.process = spawn(command, rest, {
       cwd: root,
-      env: { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '', HTTP_MODULE: modules[module], ...env },
+      env: { ...process.env, NODE_OPTIONS: optionsOfAll, NODE_TEST_CONTEXT: '', HTTP_MODULE: modules[module], ...env },
       stdio: ['ignore', 'pipe', 'pipe']
     })
     for (const name of ['stdout', 'stderr']) {

@@ -49,12 +49,14 @@ function asan (parts) {
     ...process.env,
     // A library's own runtime would come too late: malloc is in use by then.
     LD_PRELOAD: runtime,
-    NAPI_RS_NATIVE_LIBRARY_PATH: addon,
+    NODE_OPTIONS: `--require=${path.join(__dirname, 'other-addon.js')}`,
+    HTTP_NATIVE_ADDON: addon,
     // Node leaves much to the end of the process.
     ASAN_OPTIONS: 'detect_leaks=0'
   }
   // What cannot be loaded would be replaced by node:http, and the tests would pass.
-  run(process.execPath, ['-e', `require(${JSON.stringify(addon)})`], { env })
+  const isLoaded = `require(${JSON.stringify(root)}).native.active && fs.readFileSync('/proc/self/maps', 'latin1').includes(process.env.HTTP_NATIVE_ADDON)`
+  run(process.execPath, ['-e', `process.exitCode = ${isLoaded} ? 0 : 1`], { env })
   const wanted = parts.length === 0 ? SPECS : parts
   const files = specFiles().filter((file) => wanted.some((part) => file.includes(part)) &&
     (parts.length !== 0 || !MEASURING.some((part) => file.includes(part))))

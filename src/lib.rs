@@ -16,3 +16,5 @@ mod binding;
 mod net;
 #[cfg(unix)]
 mod numbers;
+#[cfg(unix)]
+mod panics;

@@ -39,3 +39,8 @@ for (const scene of SCENES) {
     assert.deepEqual(await play('ours', scene), core)
   })
 }
+
+test('a request whose connection cannot be taken over for want of a descriptor ends with an error', async () => {
+  const { code, stdout, stderr } = await new Child('lifecycle/not-carried.js').ended()
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: 'EMFILE\n200\n' }, stderr)
+})

@@ -12,6 +12,9 @@ mod net;
 #[allow(dead_code, reason = "what only the binding calls")]
 #[path = "../../src/numbers.rs"]
 mod numbers;
+#[allow(dead_code, reason = "named by what only the binding calls")]
+#[path = "../../src/panics.rs"]
+mod panics;
 
 mod driven;
 mod protocol;

@@ -111,24 +111,41 @@ function step () {
 function receive (id, chunk) {
   const connection = connections[id]
   // A parser that reads from the handle runs ticks between its callbacks; not at the end, which the stream tells it of.
-  deliverAll(connection, native.receive(id, chunk), chunk !== null && connection.consumes?.() === true)
+  deliverAll(connection, feed(connection, native.receive, id, chunk), chunk !== null && connection.consumes?.() === true)
+}
+
+const NOTHING = new Uint8Array(0)
+
+/** What a call gives that met a bug. */
+const NO_EVENTS = [[], [], 0]
+
+/**
+ * Calls the native side with bytes, or for those that wait there. A bug there ends the connection, which its stream tells; a native
+ * one is told of as ever.
+ */
+function feed (connection, call, id, chunk) {
+  try {
+    return call(id, chunk)
+  } catch (error) {
+    if (error.code !== 'ERR_HTTP_NATIVE') throw error
+    connection.stream?.destroy(error)
+    return NO_EVENTS
+  }
 }
 
 /** Delivers the events of what has come so far of the body of a request that leaves HTTP behind it. */
 function receiveBody (id) {
   const connection = connections[id]
-  deliverAll(connection, native.upgradeAfterBody(id), connection.consumes?.() === true)
+  deliverAll(connection, feed(connection, native.upgradeAfterBody, id), connection.consumes?.() === true)
   touch()
 }
-
-const NOTHING = new Uint8Array(0)
 
 /** Delivers the events of a call, and asks for more while there are more and the connection has its id: one call's are bounded. */
 function deliverAll (connection, result, runsTicks) {
   const { id } = connection
   deliverNow(connection, result, runsTicks)
   while (result[2] !== 0 && connection.id === id) {
-    result = native.receive(id, NOTHING)
+    result = feed(connection, native.receive, id, NOTHING)
     deliverNow(connection, result, runsTicks)
   }
 }

@@ -35,6 +35,8 @@ function ClientTransport (id, stream) {
   this.stats = native.BLOCKS.AGENTS
   /** True while the socket connects: the connection is to be carried. */
   this.isAwaited = false
+  /** Why it could not be carried. */
+  this.fault = null
   /** The async resource that hooks take for the socket's, until the first exchange is over. */
   this.context = null
   /** The resource that it has left. */
@@ -57,6 +59,10 @@ Object.setPrototypeOf(ClientTransport.prototype, Connection.prototype)
 
 // ------------------------------------------------------------------------------------------------ connecting
 
+function fail (socket, error) {
+  socket.destroy(error)
+}
+
 /** Takes the connection over from the handle by which the socket has connected. */
 ClientTransport.prototype.carry = function carry () {
   const { socket, request } = this
@@ -64,7 +70,9 @@ ClientTransport.prototype.carry = function carry () {
   this.isAwaited = false
   const id = native.carry(handle.fd, this.config, this.stats)
   if (id < 0) {
-    socket.destroy(systemError(id, native.SYSCALLS.CONNECT))
+    // Net still needs the handle that has just connected (afterConnect).
+    this.fault = systemError(id, native.SYSCALLS.CONNECT)
+    process.nextTick(fail, socket, this.fault)
     return
   }
   this.id = id

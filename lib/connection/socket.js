@@ -127,7 +127,7 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
   this._pendingEncoding = ''
   const connection = this[kConnection]
   if (!this._handle || connection.id === -1) {
-    callback(new codes.ERR_SOCKET_CLOSED())
+    callback(connection.fault ?? new codes.ERR_SOCKET_CLOSED())
     return false
   }
   // The stream writes: whatever corked it is over.

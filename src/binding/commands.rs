@@ -5,7 +5,7 @@ use std::os::fd::{IntoRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::environment::{Dispatch, Environment};
-use super::ffi::{Failure, Function, Records, Scope, Value};
+use super::ffi::{Failure, Function, PANIC, Records, Scope, Value};
 use super::{send_flags as flags, stats};
 use crate::net::connection::{Batch, Connection};
 use crate::net::limits::SEGMENT;
@@ -89,7 +89,10 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 50] = [
         let id = id(scope, arguments)?;
         let connection = environment.connection(id)?;
         let mut batch = Batch::default();
-        let more = connection.upgrade_after_body(&mut batch);
+        let more = environment.guarded(&connection, |connection| {
+            connection.upgrade_after_body(&mut batch)
+        });
+        let more = more.map_err(|_| PANIC)?;
         environment.mark(id);
         encoded(environment, scope, batch, more)
     }),
@@ -151,7 +154,10 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 50] = [
     }),
     (c"surrender", |environment, scope, arguments| {
         let id = id(scope, arguments)?;
-        let given = environment.with(id, |connection| connection.surrender())?;
+        let given = match environment.with(id, |connection| connection.surrender()) {
+            Err(Failure::Broken) => None,
+            given => given?,
+        };
         if given.is_some() {
             // The event loop must not watch it twice.
             environment.end_loan(id);
@@ -271,6 +277,10 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 50] = [
         Ok(None)
     }),
 ];
+
+/// Bytes that are pending, and will be for ever, on a connection that has just broken: so many that a writer waits, and hears
+/// of the end.
+const LOST: usize = 1 << 30;
 
 fn id(scope: Scope<'_>, arguments: &[Value<'_>; 6]) -> Result<u32, Failure> {
     Ok(scope.i32(arguments[0])? as u32)
@@ -413,12 +423,16 @@ fn send<'s>(
         last: flags & flags::LAST != 0,
         cork: flags & flags::CORK != 0,
     };
-    let pending = environment.with(id, |connection| connection.send(message))?;
-    let Ok(pending) = pending else {
-        return Err(Failure::Throw(
-            "ERR_INVALID_CHAR",
-            "Invalid character in header content",
-        ));
+    let pending = match environment.with(id, |connection| connection.send(message)) {
+        Ok(Ok(pending)) => pending,
+        Ok(Err(_)) => {
+            return Err(Failure::Throw(
+                "ERR_INVALID_CHAR",
+                "Invalid character in header content",
+            ));
+        }
+        Err(Failure::Broken) => LOST,
+        Err(failure) => return Err(failure),
     };
     environment.mark(id);
     Ok(Some(scope.number(pending as f64)?))
@@ -433,7 +447,10 @@ fn write_raw<'s>(
     let (_, text) = &mut *environment.scratch.borrow_mut();
     let utf8 = scope.bool(arguments[2]).unwrap_or(false);
     let body = body(environment, scope, arguments[1], utf8, true, text)?;
-    let pending = environment.with(id, |connection| connection.write_raw(body))?;
+    let pending = match environment.with(id, |connection| connection.write_raw(body)) {
+        Err(Failure::Broken) => LOST,
+        pending => pending?,
+    };
     environment.mark(id);
     Ok(Some(scope.number(pending as f64)?))
 }
@@ -446,10 +463,12 @@ fn receive<'s>(
 ) -> Outcome<'s> {
     let connection = environment.connection(id(scope, arguments)?)?;
     let mut batch = Batch::default();
-    let more = match scope.bytes(arguments[1]) {
-        Ok(chunk) => connection.receive(Some(chunk), &mut batch),
-        Err(_) => connection.receive(None, &mut batch),
-    };
+    let chunk = scope.bytes(arguments[1]).ok();
+    let more = environment.guarded(&connection, |connection| {
+        connection.receive(chunk, &mut batch)
+    });
+    // Those who feed bytes hear of it at once, and of no events.
+    let more = more.map_err(|_| PANIC)?;
     encoded(environment, scope, batch, more)
 }
 

@@ -10,6 +10,7 @@ use crate::net::batch::{ReadBuffer, read_buffer};
 use crate::net::connection::Batch;
 use crate::net::lending::Received;
 use crate::net::poll_set::Ready;
+use crate::panics::{self, Place};
 
 /// How long one call of the event loop may dispatch, about: then others have their turn, as with a flood of one peer's.
 const TURN: Duration = Duration::from_millis(10);
@@ -31,6 +32,7 @@ impl Environment {
     }
 
     fn drain_queues(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        panics::at(Place::Dispatch);
         let began = Instant::now();
         let mut now = began;
         self.reconsider_loans(scope, began);

@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use http_native_proto::Config;
@@ -11,7 +12,9 @@ use socket2::Socket;
 
 use super::closing::Closing;
 use super::encoder::Encoder;
-use super::ffi::{Exports, Failure, LoopWatch, Records, Reference, Releases, Scope, Signal, Wakes};
+use super::ffi::{
+    Exports, Failure, LoopWatch, PANIC, Records, Reference, Releases, Scope, Signal, Wakes,
+};
 use super::loans::Loans;
 use super::stats::Blocks;
 use crate::net::connection::{Connection, EventQueue, Wake};
@@ -150,7 +153,7 @@ impl Environment {
         socket: Socket,
         listener: &Arc<Listener>,
     ) -> io::Result<u32> {
-        let connection = listener.adopt(socket, &self.threads.borrow())?;
+        let connection = caught(|| listener.adopt(socket, &self.threads.borrow()))?;
         let id = connection.id;
         self.know(scope, connection, true);
         Ok(id)
@@ -167,8 +170,8 @@ impl Environment {
         let count = self.threads()?.len();
         let id = self.ids.take();
         let thread = id as usize % count;
-        let carried =
-            self.threads.borrow()[thread].carry(id, socket, config, self.blocks.get(stats));
+        let threads = self.threads.borrow();
+        let carried = caught(|| threads[thread].carry(id, socket, config, self.blocks.get(stats)));
         match carried {
             Ok((connection, drive)) => {
                 self.know(scope, connection, true);
@@ -236,18 +239,44 @@ impl Environment {
         self.with(id, Arc::clone)
     }
 
-    /// Runs `body` on the connection with this id, without counting a reference.
+    /// Runs `body` on the connection with this id, without counting a reference. If it panics, the connection ends.
     pub(super) fn with<T>(
         &self,
         id: u32,
         body: impl FnOnce(&Arc<Connection>) -> T,
     ) -> Result<T, Failure> {
         match self.known.borrow().get(id as usize) {
-            Some(Some(known)) => Ok(body(&known.connection)),
+            Some(Some(known)) => self.guarded(&known.connection, body),
             _ => Err(Failure::Throw(
                 "ERR_INVALID_ARG_VALUE",
                 "no such connection",
             )),
+        }
+    }
+
+    // A panic on the JS thread ends the connection that it hit, and nothing else. A native one ends as if its socket had failed:
+    // with CLOSED, and EIO. The call that hit it gives nothing then, and throws nothing, since the application that it comes from
+    // has done nothing wrong. Of a driver two no event can tell: there the call throws.
+
+    /// Does something with a connection, which ends if that panics.
+    pub(super) fn guarded<T>(
+        &self,
+        connection: &Arc<Connection>,
+        body: impl FnOnce(&Arc<Connection>) -> T,
+    ) -> Result<T, Failure> {
+        std::panic::catch_unwind(AssertUnwindSafe(|| body(connection)))
+            .map_err(|_| self.break_off(connection))
+    }
+
+    /// Ends a connection that a panic has hit, and gives what the call comes to.
+    #[cold]
+    pub(super) fn break_off(&self, connection: &Arc<Connection>) -> Failure {
+        connection.break_off();
+        self.attend(connection);
+        if connection.thread().is_some() {
+            Failure::Broken
+        } else {
+            PANIC
         }
     }
 
@@ -309,7 +338,8 @@ impl Environment {
             .get_mut(id as usize)
             .and_then(Option::take);
         if let Some(known) = known {
-            known.connection.released(written);
+            // Not known any more: nothing hears that it ends.
+            let _ = self.guarded(&known.connection, |connection| connection.released(written));
             self.ids.give_back(id);
             self.loans.forget(id);
             for holds in [known.held, known.working] {
@@ -386,6 +416,12 @@ impl Environment {
                 .deliver([Command::Attend(Arc::clone(connection))]);
         }
     }
+}
+
+/// EIO for a panic.
+fn caught<T>(body: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let result = std::panic::catch_unwind(AssertUnwindSafe(body));
+    result.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(5)))
 }
 
 /// I/O threads an environment has: `HTTP_NATIVE_IO_THREADS`, 1 to 64; one if unset or not a number.

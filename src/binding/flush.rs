@@ -62,7 +62,9 @@ impl Environment {
             self.attend(connection);
             return;
         }
-        let done = connection.flush_from_js();
+        // Of one that panics the I/O thread has been told.
+        let flushed = self.guarded(connection, |connection| connection.flush_from_js());
+        let done = flushed.unwrap_or(false);
         if lent && !done {
             self.end_loan(connection.id);
         } else if !done {
@@ -110,7 +112,10 @@ impl Environment {
     pub(super) fn flush_now(&self) {
         self.drive_carried();
         for known in self.known.borrow().iter().flatten() {
-            if known.connection.has_output() && !known.connection.flush_from_js() {
+            let flushed = self.guarded(&known.connection, |connection| {
+                !connection.has_output() || connection.flush_from_js()
+            });
+            if !flushed.unwrap_or(false) {
                 // The driver, which waits for room in the kernel's buffer.
                 self.attend(&known.connection);
             }

@@ -14,6 +14,11 @@ impl Host for Environment {
         self.take_events(scope);
     }
 
+    fn drain_again(&self) {
+        self.wake.taken();
+        self.wake.give();
+    }
+
     fn readable(&self, scope: Scope<'_>) {
         self.receive_lent(scope);
     }

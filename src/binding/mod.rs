@@ -3,6 +3,7 @@
 //! The hot calls use `napi_sys` directly (a `#[napi]` call costs five times as much, docs/BOUNDARY.md); all
 //! `unsafe` is in [`ffi`].
 
+mod broken;
 mod closing;
 mod commands;
 mod dispatch;

@@ -318,3 +318,17 @@ pub fn address(env: Env, id: u32, peer: bool) -> Result<Option<SocketAddress>> {
             SocketAddress::new(address, scope_id)
         }))
 }
+
+/// Has what passes the place of this name next panic there (`src/panics.rs`). Only in an addon of tests.
+#[cfg(feature = "inject-panics")]
+#[napi(catch_unwind)]
+pub fn inject_panic(place: String) -> bool {
+    crate::panics::arm(&place)
+}
+
+/// True if the panic that was asked for has not come.
+#[cfg(feature = "inject-panics")]
+#[napi(catch_unwind)]
+pub fn is_panic_due(place: String) -> bool {
+    crate::panics::is_armed(&place)
+}

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use http_native_proto as proto;
 use socket2::SockAddr;
 
-use super::event::Deadline;
+use super::event::{BROKEN, Deadline};
 use super::input::Mode;
 use super::limits::{TAKEN_MAX, WINDOW};
 use super::options::ServerOptions;
@@ -21,6 +21,7 @@ use super::state::{Notice, State};
 use super::stats::{self, Close, Stats, Timeout};
 use super::transport::Transport;
 use super::{batch, clock, event, queue};
+use crate::panics::{self, Place};
 
 pub(crate) type Event = event::Event<Connection>;
 pub(crate) type Batch = batch::Batch<Connection>;
@@ -402,6 +403,7 @@ impl Connection {
     /// `written` is what the stream has written in all.
     pub(crate) fn released(&self, written: u64) {
         let mut state = self.lock();
+        panics::at(Place::Release);
         self.count_written(&mut state, written);
         let close = state.close_reason();
         self.count_close(&mut state, close);
@@ -420,8 +422,7 @@ impl Connection {
     /// Ends the connection without its driver, which met a bug.
     pub(super) fn failed(&self) {
         let mut state = self.lock();
-        // EIO, as JavaScript is told.
-        self.count_close(&mut state, Close::for_error(-5));
+        self.count_close(&mut state, Close::for_error(BROKEN));
         drop(state.close());
     }
 
@@ -435,6 +436,7 @@ impl Connection {
     ) {
         let mut state = self.lock();
         if let Some(deadline) = state.timing.expire(now, headers, request) {
+            panics::at(Place::Expire);
             self.stats.timed_out(match deadline {
                 Deadline::Headers => Timeout::Headers,
                 Deadline::Request => Timeout::Request,

@@ -17,7 +17,7 @@ use super::batch::{READ, ReadBuffer, read_buffer};
 use super::clock;
 use super::connection::{Connection, Event};
 use super::event::Syscall;
-use super::line::Place;
+use super::line::InLine;
 use super::linger;
 use super::output::Output;
 use super::reactor::{self, Registered};
@@ -28,6 +28,7 @@ use super::stats::Timeout;
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 use super::transport::Lending;
+use crate::panics::{self, Place};
 
 /// Reads of one connection before the others get their turn.
 const READS_PER_TURN: u32 = 16;
@@ -45,7 +46,7 @@ pub(super) struct Driver {
     timer: Option<Pin<Box<Sleep>>>,
     timer_at: Instant,
     /// In the line of connections that the limits of the server hold.
-    place: Option<Place>,
+    place: Option<InLine>,
 }
 
 /// The connection has ended and CLOSED was reported.
@@ -69,6 +70,7 @@ impl Driver {
 
     /// Reports CLOSED and lets go of the socket; [`linger`] does what is left to do with it.
     fn finish(&mut self, mut state: MutexGuard<'_, State>) -> Finished {
+        panics::at(Place::Finish);
         let ending = state.ending;
         let (errno, syscall) = match ending {
             Ending::Failed(errno, syscall) => (errno, syscall),
@@ -133,6 +135,7 @@ impl Driver {
         loop {
             let mut state = connection.lock();
             state.attention = false;
+            panics::at(Place::Act);
             match state.duty(connection.has_window() && !connection.is_held(&state)) {
                 Duty::Rest => return Ok(()),
                 Duty::TakeBack => self.take_back(&mut state),
@@ -325,6 +328,7 @@ impl Driver {
                 let pace = self.check_pace(&mut state, now, cx);
                 let idle = match state.timing.idle_deadline() {
                     Some(deadline) if deadline <= now => {
+                        panics::at(Place::Timer);
                         state.timing.timed_out = true;
                         self.connection
                             .stats
@@ -430,7 +434,7 @@ impl Driver {
         let Some(limits) = &connection.limits else {
             return;
         };
-        if self.place.as_ref().is_some_and(Place::is_in_line) {
+        if self.place.as_ref().is_some_and(InLine::is_in_line) {
             return;
         }
         let was_waiting = self.place.take().is_some();

@@ -3,6 +3,7 @@
 use http_native_proto as proto;
 
 use super::connection::{Connection, Event};
+use super::event::{BROKEN, Syscall};
 use super::socket::{has_unread, send_fin};
 use super::state::{Ending, Fin};
 
@@ -71,6 +72,19 @@ impl Connection {
             self.flush_from_js();
         }
         self.end(Ending::Reset);
+    }
+
+    /// Ends the connection after a panic in what was being done with it: EIO is what JavaScript sees. What was on its way out is lost,
+    /// and nothing counts as taken any more. The caller has the I/O thread attend.
+    pub(crate) fn break_off(&self) {
+        let mut state = self.lock();
+        if state.is_over() {
+            return;
+        }
+        // What waits for ever keeps a writer from going on as if all were well.
+        let lost = state.forget_in_flight().max(1);
+        state.lose(lost);
+        state.end(Ending::Failed(BROKEN, Syscall::Read));
     }
 
     fn end(&self, ending: Ending) {

@@ -8,6 +8,9 @@ use crate::numbers::Table;
 /// What an event weighs besides its bytes: its place in the queue, and what it becomes in JavaScript at least.
 pub(super) const EVENT: usize = 96;
 
+/// EIO, negative: what a connection ends with that a bug of ours has hit.
+pub(super) const BROKEN: i32 = -5;
+
 /// Which deadline passed; the number is record[2] of EXPIRED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deadline {

@@ -11,6 +11,7 @@ use super::output::Output;
 use super::socket::errno;
 use super::state::{Ending, Flow, State};
 use super::stats::Stats;
+use crate::panics::{self, Place};
 
 /// What is left to do after [`Connection::flush`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +25,15 @@ impl Connection {
     /// Writes the output, and wakes the driver if more is to be done. On the I/O thread.
     pub(super) fn attend(&self) {
         if self.flush() == Flushed::Driver {
-            let task = self.lock().task.clone();
-            if let Some(task) = task {
-                task.wake();
-            }
+            self.wake_driver();
+        }
+    }
+
+    /// Has the driver look for duties. On the I/O thread.
+    pub(super) fn wake_driver(&self) {
+        let task = self.lock().task.clone();
+        if let Some(task) = task {
+            task.wake();
         }
     }
 
@@ -76,6 +82,7 @@ impl Connection {
                 untaken: output.untaken(),
             };
             drop(state);
+            panics::at(Place::Write);
             let result = output.write_to(&socket);
             state = self.lock();
             state.landed(output, result, &self.stats);

@@ -20,6 +20,7 @@ use super::reactor::{self, Registered};
 use super::shared::{Command, Shared};
 use super::stats::Stats;
 use super::transport::Transport;
+use crate::panics::{self, Place};
 
 /// An I/O thread. Dropping it ends the thread and closes its sockets.
 pub(crate) struct IoThread {
@@ -114,6 +115,7 @@ impl IoThread {
         config: Config,
         stats: Arc<Stats>,
     ) -> io::Result<(Arc<Connection>, Command)> {
+        panics::at(Place::Carry);
         socket.set_nonblocking(true)?;
         let socket = self.register(Arc::new(socket))?;
         let connection = Arc::new(Connection::new(

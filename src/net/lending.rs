@@ -12,6 +12,7 @@ use super::event::Syscall;
 use super::socket::errno;
 use super::state::{Ending, Flow};
 use super::transport::Lending;
+use crate::panics::{self, Place};
 
 /// What came of [`Connection::receive_lent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,7 @@ impl Connection {
         let Some(socket) = socket else {
             return Received::Return;
         };
+        panics::at(Place::Lent);
         match (&*socket).read(&mut scratch[..]) {
             // The end of the stream stays readable: the driver will see it.
             Ok(0) => Received::Return,

@@ -14,9 +14,9 @@ pub(super) struct Line {
 }
 
 /// A task's place in a line: it is in it, or was.
-pub(super) struct Place(Arc<AtomicBool>);
+pub(super) struct InLine(Arc<AtomicBool>);
 
-impl Place {
+impl InLine {
     /// True until its task is woken.
     pub(super) fn is_in_line(&self) -> bool {
         self.0.load(Ordering::SeqCst)
@@ -34,12 +34,12 @@ impl Line {
     }
 
     /// Puts a task at the end of the line. The caller looks once more whether there is room, behind this call.
-    pub(super) fn join(&self, waker: &Waker) -> Place {
+    pub(super) fn join(&self, waker: &Waker) -> InLine {
         let is_in = Arc::new(AtomicBool::new(true));
         self.waiting()
             .push_back((Arc::clone(&is_in), waker.clone()));
         self.is_used.store(true, Ordering::SeqCst);
-        Place(is_in)
+        InLine(is_in)
     }
 
     /// Wakes the first task of the line: there is room.

@@ -21,9 +21,9 @@ use super::reactor::Registered;
 use super::server_limits::ServerLimits;
 use super::shared::{Command, Shared};
 use super::socket::is_out_of_descriptors;
-use super::worker::{accepted, adopt, guarded};
+use super::worker::{accepted, adopt, ends_soundly};
 
-/// How long accepting rests when the process or the system is out of file descriptors or memory.
+/// How long accepting rests when the process or the system is out of file descriptors or memory, and behind a bug.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// ECONNREFUSED, by which JavaScript knows a connection that the limits have refused.
@@ -75,8 +75,13 @@ impl Listener {
         socket.listen(backlog)?;
         socket.set_nonblocking(true)?;
         *self.slot() = Slot::Accepting(thread.register(Arc::new(socket))?);
-        let accepting = accept(Arc::clone(self), Arc::clone(&thread.shared));
-        thread.spawn(guarded(accepting, || {}));
+        let (listener, shared) = (Arc::clone(self), Arc::clone(&thread.shared));
+        thread.spawn(async move {
+            // A bug ends the connection that is being accepted, not the listener.
+            while !ends_soundly(accept(Arc::clone(&listener), Arc::clone(&shared))).await {
+                tokio::time::sleep(EXHAUSTED).await;
+            }
+        });
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use super::input::{Broken, Mode, Packet, overtakes};
 use super::limits::EVENTS_A_CALL;
 use super::state::State;
 use super::stats::PLACES;
+use crate::panics::{self, Place};
 
 fn flag(condition: bool, bit: i32) -> i32 {
     if condition { bit } else { 0 }
@@ -241,6 +242,7 @@ impl Connection {
         if start == 0 {
             state.proto.begin_packet();
         }
+        panics::at(Place::Parse);
         let id = self.id;
         let mut input = &packet[start..];
         let is_limited = self.limits.is_some();

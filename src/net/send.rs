@@ -14,6 +14,7 @@ use super::limits::{SEGMENT, TAKEN_MAX};
 use super::message::{Body, Head, Message};
 use super::state::{Ending, Flow, State};
 use super::stats::place_of_method;
+use crate::panics::{self, Place};
 
 /// The head or the trailers of a message are not what their renderer says.
 #[derive(Debug)]
@@ -127,6 +128,7 @@ impl Connection {
                     .send_head(block.bytes, block.lines, framing, state.output.tail())?;
             }
         }
+        panics::at(Place::Send);
         let len = message.body.len();
         if len > 0 && state.proto.begin_data(len, state.output.tail()) {
             state.append(message.body);

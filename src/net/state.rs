@@ -253,6 +253,15 @@ impl State {
         self.in_flight().0 + self.output.len()
     }
 
+    /// Gives up what is in flight, if anything is: the thread that wrote it met a bug, and does not put it back. Returns its bytes.
+    pub(super) fn forget_in_flight(&mut self) -> usize {
+        let (len, _) = self.in_flight();
+        if self.is_in_flight() {
+            self.flow = Flow::Open;
+        }
+        len
+    }
+
     /// All that was said, whether it has left or not.
     pub(super) fn said(&self) -> u64 {
         self.bytes_written + (self.in_flight().0 + self.output.len()) as u64 + self.lost

@@ -14,11 +14,12 @@ use super::admission::Admission;
 use super::clock;
 use super::connection::{Connection, Event};
 use super::driver::Driver;
-use super::event::Syscall;
+use super::event::{BROKEN, Syscall};
 use super::options::ServerOptions;
 use super::reactor::{self, Registered};
 use super::shared::{Command, Shared};
 use super::transport::Transport;
+use crate::panics::{self, Place};
 
 impl Shared {
     /// Takes commands as they come, until the thread is stopped.
@@ -46,7 +47,9 @@ impl Shared {
                 server,
                 admission,
             } => adopt(socket, &server, self, admission),
-            Command::Attend(connection) => connection.attend(),
+            Command::Attend(connection) => {
+                at_its_cost(&connection, |connection| connection.attend())
+            }
             Command::Drive { connection, socket } => self.drive(connection, socket),
             Command::Expire {
                 server,
@@ -55,7 +58,9 @@ impl Shared {
             } => {
                 let now = clock::now();
                 for connection in self.accepted_by(server) {
-                    connection.expire(now, headers, request, &self.queue);
+                    at_its_cost(&connection, |connection| {
+                        connection.expire(now, headers, request, &self.queue);
+                    });
                 }
             }
             Command::Stop => {
@@ -73,17 +78,38 @@ impl Shared {
     }
 
     fn drive(self: &Arc<Self>, connection: Arc<Connection>, socket: Registered) {
+        let (shared, bug) = (Arc::clone(self), Arc::clone(&connection));
+        let begins = || self.begin_to_drive(connection, socket);
+        if std::panic::catch_unwind(AssertUnwindSafe(begins)).is_err() {
+            shared.lose(&bug);
+        }
+    }
+
+    fn begin_to_drive(self: &Arc<Self>, connection: Arc<Connection>, socket: Registered) {
         self.connections()
             .insert(connection.id, Arc::clone(&connection));
-        let shared = Arc::clone(self);
-        let id = connection.id;
-        let bug = Arc::clone(&connection);
+        panics::at(Place::Drive);
+        let (shared, bug) = (Arc::clone(self), Arc::clone(&connection));
         let driver = Driver::new(connection, Arc::clone(self), socket);
-        tokio::spawn(guarded(driver, move || {
-            // A bug of ours costs this connection, never the process. EIO is what JavaScript sees.
-            bug.failed();
-            shared.closed(id, -5, Syscall::Read);
-        }));
+        tokio::spawn(async move {
+            if !ends_soundly(driver).await {
+                shared.lose(&bug);
+            }
+        });
+    }
+
+    /// Ends a connection whose driver met a bug of ours, or never began: that costs this connection, never the process.
+    fn lose(&self, connection: &Connection) {
+        connection.failed();
+        self.closed(connection.id, BROKEN, Syscall::Read);
+    }
+}
+
+/// Does something with a connection, which ends if that panics: its driver is told.
+fn at_its_cost(connection: &Connection, body: impl FnOnce(&Connection)) {
+    if std::panic::catch_unwind(AssertUnwindSafe(|| body(connection))).is_err() {
+        connection.break_off();
+        connection.wake_driver();
     }
 }
 
@@ -94,6 +120,7 @@ pub(super) fn adopt(
     shared: &Arc<Shared>,
     admission: Option<Admission>,
 ) {
+    panics::at(Place::Accept);
     // A socket that cannot be registered is dropped, which closes it: the peer sees a reset.
     if server.prepare(&socket).is_err() {
         return;
@@ -138,14 +165,12 @@ pub(super) fn accepted(
     Arc::new(connection)
 }
 
-/// Runs a future to its end or its first panic, after which `bug` is called.
-pub(super) async fn guarded(future: impl Future<Output = ()>, bug: impl FnOnce()) {
+/// Runs a future to its end, or its first panic: true for the end.
+pub(super) async fn ends_soundly(future: impl Future<Output = ()>) -> bool {
     let mut future = pin!(future);
-    let ended = poll_fn(|cx| {
+    poll_fn(|cx| {
         let poll = std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
         poll.map_or(Poll::Ready(false), |poll| poll.map(|()| true))
-    });
-    if !ended.await {
-        bug();
-    }
+    })
+    .await
 }

@@ -13,13 +13,15 @@
 
 use std::io::{BufRead, Write as _};
 
+#[path = "../tests/support/case.rs"]
+mod case;
 #[path = "../tests/support/trace.rs"]
 mod trace;
 
 fn main() -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for line in std::io::stdin().lock().lines() {
-        writeln!(out, "{}", trace::trace(&trace::parse(&line?)))?;
+        writeln!(out, "{}", trace::trace(&case::parse(&line?)))?;
     }
     out.flush()
 }

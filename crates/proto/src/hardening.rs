@@ -163,6 +163,12 @@ impl ChunkRows {
     }
 }
 
+impl ChunkRows {
+    pub(crate) fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+}
+
 impl From<ChunkRows> for Rows {
     fn from(rows: ChunkRows) -> Self {
         Self(u64::from(rows.0) << Row::ChunkHuge.number())
@@ -194,8 +200,12 @@ pub(crate) struct Gap {
 impl Gap {
     pub(crate) fn take(&mut self, bytes: &[u8]) {
         for byte in bytes {
+            if self.is_bare {
+                // What comes behind must not hide it: a cut before that would have had it told.
+                return;
+            }
             let expected = if self.len & 1 == 0 { b'\r' } else { b'\n' };
-            self.is_bare |= *byte != expected;
+            self.is_bare = *byte != expected;
             self.len = self.len.saturating_add(1);
         }
     }
@@ -239,5 +249,10 @@ mod tests {
         assert_eq!(rows(b"\n", false), [Row::BareLineEnd]);
         assert_eq!(rows(&b"\r\n".repeat(8), true), []);
         assert_eq!(rows(&b"\r\n".repeat(9), true), [Row::EmptyLines]);
+        // Which of two is told first is the first that came.
+        assert_eq!(rows(&b"\n".repeat(20), true), [Row::BareLineEnd]);
+        let lines_first = [&b"\r\n".repeat(9)[..], b"\n"].concat();
+        let both = [Row::EmptyLines, Row::BareLineEnd];
+        assert_eq!(rows(&lines_first, true), both);
     }
 }

@@ -13,7 +13,9 @@ use socket2::Socket;
 use super::host::{Exported, Function, Host};
 use super::scope::{ARGUMENTS, Failure, Scope, Value};
 
-pub(super) const PANIC: Failure = Failure::Throw("ERR_HTTP_NATIVE", "http-native: internal error");
+/// What a panic comes to where nothing else can tell of it.
+pub(in crate::binding) const PANIC: Failure =
+    Failure::Throw("ERR_HTTP_NATIVE", "http-native: internal error");
 
 /// Adds a raw function to the exports.
 pub(in crate::binding) fn export<H: Host>(
@@ -81,6 +83,7 @@ unsafe extern "C" fn call<H: Host>(
             let arguments = arguments.map(|argument| Value::new(argument));
             match std::panic::catch_unwind(AssertUnwindSafe(|| function(host, scope, &arguments))) {
                 Ok(Ok(value)) => value.map_or(ptr::null_mut(), |value| value.0),
+                Ok(Err(Failure::Broken)) => ptr::null_mut(),
                 Ok(Err(failure)) => {
                     scope.throw(&failure);
                     ptr::null_mut()

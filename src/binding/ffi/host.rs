@@ -38,6 +38,9 @@ pub(in crate::binding) trait Host: Sized + 'static {
     /// The signal was given.
     fn drain(&self, scope: Scope<'_>);
 
+    /// A bug was met while draining: the signal is to be given again.
+    fn drain_again(&self);
+
     /// The watched descriptor has something to tell.
     fn readable(&self, scope: Scope<'_>);
 

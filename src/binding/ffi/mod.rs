@@ -14,7 +14,7 @@ mod scope;
 mod signal;
 mod watch;
 
-pub(super) use export::{duplicate, export, on_cleanup};
+pub(super) use export::{PANIC, duplicate, export, on_cleanup};
 pub(super) use handle::{idle_time, shared_idle_time, waits_for_turn};
 pub(super) use host::{Exports, Function, Host};
 pub(super) use memory::{Records, Releases, Wakes};

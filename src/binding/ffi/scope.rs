@@ -29,6 +29,8 @@ pub(in crate::binding) enum Failure {
     Throw(&'static str, &'static str),
     /// Node-API refused: an exception is pending, or the environment is going away.
     Refused,
+    /// A panic has hit the connection, which ends, and is told to have: nothing is thrown.
+    Broken,
 }
 
 pub(super) type Outcome<T> = Result<T, Failure>;

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use napi::Env;
 
-use super::export::PANIC;
 use super::handle::{
     UV_ASYNC, call, callee, close, open, uv_async_init, uv_async_send, uv_ref, uv_unref,
 };
@@ -80,9 +79,10 @@ unsafe extern "C" fn drain<H: Host>(handle: *mut c_void) {
             Ok(())
         });
         if !is_sound {
-            call::<H>(callee, |_, scope| {
-                scope.throw(&PANIC);
-                scope.report_pending()
+            // What waits is not lost.
+            call::<H>(callee, |host, _| {
+                host.drain_again();
+                Ok(())
             });
         }
     }

@@ -55,6 +55,8 @@ pub(crate) struct Decoder {
     zeros: u8,
     /// What was found on the way that the RFCs forbid.
     rows: ChunkRows,
+    /// Those of them that were given: each once, however many packets the body comes in.
+    given: ChunkRows,
     /// Bytes of extensions in all chunks, less the bytes of data.
     excess: i64,
 }
@@ -81,13 +83,16 @@ impl Decoder {
             is_empty: false,
             zeros: 0,
             rows: ChunkRows::default(),
+            given: ChunkRows::default(),
             excess: 0,
         }
     }
 
     /// Gives what was found that the RFCs forbid, once.
     pub(crate) fn take_rows(&mut self) -> Rows {
-        std::mem::take(&mut self.rows).into()
+        let fresh = self.rows.without(self.given);
+        self.given = self.rows;
+        fresh.into()
     }
 
     /// A row was met.
@@ -302,6 +307,7 @@ impl Decoder {
         *self = Self {
             excess: self.excess,
             rows: self.rows,
+            given: self.given,
             ..Self::new()
         };
         Ok(())

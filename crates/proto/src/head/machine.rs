@@ -213,10 +213,10 @@ impl Machine {
         Ok(())
     }
 
-    /// True if the target is being read, or was just read to its end.
+    /// True if the target is being read.
     fn is_target(&self) -> bool {
         let state = self.state as u8;
-        state >= State::UrlStart as u8 && state <= State::ProtocolFirst as u8
+        state >= State::UrlStart as u8 && state <= State::UrlFragment as u8
     }
 
     /// Counts white space before a value, which counts against no limit of Node's. True when it reaches the limit of the head.

@@ -390,6 +390,11 @@ impl Machine {
         rules: &Rules,
         kind: ErrorKind,
     ) -> Result<usize, Fail> {
+        if matches!(byte, b' ' | b'\r' | b'\n') {
+            // While it is a target: that it is too long is told as such, whatever ends it.
+            self.count(rules, at)?;
+            self.end_start();
+        }
         match byte {
             b' ' => self.state = State::ProtocolFirst,
             // Node: a request line without version is HTTP/0.9, and fields may follow it.
@@ -405,8 +410,6 @@ impl Machine {
             b'\t' | 0x0c => return fail(ErrorKind::InvalidUrl, at + 1),
             _ => return fail(kind, at),
         }
-        self.count(rules, at)?;
-        self.end_start();
         Ok(at + 1)
     }
 }

@@ -1,27 +1,12 @@
-//! Tables of cases, and all the ways each of them is fed.
+//! All the ways each case of a table is fed.
 
+pub(crate) mod case;
+mod table;
 pub(crate) mod trace;
 
-use trace::{Case, parse, trace};
-
-/// A case of a table.
-struct Row<'t> {
-    name: &'t str,
-    case: &'t str,
-    want: &'t str,
-}
-
-/// Three lines per case: name, case, what is wanted. Lines that begin with `#` are comments.
-fn rows(table: &str) -> impl Iterator<Item = Row<'_>> {
-    table.split("\n\n").filter_map(|block| {
-        let mut lines = block.lines().filter(|line| !line.starts_with('#'));
-        Some(Row {
-            name: lines.next()?,
-            case: lines.next()?.trim_start(),
-            want: lines.next().unwrap_or("").trim(),
-        })
-    })
-}
+use case::{Case, parse};
+use table::{Row, rows};
+use trace::trace;
 
 /// Runs each case of a table whole, byte by byte, cut in two everywhere and with a message behind
 /// it, each through the fast path and through the reference machine.

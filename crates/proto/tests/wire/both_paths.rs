@@ -3,7 +3,8 @@
 
 use http_native_proto::{Config, Hardening, Row, Surplus};
 
-use crate::support::trace::{Case, trace};
+use crate::support::case::Case;
+use crate::support::trace::trace;
 
 /// A small generator (xorshift): the same cases every time.
 struct Random(u64);

@@ -1,6 +1,7 @@
 //! What connections make of bytes: the tables in `cases`, and random heads.
 
 mod both_paths;
+mod forbidden;
 mod hardening;
 #[path = "../support/mod.rs"]
 mod support;
