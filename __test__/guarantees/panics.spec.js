@@ -267,6 +267,8 @@ async function besideRequests (t, place, play) {
   const ours = new Process(t)
   const waiting = ours.ask('request', { port, path: '/held', fresh: true })
   const [held] = await once(origin, 'held')
+  // Behind this one's answer the I/O thread has both connections.
+  assert.equal((await ours.ask('request', { port, path: '/first' })).status, 200)
   const { error } = await play(ours, port, place)
   await ours.panicked(place)
   held.end('released')
