@@ -116,6 +116,8 @@ class Connection {
       owner.check()
     })
     this.read(script.reading ?? 'prompt')
+    // An agent that is destroyed connects for a request that has waited, and may keep what nothing asks for any more.
+    if (owner.closing) this.hangUp()
   }
 
   note (event) {
