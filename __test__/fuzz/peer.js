@@ -82,7 +82,7 @@ class Run {
   report () {
     clearTimeout(this.timer)
     this.server?.close()
-    this.say('report', { connections: this.connections.map(({ parts, events }) => ({ text: show(Buffer.concat(parts)), events })) })
+    this.say('report', { connections: this.connections.filter(({ isLate }) => !isLate).map(({ parts, events }) => ({ text: show(Buffer.concat(parts)), events })) })
     run = undefined
   }
 
@@ -117,7 +117,8 @@ class Connection {
     })
     this.read(script.reading ?? 'prompt')
     // An agent that is destroyed connects for a request that has waited, and may keep what nothing asks for any more.
-    if (owner.closing) this.hangUp()
+    this.isLate = owner.closing
+    if (this.isLate) this.hangUp()
   }
 
   note (event) {
