@@ -65,7 +65,7 @@ export interface ServerLimits {
   bodyTimeout?: Limit<'answer' | 'close'> | undefined
   /** Seconds that a client is told to wait that gets 503 or 429; 1 if not given. */
   retryAfter?: number | undefined
-  /** Milliseconds over which `bodyBytesPerSecond` is measured; 5000 if not given. */
+  /** Milliseconds over which `bodyBytesPerSecond` is measured, at least 1; 5000 if not given. */
   bodyGrace?: number | undefined
   /** A path that is answered with the server's health, also while JavaScript is blocked. */
   healthPath?: string | undefined

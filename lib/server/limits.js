@@ -41,10 +41,10 @@ const BODY_GRACE = 5000
 const EVENT_INTERVAL = 1000
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE */
-function checkCount (value, name, max = Number.MAX_SAFE_INTEGER) {
+function checkCount (value, name, min = 0, max = Number.MAX_SAFE_INTEGER) {
   if (typeof value !== 'number') throw new codes.ERR_INVALID_ARG_TYPE(name, 'of type number', value)
   if (!Number.isInteger(value)) throw new codes.ERR_OUT_OF_RANGE(name, 'an integer', value)
-  if (value < 0 || value > max) throw new codes.ERR_OUT_OF_RANGE(name, `>= 0 && <= ${max}`, value)
+  if (value < min || value > max) throw new codes.ERR_OUT_OF_RANGE(name, `>= ${min} && <= ${max}`, value)
 }
 
 /** Gives the number and the action of a limit. */
@@ -72,8 +72,8 @@ function ruleOf (value, name, choices) {
 function settingsOf (limits) {
   if (limits === null || typeof limits !== 'object') throw new codes.ERR_INVALID_ARG_TYPE('options.limits', 'of type object', limits)
   const { retryAfter = RETRY_AFTER, bodyGrace = BODY_GRACE, healthPath = '', ...others } = limits
-  checkCount(retryAfter, 'options.limits.retryAfter', 2 ** 31 - 1)
-  checkCount(bodyGrace, 'options.limits.bodyGrace', 2 ** 31 - 1)
+  checkCount(retryAfter, 'options.limits.retryAfter', 0, 2 ** 31 - 1)
+  checkCount(bodyGrace, 'options.limits.bodyGrace', 1, 2 ** 31 - 1)
   if (typeof healthPath !== 'string') throw new codes.ERR_INVALID_ARG_TYPE('options.limits.healthPath', 'of type string', healthPath)
   if (healthPath !== '' && !/^\/[^\s?#]*$/.test(healthPath)) {
     throw new codes.ERR_INVALID_ARG_VALUE('options.limits.healthPath', 'must be a path', healthPath)

@@ -294,7 +294,7 @@ impl Driver {
         }
         let mut state = connection.lock();
         let may_read = state.may_read() && has_window && !connection.is_held(&state);
-        state.metered.was_held |= !may_read;
+        state.metered.note_reading(may_read);
         may_read
     }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::answer::Answer;
+use super::clock;
 use super::limit_kinds::Hit;
 use super::server_limits::Account;
 
@@ -29,6 +30,22 @@ pub(super) struct Metered {
     pub(super) has_acted: bool,
     /// The connection was held: the driver is to look again when there is room.
     pub(super) gated: Cell<bool>,
-    /// The driver did not read, since the connection was held or JavaScript had no room.
-    pub(super) was_held: bool,
+    /// The driver does not read, since the connection is held, or JavaScript wants no more; and when it last did not.
+    is_unread: bool,
+    unread_until: Option<Instant>,
+}
+
+impl Metered {
+    /// Notes whether the driver reads.
+    pub(super) fn note_reading(&mut self, reads: bool) {
+        if reads && self.is_unread {
+            self.unread_until = Some(clock::now());
+        }
+        self.is_unread = !reads;
+    }
+
+    /// True if the driver has not read all the time since then.
+    pub(super) fn was_unread_since(&self, then: Instant) -> bool {
+        self.is_unread || self.unread_until.is_some_and(|until| until >= then)
+    }
 }

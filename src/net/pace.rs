@@ -16,7 +16,6 @@ impl Connection {
         state.metered.body = 0;
         state.metered.began = Some(now);
         state.metered.span = Some((now, state.bytes_read));
-        state.metered.was_held = false;
     }
 
     /// Counts a part of the body. The limit that it is beyond, if it is.
@@ -70,9 +69,8 @@ impl Connection {
             let due = began + time;
             if due > now {
                 look_at(due);
-            } else if state.metered.was_held {
+            } else if state.metered.was_unread_since(began) {
                 // It could not come for want of room here, and has its time again.
-                state.metered.was_held = false;
                 state.metered.began = Some(now);
                 look_at(now + time);
             } else {
@@ -86,10 +84,9 @@ impl Connection {
             if due <= now {
                 let came = (state.bytes_read - read) as f64;
                 let is_slow = came < rate as f64 * limits.grace().as_secs_f64();
-                if is_slow && !state.metered.was_held {
+                if is_slow && !state.metered.was_unread_since(since) {
                     return Err(limits.hit(BODY_BYTES_PER_SECOND));
                 }
-                state.metered.was_held = false;
                 state.metered.span = Some((now, state.bytes_read));
                 due = now + limits.grace();
             }

@@ -26,6 +26,7 @@ test('wrong settings are refused as core refuses its own', () => {
     [{ connectionsPerAddress: { max: 1, then: 'wait' } }, 'ERR_INVALID_ARG_VALUE', 'TypeError'],
     [{ retryAfter: -1 }, 'ERR_OUT_OF_RANGE', 'RangeError'],
     [{ bodyGrace: '1' }, 'ERR_INVALID_ARG_TYPE', 'TypeError'],
+    [{ bodyGrace: 0 }, 'ERR_OUT_OF_RANGE', 'RangeError'],
     [{ healthPath: 1 }, 'ERR_INVALID_ARG_TYPE', 'TypeError'],
     [{ healthPath: 'health' }, 'ERR_INVALID_ARG_VALUE', 'TypeError'],
     [{ healthPath: '/health?x' }, 'ERR_INVALID_ARG_VALUE', 'TypeError']
