@@ -61,6 +61,8 @@ export interface LimitAnswer {
   /** Names and values, by turns. */
   fields: Array<string>
   body: string
+  /** All of it as bytes, latin1, with `Connection: close`, for a request that is cut off. */
+  last: string
 }
 
 /** The limits of a server. */

@@ -6,9 +6,8 @@
  */
 
 const { native, headFlags, limited } = require('../binding')
-const { process, setTimeout, Date } = require('../host')
+const { process, setTimeout } = require('../host')
 const { codes } = require('../core/errors')
-const { STATUS_CODES } = require('node:http')
 const { hasBegun } = require('./close')
 const { limitNames: names } = require('../stats/reasons')
 
@@ -223,17 +222,11 @@ members.onCut = function onCut () {
   const { current } = this
   this.failed = true
   if (answer !== null && this.isWritable() && current !== null && current.req === this.receiving && !hasBegun(current)) {
-    this.answerRaw(render(answer))
+    this.answerRaw(answer.last)
     this.endBehindAnswer()
   } else {
     this.destroy()
   }
-}
-
-function render ({ status, fields }) {
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`
-  for (let at = 0; at < fields.length; at += 2) head += `${fields[at]}: ${fields[at + 1]}\r\n`
-  return `${head}Date: ${new Date().toUTCString()}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`
 }
 
 module.exports = { limitsOf, answerInTurn, limitMembers: members }

@@ -79,6 +79,8 @@ pub struct LimitAnswer {
     /// Names and values, by turns.
     pub fields: Vec<String>,
     pub body: String,
+    /// All of it as bytes, latin1, with `Connection: close`, for a request that is cut off.
+    pub last: String,
 }
 
 /// Takes the answer to the next request of a connection whose head has `ANSWERED`, or to the one that was cut off.
@@ -92,6 +94,7 @@ pub fn take_answer(env: Env, id: u32) -> Result<Option<LimitAnswer>> {
             .iter()
             .flat_map(|(name, value)| [(*name).to_owned(), value.clone()])
             .collect(),
+        last: answer.render_last(),
         body: answer.body,
     }))
 }

@@ -35,7 +35,7 @@ pub(super) struct Rendering {
     pub(super) is_head: bool,
 }
 
-/// Of a connection that has not asked.
+/// Of a connection that has not asked, or whose request is cut off.
 pub(super) const REFUSED_CONNECTION: Rendering = Rendering {
     closes: true,
     is_head: false,
@@ -119,6 +119,11 @@ impl Answer {
             self.body.len()
         );
         (head.into_bytes(), lines)
+    }
+
+    /// Head and body, as text, behind which the connection is closed.
+    pub(crate) fn render_last(&self) -> String {
+        String::from_utf8_lossy(&self.render(REFUSED_CONNECTION)).into_owned()
     }
 
     /// Head and body.

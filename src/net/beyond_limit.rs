@@ -1,6 +1,8 @@
 //! What is done with a connection that is beyond a limit of its server.
 
-use super::connection::{Batch, Connection, Event, EventQueue};
+use std::ops::DerefMut;
+
+use super::connection::{Batch, Connection, Event};
 use super::input::Mode;
 use super::limit_kinds::Hit;
 use super::server_limits::ServerLimits;
@@ -37,20 +39,34 @@ impl Connection {
     #[inline]
     pub(super) fn keep_accounts(&self, state: &mut State) {
         if let (Some(limits), Some(queue)) = (&self.limits, self.queue()) {
-            self.keep_accounts_for(limits, queue, state);
+            self.account(state);
+            self.bound(limits, state, || queue.lock());
+        }
+    }
+
+    /// The same where bytes are read, and the queue is locked.
+    #[inline]
+    pub(super) fn keep_accounts_of_input(&self, state: &mut State, batch: &mut Batch) {
+        if let (Some(limits), Some(_)) = (&self.limits, self.queue()) {
+            self.account(state);
+            self.bound(limits, state, || batch);
         }
     }
 
     #[inline(never)]
-    fn keep_accounts_for(&self, limits: &ServerLimits, queue: &EventQueue, state: &mut State) {
-        self.account(state);
+    fn bound<B: DerefMut<Target = Batch>>(
+        &self,
+        limits: &ServerLimits,
+        state: &mut State,
+        batch: impl FnOnce() -> B,
+    ) {
         let bytes = state.metered.account.bytes;
         if bytes != 0
             && !state.metered.is_refused
             && !state.has_failed()
             && let Some(hit) = limits.beyond_bytes(bytes)
         {
-            self.count_hit(limits, hit, &mut queue.lock());
+            self.count_hit(limits, hit, &mut batch());
             self.cut_off(state);
         }
     }

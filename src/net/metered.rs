@@ -44,6 +44,12 @@ impl Metered {
         self.is_unread = !reads;
     }
 
+    /// From when on the time of what began then counts against the peer: since the driver reads again. None while it does not.
+    pub(super) fn counts_from(&self, began: Instant) -> Option<Instant> {
+        let from = self.unread_until.map_or(began, |until| until.max(began));
+        (!self.is_unread).then_some(from)
+    }
+
     /// True if the driver has not read all the time since then.
     pub(super) fn was_unread_since(&self, then: Instant) -> bool {
         self.is_unread || self.unread_until.is_some_and(|until| until >= then)

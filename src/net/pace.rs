@@ -49,10 +49,12 @@ impl Connection {
         }
         let mut next: Option<Instant> = None;
         let mut look_at = |at: Instant| next = Some(next.map_or(at, |next| next.min(at)));
+        let metered = &state.metered;
+        let due = |began, time| metered.counts_from(began).unwrap_or(now) + time;
         if let Some(time) = limits.time(HEADERS_TIMEOUT)
             && let Some(began) = state.timing.head_began()
         {
-            let due = began + time;
+            let due = due(began, time);
             if due > now {
                 look_at(due);
             } else if state.proto.outstanding() != 0 {
@@ -66,16 +68,11 @@ impl Connection {
             return Ok(next);
         };
         if let Some(time) = limits.time(BODY_TIMEOUT) {
-            let due = began + time;
-            if due > now {
-                look_at(due);
-            } else if state.metered.was_unread_since(began) {
-                // It could not come for want of room here, and has its time again.
-                state.metered.began = Some(now);
-                look_at(now + time);
-            } else {
+            let due = due(began, time);
+            if due <= now {
                 return Err(limits.hit(BODY_TIMEOUT));
             }
+            look_at(due);
         }
         if let Some(rate) = limits.max(BODY_BYTES_PER_SECOND)
             && let Some((since, read)) = state.metered.span

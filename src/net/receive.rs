@@ -363,7 +363,7 @@ impl Connection {
             // A message that is broken will not end, and its time is limited all the same.
             state.timing.message_continues(now);
         }
-        self.account(state);
+        self.keep_accounts_of_input(state, batch);
         parsed
     }
 

@@ -64,7 +64,7 @@ impl Connection {
     /// The head or the trailers do not have the lines that the renderer counted.
     pub(crate) fn send(&self, message: Message<'_>) -> Result<usize, BadBlock> {
         let mut state = self.lock();
-        if state.is_over() || state.metered.is_refused {
+        if state.is_deaf() {
             return Ok(state.lose(message.body.len()));
         }
         let framed = self.frame(&mut state, message);
@@ -223,7 +223,7 @@ impl Connection {
     /// Appends bytes outside of any message. Returns the bytes that do not count as taken.
     pub(crate) fn write_raw(&self, body: Body<'_>) -> usize {
         let mut state = self.lock();
-        if state.is_over() {
+        if state.is_deaf() {
             return state.lose(body.len());
         }
         // What was expected is the request that these bytes are of.
@@ -289,5 +289,15 @@ mod tests {
         assert_eq!(connection.send(head()).unwrap(), 0);
         let failed = Ending::Failed(OUT_OF_ORDER, Syscall::Write);
         assert_eq!(connection.lock().ending, failed);
+    }
+
+    #[test]
+    fn what_is_said_behind_a_last_answer_of_ours_is_lost() {
+        let config = Config::default();
+        let connection = Connection::over_stream(0, Role::Server, config, Arc::default());
+        connection.lock().metered.is_refused = true;
+        assert_eq!(connection.write_raw(Body::Copied(b"late")), 4);
+        assert!(!connection.has_output());
+        assert_eq!(connection.taken(), 0);
     }
 }

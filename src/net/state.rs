@@ -15,9 +15,11 @@
 //! | JavaScript took what filled a window | JS | the driver, by the flush that follows (`delivered`) |
 //! | what JavaScript waits for is taken | flush | the JS thread (`Drain`) |
 //! | FIN went out | driver | the JS thread (`Fin`), if it asked to hear of it |
+//! | a limit of the server has room again | either | the next driver in line (`line.rs`), which wakes the one behind it if room is left |
 //! | nothing connects or waits to be written | flush | the JS thread (`Rest`), if it holds the process for that |
 //!
-//! **Lock order.** A connection's state, then an event queue, then the list of connections that wait for room in it.
+//! **Lock order.** A connection's state, then an event queue, then the list of connections that wait for room in it; the locks of a
+//! server's limits come last.
 //! None is held across a system call that can wait, or a call into JavaScript.
 
 use std::sync::Arc;
@@ -344,6 +346,11 @@ impl State {
 
     pub(super) fn is_over(&self) -> bool {
         self.ending == Ending::Closed
+    }
+
+    /// True if what JavaScript says is lost: the connection is over, or was answered for the last time without it.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.is_over() || self.metered.is_refused
     }
 
     /// True if nothing more will reach the peer but what counts as taken.

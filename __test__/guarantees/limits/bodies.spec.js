@@ -5,7 +5,7 @@
 const assert = require('node:assert')
 const { once } = require('node:events')
 const { test } = require('node:test')
-const { TRANSPORTS, get, serve } = require('./served')
+const { TRANSPORTS, get, serve, serveApart } = require('./served')
 
 const post = (...fields) => get('/', 'POST', ...fields)
 
@@ -128,6 +128,21 @@ test('a body that is slow since the application does not read it is not cut off'
   go()
   await client.until('read')
   assert.deepEqual(server.stats().limits, {})
+})
+
+test('a head that is not read, since JavaScript has not seen its connection, is not cut off', async (t) => {
+  const { next, open, connect } = await serveApart(t, { limits: { headersTimeout: 200 } }, true)
+  connect().send(get('/block'))
+  assert.equal(await next(), 'blocked')
+  const client = connect().send(get('/seen'))
+  await once(client.socket, 'connect')
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  open()
+  await client.until('/seen')
+  assert.deepEqual(client.statuses, [200])
+  // Between its bytes it has the time again, and no more.
+  client.send('GET')
+  assert.deepEqual(await client.end(), [200, 408])
 })
 
 test('what is beyond a limit that closes gets no answer', async (t) => {

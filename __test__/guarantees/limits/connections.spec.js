@@ -11,7 +11,7 @@ const path = require('node:path')
 const { fork } = require('node:child_process')
 const { test } = require('node:test')
 const http = require('../../..')
-const { Client, get, serve } = require('./served')
+const { Client, get, serve, serveApart } = require('./served')
 
 const answerUrl = (request, response) => response.end(request.url)
 
@@ -169,6 +169,18 @@ test('a connection that holds more than the limit is closed, if the limit says s
   await client.closed
   await innocent.send(get('/small')).until('/small', 2)
   assert.equal(server.stats().connections.closed.limit, 1)
+})
+
+test('a connection whose bytes wait for a blocked JavaScript is closed beyond the limit', async (t) => {
+  const { next, connect } = await serveApart(t, { limits: { bufferedBytes: { max: 100_000, then: 'close' } } })
+  const kept = connect()
+  await open(() => kept)
+  connect().send(get('/block'))
+  assert.equal(await next(), 'blocked')
+  kept.send(get('/', 'POST', 'Content-Length: 400000') + 'x'.repeat(400_000))
+  // JavaScript is blocked still.
+  await kept.closed
+  assert.deepEqual(kept.statuses, [200])
 })
 
 test('all connections together hold no more than the limit, and the one that comes over it is closed', async (t) => {

@@ -5,11 +5,8 @@
 const assert = require('node:assert')
 const diagnostics = require('node:diagnostics_channel')
 const { once } = require('node:events')
-const net = require('node:net')
-const path = require('node:path')
 const { test } = require('node:test')
-const { Worker } = require('node:worker_threads')
-const { Client, TRANSPORTS, get, serve } = require('./served')
+const { TRANSPORTS, get, serve, serveApart } = require('./served')
 
 /** A listener that leaves requests for /held unanswered until they are released. */
 function holding () {
@@ -106,28 +103,6 @@ test('requests beyond a limit that closes cost their connections', async (t) => 
 })
 
 // ------------------------------------------------------------------------------------ while JavaScript is blocked
-
-/** A server in a thread of its own. */
-async function serveApart (t, options) {
-  const gate = new Int32Array(new SharedArrayBuffer(4))
-  const worker = new Worker(path.join(__dirname, '../../fixtures/limits/blocked.js'), { workerData: { options, gate } })
-  const messages = []
-  worker.on('message', (message) => messages.push(message))
-  const next = async () => {
-    while (messages.length === 0) await once(worker, 'message')
-    return messages.shift()
-  }
-  const port = await next()
-  const open = () => {
-    Atomics.store(gate, 0, 1)
-    Atomics.notify(gate, 0)
-  }
-  t.after(async () => {
-    open()
-    await worker.terminate()
-  })
-  return { worker, next, open, connect: () => new Client(net.connect(port, '127.0.0.1')) }
-}
 
 test('a server whose JavaScript is blocked answers those beyond its limits, also on kept connections, and loses no other', async (t) => {
   const { worker, next, open, connect } = await serveApart(t, { limits: { requestsWaiting: 3, healthPath: '/health' } })

@@ -7,6 +7,7 @@ const fs = require('node:fs')
 const net = require('node:net')
 const path = require('node:path')
 const tls = require('node:tls')
+const { Worker } = require('node:worker_threads')
 const http = require('../../..')
 
 const keys = path.join(__dirname, '../../fixtures/https')
@@ -89,4 +90,29 @@ async function serve (t, options, listener, { wrap, connect } = TRANSPORTS.nativ
   }
 }
 
-module.exports = { Client, TRANSPORTS, certificate, get, serve }
+/**
+ * Serves in a thread of its own, which a request for /block blocks until `open()` is called.
+ * @param {boolean} [isWatched] true if the application listens to 'connection'
+ */
+async function serveApart (t, options, isWatched = false) {
+  const gate = new Int32Array(new SharedArrayBuffer(4))
+  const worker = new Worker(path.join(__dirname, '../../fixtures/limits/blocked.js'), { workerData: { options, gate, isWatched } })
+  const messages = []
+  worker.on('message', (message) => messages.push(message))
+  const next = async () => {
+    while (messages.length === 0) await once(worker, 'message')
+    return messages.shift()
+  }
+  const port = await next()
+  const open = () => {
+    Atomics.store(gate, 0, 1)
+    Atomics.notify(gate, 0)
+  }
+  t.after(async () => {
+    open()
+    await worker.terminate()
+  })
+  return { worker, next, open, connect: () => new Client(net.connect(port, '127.0.0.1')) }
+}
+
+module.exports = { Client, TRANSPORTS, certificate, get, serve, serveApart }
