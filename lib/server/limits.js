@@ -9,9 +9,11 @@ const { native, headFlags, limited } = require('../binding')
 const { process, setTimeout } = require('../host')
 const { codes } = require('../core/errors')
 const { hasBegun } = require('./close')
+const { read } = require('../stats/block')
 const { limitNames: names } = require('../stats/reasons')
 
 const { ANSWER, CLOSE, WAIT } = native.LIMIT_ACTIONS
+const { LIMITED } = native.STATS
 
 /** What can be done beyond a limit, by name. */
 const ACTIONS = { __proto__: null, wait: WAIT, close: CLOSE, answer: ANSWER }
@@ -122,7 +124,7 @@ class Limits {
   /** The number of the server's stats; -1 while it has none. */
   #stats = -1
   /** How often each limit was met, as of the last event. */
-  #told = names.map(() => 0)
+  #told = new Float64Array(names.length)
 
   /** @param {import('./server').Server} server @param {object} settings of `settingsOf` */
   constructor (server, settings) {
@@ -146,7 +148,7 @@ class Limits {
 
   /** @returns {{[limit: string]: number}} how often each limit was met since the last call; empty if none was */
   #untold () {
-    const counts = countsOf(native.readStats(this.#stats))
+    const counts = read(this.#stats).subarray(LIMITED)
     const found = {}
     for (const [place, name] of names.entries()) {
       const count = counts[place] - this.#told[place]
@@ -173,16 +175,6 @@ class Limits {
     setTimeout(() => this.tell(), EVENT_INTERVAL).unref()
     process.nextTick(() => { this.#server.emit('limit', counts) })
   }
-}
-
-/** @param {number[]} numbers places of a block, each followed by its number @returns {number[]} how often each limit was met */
-function countsOf (numbers) {
-  const counts = names.map(() => 0)
-  for (let at = 0; at < numbers.length; at += 2) {
-    const place = numbers[at] - native.STATS.LIMITED
-    if (place >= 0 && place < names.length) counts[place] = numbers[at + 1]
-  }
-  return counts
 }
 
 /**

@@ -467,7 +467,7 @@ fn receive<'s>(
     let more = environment.guarded(&connection, |connection| {
         connection.receive(chunk, &mut batch)
     });
-    // Those who feed bytes hear of it at once, and of no events.
+    // The caller hears of it at once, and of no events.
     let more = more.map_err(|_| PANIC)?;
     encoded(environment, scope, batch, more)
 }

@@ -9,7 +9,7 @@ use std::task::Waker;
 #[derive(Default)]
 pub(super) struct Line {
     waiting: Mutex<VecDeque<(Arc<AtomicBool>, Waker)>>,
-    /// The line is not empty. Read without the lock, by those who make room.
+    /// The line is not empty. Read without the lock, where room is made.
     is_used: AtomicBool,
 }
 

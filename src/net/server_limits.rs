@@ -72,7 +72,7 @@ pub(crate) struct ServerLimits {
     bucket: Mutex<Bucket>,
     /// Drivers whose connections are held.
     pub(super) line: Line,
-    /// Who accepts, if that waits for the end of a connection.
+    /// The task that accepts, if it waits for the end of a connection.
     acceptor: Mutex<Option<Waker>>,
     /// When something was turned away last, ms of [`clock::millis`]; 0 for never.
     shed_at: AtomicU64,

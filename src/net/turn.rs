@@ -1,4 +1,4 @@
-//! How long JavaScript has held the present turn of its event loop, for those who ask from another thread.
+//! How long JavaScript has held the present turn of its event loop, as other threads may ask.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
