@@ -1,6 +1,7 @@
 //! What is done with a connection that is beyond a limit of its server.
 
 use std::ops::DerefMut;
+use std::sync::atomic::Ordering;
 
 use super::connection::{Batch, Connection, Event};
 use super::input::Mode;
@@ -84,7 +85,7 @@ impl Connection {
     fn is_held_by(limits: &ServerLimits, state: &State) -> bool {
         let is_held = limits.holds(state.metered.account.bytes, !state.proto.receiving());
         if is_held {
-            state.metered.gated.set(true);
+            state.metered.gated.store(true, Ordering::Relaxed);
         }
         is_held
     }

@@ -15,6 +15,7 @@ use socket2::SockAddr;
 use super::event::{BROKEN, Deadline};
 use super::input::Mode;
 use super::limits::{TAKEN_MAX, WINDOW};
+use super::metered::Metered;
 use super::options::ServerOptions;
 use super::server_limits::{Account, ServerLimits};
 use super::state::{Notice, State};
@@ -78,6 +79,8 @@ impl Connection {
             .map_or(Duration::ZERO, |server| server.idle());
         let paused = server.as_ref().is_some_and(|server| server.holds());
         let limits = server.as_ref().and_then(|server| server.limits.clone());
+        let mut state = State::new(role, config, transport, idle, paused);
+        state.metered = Metered::new(limits.is_some());
         ALIVE.fetch_add(1, Ordering::Relaxed);
         Self {
             id,
@@ -90,7 +93,7 @@ impl Connection {
             unseen: AtomicUsize::new(0),
             reading: AtomicBool::new(false),
             asks: AtomicBool::new(false),
-            state: Mutex::new(State::new(role, config, transport, idle, paused)),
+            state: Mutex::new(state),
         }
     }
 
@@ -106,6 +109,7 @@ impl Connection {
 
     /// Sets the limits of the server that a connection over a stream is of.
     pub(crate) fn limit(&mut self, limits: Option<Arc<ServerLimits>>) {
+        self.lock().metered = Metered::new(limits.is_some());
         self.limits = limits;
     }
 

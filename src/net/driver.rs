@@ -440,7 +440,8 @@ impl Driver {
         let was_waiting = self.place.take().is_some();
         let (is_gated, is_held) = {
             let state = connection.lock();
-            (state.metered.gated.take(), connection.is_held(&state))
+            let is_gated = state.metered.gated.swap(false, Ordering::Relaxed);
+            (is_gated, connection.is_held(&state))
         };
         if is_held && is_gated {
             self.place = Some(limits.line.join(cx.waker()));

@@ -1,7 +1,8 @@
 //! What the limits of its server have to know of a connection.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::answer::Answer;
@@ -9,9 +10,52 @@ use super::clock;
 use super::limit_kinds::Hit;
 use super::server_limits::Account;
 
-/// What the limits of its server have to know of a connection.
+/// What the limits of its server have to know of a connection. Without limits it takes no memory.
 #[derive(Default)]
-pub(super) struct Metered {
+pub(super) struct Metered(Option<Box<Meter>>);
+
+/// Of a connection without limits: only read.
+static NOTHING: Meter = Meter {
+    account: Account {
+        requests: 0,
+        bytes: 0,
+    },
+    is_refused: false,
+    pending: None,
+    body: 0,
+    began: None,
+    span: None,
+    answers: VecDeque::new(),
+    has_acted: false,
+    gated: AtomicBool::new(false),
+    is_unread: false,
+    unread_until: None,
+};
+
+impl Metered {
+    /// Of a connection that has limits, if it has.
+    pub(super) fn new(is_limited: bool) -> Self {
+        Self(is_limited.then(Box::default))
+    }
+}
+
+impl Deref for Metered {
+    type Target = Meter;
+
+    fn deref(&self) -> &Meter {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Metered {
+    fn deref_mut(&mut self) -> &mut Meter {
+        self.0.get_or_insert_default()
+    }
+}
+
+/// What is noted.
+#[derive(Default)]
+pub(super) struct Meter {
     /// What the sums of the server have of it.
     pub(super) account: Account,
     /// The connection was answered, or is being closed, without JavaScript: nothing that it says counts.
@@ -28,14 +72,14 @@ pub(super) struct Metered {
     pub(super) answers: VecDeque<Answer>,
     /// Something was answered, or ended, that the driver has not looked at.
     pub(super) has_acted: bool,
-    /// The connection was held: the driver is to look again when there is room.
-    pub(super) gated: Cell<bool>,
+    /// The connection was held: the driver is to look again when there is room. Noted where the state is only read.
+    pub(super) gated: AtomicBool,
     /// The driver does not read, since the connection is held, or JavaScript wants no more; and when it last did not.
     is_unread: bool,
     unread_until: Option<Instant>,
 }
 
-impl Metered {
+impl Meter {
     /// Notes whether the driver reads.
     pub(super) fn note_reading(&mut self, reads: bool) {
         if reads && self.is_unread {
