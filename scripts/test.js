@@ -18,6 +18,9 @@ const { specFiles } = require('./spec-files')
 
 const NODE = '--node='
 
+/** How long one spec file may take, in milliseconds: the slowest takes two minutes alone. */
+const FILE_TIMEOUT = 420_000
+
 const args = process.argv.slice(2)
 const options = args.filter((arg) => arg.startsWith('-') && !arg.startsWith(NODE))
 const node = args.find((arg) => arg.startsWith(NODE))?.slice(NODE.length) ?? process.execPath
@@ -38,6 +41,10 @@ if (!version) giveUp(`There is no Node at ${node}.`)
 const [major, minor] = version.split('.').map(Number)
 // Two files at a time: many of them measure time, and CI machines have two cores.
 if (major > 20 || minor >= 10) options.unshift('--test-concurrency=2')
+// A test that hangs is a failure of its file, in minutes, and not the end of the run's time.
+if ((major > 20 || minor >= 11) && !options.some((option) => option.startsWith('--test-timeout'))) {
+  options.unshift(`--test-timeout=${FILE_TIMEOUT}`)
+}
 if (!options.some((option) => option.startsWith('--test-reporter'))) options.unshift('--test-reporter=spec')
 
 const { signal, status } = spawnSync(node, ['--test', ...options, ...files], { cwd: root, stdio: 'inherit' })

@@ -35,30 +35,26 @@ impl Drop for Admission {
 impl Admission {
     /// Lets a connection in, or tells what becomes of it.
     pub(super) fn decide(limits: &Arc<ServerLimits>, socket: &Socket) -> Result<Self, Hit> {
-        if let Some(hit) = limits.beyond_connections() {
+        if let Some(hit) = limits.connected() {
             return Err(hit);
         }
-        let address = match limits.max(CONNECTIONS_PER_ADDRESS) {
-            Some(max) => match Address::of(socket) {
-                Some(address) => {
-                    let mut addresses = limits
-                        .addresses
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner);
-                    if !addresses.enter(address, max) {
-                        return Err(limits.hit(CONNECTIONS_PER_ADDRESS));
-                    }
-                    Some(address)
-                }
-                None => None,
-            },
-            None => None,
-        };
-        limits.connected();
-        let admission = Self {
+        // Dropping it counts it off.
+        let mut admission = Self {
             limits: Arc::clone(limits),
-            address,
+            address: None,
         };
+        if let Some(max) = limits.max(CONNECTIONS_PER_ADDRESS)
+            && let Some(address) = Address::of(socket)
+        {
+            let mut addresses = limits
+                .addresses
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if !addresses.enter(address, max) {
+                return Err(limits.hit(CONNECTIONS_PER_ADDRESS));
+            }
+            admission.address = Some(address);
+        }
         match limits.beyond_rate() {
             Some(hit) => Err(hit),
             None => Ok(admission),

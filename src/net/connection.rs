@@ -306,13 +306,19 @@ impl Connection {
         has_room
     }
 
-    /// Counts a head that goes into the queue.
-    pub(super) fn head_queued(&self) {
-        if let Some(limits) = &self.limits
-            && self.queue.is_some()
-        {
+    /// Notes a request whose head goes to JavaScript; `is_counted` if the sums of the server have it already.
+    pub(super) fn head_queued(&self, state: &mut State, is_counted: bool) {
+        let Some(limits) = &self.limits else {
+            return;
+        };
+        if is_counted {
+            state.metered.account.requests += 1;
+        }
+        if self.queue.is_some() {
             self.unseen.fetch_add(1, Ordering::Relaxed);
-            limits.arrived();
+            if !is_counted {
+                limits.refused_arrived();
+            }
         }
     }
 

@@ -261,7 +261,7 @@ impl Connection {
                 }
                 Ok(Said::Request(head)) => {
                     let refused = match &self.limits {
-                        Some(limits) => limits.judge(&head),
+                        Some(limits) => limits.admit(&head, self.queue().is_some()),
                         None => None,
                     };
                     if let Some(refused) = &refused
@@ -283,7 +283,7 @@ impl Connection {
                     self.push(batch, event);
                     state.exchanges.begin(method, now, &self.stats);
                     if is_limited {
-                        self.head_queued();
+                        self.head_queued(state, !is_answered);
                         self.account(state);
                         if has_body && !is_answered {
                             self.body_begins(state, now);

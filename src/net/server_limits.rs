@@ -138,6 +138,14 @@ impl ServerLimits {
         (number as u64 >= rule.max && rule.action != WAIT).then(|| self.hit(limit))
     }
 
+    /// Counts one more of what a limit is about, unless it is beyond the limit and does not wait: then it tells what becomes of it.
+    /// Threads that read at the same time let in no more than the limit says.
+    fn enter(&self, limit: i32, sum: &AtomicUsize) -> Option<Hit> {
+        let grown = |number| self.beyond(limit, number).is_none().then_some(number + 1);
+        let entered = sum.fetch_update(Ordering::SeqCst, Ordering::SeqCst, grown);
+        entered.is_err().then(|| self.hit(limit))
+    }
+
     /// Counts what was turned away. True if JavaScript is to be told of it.
     pub(super) fn count(&self, limit: i32, stats: &Stats) -> bool {
         stats.limited(limit);
@@ -153,11 +161,6 @@ impl ServerLimits {
     }
 
     // Connections.
-
-    /// What becomes of one more connection, other than to wait.
-    pub(super) fn beyond_connections(&self) -> Option<Hit> {
-        self.beyond(CONNECTIONS, self.connections.load(Ordering::SeqCst))
-    }
 
     /// Takes one of the connections that may come in this second. What becomes of one too many, other than to wait.
     pub(super) fn beyond_rate(&self) -> Option<Hit> {
@@ -185,8 +188,9 @@ impl ServerLimits {
             .waits_at(self.connections.load(Ordering::SeqCst))
     }
 
-    pub(super) fn connected(&self) {
-        self.connections.fetch_add(1, Ordering::SeqCst);
+    /// Counts one more connection; if it is not let in, it is not counted, and this tells what becomes of it.
+    pub(super) fn connected(&self) -> Option<Hit> {
+        self.enter(CONNECTIONS, &self.connections)
     }
 
     pub(super) fn disconnected(&self) {
@@ -208,10 +212,20 @@ impl ServerLimits {
 
     // Requests and bytes.
 
-    /// What becomes of one more request, other than to wait.
-    pub(super) fn beyond_requests(&self) -> Option<Hit> {
-        self.beyond(REQUESTS, self.requests.load(Ordering::SeqCst))
-            .or_else(|| self.beyond(REQUESTS_WAITING, self.unseen.load(Ordering::SeqCst)))
+    /// Counts one more request, which JavaScript is to look at if it `is_queued`; if it is not let in, it is not counted, and this
+    /// tells what becomes of it.
+    pub(super) fn arrived(&self, is_queued: bool) -> Option<Hit> {
+        if let Some(hit) = self.enter(REQUESTS, &self.requests) {
+            return Some(hit);
+        }
+        let hit = match is_queued {
+            true => self.enter(REQUESTS_WAITING, &self.unseen),
+            false => self.beyond(REQUESTS_WAITING, self.unseen.load(Ordering::SeqCst)),
+        };
+        if hit.is_some() {
+            self.requests.fetch_sub(1, Ordering::SeqCst);
+        }
+        hit
     }
 
     /// What becomes of a connection that holds so many bytes, other than to wait.
@@ -254,7 +268,8 @@ impl ServerLimits {
         }
     }
 
-    pub(super) fn arrived(&self) {
+    /// Counts the head of a request that is not let in, and that JavaScript is to look at.
+    pub(super) fn refused_arrived(&self) {
         self.unseen.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -309,4 +324,50 @@ impl ServerLimits {
 pub(super) struct Account {
     pub(super) requests: usize,
     pub(super) bytes: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limit_kinds::CLOSE;
+    use super::*;
+
+    fn limits(rules: &[(i32, f64, i32)]) -> ServerLimits {
+        let mut pairs = [-1.0, 0.0].repeat(LIMITS);
+        for (limit, max, action) in rules {
+            pairs[2 * *limit as usize] = *max;
+            pairs[2 * *limit as usize + 1] = f64::from(*action);
+        }
+        let settings = Settings {
+            owner: 0,
+            rules: pairs,
+            retry_after: 1,
+            grace: Duration::ZERO,
+            health_path: Vec::new(),
+        };
+        ServerLimits::new(settings, Arc::new(Turn::new(Box::new(|| 0))))
+    }
+
+    #[test]
+    fn threads_that_read_at_once_let_in_no_more_than_the_limit() {
+        let limits = limits(&[(REQUESTS, 1000.0, ANSWER), (REQUESTS_WAITING, 100.0, CLOSE)]);
+        let let_in = || (0..500).filter(|_| limits.arrived(true).is_none()).count();
+        let sum: usize = std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(let_in));
+            threads.map(|thread| thread.join().unwrap()).iter().sum()
+        });
+        assert_eq!(sum, 100);
+        assert_eq!(limits.requests.load(Ordering::SeqCst), 100);
+        assert_eq!(limits.unseen.load(Ordering::SeqCst), 100);
+        limits.seen(1);
+        assert!(limits.arrived(true).is_none());
+        assert_eq!(limits.arrived(true), Some(limits.hit(REQUESTS_WAITING)));
+    }
+
+    #[test]
+    fn a_limit_that_waits_counts_what_comes_beyond_it() {
+        let limits = limits(&[(REQUESTS, 1.0, WAIT)]);
+        assert!(!limits.holds(0, true));
+        assert!(limits.arrived(false).is_none() && limits.arrived(false).is_none());
+        assert!(limits.holds(0, true) && !limits.holds(0, false));
+    }
 }

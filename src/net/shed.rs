@@ -27,9 +27,14 @@ pub(super) struct Refused {
 }
 
 impl ServerLimits {
-    /// What becomes of the request with this head, if it is not served.
+    /// Counts the request with this head, which JavaScript is to look at if it `is_queued`; if it is not served, it is not counted,
+    /// and this tells what becomes of it.
     #[inline(never)]
-    pub(super) fn judge(&self, head: &proto::RequestHead<'_>) -> Option<Box<Refused>> {
+    pub(super) fn admit(
+        &self,
+        head: &proto::RequestHead<'_>,
+        is_queued: bool,
+    ) -> Option<Box<Refused>> {
         let refused = |answer, hit| {
             Box::new(Refused {
                 answer,
@@ -48,7 +53,7 @@ impl ServerLimits {
         }
         let hit = match (head.body, self.max(BODY_SIZE)) {
             (BodyFraming::Length(length), Some(max)) if length > max => Some(self.hit(BODY_SIZE)),
-            _ => self.beyond_requests(),
+            _ => self.arrived(is_queued),
         }?;
         Some(refused(Answer::for_limit(hit.limit, self), Some(hit)))
     }
