@@ -174,7 +174,7 @@ function takeSocket (request, socket, error) {
   // The response may be on the stream already, and the stream not writable: that of a proxy that refused. What core sends
   // is sent by the listeners, too, and is no head for the native side.
   if (connection.stream !== null || request[kNative] !== true) connection.expect(request)
-  prepareRetry(request, socket)
+  prepareRetry(connection, request)
   request.emit('socket', socket)
   if (!socket.writable) return
   if (sendAgain(connection, request)) return

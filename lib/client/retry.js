@@ -51,14 +51,24 @@ class Attempt {
 
   /** Keeps what is sent. `body` may be memory of the application's, which it can use again. */
   keep (flags, head, lines, body, length) {
-    if (this.#sent === null || this.isAgain) return
-    this.#kept += sizeOf(head) + sizeOf(body)
-    if (this.#kept > KEPT_MAX) {
-      this.giveUp()
-      return
-    }
-    this.#sent.push([flags, head, lines, body instanceof Uint8Array ? Buffer.from(body) : body, length])
+    if (this.#fits(sizeOf(head) + sizeOf(body))) this.#sent.push([flags, head, lines, copy(body), length])
     this.#isWhole = (flags & END) !== 0
+  }
+
+  /** Keeps what core's methods are to write to a stream: all of the request, or it is not sent again. */
+  keepQueued ({ finished, outputData }) {
+    this.#isWhole = finished
+    for (const { data, encoding } of outputData) {
+      if (this.#fits(Buffer.byteLength(data, encoding))) this.#sent.push([copy(data), encoding])
+    }
+  }
+
+  /** True if so many bytes more are kept. */
+  #fits (bytes) {
+    if (this.#sent === null || this.isAgain) return false
+    this.#kept += bytes
+    if (this.#kept > KEPT_MAX) this.giveUp()
+    return this.#sent !== null
   }
 
   giveUp () {
@@ -77,12 +87,18 @@ function sizeOf (part) {
   return part ? Buffer.byteLength(part) : 0
 }
 
+function copy (body) {
+  return body instanceof Uint8Array ? Buffer.from(body) : body
+}
+
 /** Begins to keep what is sent of a request, if it may be sent again. */
-function prepare (request, socket) {
+function prepare (connection, request) {
   if (request[kRetryOptions] === undefined || request[kAttempt] !== undefined) return
-  const { bytesRead } = socket
-  // A connection on which nothing has come yet has carried no other exchange.
-  if (bytesRead > 0 && IDEMPOTENT.has(request.method)) request[kAttempt] = new Attempt(bytesRead)
+  const { socket: { bytesRead }, stream } = connection
+  // A connection on which nothing has come yet has carried no other exchange. Streams that do not count are not known to have.
+  if (!(bytesRead > 0) || !IDEMPOTENT.has(request.method)) return
+  const attempt = request[kAttempt] = new Attempt(bytesRead)
+  if (stream !== null) attempt.keepQueued(request)
 }
 
 /**
@@ -112,6 +128,10 @@ function retry (connection) {
 function sendAgain (connection, request) {
   const attempt = request[kAttempt]
   if (attempt === undefined || !attempt.isAgain) return false
+  if (connection.stream !== null) {
+    for (const [data, encoding] of attempt.take()) connection.stream.write(data, encoding)
+    return true
+  }
   const send = () => {
     connection.flushing = true
     for (const args of attempt.take()) connection.send(...args)
