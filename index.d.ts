@@ -157,6 +157,8 @@ export interface AgentStats extends ServerStats {
     stale: number
     queued: number
     retried: number
+    /** Connections that could not be made, by the code of the error. */
+    failed: Record<string, number>
   }
 }
 

@@ -36,7 +36,7 @@ async function serve (t, { createServer }) {
       const [, target] = /^\w+ \/(\w*)/.exec(bytes.toString('latin1')) ?? []
       if (target === undefined) return
       if (target === 'end') return socket.end()
-      if (target === 'reset') return (socket.resetAndDestroy ?? socket.destroy).call(socket)
+      if (target === 'reset') return (socket._parent ?? socket).resetAndDestroy()
       if (target === 'hang') return
       const answer = target === 'bad' ? 'GARBAGE\r\n\r\n' : `HTTP/1.1 ${target || 200} X\r\nContent-Length: 2\r\n\r\n${/^HEAD/m.test(bytes) ? '' : 'ok'}`
       origin.sent += answer.length
@@ -76,7 +76,7 @@ for (const [name, transport] of Object.entries(TRANSPORTS)) {
       total: 5, active: 0, unanswered: 0, byMethod: { GET: 2, HEAD: 1, POST: 1, _OTHER: 1 }, activeByMethod: { GET: 0, HEAD: 0, POST: 0, _OTHER: 0 }, byStatus: { '2xx': 3, '4xx': 1, '5xx': 1 }
     })
     await expectStats(agent, ({ bytes }) => bytes, { received: origin.sent, sent: origin.received })
-    await expectStats(agent, ({ pool }) => pool, { active: 0, idle: 1, waiting: 0, reused: 4, stale: 0, queued: 0, retried: 0 })
+    await expectStats(agent, ({ pool }) => pool, { active: 0, idle: 1, waiting: 0, reused: 4, stale: 0, queued: 0, retried: 0, failed: {} })
     await expectStats(agent, ({ connections: { open, opened } }) => ({ open, opened }), { open: origin.connections, opened: origin.connections })
     const { timeToFirstByte, timeToLastByte } = agent.stats()
     assert.deepStrictEqual([timeToFirstByte.count, timeToLastByte.count], [5, 5])
@@ -128,6 +128,43 @@ test('a request that is sent once more is counted as retried', async (t) => {
   t.after(() => agent.destroy())
   assert.deepStrictEqual([await ask(origin, agent), await ask(origin, agent)], [200, 200])
   await expectStats(agent, ({ pool: { reused, retried }, requests: { total, unanswered, byStatus } }) => ({ reused, retried, total, unanswered, byStatus }), { reused: 1, retried: 1, total: 3, unanswered: 1, byStatus: { '2xx': 2 } })
+})
+
+for (const [name, transport] of Object.entries(TRANSPORTS)) {
+  test(`${name}: connections that could not be made are counted by their errors`, async (t) => {
+    const closed = net.createServer().listen(0, '127.0.0.1')
+    await once(closed, 'listening')
+    const { port } = closed.address()
+    await new Promise((resolve) => closed.close(resolve))
+    const agent = new transport.Agent({ keepAlive: true })
+    t.after(() => agent.destroy())
+    const lost = { address: () => ({ port }) }
+    const lookup = (host, options, callback) => callback(Object.assign(new Error('no'), { code: 'ENOTFOUND' }))
+    const { failed: before } = http.stats().agents.pool
+    for (let count = 0; count < 2; count++) assert.strictEqual(await ask(lost, agent), 'ECONNREFUSED')
+    assert.strictEqual(await ask(lost, agent, { host: 'nowhere.test', lookup }), 'ENOTFOUND')
+    // A connection that was made and then fails is none of them.
+    assert.strictEqual(await ask(await serve(t, transport), agent, { path: '/reset' }), 'ECONNRESET')
+    assert.deepStrictEqual(agent.stats().pool.failed, { ECONNREFUSED: 2, ENOTFOUND: 1 })
+    const { agents } = http.stats()
+    assert.deepStrictEqual([agents.pool.failed.ECONNREFUSED - (before.ECONNREFUSED ?? 0), agents.pool.failed.ENOTFOUND - (before.ENOTFOUND ?? 0)], [2, 1])
+    assert.match(agent.stats().toPrometheus(), /^http_client_connections_failed_total\{error_type="ECONNREFUSED"\} 2$/m)
+  })
+}
+
+test('a handshake that fails, and what createConnection says, are connections that could not be made', async (t) => {
+  const plain = net.createServer((socket) => socket.on('error', () => {}).end('no TLS\r\n')).listen(0, '127.0.0.1')
+  await once(plain, 'listening')
+  t.after(() => plain.close())
+  const secure = new SecureAgent()
+  const code = await ask(plain, secure)
+  assert.match(code, /^E/)
+  assert.deepStrictEqual(secure.stats().pool.failed, { [code]: 1 })
+  const own = new http.Agent()
+  const reasons = [Object.assign(new Error('one'), { code: 'OWN' }), new Error('two')]
+  own.createConnection = (options, callback) => { process.nextTick(callback, reasons.shift()) }
+  assert.deepStrictEqual([await ask(plain, own), await ask(plain, own)], ['OWN', undefined])
+  assert.deepStrictEqual(own.stats().pool.failed, { OWN: 1, _OTHER: 1 })
 })
 
 test('a connection of the pool that its server has ended is counted as stale', async (t) => {

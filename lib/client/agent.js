@@ -16,7 +16,7 @@ const { isNative, isStale, leaveContext, guard, unguard } = require('./pooled-so
 const { kDialable, connect } = require('./dial')
 const { kRetryOptions, kAskAgain } = require('./retry')
 const { modeOf } = require('../connection/hardening')
-const { blockFor, count, isAgent, statsOf } = require('./pool-stats')
+const { blockFor, count, countFailed, isAgent, statsOf } = require('./pool-stats')
 const { codes } = require('../core/errors')
 const { hardeningCounts } = require('./hardening')
 const { kProxyConfig } = require('./options')
@@ -234,7 +234,11 @@ Agent.prototype.reuseSocket = function reuseSocket (socket, request) {
 Agent.prototype.createSocket = function createSocket (request, options, callback) {
   // A native connection can carry our own requests only, and a subclass's createConnection() has to see its socket made.
   const isDialable = request[kDialable] === true && this.createConnection === Agent.prototype.createConnection
-  methods.createSocket.call(this, request, isDialable ? { ...options, [kDialable]: true } : options, callback)
+  methods.createSocket.call(this, request, isDialable ? { ...options, [kDialable]: true } : options, (error, socket) => {
+    // None that could be asked why.
+    if (error) countFailed(this, error)
+    callback(error, socket)
+  })
 }
 
 /**

@@ -14,13 +14,18 @@ const { AGENTS } = native.BLOCKS
 const kPool = own('kPool')
 
 /** What all agents have counted, of all copies of lib/. */
-const totals = (common.pools ??= { reused: 0, stale: 0, queued: 0, retried: 0 })
+const totals = (common.pools ??= { reused: 0, stale: 0, queued: 0, retried: 0, failed: { __proto__: null } })
+
+/** Codes of errors that are told apart: an application's `lookup` may have any. */
+const CODES = 64
 
 class Pool {
   reused = 0
   stale = 0
   queued = 0
   retried = 0
+  /** Connections that could not be made, by the code of the error. */
+  failed = { __proto__: null }
   /** The index of the block; -1 while there is none. */
   block = -1
   /** True once a connection was made that counts in no block of its own. */
@@ -43,6 +48,16 @@ function count (agent, what) {
   if (agent[kPool] === undefined && !isAgent(agent)) return
   poolOf(agent)[what]++
   totals[what]++
+}
+
+/** Counts a connection that could not be made for an agent. @param {*} error anything: an application's `createConnection` may give it */
+function countFailed (agent, error) {
+  if (!isAgent(agent)) return
+  const code = typeof error?.code === 'string' ? error.code : '_OTHER'
+  for (const failed of [poolOf(agent).failed, totals.failed]) {
+    const key = code in failed || Object.keys(failed).length < CODES ? code : '_OTHER'
+    failed[key] = (failed[key] ?? 0) + 1
+  }
 }
 
 /**
@@ -70,14 +85,15 @@ function sizeOf (table) {
 /** Gives what an agent has counted. */
 function statsOf (agent) {
   const pool = poolOf(agent)
-  const { reused, stale, queued, retried } = pool
+  const { reused, stale, queued, retried, failed } = pool
   const { sockets, freeSockets, requests } = agent
-  return agentStats({ active: sizeOf(sockets), idle: sizeOf(freeSockets), waiting: sizeOf(requests), reused, stale, queued, retried }, ownBlock(agent, pool))
+  const now = { active: sizeOf(sockets), idle: sizeOf(freeSockets), waiting: sizeOf(requests) }
+  return agentStats({ ...now, reused, stale, queued, retried, failed: { ...failed } }, ownBlock(agent, pool))
 }
 
 /** Gives what all servers and agents of this thread have counted, those that are gone included. */
 function stats () {
-  return allStats({ ...totals })
+  return allStats({ ...totals, failed: { ...totals.failed } })
 }
 
-module.exports = { isAgent, count, blockFor, statsOf, stats }
+module.exports = { isAgent, count, countFailed, blockFor, statsOf, stats }

@@ -10,6 +10,7 @@ const { setImmediate } = require('../host')
 const { kResource, emitError, lose } = require('./outcome')
 const { connectionReset } = require('../core/errors')
 const { onDrain } = require('../message/delegate')
+const { countFailed } = require('./pool-stats')
 const { isToRetry, retry } = require('./retry')
 const { kConnection } = require('../core/symbols')
 
@@ -175,10 +176,16 @@ function onSocketEnd () {
   this.destroy()
 }
 
+/** True if there is no connection yet; of TLS, until its handshake is over. */
+function isBeingMade ({ isAwaited, fault, stream }) {
+  return stream === null ? isAwaited || fault !== null : stream.secureConnecting === true
+}
+
 function onSocketError (error) {
   const connection = this[kConnection]
   if (connection === undefined) return
   const { request } = connection
+  if (request !== null && isBeingMade(connection)) countFailed(request.agent, error)
   if (request !== null && isToRetry(connection, error)) {
     retry(connection)
   } else if (request !== null) {

@@ -106,6 +106,7 @@ function writeSide (text, side, stats, outcomes) {
 function writePool (text, pool) {
   text.counter('http_client_connections_reused_total', 'Requests that got a connection from the pool.', alone(pool.reused))
   text.counter('http_client_connections_stale_total', 'Connections of the pool that their server had ended when they were to be used.', alone(pool.stale))
+  text.counter('http_client_connections_failed_total', 'Connections that could not be made.', by('error_type', pool.failed))
   text.counter('http_client_requests_queued_total', 'Requests that had to wait for a connection.', alone(pool.queued))
   text.counter('http_client_request_retries_total', 'Requests that were sent once more (retryStale).', alone(pool.retried))
 }
