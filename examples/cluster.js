@@ -12,14 +12,19 @@ const port = portOr(3000)
 if (cluster.isPrimary) {
   const workers = Math.min(4, availableParallelism())
   let listening = 0
+  let isStopping = false
   for (let count = 0; count < workers; count++) cluster.fork()
   cluster.on('listening', (worker, address) => {
     if (++listening === workers) console.log(`http://127.0.0.1:${address.port}/`)
   })
   cluster.on('exit', (worker) => {
-    if (!worker.exitedAfterDisconnect) cluster.fork()
+    // Not of one that is heard to have died when all are told to go: it would stay.
+    if (!worker.exitedAfterDisconnect && !isStopping) cluster.fork()
   })
-  process.on('SIGTERM', () => cluster.disconnect())
+  process.on('SIGTERM', () => {
+    isStopping = true
+    cluster.disconnect()
+  })
 } else {
   http.createServer((req, res) => {
     // A mistake ends one worker, not the service.
