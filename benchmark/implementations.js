@@ -49,6 +49,13 @@ function undiciClient ({ port, method, headers, body, inFlight, isSecure, isFres
   }
 }
 
+/** Everything on that a server and a client can be guarded with: no limit is met. */
+const GUARDS = {
+  HTTP_NATIVE_HARDENING: 'strict',
+  HTTP_NATIVE_LIMITS: 'connections=20000,connectionsPerAddress=20000,requests=20000,requestsWaiting=20000,bufferedBytes=100000000,bodySize=1000000000,headersTimeout=60000',
+  HTTP_NATIVE_HEALTH_PATH: '/health'
+}
+
 const implementations = {
   core: {
     http: () => require('node:http'),
@@ -66,6 +73,17 @@ const implementations = {
       const { Server } = require('node:http')
       require('../register.js')
       notCore(Server, require('node:http').Server)
+    }
+  },
+  // Ours with everything on that is off: what that costs.
+  guarded: {
+    http () {
+      Object.assign(process.env, GUARDS)
+      return implementations.native.http()
+    },
+    register () {
+      Object.assign(process.env, GUARDS)
+      implementations.native.register()
     }
   },
   undici: {

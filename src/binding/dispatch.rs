@@ -180,6 +180,10 @@ impl Environment {
                 }
                 true
             }
+            Ok(Received::Last) => {
+                self.end_loan(id);
+                true
+            }
             Ok(Received::Nothing) => false,
             Ok(Received::Return) | Err(_) => {
                 self.end_loan(id);

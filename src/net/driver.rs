@@ -181,11 +181,20 @@ impl Driver {
     /// Lends the socket to the JS thread, unless there is anything left to do here, or too much is ahead of LENT, which tells
     /// either.
     fn lend(&mut self, state: &mut State) {
+        let connection = &self.connection;
         state.lending = Lending::None;
-        if state.is_plain() && !self.shared.queue.wake.is_behind() {
+        if state.is_plain()
+            && connection.is_within_limits(state)
+            && !self.shared.queue.wake.is_behind()
+        {
             // Takes the socket off the reactor. What arrives in between stays readable for the event loop.
             self.socket = None;
             state.lending = Lending::Lent;
+            if connection.loan_begins(state)
+                && let Some(limits) = &connection.limits
+            {
+                tokio::spawn(Arc::clone(&limits.loans).watch());
+            }
         }
         self.shared.queue.push(Event::Lent {
             id: self.connection.id,

@@ -1,18 +1,22 @@
 //! A socket on loan to the JS thread.
 
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use socket2::Socket;
 
 use super::batch::{READ, ReadBuffer};
 use super::clock;
 use super::connection::{Connection, EventQueue};
-use super::event::Syscall;
+use super::event::{Event, Syscall};
 use super::socket::errno;
-use super::state::{Ending, Flow};
+use super::state::{Ending, Flow, State};
 use super::transport::Lending;
+use super::watched_loans::Loan;
 use crate::panics::{self, Place};
+
+#[cfg(test)]
+use super::tests::model::{self, Fault};
 
 /// What came of [`Connection::receive_lent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub(crate) enum Received {
     Events {
         filled: bool,
     },
+    /// Events were appended, and the I/O thread should have the connection back.
+    Last,
     Nothing,
     /// The I/O thread should have the connection back.
     Return,
@@ -31,8 +37,7 @@ impl Connection {
     /// back from another loan: then it is not asked for.
     pub(crate) fn ask_loan(&self) -> bool {
         let mut state = self.lock();
-        // What a server with limits does while JavaScript is busy, its I/O thread does.
-        let is_here = state.lending == Lending::None && self.limits.is_none();
+        let is_here = state.lending == Lending::None;
         if is_here {
             state.lending = Lending::Asked;
         }
@@ -60,28 +65,80 @@ impl Connection {
     /// True if the socket is lent and the kernel takes no more: only the reactor can tell when it will.
     pub(super) fn is_stuck(&self) -> bool {
         let state = self.lock();
-        state.lending == Lending::Lent && state.flow == Flow::Blocked
+        matches!(state.lending, Lending::Lent | Lending::Reading) && state.flow == Flow::Blocked
+    }
+
+    /// True if the JS thread may read by itself, as far as the limits of the server are concerned: nothing has come of which they
+    /// measure the time, and nothing is to be done that they have led to.
+    pub(super) fn is_within_limits(&self, state: &State) -> bool {
+        let metered = &state.metered;
+        self.limits.is_none()
+            || !metered.is_refused
+                && !metered.has_acted
+                && metered.pending.is_none()
+                && !state.proto.receiving()
+                && state.timing.head_began().is_none()
+                && !self.is_held(state)
+    }
+
+    /// Notes that the socket of a server with limits is lent. True if the caller has to have the loans watched.
+    pub(super) fn loan_begins(self: &Arc<Self>, state: &mut State) -> bool {
+        let Some(limits) = &self.limits else {
+            return false;
+        };
+        if std::mem::replace(&mut state.metered.is_watched, true) {
+            return false;
+        }
+        let loan: Arc<dyn Loan> = Arc::clone(self) as _;
+        limits.loans.add(Arc::downgrade(&loan))
+    }
+
+    /// Reads from the socket, which is lent and stays so meanwhile.
+    fn read_lent(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        socket: &Socket,
+        scratch: &mut ReadBuffer,
+    ) -> (MutexGuard<'_, State>, io::Result<usize>) {
+        #[cfg(test)]
+        let is_put_back = model::is_put_back(Fault::TakenWhileRead);
+        #[cfg(not(test))]
+        let is_put_back = false;
+        if !is_put_back {
+            state.lending = Lending::Reading;
+        }
+        drop(state);
+        panics::at(Place::Lent);
+        let mut socket = socket;
+        let result = socket.read(&mut scratch[..]);
+        #[cfg(test)]
+        model::step();
+        let mut state = self.lock();
+        if state.lending == Lending::Reading {
+            state.lending = Lending::Lent;
+        }
+        (state, result)
     }
 
     /// Reads from a lent socket once, on the JS thread, and appends what that brought to the queue.
     pub(crate) fn receive_lent(&self, scratch: &mut ReadBuffer, queue: &EventQueue) -> Received {
-        let socket = {
-            let state = self.lock();
-            if state.lending != Lending::Lent || !state.is_plain() || !self.has_window() {
-                return Received::Return;
-            }
-            state.socket()
-        };
-        let Some(socket) = socket else {
+        let state = self.lock();
+        if state.lending != Lending::Lent
+            || !state.is_plain()
+            || !self.has_window()
+            || !self.is_within_limits(&state)
+        {
+            return Received::Return;
+        }
+        let Some(socket) = state.socket() else {
             return Received::Return;
         };
-        panics::at(Place::Lent);
-        match (&*socket).read(&mut scratch[..]) {
+        let (mut state, result) = self.read_lent(state, &socket, scratch);
+        match result {
             // The end of the stream stays readable: the driver will see it.
             Ok(0) => Received::Return,
             Ok(len) => {
                 let now = clock::now();
-                let mut state = self.lock();
                 if state.is_over() {
                     // It was ended meanwhile, and nothing comes behind CLOSED.
                     return Received::Return;
@@ -93,6 +150,12 @@ impl Connection {
                 queue.lock().read(scratch, len, |batch, packet| {
                     self.receive_packet(&mut state, packet, batch, now);
                 });
+                if let Some(limits) = &self.limits {
+                    limits.loans.was_read();
+                    if !self.is_within_limits(&state) {
+                        return Received::Last;
+                    }
+                }
                 Received::Events {
                     filled: len == READ,
                 }
@@ -102,11 +165,31 @@ impl Connection {
                 // The poll set tells of what was not read no second time.
                 io::ErrorKind::Interrupted => Received::Return,
                 _ => {
-                    let failed = Ending::Failed(errno(&error), Syscall::Read);
-                    self.lock().end(failed);
+                    state.end(Ending::Failed(errno(&error), Syscall::Read));
                     Received::Return
                 }
             },
         }
+    }
+}
+
+impl Loan for Connection {
+    fn goes_on(&self, recalls: bool) -> bool {
+        let mut state = self.lock();
+        let is_taken = recalls && state.lending == Lending::Lent && !state.is_over();
+        if is_taken {
+            state.lending = Lending::Returned;
+            // The JS thread lets go of it when it has time. Not behind CLOSED, and so with the state locked.
+            if let Some(queue) = self.queue() {
+                queue.push(Event::Lent { id: self.id });
+            }
+        }
+        let goes_on = matches!(state.lending, Lending::Lent | Lending::Reading) && !state.is_over();
+        state.metered.is_watched = goes_on;
+        drop(state);
+        if is_taken {
+            self.wake_driver();
+        }
+        goes_on
     }
 }

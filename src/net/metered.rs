@@ -30,6 +30,7 @@ static NOTHING: Meter = Meter {
     gated: AtomicBool::new(false),
     is_unread: false,
     unread_until: None,
+    is_watched: false,
 };
 
 impl Metered {
@@ -77,6 +78,8 @@ pub(super) struct Meter {
     /// The driver does not read, since the connection is held, or JavaScript wants no more; and when it last did not.
     is_unread: bool,
     unread_until: Option<Instant>,
+    /// It is among the loans that are watched.
+    pub(super) is_watched: bool,
 }
 
 impl Meter {

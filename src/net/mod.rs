@@ -53,4 +53,5 @@ mod tests;
 mod timing;
 pub(crate) mod transport;
 pub(crate) mod turn;
+mod watched_loans;
 mod worker;

@@ -15,6 +15,7 @@ use super::limit_kinds::{
 use super::line::Line;
 use super::stats::Stats;
 use super::turn::Turn;
+use super::watched_loans::WatchedLoans;
 
 /// Limits that JavaScript gives.
 const LIMITS: usize = SERVER_LIMITS.len();
@@ -70,6 +71,8 @@ pub(crate) struct ServerLimits {
     buffered: AtomicUsize,
     pub(super) addresses: Mutex<Addresses>,
     bucket: Mutex<Bucket>,
+    /// Its lent sockets.
+    pub(super) loans: Arc<WatchedLoans>,
     /// Drivers whose connections are held.
     pub(super) line: Line,
     /// The task that accepts, if it waits for the end of a connection.
@@ -102,6 +105,7 @@ impl ServerLimits {
             retry_after: settings.retry_after,
             grace: settings.grace,
             health_path: settings.health_path,
+            loans: WatchedLoans::new(Arc::clone(&turn)),
             turn,
             connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),

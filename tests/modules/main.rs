@@ -165,8 +165,8 @@ impl Graph {
     }
 }
 
-/// Methods of ours that have the name of one of napi's or of socket2's.
-const FOREIGN: [&str; 2] = ["raw", "shutdown"];
+/// Methods of ours that have the name of one of napi's, of socket2's or of `Weak`'s.
+const FOREIGN: [&str; 3] = ["raw", "shutdown", "upgrade"];
 
 fn name(module: &Module) -> String {
     if module.is_empty() {

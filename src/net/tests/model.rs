@@ -32,6 +32,7 @@ use crate::net::options::{Accepted, ServerOptions};
 use crate::net::reactor;
 use crate::net::shared::{Command, Shared};
 use crate::net::transport::Transport;
+use crate::net::watched_loans::Loan;
 use peer::{Peer, Plan};
 use script::Script;
 
@@ -44,6 +45,8 @@ pub(in crate::net) enum Fault {
     LostWake,
     /// The driver does not look again for a keep-alive time that the JS thread has begun.
     LateKeepAlive,
+    /// The I/O thread takes a socket back while the JS thread reads from it.
+    TakenWhileRead,
 }
 
 thread_local! {
@@ -151,7 +154,12 @@ const SERVER: u32 = 0;
 const QUIET: u64 = 12;
 
 /// The I/O thread: what tokio runs of it, and what it does before it would wait for events.
-fn io_thread(runtime: &tokio::runtime::Runtime, shared: &Shared, progress: &Progress) {
+fn io_thread(
+    runtime: &tokio::runtime::Runtime,
+    shared: &Shared,
+    progress: &Progress,
+    mut recall: impl FnMut(),
+) {
     let mut passed = 0;
     while !progress.is_over() {
         let time = progress.passed();
@@ -164,6 +172,7 @@ fn io_thread(runtime: &tokio::runtime::Runtime, shared: &Shared, progress: &Prog
             tokio::task::yield_now().await;
         });
         passed = time;
+        recall();
         shared.queue.publish();
         shared.mailbox.fall_asleep();
         step();
@@ -253,8 +262,17 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     let plan = Arc::new(Plan::new(role, &mut random));
     let io = {
         let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
+        let connection = Arc::clone(&connection);
+        let mut random = Random(random.next());
+        // As if the server had limits and JavaScript were busy.
+        let recalls = random.once_in(2);
+        let recall = move || {
+            if recalls && random.once_in(4) {
+                connection.goes_on(true);
+            }
+        };
         shuttle::thread::spawn(move || {
-            io_thread(&runtime, &shared, &progress);
+            io_thread(&runtime, &shared, &progress, recall);
             // As at the end of an I/O thread. Here, where its tasks ran: it drops them, and closes their sockets.
             shared.connections().clear();
             drop(runtime);
@@ -374,6 +392,11 @@ fn finds(fault: Fault, symptoms: &[&str]) {
 #[test]
 fn a_wake_that_is_lost_behind_a_write_is_found() {
     finds(Fault::LostWake, &["no CLOSED"]);
+}
+
+#[test]
+fn a_socket_that_is_taken_back_while_it_is_read_is_found() {
+    finds(Fault::TakenWhileRead, &["out of order", "cut"]);
 }
 
 #[test]

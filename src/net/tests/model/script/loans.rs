@@ -66,6 +66,10 @@ impl Script {
                     }
                     self.take_events();
                 }
+                Received::Last => {
+                    self.end_loan();
+                    self.take_events();
+                }
                 Received::Nothing => {}
                 Received::Return => self.end_loan(),
             }
