@@ -16,7 +16,7 @@ use super::watched_loans::Loan;
 use crate::panics::{self, Place};
 
 #[cfg(test)]
-use super::tests::model::{self, Fault};
+use super::tests::model;
 
 /// What came of [`Connection::receive_lent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,13 +100,7 @@ impl Connection {
         socket: &Socket,
         scratch: &mut ReadBuffer,
     ) -> (MutexGuard<'_, State>, io::Result<usize>) {
-        #[cfg(test)]
-        let is_put_back = model::is_put_back(Fault::TakenWhileRead);
-        #[cfg(not(test))]
-        let is_put_back = false;
-        if !is_put_back {
-            state.lending = Lending::Reading;
-        }
+        state.lending = Lending::Reading;
         drop(state);
         panics::at(Place::Lent);
         let mut socket = socket;

@@ -16,6 +16,7 @@
 //! | what JavaScript waits for is taken | flush | the JS thread (`Drain`) |
 //! | FIN went out | driver | the JS thread (`Fin`), if it asked to hear of it |
 //! | a limit of the server has room again | either | the next driver in line (`line.rs`), which wakes the one behind it if room is left |
+//! | a lent socket is taken back for the limits of its server | an I/O thread | the driver, and the JS thread (`Lent`) |
 //! | nothing connects or waits to be written | flush | the JS thread (`Rest`), if it holds the process for that |
 //!
 //! **Lock order.** A connection's state, then an event queue, then the list of connections that wait for room in it; the locks of a
@@ -463,7 +464,10 @@ impl State {
         self.lost += (self.output.len() + self.in_flight().0) as u64;
         self.ending = Ending::Closed;
         self.output = Output::default();
-        self.input.clear();
+        // What waits in a tapped connection JavaScript still asks for: it is told so before CLOSED.
+        if !self.tapped {
+            self.input.clear();
+        }
         self.task = None;
         self.admission = None;
         let address = self.transport.socket().map(|socket| socket.local_addr());

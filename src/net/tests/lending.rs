@@ -1,6 +1,8 @@
 //! Sockets that the JS thread has for a while.
 
 use super::*;
+use crate::net::transport::Lending;
+use crate::net::watched_loans::Loan;
 
 #[test]
 fn a_lent_socket_is_read_on_the_js_thread_until_it_is_returned() {
@@ -40,6 +42,30 @@ fn a_lent_socket_is_read_on_the_js_thread_until_it_is_returned() {
     assert_eq!(stage.head(), b"/againHost\nhere");
     drop(peer);
     assert!(matches!(stage.next(), (Event::Eof { .. }, _)));
+}
+
+#[test]
+fn a_lent_socket_is_taken_back_but_not_while_it_is_read() {
+    let mut stage = Stage::new();
+    let (address, _listener) = stage.listen(0);
+    let mut peer = TcpStream::connect(address).unwrap();
+    let connection = stage.lent();
+
+    assert!(connection.goes_on(false));
+    connection.lock().lending = Lending::Reading;
+    assert!(connection.goes_on(true));
+    connection.lock().lending = Lending::Lent;
+    assert!(!connection.goes_on(true) && !connection.goes_on(true));
+    assert!(matches!(stage.next(), (Event::Lent { .. }, _)));
+    let mut scratch = read_buffer();
+    assert_eq!(
+        connection.receive_lent(&mut scratch, &stage.queue),
+        Received::Return
+    );
+    // Without the JS thread.
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        .unwrap();
+    assert_eq!(stage.head(), b"/Host\nhere");
 }
 
 #[test]
