@@ -462,12 +462,12 @@ impl State {
     pub(super) fn close(&mut self) -> Transport {
         self.taken_at_end = self.taken();
         self.lost += (self.output.len() + self.in_flight().0) as u64;
-        self.ending = Ending::Closed;
-        self.output = Output::default();
-        // What waits in a tapped connection JavaScript still asks for: it is told so before CLOSED.
-        if !self.tapped {
+        // What waits in a tapped connection JavaScript still asks for, unless it has ended that: it was told so before CLOSED.
+        if !self.tapped || self.ending != Ending::None {
             self.input.clear();
         }
+        self.ending = Ending::Closed;
+        self.output = Output::default();
         self.task = None;
         self.admission = None;
         let address = self.transport.socket().map(|socket| socket.local_addr());

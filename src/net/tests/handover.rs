@@ -115,6 +115,24 @@ fn the_end_of_a_tapped_connection_means_something_when_it_comes_back() {
 }
 
 #[test]
+fn what_waits_in_a_tapped_connection_is_parsed_though_both_sides_have_ended() {
+    let mut stage = Stage::new();
+    let (address, _listener) = stage.listen(0);
+    let peer = TcpStream::connect(address).unwrap();
+    let connection = stage.accepted();
+    // As behind a packet of which the rest had to wait.
+    let rest = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+    connection.lock().input.push(rest);
+    connection.tap();
+    connection.shutdown(false);
+    stage.attend(&connection);
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    while !matches!(stage.next(), (Event::Closed { .. }, _)) {}
+    let events = received(&connection, Some(b""));
+    assert!(matches!(events[..], [Event::Head { .. }]));
+}
+
+#[test]
 fn a_surrendered_socket_lives_on_with_its_new_owner() {
     let mut stage = Stage::new();
     let (mut peer, connection) = stage.asked_to_leave(b"head");
