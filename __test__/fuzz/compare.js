@@ -44,6 +44,15 @@ const LASTING = /^request|^'close'|^never closed|^at rest| threw /
 /** True if the peer's bytes come in pieces: which of them one read brings depends on when it is made. */
 const isCut = (program) => /"cuts":\[\[/.test(JSON.stringify(program.peer))
 
+/**
+ * True if a client sends its next request when an earlier answer comes, behind others that are under way: whether its response has
+ * its turn when it writes, and its parts in a tick are one chunk (Node 26), hangs on when the request comes.
+ */
+const isInterleaved = (program) => program.side === 'server' && program.peer.connections.some(({ window, requests }) => window > 1 && requests.length > window)
+
+/** What was received, as if each body were one chunk. */
+const unchunked = (text) => expand(text).replace(/\\r\n[0-9a-f]+\\r\n/g, '')
+
 /** A line without what hangs on the moment of a read, or on what an exception costs that the process survives. */
 function undecided (program, label, text) {
   if (isCut(program)) text = text.replace(/ bytesParsed:\d+/, '')
@@ -224,6 +233,7 @@ function sameLines (label, program, core = [], ours = [], isReset = false) {
   const [theirs, own] = [core[0] ?? '', ours[0] ?? '']
   if (isLostToCore(program) && expand(own).startsWith(expand(theirs.replace(BAD_REQUEST, '')))) return true
   if (lengthOf(theirs) === lengthOf(own) && theirs.includes(OVERWRITTEN) && beginsWith(expand(own), expand(theirs))) return true
+  if (isInterleaved(program) && unchunked(theirs) === unchunked(own)) return true
   return (isReset || breaksOff(program)) && isTaken(theirs, own)
 }
 

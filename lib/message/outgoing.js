@@ -332,6 +332,8 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
       hold(this, chunk, encoding, size, null)
       flags &= ~BODY
     }
+    // No 'drain' comes any more, which the callbacks of what is held would wait for.
+    this[kNeedDrain] = false
     sendHeld(this)
   }
   flags |= takeHeadFlag(this)
