@@ -10,7 +10,7 @@ const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes
 const delivery = require('./pause')
 const { wholeTime } = require('../core/delays')
 const { tellClosed } = require('../stats/channels')
-const { kConnection } = require('../core/symbols')
+const { kConnection, kCorked } = require('../core/symbols')
 
 const { BODY, END, CORK } = sendFlags
 
@@ -64,6 +64,8 @@ function Connection (id, stream) {
   this.surplus = 0
   /** True if parts of a message were sent in this tick, and wait for its end. */
   this.corked = false
+  /** What is uncorked at the end of this tick besides: core's stream or message, where core sends on in the middle of it; null if nothing is. */
+  this.corkedWith = null
   /** The number of corks so far: what was sent under one cork is one write to a stream in core. */
   this.corks = 0
   /** The cork under which there was too much to write; -1 for none. */
@@ -129,7 +131,11 @@ Connection.prototype.uncork = function () {
 }
 
 function endOfTick (connection) {
+  const { corkedWith } = connection
   connection.uncork()
+  if (corkedWith === null) return
+  connection.corkedWith = null
+  if (corkedWith[kCorked] !== 0) corkedWith.uncork()
 }
 
 /** Drops what is corked: the connection is given up. */

@@ -66,27 +66,11 @@ function carryThrough (message, connection) {
   // What waits in a message although it has its socket: that has ended.
   connection.countPending?.(message)
   if (!connection.corked || message[kHeld] !== null) return
-  corkForTick(message, socket)
-  passCallbacks(connection, message, socket)
-}
-
-/** Has the socket call the callbacks of the parts that its cork would hold in core: it may be corked for longer than this tick. */
-function passCallbacks (connection, message, socket) {
-  const { batch } = connection
-  if (batch === null || batch.message !== message || batch.drains || !socket.writable) return
-  connection.batch = null
-  for (const callback of batch.callbacks) socketWrite.call(socket, '', callback)
-}
-
-/** Corks the socket for the rest of the tick, as core has for the parts that the message has sent in it (connectionCorkNT). */
-function corkForTick (message, socket) {
-  const corked = versions.tickMergesChunks ? message : socket
-  corked.cork()
-  process.nextTick(endOfTick, corked)
-}
-
-function endOfTick (corked) {
-  if (corked[kCorked] !== 0) corked.uncork()
+  // Core has corked it for the parts that the message has sent in this tick (connectionCorkNT).
+  connection.corkedWith = versions.tickMergesChunks ? message : socket
+  connection.corkedWith.cork()
+  // It may be corked for longer than this tick.
+  if (connection.batch?.message === message) connection.batch.passTo(socket)
 }
 
 /** Adds the listener for the socket's 'drain', before all others, as in core. */

@@ -18,7 +18,7 @@ const { HEAD, BODY } = sendFlags
 function holdsBack (message, size) {
   if (!versions.tickMergesChunks || !message.chunkedEncoding || message.outputData.length !== 0 || message[kConnection] === null) return false
   // An empty part makes no chunk: it is held only behind others.
-  return size !== 0 || message[kHeld] !== null
+  return size !== 0 || (message[kHeld] !== null && message[kHeld].length !== 0)
 }
 
 function beginChunk (message) {

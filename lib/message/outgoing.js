@@ -247,12 +247,12 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     return true
   }
   const size = sizeOf(chunk, encoding)
+  if (holdsBack(this, size)) return hold(this, chunk, encoding, size, callback ?? null)
   if (size === 0 && callback !== undefined) {
     if (this._headerSent && awaitOthers(this, callback)) return stillWaits(this)
     leaveToCore(this)
     return cores.OutgoingMessage.write.apply(this, arguments)
   }
-  if (holdsBack(this, size)) return hold(this, chunk, encoding, size, callback ?? null)
   if (size === 0) holdNothing(this)
 
   let flags = takeHeadFlag(this)

@@ -4,6 +4,7 @@
  * Sends a message's parts through the Connection that carries it: one `send` each; proto frames them.
  */
 
+const net = require('node:net')
 const { AsyncResource } = require('node:async_hooks')
 const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
@@ -21,6 +22,8 @@ const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BOD
 const CORKED = 1 << 27
 
 const CRLF = Buffer.from('\r\n')
+
+const { write: socketWrite } = net.Socket.prototype
 
 function nop () {}
 
@@ -134,9 +137,19 @@ class Batch {
   leave () {
     const { connection, message } = this
     if (connection.batch !== this) return
+    const { socket, stream } = connection
+    if (stream === null && socket !== null && socket.writableCorked !== 0) this.passTo(socket)
+    if (connection.batch !== this) return
     connection.batch = null
     if (isLost(message)) this.error = whyLost(message)
     this.tellNext()
+  }
+
+  /** Has the socket call back, whose cork would hold the parts in core: behind what it holds. Not if 'drain' has to come before. */
+  passTo (socket) {
+    if (this.drains || !socket.writable) return
+    this.connection.batch = null
+    for (const callback of this.callbacks) socketWrite.call(socket, '', callback)
   }
 
   /** Calls back in the next tick, or before the callback of a later part that is taken until then. */
