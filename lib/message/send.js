@@ -177,13 +177,10 @@ function written (message, callback, isCorked) {
     connection.batch.callbacks.push(callback)
     // Else the tick that ends the cork, which the first part of this tick has begun, sees to it.
     if (!connection.corked) process.nextTick(endOfTick, connection.batch)
-  } else if (connection && message[kNeedDrain]) {
-    // 'drain' comes before the callback.
-    whenTaken(message, connection, callback)
-    connection.notifyDrain()
   } else if (connection) {
     const own = new Batch(message, connection)
     own.callbacks.push(callback)
+    own.drains = message[kNeedDrain]
     own.tellNext()
   } else {
     process.nextTick(callback, null)
