@@ -248,7 +248,8 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   }
   const size = sizeOf(chunk, encoding)
   if (holdsBack(this, size)) return hold(this, chunk, encoding, size, callback ?? null)
-  if (size === 0 && callback !== undefined) {
+  // An empty part is queued, too, and may be called back for.
+  if (size === 0 && (callback !== undefined || this[kConnection] === null)) {
     if (this._headerSent && awaitOthers(this, callback)) return stillWaits(this)
     leaveToCore(this)
     return cores.OutgoingMessage.write.apply(this, arguments)
@@ -311,11 +312,12 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   let flags = END
   let size = 0
   if (chunk) {
-    if (isOdd(chunk, encoding)) {
+    size = sizeOf(chunk, encoding)
+    // Core's queues an empty part, too.
+    if (isOdd(chunk, encoding) || (size === 0 && this[kConnection] === null)) {
       leaveToCore(this)
       return cores.OutgoingMessage.end.apply(this, arguments)
     }
-    size = sizeOf(chunk, encoding)
     if (size !== 0) flags |= BODY
   }
   if (!this._header) {
