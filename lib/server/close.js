@@ -173,7 +173,8 @@ members.idleness = function idleness () {
   if (current !== null && !current.finished) return 0
   if (this.isClosing) return this.receiving === null ? 1 : 0
   if (current !== null) return this.isEnding(current) ? this.isSending() ? 3 : 1 : 0
-  return native.isIdle(this.id)
+  // The end of a body that is not read is still to be parsed in core.
+  return this.receiving === null ? native.isIdle(this.id) : 0
 }
 
 /** True if a response that has ended, but has not finished, is all that is left of the exchanges, or that can be sent. */
