@@ -242,8 +242,19 @@ Connection.prototype.writeSoon = function writeSoon () {
 function writeNow (connection) {
   connection.writesSoon = false
   if (connection.id === -1) return
-  if (native.writeNow(connection.id) === 1) process.nextTick(drained, connection)
+  if (native.writeNow(connection.id) === 1) process.nextTick(written, connection, native.taken(connection.id))
   touch()
+}
+
+/** Tells what a write on this thread has taken, although the connection was given up behind it. */
+function written (connection, taken) {
+  if (connection.givenUp) connection.tellWritten(taken)
+  else drained(connection)
+}
+
+/** Calls the callbacks of what was taken before the connection was given up. @param {number} taken bytes, of all ever sent */
+Connection.prototype.tellWritten = function tellWritten (taken) {
+  drained(this)
 }
 
 /** Writes now what does not count as taken. True if all does then. */

@@ -22,7 +22,7 @@ const { holdsBack, hold, holdNothing, sendHeld } = require('./one-chunk-a-tick')
 const { PENDING_MAX, CORKED, nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
 const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
 const {
-  baseEmit, isQuiet, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
+  baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./finish')
 const { isUnusual, leaveToCore, tellBegun } = require('./delegate')
 const { cores, isCores, leaveCores } = require('../core/messages')
@@ -400,8 +400,8 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
   if (this.destroyed) return this
   const connection = this[kConnection]
   if (this[kNative] === true && connection !== null && this[kHeld] === null) {
-    // No socket has been made and no part has a callback, or the message has ended, and its connection reports what becomes of it.
-    const isUnseen = connection.socket === null && !error && this[kCallbacks] === null
+    // No socket has been made and nothing waits for the end, or the message has ended, and its connection reports what becomes of it.
+    const isUnseen = connection.socket === null && !error && isUnheard(this)
     if (isUnseen || this.finished) {
       this.destroyed = true
       this[kErrored] = error

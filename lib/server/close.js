@@ -9,7 +9,7 @@ const { native } = require('../binding')
 const { connectionReset, canceledWrite, systemError } = require('../core/errors')
 const { failEndCallbacks } = require('../message/outgoing')
 const { failCorked } = require('../message/send')
-const { failBuffered, failWaiting } = require('../message/write-callbacks')
+const { failBuffered, failWaiting, tellTaken } = require('../message/write-callbacks')
 const { closeResponse } = require('./response')
 const versions = require('../core/versions')
 const { setTimeout, clearTimeout } = require('../host')
@@ -88,6 +88,10 @@ members.onClosed = function onClosed (errno, syscall) {
 members.failBufferedWrites = function failBufferedWrites () {
   failCorked(this)
   if (this.current !== null) failBuffered(this.current)
+}
+
+members.tellWritten = function tellWritten (taken) {
+  if (this.current !== null) this.run(tellTaken, undefined, this.current, taken)
 }
 
 /** Fails all other writes: the handle is closed. */
