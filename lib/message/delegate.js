@@ -13,7 +13,6 @@
 const net = require('node:net')
 const { AsyncResource } = require('node:async_hooks')
 const { Stream } = require('node:stream')
-const { process } = require('../host')
 const { native, touch } = require('../binding')
 const { cores } = require('../core/messages')
 const { finishAnyway } = require('./finish')
