@@ -18,7 +18,7 @@ const { cores } = require('../core/messages')
 const { finishAnyway } = require('./finish')
 const { ended } = require('./output-data')
 const versions = require('../core/versions')
-const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kSocket, kTurn } = require('../core/symbols')
+const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kNeedDrain, kSocket, kTurn } = require('../core/symbols')
 
 /** A message of core's: its slots are those that core's constructor sets, and ours does not. */
 const pristine = new cores.OutgoingMessage.constructor()
@@ -70,6 +70,10 @@ function carryThrough (message, connection) {
   connection.corkedWith.cork()
   // It may be corked for longer than this tick.
   if (connection.batch?.message === message) connection.batch.passTo(socket)
+  else if (message[kNeedDrain] && socket.writable) {
+    socket._writableState.needDrain = true
+    socketWrite.call(socket, '')
+  }
 }
 
 /** Adds the listener for the socket's 'drain', before all others, as in core. */

@@ -13,7 +13,7 @@ const { isTaken, isWaiting, whenTaken } = require('./write-callbacks')
 const { countLines } = require('./head')
 const { codes } = require('../core/errors')
 const {
-  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNeedDrain, kSocket, kUnusual
+  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNative, kNeedDrain, kSocket, kUnusual
 } = require('../core/symbols')
 
 const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
@@ -145,10 +145,11 @@ class Batch {
     this.tellNext()
   }
 
-  /** Has the socket call back, whose cork would hold the parts in core: behind what it holds. Not if 'drain' has to come before. */
+  /** Has the socket call back, whose cork would hold the parts in core: behind what it holds, and its 'drain', which core's messages hear. */
   passTo (socket) {
-    if (this.drains || !socket.writable) return
+    if (!socket.writable || (this.drains && this.message[kNative] === true)) return
     this.connection.batch = null
+    if (this.drains) socket._writableState.needDrain = true
     for (const callback of this.callbacks) socketWrite.call(socket, '', callback)
   }
 
