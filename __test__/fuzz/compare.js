@@ -234,7 +234,9 @@ function sameLines (label, program, core = [], ours = [], isReset = false) {
   if (isLostToCore(program) && expand(own).startsWith(expand(theirs.replace(BAD_REQUEST, '')))) return true
   if (lengthOf(theirs) === lengthOf(own) && theirs.includes(OVERWRITTEN) && beginsWith(expand(own), expand(theirs))) return true
   if (isInterleaved(program) && unchunked(theirs) === unchunked(own)) return true
-  return (isReset || breaksOff(program)) && isTaken(theirs, own)
+  // A reset takes with it what the peer had not read, however much that is.
+  if (isReset && beginsWith(expand(own), expand(theirs))) return true
+  return breaksOff(program) && isTaken(theirs, own)
 }
 
 const isPrefix = (few, many) => few.length <= many.length && few.every((value, index) => value === many[index])
