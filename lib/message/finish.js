@@ -161,7 +161,8 @@ function failEndCallbacks (message, error) {
 
 function fail (message, error) {
   const callbacks = message[kEndCallbacks]
-  message[kFlushError] = error
+  // The first reason stays.
+  message[kFlushError] ??= error
   if (callbacks === null) return
   message[kEndCallbacks] = null
   for (const callback of callbacks) callback(error)

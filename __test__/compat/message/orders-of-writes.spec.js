@@ -245,3 +245,17 @@ for (const [how, giveUp] of Object.entries(GIVEN_UP)) {
     })
   })
 }
+
+scenario.server('an end() behind one whose response was destroyed in its tick fails with the reason', async (run) => {
+  const cases = [5, 65536].flatMap((size) => ['at once', 'in a tick'].map((moment) => [size, moment]))
+  await playAll(run, {}, cases, get('/', 'Connection: close'), ([size, moment], req, res) => {
+    const line = new Line(res, [])
+    res.end('x'.repeat(size))
+    MOMENTS[moment](() => res.destroy(new Error('on purpose')))
+    setImmediate(() => {
+      res.end(line.told('end'))
+      setImmediate(() => res.end(line.told('later end')))
+    })
+    return line
+  })
+})
