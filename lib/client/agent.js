@@ -177,11 +177,11 @@ function dropStale (agent, idle, isFirst) {
   }
 }
 
-/** Gives a request the idle connection that is next, if that is ours. */
+/** Gives a request the idle connection that is next, if that is ours. One that still connects has net's handle, whose context core resets. */
 function takeIdle (agent, name, idle, request) {
   const isFirst = agent.scheduling === 'fifo'
   const socket = isFirst ? idle[0] : idle.at(-1)
-  if (socket === undefined || !isNative(socket)) return false
+  if (socket === undefined || !isNative(socket) || socket.connecting) return false
   if (isFirst) idle.shift()
   else idle.pop()
   if (idle.length === 0) delete agent.freeSockets[name]

@@ -10,7 +10,7 @@ const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes
 const delivery = require('./pause')
 const { wholeTime } = require('../core/delays')
 const { tellClosed } = require('../stats/channels')
-const { kConnection } = require('../core/symbols')
+const { kConnection, kCorked } = require('../core/symbols')
 
 const { BODY, END, CORK } = sendFlags
 
@@ -64,6 +64,8 @@ function Connection (id, stream) {
   this.surplus = 0
   /** True if parts of a message were sent in this tick, and wait for its end. */
   this.corked = false
+  /** What is uncorked at the end of this tick besides: core's stream or message, where core sends on in the middle of it; null if nothing is. */
+  this.corkedWith = null
   /** The number of corks so far: what was sent under one cork is one write to a stream in core. */
   this.corks = 0
   /** The cork under which there was too much to write; -1 for none. */
@@ -129,7 +131,11 @@ Connection.prototype.uncork = function () {
 }
 
 function endOfTick (connection) {
+  const { corkedWith } = connection
   connection.uncork()
+  if (corkedWith === null) return
+  connection.corkedWith = null
+  if (corkedWith[kCorked] !== 0) corkedWith.uncork()
 }
 
 /** Drops what is corked: the connection is given up. */
@@ -236,8 +242,19 @@ Connection.prototype.writeSoon = function writeSoon () {
 function writeNow (connection) {
   connection.writesSoon = false
   if (connection.id === -1) return
-  if (native.writeNow(connection.id) === 1) process.nextTick(drained, connection)
+  if (native.writeNow(connection.id) === 1) process.nextTick(written, connection, native.taken(connection.id))
   touch()
+}
+
+/** Tells what a write on this thread has taken, although the connection was given up behind it. */
+function written (connection, taken) {
+  if (connection.givenUp) connection.tellWritten(taken)
+  else drained(connection)
+}
+
+/** Calls the callbacks of what was taken before the connection was given up. @param {number} taken bytes, of all ever sent */
+Connection.prototype.tellWritten = function tellWritten (taken) {
+  drained(this)
 }
 
 /** Writes now what does not count as taken. True if all does then. */

@@ -13,13 +13,12 @@
 const net = require('node:net')
 const { AsyncResource } = require('node:async_hooks')
 const { Stream } = require('node:stream')
-const { process } = require('../host')
 const { native, touch } = require('../binding')
 const { cores } = require('../core/messages')
 const { finishAnyway } = require('./finish')
 const { ended } = require('./output-data')
 const versions = require('../core/versions')
-const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kSocket, kTurn } = require('../core/symbols')
+const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kNeedDrain, kSocket, kTurn } = require('../core/symbols')
 
 /** A message of core's: its slots are those that core's constructor sets, and ours does not. */
 const pristine = new cores.OutgoingMessage.constructor()
@@ -66,27 +65,15 @@ function carryThrough (message, connection) {
   // What waits in a message although it has its socket: that has ended.
   connection.countPending?.(message)
   if (!connection.corked || message[kHeld] !== null) return
-  corkForTick(message, socket)
-  passCallbacks(connection, message, socket)
-}
-
-/** Has the socket call the callbacks of the parts that its cork would hold in core: it may be corked for longer than this tick. */
-function passCallbacks (connection, message, socket) {
-  const { batch } = connection
-  if (batch === null || batch.message !== message || batch.drains || !socket.writable) return
-  connection.batch = null
-  for (const callback of batch.callbacks) socketWrite.call(socket, '', callback)
-}
-
-/** Corks the socket for the rest of the tick, as core has for the parts that the message has sent in it (connectionCorkNT). */
-function corkForTick (message, socket) {
-  const corked = versions.tickMergesChunks ? message : socket
-  corked.cork()
-  process.nextTick(endOfTick, corked)
-}
-
-function endOfTick (corked) {
-  if (corked[kCorked] !== 0) corked.uncork()
+  // Core has corked it for the parts that the message has sent in this tick (connectionCorkNT).
+  connection.corkedWith = versions.tickMergesChunks ? message : socket
+  connection.corkedWith.cork()
+  // It may be corked for longer than this tick.
+  if (connection.batch?.message === message) connection.batch.passTo(socket)
+  else if (message[kNeedDrain] && socket.writable) {
+    socket._writableState.needDrain = true
+    socketWrite.call(socket, '')
+  }
 }
 
 /** Adds the listener for the socket's 'drain', before all others, as in core. */

@@ -28,6 +28,11 @@ function isUntold (message) {
   return message[kEndCallbacks] === null && message[kCallbacks] === null && isQuiet(message)
 }
 
+/** True if nothing waits for what becomes of the message, or of its request. */
+function isUnheard (message) {
+  return isUntold(message) && (message.req === undefined || !isTouched(message.req))
+}
+
 /** Adds a callback of end(). */
 function addEndCallback (message, callback) {
   if (!versions.endCallbackGetsError) message.once('finish', callback)
@@ -156,12 +161,13 @@ function failEndCallbacks (message, error) {
 
 function fail (message, error) {
   const callbacks = message[kEndCallbacks]
-  message[kFlushError] = error
+  // The first reason stays.
+  message[kFlushError] ??= error
   if (callbacks === null) return
   message[kEndCallbacks] = null
   for (const callback of callbacks) callback(error)
 }
 
 module.exports = {
-  baseEmit, isQuiet, isUntold, endsUntold, addEndCallback, failEndCallbacks, finish, finishAnyway, finishLater, settled, drained
+  baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finish, finishAnyway, finishLater, settled, drained
 }

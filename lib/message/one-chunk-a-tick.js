@@ -8,7 +8,7 @@ const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
 const { deliver } = require('./output-data')
 const { leaveToCore, isUnusual } = require('./delegate')
-const { awaitDrain, encode, isLost, noteBackpressure, takeHeadFlag } = require('./send')
+const { awaitDrain, encode, isLost, takeHeadFlag } = require('./send')
 const versions = require('../core/versions')
 const { kConnection, kHeld, kChunkedLength, kCorked, kDrainScope, kNative, kNeedDrain } = require('../core/symbols')
 
@@ -18,7 +18,7 @@ const { HEAD, BODY } = sendFlags
 function holdsBack (message, size) {
   if (!versions.tickMergesChunks || !message.chunkedEncoding || message.outputData.length !== 0 || message[kConnection] === null) return false
   // An empty part makes no chunk: it is held only behind others.
-  return size !== 0 || message[kHeld] !== null
+  return size !== 0 || (message[kHeld] !== null && message[kHeld].length !== 0)
 }
 
 function beginChunk (message) {
@@ -83,16 +83,21 @@ function sendHeld (message) {
   return deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
 }
 
-/** Sends what is held, at the end of the tick. */
+/**
+ * Sends what is held, at the end of the tick. As core's uncork(): if the kernel takes all, 'drain' comes at once, also for
+ * earlier parts, and the callbacks in the next tick; else they come behind 'drain'.
+ */
 function releaseHeld (message) {
   if (message[kHeld] === null) return
-  const pending = sendHeld(message)
-  // The parts have waited: they are written even if the connection is destroyed in this tick.
-  message[kConnection]?.uncork()
-  if (!noteBackpressure(message, pending) || !message[kNeedDrain]) return
+  const awaitsDrain = message[kNeedDrain]
+  message[kNeedDrain] = false
+  sendHeld(message)
+  message[kNeedDrain] = awaitsDrain
   const connection = message[kConnection]
   if (connection === null) return
-  // Core's uncork(): 'drain' follows at once if the kernel takes all, also for earlier parts.
+  // The parts have waited: they are written even if the connection is destroyed in this tick.
+  connection.uncork()
+  if (!awaitsDrain) return
   if (!connection.isTakenAtOnce()) {
     connection.notifyDrain()
     return

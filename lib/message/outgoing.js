@@ -22,7 +22,7 @@ const { holdsBack, hold, holdNothing, sendHeld } = require('./one-chunk-a-tick')
 const { PENDING_MAX, CORKED, nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
 const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
 const {
-  baseEmit, isQuiet, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
+  baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./finish')
 const { isUnusual, leaveToCore, tellBegun } = require('./delegate')
 const { cores, isCores, leaveCores } = require('../core/messages')
@@ -247,12 +247,13 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     return true
   }
   const size = sizeOf(chunk, encoding)
-  if (size === 0 && callback !== undefined) {
+  if (holdsBack(this, size)) return hold(this, chunk, encoding, size, callback ?? null)
+  // An empty part is queued, too, and may be called back for.
+  if (size === 0 && (callback !== undefined || this[kConnection] === null)) {
     if (this._headerSent && awaitOthers(this, callback)) return stillWaits(this)
     leaveToCore(this)
     return cores.OutgoingMessage.write.apply(this, arguments)
   }
-  if (holdsBack(this, size)) return hold(this, chunk, encoding, size, callback ?? null)
   if (size === 0) holdNothing(this)
 
   let flags = takeHeadFlag(this)
@@ -311,11 +312,12 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   let flags = END
   let size = 0
   if (chunk) {
-    if (isOdd(chunk, encoding)) {
+    size = sizeOf(chunk, encoding)
+    // Core's queues an empty part, too.
+    if (isOdd(chunk, encoding) || (size === 0 && this[kConnection] === null)) {
       leaveToCore(this)
       return cores.OutgoingMessage.end.apply(this, arguments)
     }
-    size = sizeOf(chunk, encoding)
     if (size !== 0) flags |= BODY
   }
   if (!this._header) {
@@ -332,6 +334,8 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
       hold(this, chunk, encoding, size, null)
       flags &= ~BODY
     }
+    // No 'drain' comes any more, which the callbacks of what is held would wait for.
+    this[kNeedDrain] = false
     sendHeld(this)
   }
   flags |= takeHeadFlag(this)
@@ -396,8 +400,8 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
   if (this.destroyed) return this
   const connection = this[kConnection]
   if (this[kNative] === true && connection !== null && this[kHeld] === null) {
-    // No socket has been made and no part has a callback, or the message has ended, and its connection reports what becomes of it.
-    const isUnseen = connection.socket === null && !error && this[kCallbacks] === null
+    // No socket has been made and nothing waits for the end, or the message has ended, and its connection reports what becomes of it.
+    const isUnseen = connection.socket === null && !error && isUnheard(this)
     if (isUnseen || this.finished) {
       this.destroyed = true
       this[kErrored] = error

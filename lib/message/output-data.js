@@ -84,7 +84,6 @@ function deliver (message, flags, head, body, encoding, size, callback) {
 
 /** Sends what is queued under one cork, as core's _flushOutput; a last part behind it goes under the same (core's end). */
 function transmitBehind (message, connection, flags, head, body, encoding, size, callback) {
-  connection.flushing = true
   flushQueue(message)
   connection.flushing = (flags & BODY) !== 0 && (flags & END) !== 0
   const pending = transmit(message, flags, head, body, encoding, size, callback)
@@ -98,18 +97,22 @@ function isOurs (message) {
 }
 
 /**
- * Gives everything that is queued to the connection.
- * @returns {number} bytes the connection has not taken
+ * Gives everything that is queued to the connection: written at once, and not corked until the end of the tick.
+ * @returns {number} bytes that waited for that, in the message or in the connection: core's last write is told of all of them
  */
 function flushQueue (message) {
   const entries = message.outputData
   if (entries.length === 0) return 0
   const size = message.outputSize
   message.outputData = []
-  message.outputSize = 0
+  const connection = message[kConnection]
+  connection.flushing = true
   const pending = assemble(message, entries)
+  connection.flushing = false
+  // In this order, in which 'drain' does not come here where it means that nothing is left.
   message._onPendingData(-size)
-  return pending
+  message.outputSize = 0
+  return Math.max(size, pending)
 }
 
 /** Sends the entries; what follows a head goes with it, in one `send`. @returns {number} bytes not taken */

@@ -4,6 +4,7 @@
  * Sends a message's parts through the Connection that carries it: one `send` each; proto frames them.
  */
 
+const net = require('node:net')
 const { AsyncResource } = require('node:async_hooks')
 const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
@@ -12,7 +13,7 @@ const { isTaken, isWaiting, whenTaken } = require('./write-callbacks')
 const { countLines } = require('./head')
 const { codes } = require('../core/errors')
 const {
-  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNeedDrain, kSocket, kUnusual
+  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNative, kNeedDrain, kSocket, kUnusual
 } = require('../core/symbols')
 
 const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
@@ -21,6 +22,8 @@ const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BOD
 const CORKED = 1 << 27
 
 const CRLF = Buffer.from('\r\n')
+
+const { write: socketWrite } = net.Socket.prototype
 
 function nop () {}
 
@@ -134,9 +137,20 @@ class Batch {
   leave () {
     const { connection, message } = this
     if (connection.batch !== this) return
+    const { socket, stream } = connection
+    if (stream === null && socket !== null && socket.writableCorked !== 0) this.passTo(socket)
+    if (connection.batch !== this) return
     connection.batch = null
     if (isLost(message)) this.error = whyLost(message)
     this.tellNext()
+  }
+
+  /** Has the socket call back, whose cork would hold the parts in core: behind what it holds, and its 'drain', which core's messages hear. */
+  passTo (socket) {
+    if (!socket.writable || (this.drains && this.message[kNative] === true)) return
+    this.connection.batch = null
+    if (this.drains) socket._writableState.needDrain = true
+    for (const callback of this.callbacks) socketWrite.call(socket, '', callback)
   }
 
   /** Calls back in the next tick, or before the callback of a later part that is taken until then. */
@@ -164,13 +178,10 @@ function written (message, callback, isCorked) {
     connection.batch.callbacks.push(callback)
     // Else the tick that ends the cork, which the first part of this tick has begun, sees to it.
     if (!connection.corked) process.nextTick(endOfTick, connection.batch)
-  } else if (connection && message[kNeedDrain]) {
-    // 'drain' comes before the callback.
-    whenTaken(message, connection, callback)
-    connection.notifyDrain()
   } else if (connection) {
     const own = new Batch(message, connection)
     own.callbacks.push(callback)
+    own.drains = message[kNeedDrain]
     own.tellNext()
   } else {
     process.nextTick(callback, null)

@@ -9,7 +9,7 @@ const { native } = require('../binding')
 const { connectionReset, canceledWrite, systemError } = require('../core/errors')
 const { failEndCallbacks } = require('../message/outgoing')
 const { failCorked } = require('../message/send')
-const { failBuffered, failWaiting } = require('../message/write-callbacks')
+const { failBuffered, failWaiting, tellTaken } = require('../message/write-callbacks')
 const { closeResponse } = require('./response')
 const versions = require('../core/versions')
 const { setTimeout, clearTimeout } = require('../host')
@@ -88,6 +88,10 @@ members.onClosed = function onClosed (errno, syscall) {
 members.failBufferedWrites = function failBufferedWrites () {
   failCorked(this)
   if (this.current !== null) failBuffered(this.current)
+}
+
+members.tellWritten = function tellWritten (taken) {
+  if (this.current !== null) this.run(tellTaken, undefined, this.current, taken)
 }
 
 /** Fails all other writes: the handle is closed. */
@@ -173,7 +177,8 @@ members.idleness = function idleness () {
   if (current !== null && !current.finished) return 0
   if (this.isClosing) return this.receiving === null ? 1 : 0
   if (current !== null) return this.isEnding(current) ? this.isSending() ? 3 : 1 : 0
-  return native.isIdle(this.id)
+  // The end of a body that is not read is still to be parsed in core.
+  return this.receiving === null ? native.isIdle(this.id) : 0
 }
 
 /** True if a response that has ended, but has not finished, is all that is left of the exchanges, or that can be sent. */

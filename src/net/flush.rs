@@ -80,6 +80,7 @@ impl Connection {
             state.flow = Flow::InFlight {
                 len: output.len(),
                 untaken: output.untaken(),
+                borrowed: output.is_borrowed(),
             };
             drop(state);
             panics::at(Place::Write);
@@ -135,10 +136,14 @@ impl State {
     }
 
     /// Puts back what a write has left, before what was said meanwhile, and counts what the kernel took.
-    fn landed(&mut self, rest: Output, result: io::Result<usize>, stats: &Stats) {
+    fn landed(&mut self, mut rest: Output, result: io::Result<usize>, stats: &Stats) {
         if self.is_over() {
             // Closed under the writer by a bug of the driver's: there is nothing to put back.
             return;
+        }
+        if matches!(self.flow, Flow::InFlight { untaken: 0, .. }) && !rest.is_borrowed() {
+            // It may have been counted so on its way.
+            rest.accept();
         }
         self.flow = Flow::Open;
         let later = std::mem::replace(&mut self.output, rest);

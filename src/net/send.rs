@@ -300,4 +300,19 @@ mod tests {
         assert!(!connection.has_output());
         assert_eq!(connection.taken(), 0);
     }
+
+    #[test]
+    fn what_a_thread_writes_counts_as_taken_unless_it_is_borrowed() {
+        for borrowed in [false, true] {
+            let connection =
+                Connection::over_stream(0, Role::Server, Config::default(), Arc::default());
+            connection.lock().flow = Flow::InFlight {
+                len: 10,
+                untaken: 10,
+                borrowed,
+            };
+            assert_eq!(connection.take(0, false) == 0, !borrowed);
+            assert_eq!(connection.pending(), if borrowed { 10 } else { 0 });
+        }
+    }
 }

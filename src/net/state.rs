@@ -74,8 +74,13 @@ pub(super) enum Fin {
 pub(super) enum Flow {
     /// Here.
     Open,
-    /// A thread writes `len` bytes of it with the lock released; `untaken` of them do not count as taken.
-    InFlight { len: usize, untaken: usize },
+    /// A thread writes `len` bytes of it with the lock released; `untaken` of them do not count as taken, and may not as long as
+    /// some are `borrowed`: JavaScript's memory, which can still change.
+    InFlight {
+        len: usize,
+        untaken: usize,
+        borrowed: bool,
+    },
     /// Here, and the kernel takes no more: the driver waits for write readiness.
     Blocked,
 }
@@ -246,9 +251,14 @@ impl State {
 
     fn in_flight(&self) -> (usize, usize) {
         match self.flow {
-            Flow::InFlight { len, untaken } => (len, untaken),
+            Flow::InFlight { len, untaken, .. } => (len, untaken),
             Flow::Open | Flow::Blocked => (0, 0),
         }
+    }
+
+    /// True if a part of what has not left is JavaScript's memory.
+    fn is_borrowed(&self) -> bool {
+        self.output.is_borrowed() || matches!(self.flow, Flow::InFlight { borrowed: true, .. })
     }
 
     /// Bytes that are on their way, or waiting, to the kernel.
@@ -305,9 +315,12 @@ impl State {
         if self.untaken() == 0 {
             return true;
         }
-        let takes = self.has_room() && self.in_flight().1 == 0 && !self.output.is_borrowed();
+        let takes = self.has_room() && !self.is_borrowed();
         if takes {
             self.output.accept();
+            if let Flow::InFlight { untaken, .. } = &mut self.flow {
+                *untaken = 0;
+            }
         }
         takes
     }

@@ -184,3 +184,26 @@ scenario('maxTotalSockets and maxFreeSockets', async (run) => {
   await later()
   run.log('agent', 'pools', pools(total), total.totalSocketCount)
 })
+
+scenario.client('empty parts of a request that waits are queued, and what follows from their writes', async (run) => {
+  const server = await serve(run, { held: true })
+  const agent = run.agent({ keepAlive: true, maxSockets: 1 })
+  const first = ask(run, agent, '/first')
+  const empty = { string: '', buffer: Buffer.alloc(0), array: new Uint8Array(0) }
+  const queued = []
+  for (const method of ['GET', 'POST', 'HEAD']) {
+    for (const [before, part] of [['nothing', undefined], ...Object.entries(empty), ['a letter', 'a']]) {
+      for (const [last, end] of Object.entries(empty)) {
+        const request = run.request({ agent, path: `/${method}`, method })
+        request.on('error', () => {})
+        if (part !== undefined) request.write(part)
+        request.end(end)
+        run.log('client', method, before, last, request.outputData.map(({ data, encoding, callback }) => [String(data).replace(/Host:.*\r\n/, ''), encoding, typeof callback]), request.outputSize > 0)
+        queued.push(request)
+      }
+    }
+  }
+  for (const request of queued) request.destroy()
+  await server.answer()
+  await Promise.all([first, ...queued].map((request) => run.closed(request)))
+})

@@ -302,3 +302,30 @@ for (const [closing, method] of Object.entries(CLOSINGS)) {
     }
   }
 }
+
+scenario.server('a body that is not read to its end keeps a server from closing, although it was answered', async (run) => {
+  let request
+  const server = await run.serve({}, (req, res) => {
+    request = req
+    req.once('data', () => {
+      req.pause()
+      res.end('answer\n')
+    })
+  })
+  const peer = run.dial()
+  peer.send(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 262144\r\n\r\n${'b'.repeat(262144)}`)
+  await peer.until('answer\n')
+  // So that all of it is there.
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  let isClosed = false
+  const closed = run.once(server, 'close')
+  server.close(() => { isClosed = true })
+  server.closeIdleConnections()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  run.log('server', 'has closed', isClosed, 'complete', request.complete)
+  request.resume()
+  await run.once(request, 'end')
+  server.closeIdleConnections()
+  await closed
+  run.log('client', 'ended', await peer.ended())
+})

@@ -120,3 +120,28 @@ scenario.client('the async context of a connection whose address is found in ano
     })
   }
 })
+
+scenario.client('the async context of a socket that still connects, and is given to the next request', async (run) => {
+  await run.origin(byTarget)
+  const storage = new AsyncLocalStorage()
+  const agent = run.agent({ keepAlive: true, maxSockets: 1 })
+  const first = storage.run('/first', () => {
+    const request = run.request({ agent, path: '/first' })
+    request.on('error', (error) => run.log('client', 'first', error.message, storage.getStore()))
+    request.destroy(new Error('on purpose'))
+    return run.closed(request)
+  })
+  await first
+  await storage.run('/second', async () => {
+    const request = run.request({ agent, path: '/second', method: 'DELETE', headers: { 'Content-Length': 3 } })
+    const told = new Promise((resolve) => request.on('socket', (socket) => {
+      run.log('client', 'connects', socket.connecting)
+      socket.on('close', () => run.log('client', 'socket close', storage.getStore()))
+      storage.run('its end', () => request.end('abc', () => run.log('client', 'told', storage.getStore())))
+      socket.destroy()
+      socket.on('close', resolve)
+    }))
+    request.on('error', (error) => run.log('client', 'second', error.code, storage.getStore()))
+    await Promise.all([run.closed(request), told])
+  })
+})
