@@ -235,7 +235,8 @@ module.exports = {
       const head = `${body ? 'POST' : 'GET'} ${path} HTTP/1.1\r\n${HOST}Connection: close\r\n${body ? `Content-Length: ${body.length}\r\n` : ''}\r\n`
       return talk({ port }, head + (body ?? ''))
     }))
-    for (const text of told) expect(/^HTTP\/1\.1 (200|413|429|503) /.test(text), true)
+    // On a busy machine the head or the body comes too late.
+    for (const text of told) expect(/^HTTP\/1\.1 (?:200|408|413|429|503) /.exec(text)?.[0] ?? JSON.stringify(text), text.slice(0, 13))
   },
 
   async 'a pipeline at a limited server' ({ limitedPort: port }) {
