@@ -204,9 +204,9 @@ Connection.prototype.shownPending = function shownPending () {
   return this.counted(native.waiting(this.id, this.corked))
 }
 
-/** True if parts of this tick wait for its end. */
+/** True if parts of this tick wait for its end in core, although a thread may have written them by now. */
 Connection.prototype.isGathering = function isGathering () {
-  return this.corked && this.id !== -1 && native.waiting(this.id, true) !== 0
+  return this.corked && this.id !== -1
 }
 
 /** Gives a number of pending bytes as the stream of a net.Socket counts them. */
