@@ -204,9 +204,9 @@ Connection.prototype.shownPending = function shownPending () {
   return this.counted(native.waiting(this.id, this.corked))
 }
 
-/** True if parts of this tick wait for its end. */
+/** True if parts of this tick wait for its end in core, although a thread may have written them by now. */
 Connection.prototype.isGathering = function isGathering () {
-  return this.corked && this.id !== -1 && native.waiting(this.id, true) !== 0
+  return this.corked && this.id !== -1
 }
 
 /** Gives a number of pending bytes as the stream of a net.Socket counts them. */
@@ -262,7 +262,10 @@ Connection.prototype.isTakenAtOnce = function isTakenAtOnce () {
   if (this.id === -1 || this.stream !== null) return false
   if (native.takes(this.id, 0, true) === 0) return true
   touch()
-  return native.writeNow(this.id) === 1
+  const isTaken = native.writeNow(this.id) === 1
+  // No DRAIN follows for callbacks that wait for this.
+  if (isTaken) process.nextTick(written, this, native.taken(this.id))
+  return isTaken
 }
 
 /** Writes now, for a write of the socket, as core's is made. True if all that was sent is taken by that. */

@@ -24,6 +24,17 @@ pub(crate) struct BadBlock;
 const OUT_OF_ORDER: i32 = -22;
 
 impl State {
+    /// Notes that what is said from here on waits for the end of the tick in core.
+    fn cork(&mut self) {
+        self.output.cork();
+        self.corked_at = self.said();
+    }
+
+    /// Bytes said since [`State::cork`], although a thread may have written them.
+    fn since_cork(&self) -> usize {
+        self.said().saturating_sub(self.corked_at) as usize
+    }
+
     /// Registers the request whose head goes out, or is said to be under way. What waits of its answer is a duty of the
     /// driver's now.
     fn expect_response(&mut self, head: bool, connect: bool) {
@@ -87,7 +98,7 @@ impl Connection {
     ) -> Result<usize, proto::SendError> {
         let mut time = None;
         if message.cork {
-            state.output.cork();
+            state.cork();
         }
         match message.head {
             Head::None => {}
@@ -244,7 +255,7 @@ impl Connection {
         let state = self.lock();
         match state.flow {
             Flow::Blocked => state.output.untaken(),
-            _ if is_corked => state.output.since_cork(),
+            _ if is_corked => state.since_cork(),
             _ => 0,
         }
     }

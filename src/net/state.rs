@@ -164,6 +164,8 @@ pub(super) struct State {
     /// What counted as taken when the connection ended, and what was said and did not reach the kernel.
     pub(super) taken_at_end: u64,
     pub(super) lost: u64,
+    /// What had been said when the tick's cork began: see [`State::cork`].
+    pub(super) corked_at: u64,
 }
 
 impl State {
@@ -207,6 +209,7 @@ impl State {
             bytes_written: 0,
             taken_at_end: 0,
             lost: 0,
+            corked_at: 0,
         }
     }
 

@@ -165,7 +165,7 @@ const DRAINED = {
 }
 
 scenario.server('the callback of a chunk that was too much, in the next tick', async (run) => {
-  const cases = Object.keys(DRAINED).flatMap((then) => [5, 65536].map((size) => [then, size]))
+  const cases = Object.keys(DRAINED).flatMap((then) => [5, 65536, 1048576].map((size) => [then, size]))
   await playAll(run, { highWaterMark: 1 }, cases, get('/', 'Connection: close'), ([then, size], req, res) => {
     const line = new Line(res)
     line.say(res.write('a'.repeat(size), line.told('write')))
