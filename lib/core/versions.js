@@ -64,9 +64,9 @@ module.exports = Object.freeze({
   /** cork() gathers body parts in the message and sends them as one chunk. */
   corkMergesChunks: ofCore('kChunkedBuffer') !== undefined,
   /** All that is written in one tick becomes one chunk. */
-  tickMergesChunks: has(26),
+  tickMergesChunks: has(26, { 24: 22, 25: Infinity }),
   /** writableCorked shows that writes are held until the end of the tick. */
-  writeShowsCork: has(26, { 20: 0 }),
+  writeShowsCork: has(26, { 20: 0, 24: 22, 25: Infinity }),
   /** 'drain' of a response comes when nothing waits anywhere; before, whenever the connection looked. */
   drainedMeansEmpty: has(26, { 24: 21, 25: Infinity }),
   /** A lost connection closes every response in the queue, not only the current one. */
@@ -100,5 +100,5 @@ module.exports = Object.freeze({
   /** Discarding a complete message ends it at once, without making it flow. */
   dumpEndsAtOnce: endsAtOnce(),
   /** Destroying a complete message needs no extra tick. */
-  destroyCompletesAtOnce: has(26)
+  destroyCompletesAtOnce: has(26, { 24: 22, 25: Infinity })
 })
