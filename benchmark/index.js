@@ -29,7 +29,7 @@ const help = `usage: npm run bench -- [options]
   --only a,b        only these scenarios: ${scenarios.map(({ name }) => name).join(' ')}
   --connections a,b with so many connections instead of a scenario's own: the sweep is 1,2,3,4,5,6,8,12,16,32,64,256,512
   --against a,b     implementations, the first is the baseline (core,native,undici,bare);
-                    undici is a client only, bare a Rust program that does no HTTP
+                    undici is a client only, bare a Rust program that does no HTTP, guarded ours with limits and strict hardening
   --peers           node:http of Bun and Deno beside them, from npm, which puts them into a temporary folder
                     (only for Linux on x64); frameworks are left out there
   --node FILE       the node to run servers and clients with (this one)

@@ -18,7 +18,7 @@ const { specFiles } = require('./spec-files')
 
 const NODE = '--node='
 
-/** How long one spec file may take, in milliseconds: the slowest takes two minutes alone. */
+/** How long one spec file may take, in milliseconds: one that takes longer hangs. */
 const FILE_TIMEOUT = 420_000
 
 const args = process.argv.slice(2)

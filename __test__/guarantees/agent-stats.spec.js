@@ -143,7 +143,12 @@ for (const [name, transport] of Object.entries(TRANSPORTS)) {
     const { failed: before } = http.stats().agents.pool
     for (let count = 0; count < 2; count++) assert.strictEqual(await ask(lost, agent), 'ECONNREFUSED')
     assert.strictEqual(await ask(lost, agent, { host: 'nowhere.test', lookup }), 'ENOTFOUND')
-    // A connection that was made and then fails is none of them.
+    // One that is given up while it is made is none of them.
+    const request = http.get({ agent, host: '127.0.0.1', port: (await serve(t, transport)).address().port })
+    await once(request, 'socket')
+    request.destroy(Object.assign(new Error('given up'), { code: 'OWN' }))
+    assert.strictEqual((await once(request, 'error'))[0].code, 'OWN')
+    // Nor is one that was made and then fails.
     assert.strictEqual(await ask(await serve(t, transport), agent, { path: '/reset' }), 'ECONNRESET')
     assert.deepStrictEqual(agent.stats().pool.failed, { ECONNREFUSED: 2, ENOTFOUND: 1 })
     const { agents } = http.stats()

@@ -235,7 +235,7 @@ Agent.prototype.createSocket = function createSocket (request, options, callback
   // A native connection can carry our own requests only, and a subclass's createConnection() has to see its socket made.
   const isDialable = request[kDialable] === true && this.createConnection === Agent.prototype.createConnection
   methods.createSocket.call(this, request, isDialable ? { ...options, [kDialable]: true } : options, (error, socket) => {
-    // None that could be asked why.
+    // There is no socket whose 'error' would tell of it.
     if (error) countFailed(this, error)
     callback(error, socket)
   })

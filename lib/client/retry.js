@@ -57,7 +57,8 @@ class Attempt {
 
   /** Keeps what core's methods are to write to a stream: all of the request, or it is not sent again. */
   keepQueued ({ finished, outputData }) {
-    this.#isWhole = finished
+    if (!finished) return
+    this.#isWhole = true
     for (const { data, encoding } of outputData) {
       if (this.#fits(Buffer.byteLength(data, encoding))) this.#sent.push([copy(data), encoding])
     }

@@ -185,7 +185,8 @@ function onSocketError (error) {
   const connection = this[kConnection]
   if (connection === undefined) return
   const { request } = connection
-  if (request !== null && isBeingMade(connection)) countFailed(request.agent, error)
+  // One that the application gives up has not failed.
+  if (request !== null && !request.destroyed && isBeingMade(connection)) countFailed(request.agent, error)
   if (request !== null && isToRetry(connection, error)) {
     retry(connection)
   } else if (request !== null) {
