@@ -1,6 +1,7 @@
 //! The lent sockets of a server with limits. What the I/O thread has promised to do though JavaScript is busy, it does with the
 //! sockets that it has: those that are lent it takes back when JavaScript holds a turn of its event loop for long.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -80,7 +81,9 @@ impl WatchedLoans {
         // A loan is added with its connection locked; that is locked here without the list.
         let loans = std::mem::take(&mut self.list().loans);
         let loans = loans.iter().filter_map(Weak::upgrade);
-        let going_on = loans.filter(|loan| loan.goes_on(recalls));
+        // A bug costs the loan that it is about, not the watch over the others.
+        let goes_on = |loan: &dyn Loan| catch_unwind(AssertUnwindSafe(|| loan.goes_on(recalls)));
+        let going_on = loans.filter(|loan| goes_on(&**loan).unwrap_or(false));
         let mut going_on: Vec<_> = going_on.map(|loan| Arc::downgrade(&loan)).collect();
         let mut list = self.list();
         list.loans.append(&mut going_on);
@@ -133,6 +136,26 @@ mod tests {
         other.is_read.store(false, Ordering::SeqCst);
         assert!(!loans.look(true));
         assert!(add(&loans, &lent()));
+    }
+
+    #[test]
+    fn a_bug_costs_its_loan_and_not_the_watch() {
+        struct Broken;
+
+        impl Loan for Broken {
+            fn goes_on(&self, _: bool) -> bool {
+                panic!("a bug")
+            }
+        }
+
+        let loans = WatchedLoans::new(Arc::new(Turn::new(Box::new(|| 0))));
+        let broken: Arc<dyn Loan> = Arc::new(Broken);
+        let sound = lent();
+        loans.add(Arc::downgrade(&broken));
+        add(&loans, &sound);
+        assert!(loans.look(false));
+        assert!(!loans.look(true));
+        assert!(!sound.is_lent.load(Ordering::SeqCst));
     }
 
     #[test]
