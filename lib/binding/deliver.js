@@ -3,7 +3,7 @@
 /** Delivers one record to its connection, with the values that go with it: Buffers and texts, each taken once, in the order of the records. */
 
 const native = require('../addon')
-const { AT_EOF, BATCH, BEGINS, FULL, PART, TRAILERS, WHOLE, events } = require('./records')
+const { AT_EOF, BATCH, BEGINS, FULL, NOTED, PART, TRAILERS, WHOLE, events } = require('./records')
 const { touch } = require('./turn')
 
 /** Connections by id; the slot is emptied when the connection's CLOSED record has been handled. */
@@ -67,7 +67,7 @@ function isApart (connection, earlier, before, records, at) {
   // Core's parser hands over trailers, heads of more than one batch of fields, and every head that comes after those,
   // through a callback that runs ticks.
   if (kind === events.REQUEST) return records[at + 6] > BATCH || connection?.batches === true
-  if (kind === events.END) return records[at + 2] !== 0
+  if (kind === events.END) return (records[at + 2] & (TRAILERS | AT_EOF)) !== 0
   if (kind === events.EOF && last === events.END && (earlier[before + 2] & AT_EOF) !== 0) return false
   return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
 }
@@ -138,7 +138,7 @@ function deliver (connection, records, at, values) {
       const text = (records[at + 2] & TRAILERS) === 0 ? undefined : nextValue(values)
       if (connection === undefined) return
       if (text !== undefined) connection.batches = true
-      connection.onEnd(records[at + 3], text)
+      connection.onEnd(text, (records[at + 2] & NOTED) !== 0)
       return
     }
     case events.PARSE_ERROR: {

@@ -313,10 +313,10 @@ ClientConnection.prototype.onData = function onData (chunk) {
   if (response !== null) request[kResource].runInAsyncScope(response[kReceive], response, chunk)
 }
 
-ClientConnection.prototype.onEnd = function onEnd (fieldCount, text) {
+ClientConnection.prototype.onEnd = function onEnd (text, isNoted) {
   const { request, response } = this
   if (response === null) return
-  if (this.config.hardening !== OFF) countNoted(this, request)
+  if (isNoted) countNoted(this, request)
   // A body that ends with the connection is over at the socket's 'end', which is next.
   if (this.untilClose && this.stream === null && !this.tapped && !this.inputEnded) return
   this.response = null

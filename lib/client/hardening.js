@@ -9,7 +9,9 @@ const { native } = require('../binding')
 const { assumed, modeOf, numberOf, Ledger } = require('../connection/hardening')
 const { codes, parseError } = require('../core/errors')
 const { addHidden } = require('../core/reflection')
-const { own } = require('../core/symbols')
+const { OutgoingMessage } = require('../message/outgoing')
+const { framingLines } = require('../message/head')
+const { own, kHead, kRenderHead } = require('../core/symbols')
 
 const { OFF, STRICT } = native.HARDENING
 const { PARSE_ERRORS } = native
@@ -48,7 +50,7 @@ function harden (request, option) {
   const mode = modeOf(option)
   if (mode === OFF) return
   request[kMode] = mode
-  addHidden(request, { _storeHeader: storeHeader })
+  request[kRenderHead] = renderHead
 }
 
 /** Gives what counts for an agent and all its requests, or for a request without one. */
@@ -62,27 +64,27 @@ function count (request, row) {
 }
 
 /**
- * A request's `_storeHeader`: gives a body its framing, and refuses to send what no server reads as it was meant.
+ * As of other messages; gives a body its framing, and refuses to send what no server reads as it was meant.
  * @throws ERR_HTTP_HARDENING
  */
-function storeHeader (firstLine, headers) {
+function renderHead (firstLine, headers) {
   const isStrict = this[kMode] === STRICT
   const { _contentLength: before } = this
   // Of a request that ends without a body the length is known to be 0; of others it is the body's, or not known.
   const isBare = !this.useChunkedEncodingByDefault && this._hasBody && this._contentLength !== 0
   if (isBare && isStrict) this.useChunkedEncodingByDefault = true
   if (BEYOND_ASCII.test(firstLine)) refuse(this, OWN_TARGET_BYTE)
-  const result = Object.getPrototypeOf(this)._storeHeader.call(this, firstLine, headers)
-  const framing = this._header.match(FRAMING) ?? []
-  if (framing.length > 1) {
+  const mustSend = OutgoingMessage.prototype[kRenderHead].call(this, firstLine, headers)
+  const framing = this[kHead] === this._header ? framingLines() : (this._header.match(FRAMING) ?? []).length
+  if (framing > 1) {
     if (isStrict) this._header = null
     refuse(this, OWN_FRAMING)
   }
   // A length that the application gives, and that is not known to be the body's: core counts the bytes, and throws.
-  if (isStrict && framing.length === 1 && this._contentLength !== before) this.strictContentLength = true
+  if (isStrict && framing === 1 && this._contentLength !== before) this.strictContentLength = true
   // Strict mode has framed it, unless the application has taken its fields away.
-  if (isBare && (isStrict || framing.length === 0)) count(this, OWN_BODY_UNFRAMED)
-  return result
+  if (isBare && (isStrict || framing === 0)) count(this, OWN_BODY_UNFRAMED)
+  return mustSend
 }
 
 /** Counts a row of a request's own; throws in strict mode. */

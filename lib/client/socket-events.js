@@ -154,7 +154,7 @@ function endInput (connection) {
 /** Ends a body that ends with the connection, where the native side reads by itself. */
 function endUntilClose (connection) {
   connection.inputEnded = true
-  if (connection.untilClose) connection.onEnd(0, undefined)
+  if (connection.untilClose) connection.onEnd(undefined, false)
 }
 
 function onSocketEnd () {

@@ -97,6 +97,8 @@ module.exports = {
   kHeld: own('kHeld'),
   /** The head as rendered, to notice a replaced `_header`. */
   kHead: own('kHead'),
+  /** Method: renders a message's head. */
+  kRenderHead: own('kRenderHead'),
   /** CRLFs in kHead. */
   kLines: own('kLines'),
   /** How the rendered head says the body ends: sendFlags.NO_BODY, LENGTH, CHUNKED or UNTIL_CLOSE. */

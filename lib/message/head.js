@@ -47,8 +47,8 @@ function countLines (text) {
   return lines
 }
 
-/** One head being rendered. A single instance is reused: rendering never re-enters. */
-const state = { text: '', lines: 0, seen: 0 }
+/** One head being rendered, `framing` lines of which frame its body. A single instance is reused: rendering never re-enters. */
+const state = { text: '', lines: 0, seen: 0, framing: 0 }
 
 /** Notes a field that changes how the message is sent. */
 function note (message, lower, value) {
@@ -75,6 +75,7 @@ function note (message, lower, value) {
     case 14:
       if (lower === 'content-length') {
         state.seen |= CONTENT_LENGTH
+        state.framing++
         message._contentLength = +value
         message._removedContLen = false
       }
@@ -82,6 +83,7 @@ function note (message, lower, value) {
     case 17:
       if (lower === 'transfer-encoding') {
         state.seen |= TRANSFER_ENCODING
+        state.framing++
         message._removedTE = false
         if (CHUNKED_CODING.test(value)) message.chunkedEncoding = true
       }
@@ -159,6 +161,7 @@ function storeHead (message, firstLine, headers) {
   state.text = firstLine
   state.lines = 2
   state.seen = 0
+  state.framing = 0
   if (headers) {
     if (headers === message[kOutHeaders]) {
       for (const lower in headers) {
@@ -250,10 +253,12 @@ function addFraming (message, seen) {
   } else if ((seen & TRAILER) === 0 && !message._removedContLen && typeof message._contentLength === 'number') {
     state.text += 'Content-Length: ' + message._contentLength + '\r\n'
     state.lines++
+    state.framing++
     return LENGTH
   } else if (!message._removedTE) {
     state.text += 'Transfer-Encoding: chunked\r\n'
     state.lines++
+    state.framing++
     message.chunkedEncoding = true
     return CHUNKED
   } else {
@@ -263,4 +268,9 @@ function addFraming (message, seen) {
   return UNTIL_CLOSE
 }
 
-module.exports = { storeHead, countLines }
+/** Gives the number of lines that frame a body (Content-Length, Transfer-Encoding) in the head that was rendered last. */
+function framingLines () {
+  return state.framing
+}
+
+module.exports = { storeHead, framingLines, countLines }

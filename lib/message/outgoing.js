@@ -32,7 +32,7 @@ const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kHeld, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
   kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom,
-  kChunkedBuffer, ofCore
+  kChunkedBuffer, kRenderHead, ofCore
 } = require('../core/symbols')
 
 /** Core's answer to whether field values are checked leniently, of which it asks itself once for a message. */
@@ -127,8 +127,14 @@ OutgoingMessage.prototype[kFlushError] = null
 // ------------------------------------------------------------------------------------------------- the head
 
 OutgoingMessage.prototype._storeHeader = function _storeHeader (firstLine, headers) {
-  if (isCores(this)) return cores.OutgoingMessage._storeHeader.apply(this, arguments)
-  if (storeHead(this, firstLine, headers)) this._send('')
+  if (this[kRenderHead](firstLine, headers)) this._send('')
+}
+
+/** Renders the head. Core's methods also send it, if it has to be sent at once. @returns {boolean} true if it still has to be */
+OutgoingMessage.prototype[kRenderHead] = function renderHead (firstLine, headers) {
+  if (!isCores(this)) return storeHead(this, firstLine, headers)
+  cores.OutgoingMessage._storeHeader.call(this, firstLine, headers)
+  return false
 }
 
 /** As core's _send: raw bytes, with the head before them if it was not sent. Our own callers send heads this way, no more. */

@@ -267,7 +267,7 @@ function complete (trailers) {
   this[kComplete](trailers)
 }
 
-ServerConnection.prototype.onEnd = function onEnd (fieldCount, text) {
+ServerConnection.prototype.onEnd = function onEnd (text) {
   const { receiving } = this
   if (receiving === null || (this.thrown !== null && this.isSpoilt(undefined))) return
   this.receiving = null

@@ -20,13 +20,23 @@ const AFTER_CLOSE = numberOf('after-close')
 const MAX_REQUESTS = numberOf('max-requests')
 const CONNECT_UNHEARD = numberOf('connect-unheard')
 
+/** Prototype of connections -> the one that hardened connections have before it. */
+const hardened = new Map()
+
+/** Gives the prototype whose methods stand before those of `base`: connections of other servers have nothing to do with them. */
+function hardenedOf (base) {
+  let found = hardened.get(base)
+  if (found === undefined) hardened.set(base, found = Object.assign(Object.create(base), members, { base }))
+  return found
+}
+
 /**
- * Makes a connection count, and refuse if its server is strict.
+ * Makes a new connection count, and refuse if its server is strict.
  * @param {import('./connection').ServerConnection} connection
  * @param {{ mode: number, ledger: import('../connection/hardening').Ledger }} hardening of its server
  */
 function harden (connection, { mode, ledger }) {
-  // Methods of the connection's own: connections of other servers have nothing to do with it.
+  Object.setPrototypeOf(connection, hardenedOf(Object.getPrototypeOf(connection)))
   connection.ledger = ledger
   connection.isStrict = mode === native.HARDENING.STRICT
   /** The error that waits for the answers to earlier requests; null if there is none. */
@@ -37,22 +47,9 @@ function harden (connection, { mode, ledger }) {
   connection.leavesUnread = false
   /** True once a parser's error was met: it is the same for every later packet. */
   connection.isBroken = false
-  connection.onRequest = onRequest
-  connection.onEnd = onEnd
-  connection.onParseError = onParseError
-  connection.beforeRelease = beforeRelease
-  if (connection.stream !== null) connection.forget = forget
-  connection.fail = connection.isStrict ? failInTurn : failAndCount
-  connection.finishExchange = finishExchange
-  if (!connection.isStrict) return
-  connection.onExpired = onExpired
-  if (connection.stream !== null) connection.endLast = endLast
 }
 
-/** The prototype whose methods those here replace. */
-function baseOf (connection) {
-  return Object.getPrototypeOf(connection)
-}
+const members = {}
 
 function count (connection, row) {
   connection.ledger.count(row, connection.isStrict, connection)
@@ -67,7 +64,7 @@ function countNoted (connection) {
   }
 }
 
-function onRequest (flags, method, version, targetLength, fieldCount, text) {
+members.onRequest = function onRequest (flags, method, version, targetLength, fieldCount, text) {
   if ((flags & NOTED) !== 0) countNoted(this)
   if (this.refusal !== null) return
   if ((flags & UPGRADE) !== 0 && method === CONNECT && !this.isGone && this.server.listenerCount('connect') === 0) {
@@ -77,49 +74,43 @@ function onRequest (flags, method, version, targetLength, fieldCount, text) {
       return
     }
   }
-  baseOf(this).onRequest.call(this, flags, method, version, targetLength, fieldCount, text)
+  this.base.onRequest.call(this, flags, method, version, targetLength, fieldCount, text)
 }
 
-function onEnd (fieldCount, text) {
-  countNoted(this)
-  baseOf(this).onEnd.call(this, fieldCount, text)
+members.onEnd = function onEnd (text, isNoted) {
+  if (isNoted) countNoted(this)
+  this.base.onEnd.call(this, text, isNoted)
 }
 
-function onParseError (kind, bytesParsed, rawPacket) {
+members.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
   if (!this.isBroken) {
     this.isBroken = true
     countNoted(this)
     if (kind >= PARSE_ERRORS.length) count(this, kind - PARSE_ERRORS.length)
   }
   // The client's end in the middle of a message changes nothing about an error before it.
-  if (this.refusal === null && !this.isRefused) baseOf(this).onParseError.call(this, kind, bytesParsed, rawPacket)
+  if (this.refusal === null && !this.isRefused) this.base.onParseError.call(this, kind, bytesParsed, rawPacket)
 }
 
-function beforeRelease (errno) {
+members.beforeRelease = function beforeRelease (errno) {
   countNoted(this)
-  baseOf(this).beforeRelease.call(this, errno)
+  this.base.beforeRelease.call(this, errno)
 }
 
 /** Driver two: as `beforeRelease`. */
-function forget (id) {
+members.forget = function forget (id) {
   countNoted(this)
-  baseOf(this).forget.call(this, id)
+  this.base.forget.call(this, id)
 }
 
-function onExpired (which) {
+members.onExpired = function onExpired (which) {
   // What arrives no more was refused, and waits for answers that take their time.
-  if (this.refusal === null) baseOf(this).onExpired.call(this, which)
+  if (this.refusal === null) this.base.onExpired.call(this, which)
 }
 
 /** True if requests before the one that is arriving have no whole answer yet. */
 function isBehindOthers ({ current, receiving }) {
   return current !== null && current.req !== receiving
-}
-
-/** Audit: counts answers that an error is about to replace or to cut off. */
-function failAndCount (error) {
-  if (!this.failed && isOfParser(error) && isBehindOthers(this)) count(this, ANSWER_REPLACED)
-  baseOf(this).fail.call(this, error)
 }
 
 /** Codes like the parser's of what it does not find in bytes: the client's end, and an exception of a listener. */
@@ -131,23 +122,26 @@ function isOfParser (error) {
   return typeof code === 'string' && code.startsWith('HPE_') && !NOT_IN_BYTES.includes(code)
 }
 
-/** Strict: reports an error behind the answers to earlier requests. */
-function failInTurn (error) {
+/** Strict: reports an error of the parser behind the answers to earlier requests. Audit: counts the answers that it replaces or cuts off. */
+members.fail = function fail (error) {
   if (!isOfParser(error)) {
-    baseOf(this).fail.call(this, error)
+    this.base.fail.call(this, error)
+  } else if (!this.isStrict) {
+    if (!this.failed && isBehindOthers(this)) count(this, ANSWER_REPLACED)
+    this.base.fail.call(this, error)
   } else if (this.refusal === null && !this.isRefused) {
     this.refusal = error
     if (this.outputEnded || !isBehindOthers(this)) refuse.call(this)
   }
 }
 
-function finishExchange (response) {
+members.finishExchange = function finishExchange (response) {
   const { current } = this
   if (response === current && response.maxRequestsOnConnectionReached === true && !response._last) {
     count(this, MAX_REQUESTS)
     if (this.isStrict) response._last = true
   }
-  baseOf(this).finishExchange.call(this, response)
+  this.base.finishExchange.call(this, response)
   if (this.refusal === null || response !== current) return
   // It was the last: nothing behind it is answered.
   if (response._last) this.refusal = null
@@ -165,11 +159,11 @@ function refuse () {
   this.endLast()
 }
 
-/** Driver two, strict. */
-function endLast () {
-  countNoted(this)
-  if (this.leavesUnread) this.endBehindAnswer()
-  else baseOf(this).endLast.call(this)
+/** Driver two. */
+members.endLast = function endLast () {
+  if (this.isStrict && this.stream !== null) countNoted(this)
+  if (this.isStrict && this.stream !== null && this.leavesUnread) this.endBehindAnswer()
+  else this.base.endLast.call(this)
 }
 
 module.exports = { harden }

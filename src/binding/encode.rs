@@ -180,12 +180,14 @@ impl Encoder {
                 field_count,
                 trailers,
                 at_eof,
+                noted,
             } => {
                 if let Some(trailers) = trailers {
                     values.latin1(batch.slice(trailers))?;
                 }
                 let flags = if trailers.is_some() { end::TRAILERS } else { 0 }
-                    | if *at_eof { end::AT_EOF } else { 0 };
+                    | if *at_eof { end::AT_EOF } else { 0 }
+                    | if *noted { end::NOTED } else { 0 };
                 (END, *id, [flags, *field_count as i32, 0, 0, 0])
             }
             Event::ParseError {

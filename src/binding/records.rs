@@ -65,6 +65,8 @@ pub(super) mod end {
             TRAILERS = 1,
             /// The end of the connection was the end of the message.
             AT_EOF = 2,
+            /// Something was let through that the RFCs forbid: `takeNoted` has it.
+            NOTED = 4,
         }
     }
 }

@@ -89,6 +89,8 @@ pub(crate) enum Event<C> {
         trailers: Option<Payload>,
         /// It was the end of the connection that ended the message.
         at_eof: bool,
+        /// There is something to take with `takeNoted`.
+        noted: bool,
     },
     Eof {
         id: u32,

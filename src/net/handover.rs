@@ -38,7 +38,7 @@ impl Connection {
         state.proto.accept_switch_after_body();
         if state.proto.has_switched() {
             // Nothing tells where the body would end: there is none.
-            self.message_ends(batch);
+            self.message_ends(state, batch);
             return false;
         }
         state.input.mode = Mode::Parsing;

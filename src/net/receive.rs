@@ -93,14 +93,11 @@ fn response(id: u32, head: &proto::ResponseHead<'_>, batch: &mut Batch) -> Event
     }
 }
 
-fn end(id: u32, trailers: &proto::Fields<'_>, at_eof: bool, batch: &mut Batch) -> Event {
+/// A message's trailers: their number, and their text if there are any.
+fn packed(trailers: &proto::Fields<'_>, batch: &mut Batch) -> (u32, Option<Payload>) {
     let field_count = trailers.len();
-    Event::End {
-        id,
-        field_count,
-        trailers: (field_count > 0).then(|| pack(batch, b"", trailers)),
-        at_eof,
-    }
+    let text = (field_count > 0).then(|| pack(batch, b"", trailers));
+    (field_count, text)
 }
 
 /// How far a packet was parsed.
@@ -191,6 +188,23 @@ impl Connection {
     /// True if there is more for a caller that gets events one call at a time.
     pub(super) fn has_more(&self, state: &State, batch: &Batch) -> bool {
         !state.input.is_empty() && batch.events.len() >= EVENTS_A_CALL
+    }
+
+    fn push_end(
+        &self,
+        state: &State,
+        (field_count, trailers): (u32, Option<Payload>),
+        at_eof: bool,
+        batch: &mut Batch,
+    ) {
+        let event = Event::End {
+            id: self.id,
+            field_count,
+            trailers,
+            at_eof,
+            noted: state.proto.has_noted(),
+        };
+        self.push(batch, event);
     }
 
     fn push(&self, batch: &mut Batch, event: Event) {
@@ -325,8 +339,8 @@ impl Connection {
                     self.push(batch, Event::Data { id, payload });
                 }
                 Ok(Said::End(trailers)) => {
-                    let event = end(id, &trailers, false, batch);
-                    self.push(batch, event);
+                    let trailers = packed(&trailers, batch);
+                    self.push_end(state, trailers, false, batch);
                     state.timing.message_complete();
                     if self.role == proto::Role::Client {
                         state.exchanges.end_first(now, &self.stats);
@@ -380,9 +394,8 @@ impl Connection {
     }
 
     /// Reports the end of a message that had no body.
-    pub(super) fn message_ends(&self, batch: &mut Batch) {
-        let event = end(self.id, &proto::Fields::EMPTY, false, batch);
-        self.push(batch, event);
+    pub(super) fn message_ends(&self, state: &State, batch: &mut Batch) {
+        self.push_end(state, (0, None), false, batch);
     }
 
     /// Reports that the peer has ended its side of the socket.
@@ -406,8 +419,8 @@ impl Connection {
         if matches!(state.input.mode, Mode::Parsing | Mode::Held) {
             match state.proto.end_of_input() {
                 Ok(Said::End(trailers)) => {
-                    let event = end(id, &trailers, true, batch);
-                    self.push(batch, event);
+                    let trailers = packed(&trailers, batch);
+                    self.push_end(state, trailers, true, batch);
                     if self.role == proto::Role::Client {
                         state.exchanges.end_first(clock::now(), &self.stats);
                     }

@@ -199,6 +199,7 @@ for (const hardening of ['strict', 'audit']) {
 
 const WRONG = {
   'Content-Length with Transfer-Encoding': { row: 'own-framing', headers: { 'Content-Length': 4, 'Transfer-Encoding': 'chunked' } },
+  'both and Expect': { row: 'own-framing', headers: { 'Content-Length': 4, 'Transfer-Encoding': 'chunked', Expect: '100-continue' } },
   'Content-Length twice': { row: 'own-framing', headers: ['Host', 'a', 'Content-Length', '4', 'Content-Length', '4'] },
   'a path beyond ASCII': { row: 'own-target-byte', path: '/\xe9' }
 }

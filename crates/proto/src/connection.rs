@@ -98,6 +98,11 @@ impl Connection {
         std::mem::take(&mut self.noted)
     }
 
+    /// True if there is something to [`take_noted`](Self::take_noted).
+    pub fn has_noted(&self) -> bool {
+        !self.noted.is_empty()
+    }
+
     /// Sends every head to the reference machine: for tests that compare the two.
     #[doc(hidden)]
     pub fn use_reference_only(&mut self) {

@@ -66,7 +66,7 @@ impl Connection {
                     (None, Some(machine)) => (machine.start_text(), machine.fields(&self.rules)),
                     (None, None) => (&[][..], Fields::EMPTY),
                 };
-                let noted = !self.noted.is_empty();
+                let noted = self.has_noted();
                 match verdict {
                     Verdict::Request(verdict) => {
                         Event::Request(server::head(&self.facts, &verdict, start, fields, noted))
