@@ -13,7 +13,6 @@ const { IncomingMessage, newMessage, readRequest, isTouched } = require('../mess
 const { ServerResponse } = require('./response')
 const { rebase } = require('../core/messages')
 const { acceptedSocket } = require('../connection/socket')
-const { harden } = require('./hardening')
 const { limitMembers } = require('./limits')
 const { exchange, newResource } = require('./exchange')
 const { beginUpgraded } = require('./upgrade')
@@ -88,9 +87,7 @@ function ServerConnection (id, stream, server, listener) {
   this.keepAliveSet = false
   /** Driver two: when the message that is arriving began, ms of `elapsed()`; 0 between messages. */
   this.began = stream === null ? 0 : elapsed()
-  const connections = server[kConnections]
-  connections.add(this)
-  if (connections.hardening) harden(this, connections.hardening)
+  server[kConnections].add(this)
 }
 Object.setPrototypeOf(ServerConnection.prototype, Connection.prototype)
 Object.assign(ServerConnection.prototype, failureMembers, endMembers, idleMembers, orderMembers, limitMembers)

@@ -10,6 +10,7 @@ const { answerTo, isHeard } = require('./client-error')
 const { hasBegun } = require('./close')
 const { numberOf } = require('../connection/hardening')
 const { parseError } = require('../core/errors')
+const { kConnections } = require('../core/symbols')
 
 const { NOTED, UPGRADE } = headFlags
 const { METHODS, PARSE_ERRORS } = native
@@ -20,33 +21,41 @@ const AFTER_CLOSE = numberOf('after-close')
 const MAX_REQUESTS = numberOf('max-requests')
 const CONNECT_UNHEARD = numberOf('connect-unheard')
 
-/** Prototype of connections -> the one that hardened connections have before it. */
+/** Class of connections -> the one of those that count, and refuse if their server is strict. */
 const hardened = new Map()
 
-/** Gives the prototype whose methods stand before those of `base`: connections of other servers have nothing to do with them. */
-function hardenedOf (base) {
-  let found = hardened.get(base)
-  if (found === undefined) hardened.set(base, found = Object.assign(Object.create(base), members, { base }))
-  return found
+/**
+ * Gives the class for a server's connections.
+ * @param {Function} Connection ServerConnection, or one derived from it
+ * @param {import('./server').Server} server
+ * @returns {Function} itself, if the server does as core does
+ */
+function classFor (Connection, server) {
+  if (server[kConnections].hardening === null) return Connection
+  let Hardened = hardened.get(Connection)
+  if (Hardened === undefined) hardened.set(Connection, Hardened = harden(Connection))
+  return Hardened
 }
 
-/**
- * Makes a new connection count, and refuse if its server is strict.
- * @param {import('./connection').ServerConnection} connection
- * @param {{ mode: number, ledger: import('../connection/hardening').Ledger }} hardening of its server
- */
-function harden (connection, { mode, ledger }) {
-  Object.setPrototypeOf(connection, hardenedOf(Object.getPrototypeOf(connection)))
-  connection.ledger = ledger
-  connection.isStrict = mode === native.HARDENING.STRICT
-  /** The error that waits for the answers to earlier requests; null if there is none. */
-  connection.refusal = null
-  /** True once that was answered: nothing more is. */
-  connection.isRefused = false
-  /** True once bytes came that are not looked at. */
-  connection.leavesUnread = false
-  /** True once a parser's error was met: it is the same for every later packet. */
-  connection.isBroken = false
+function harden (Connection) {
+  function HardenedConnection (id, stream, server, listener) {
+    Connection.call(this, id, stream, server, listener)
+    const { mode, ledger } = server[kConnections].hardening
+    this.ledger = ledger
+    this.isStrict = mode === native.HARDENING.STRICT
+    /** The error that waits for the answers to earlier requests; null if there is none. */
+    this.refusal = null
+    /** True once that was answered: nothing more is. */
+    this.isRefused = false
+    /** True once bytes came that are not looked at. */
+    this.leavesUnread = false
+    /** True once a parser's error was met: it is the same for every later packet. */
+    this.isBroken = false
+  }
+  const { prototype: base } = Connection
+  Object.setPrototypeOf(HardenedConnection.prototype, base)
+  Object.assign(HardenedConnection.prototype, members, { base })
+  return HardenedConnection
 }
 
 const members = {}
@@ -166,4 +175,4 @@ members.endLast = function endLast () {
   else this.base.endLast.call(this)
 }
 
-module.exports = { harden }
+module.exports = { classFor }

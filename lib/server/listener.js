@@ -14,6 +14,7 @@ const { constants: { errno: { ECONNREFUSED } } } = require('node:os')
 const { native, connections, listeners, takeAccepted, touch } = require('../binding')
 const { Connection } = require('../connection/connection')
 const { ServerConnection } = require('./connection')
+const { classFor } = require('./hardening')
 const { baseEmit } = require('../message/outgoing')
 const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
@@ -264,7 +265,7 @@ Listener.prototype.adopt = function adopt (error, client) {
  */
 Listener.prototype.begin = function begin (id, isPaused, assumed) {
   const { server, resource } = this
-  const connection = new ServerConnection(id, null, server, this)
+  const connection = new (classFor(ServerConnection, server))(id, null, server, this)
   if (this.idle !== 0 || assumed !== 0) connection.resetTimeout(this.idle)
   if (differ(server, this.assumed)) native.configure(id, server[kParserConfig]())
   server._connections++

@@ -9,6 +9,7 @@ const net = require('node:net')
 const { Buffer, elapsed } = require('../host')
 const { native, connections } = require('../binding')
 const { ServerConnection } = require('./connection')
+const { classFor } = require('./hardening')
 const { onCarrierClose } = require('./response-order')
 const { newResource } = require('./exchange')
 const { onDrain } = require('../message/delegate')
@@ -36,7 +37,7 @@ Object.setPrototypeOf(StreamConnection.prototype, ServerConnection.prototype)
 /** Serves HTTP over a JS stream. */
 function serveStream (server, stream) {
   const id = native.open(0, server[kParserConfig](), server[kConnections].stats)
-  const connection = new StreamConnection(id, stream, server)
+  const connection = new (classFor(StreamConnection, server))(id, stream, server)
   // As in core: what happens on it happens in the context of the code that handed the stream over.
   connection.resource = newResource(connection)
   stream.server = server
