@@ -37,7 +37,7 @@ const finishChannel = diagnostics.channel('http.client.response.finish')
 /** The parser's configurations for requests without options of their own, by the mode of hardening; shared, never changed. */
 const plain = []
 
-function plainConfig (mode = OFF) {
+function plainConfig (mode) {
   return (plain[mode] ??= Object.freeze(parserConfig({}, false, mode)))
 }
 
@@ -47,7 +47,7 @@ function plainConfig (mode = OFF) {
  */
 function ClientConnection (id, stream) {
   ClientTransport.call(this, id, stream)
-  this.config = plainConfig()
+  this.config = plainConfig(OFF)
   /** The agent for which rows of hardening are counted; null if none are. */
   this.hardenedFor = null
   /** The response whose body is arriving; null between bodies. */
@@ -134,7 +134,7 @@ ClientConnection.prototype.begin = function begin (request) {
 function configOf (request) {
   const { maxHeaderSize: size, maxHeadersCount: count, insecureHTTPParser: insecure, httpValidation } = request
   if (size === undefined && insecure === undefined && httpValidation === undefined && typeof count !== 'number') {
-    return plainConfig(request[kMode])
+    return plainConfig(request[kMode] ?? OFF)
   }
   return parserConfig(request, false, request[kMode] ?? OFF)
 }
@@ -409,7 +409,7 @@ function isClients (connection) {
 function connectionOf (socket, agent) {
   const known = socket[kConnection]
   if (isClients(known) && (known.stream === null || known.id !== -1)) return known
-  const connection = new ClientConnection(native.open(1, plainConfig(), isAgent(agent) ? blockFor(agent) : AGENTS), socket)
+  const connection = new ClientConnection(native.open(1, plainConfig(OFF), isAgent(agent) ? blockFor(agent) : AGENTS), socket)
   tellOpened(connection, 'client')
   return connection
 }

@@ -23,7 +23,7 @@ const OWN_BODY_UNFRAMED = numberOf('own-body-unframed')
 const OWN_FRAMING = numberOf('own-framing')
 const OWN_TARGET_BYTE = numberOf('own-target-byte')
 
-/** Request -> its mode, a value of `native.HARDENING`; undefined for OFF. */
+/** Request -> its mode, a value of `native.HARDENING`; undefined for one that core has made. */
 const kMode = own('kHardening')
 
 /** Agent, or request without one -> its Ledger; undefined until there is anything to count. */
@@ -35,6 +35,9 @@ const UNSOLICITED_ROW = PARSE_ERRORS.length + UNASKED
 
 /** What stands in a request line. */
 const BEYOND_ASCII = /[^\r\n -~]/
+
+/** Renders the heads of all messages. */
+const { [kRenderHead]: render } = OutgoingMessage.prototype
 
 const FRAMING = /^(content-length|transfer-encoding):/gim
 
@@ -50,7 +53,10 @@ function harden (request, option) {
   const mode = modeOf(option)
   if (mode === OFF) return
   request[kMode] = mode
-  request[kRenderHead] = renderHead
+}
+
+function isHardened (request) {
+  return (request[kMode] ?? OFF) !== OFF
 }
 
 /** Gives what counts for an agent and all its requests, or for a request without one. */
@@ -64,17 +70,19 @@ function count (request, row) {
 }
 
 /**
- * As of other messages; gives a body its framing, and refuses to send what no server reads as it was meant.
+ * A request's kRenderHead: as of other messages; gives a body its framing, and refuses to send what no server reads as it was meant.
  * @throws ERR_HTTP_HARDENING
  */
 function renderHead (firstLine, headers) {
-  const isStrict = this[kMode] === STRICT
+  const mode = this[kMode]
+  if (mode === OFF) return render.call(this, firstLine, headers)
+  const isStrict = mode === STRICT
   const { _contentLength: before } = this
   // Of a request that ends without a body the length is known to be 0; of others it is the body's, or not known.
   const isBare = !this.useChunkedEncodingByDefault && this._hasBody && this._contentLength !== 0
   if (isBare && isStrict) this.useChunkedEncodingByDefault = true
   if (BEYOND_ASCII.test(firstLine)) refuse(this, OWN_TARGET_BYTE)
-  const mustSend = OutgoingMessage.prototype[kRenderHead].call(this, firstLine, headers)
+  const mustSend = render.call(this, firstLine, headers)
   const framing = this[kHead] === this._header ? framingLines() : (this._header.match(FRAMING) ?? []).length
   if (framing > 1) {
     if (isStrict) this._header = null
@@ -102,7 +110,7 @@ function countNoted (connection, request) {
 /** Counts what a parse error tells of. @param {number} kind @returns {boolean} true if it is an answer without a request */
 function meet (connection, request, kind) {
   const isUnsolicited = kind === UNSOLICITED || kind === UNSOLICITED_ROW
-  if (request !== null && request[kMode] !== undefined) {
+  if (request !== null && isHardened(request)) {
     countNoted(connection, request)
     if (kind >= PARSE_ERRORS.length) count(request, kind - PARSE_ERRORS.length)
   } else if (request === null && connection.hardenedFor !== null) {
@@ -114,7 +122,7 @@ function meet (connection, request, kind) {
 
 /** Gives the error for a switch of protocols that nothing listens for; undefined if there is none, as in core. */
 function switchError (request) {
-  if (request[kMode] === undefined) return undefined
+  if (!isHardened(request)) return undefined
   count(request, SWITCH_UNASKED)
   return request[kMode] === STRICT ? parseError(PARSE_ERRORS.length + SWITCH_UNASKED, 0, undefined) : undefined
 }
@@ -124,4 +132,4 @@ function hardeningCounts () {
   return this[kLedger]?.counts() ?? {}
 }
 
-module.exports = { kMode, isHardenedByDefault, harden, countNoted, meet, switchError, hardeningCounts }
+module.exports = { kMode, isHardenedByDefault, harden, renderHead, countNoted, meet, switchError, hardeningCounts }

@@ -8,7 +8,7 @@
 const diagnostics = require('node:diagnostics_channel')
 const { finished } = require('node:stream')
 const { process } = require('../host')
-const { sendFlags, flush } = require('../binding')
+const { native, sendFlags, flush } = require('../binding')
 const { OutgoingMessage } = require('../message/outgoing')
 const agents = require('./agent')
 const { connectionOf } = require('./connection')
@@ -16,7 +16,7 @@ const { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose 
 const { armTimeout, disarmTimeout, emitRequestTimeout } = require('./socket-events')
 const { kDialable } = require('./dial')
 const { prepare: prepareRetry, sendAgain } = require('./retry')
-const { isHardenedByDefault, harden } = require('./hardening')
+const { kMode, isHardenedByDefault, harden, renderHead } = require('./hardening')
 const { tellAnswered } = require('../message/delegate')
 const { sortArguments, isUrl, isPlain, hostField } = require('./options')
 const core = require('../core/classes')
@@ -24,7 +24,7 @@ const { connectionReset } = require('../core/errors')
 const { takeMembers } = require('../core/reflection')
 const measure = require('../core/performance-entries')
 const versions = require('../core/versions')
-const { ofCore, kFinished, kHeadFlags, kConnection, kNative, kNeedDrain } = require('../core/symbols')
+const { ofCore, kFinished, kHeadFlags, kConnection, kNative, kNeedDrain, kRenderHead } = require('../core/symbols')
 
 /** Core's slots of a request: its target, where `path` is an accessor over it; host and port, and the mark of a proxy's, where a measurement has them. */
 const kTarget = ofCore('kPath') ?? 'path'
@@ -70,6 +70,9 @@ Object.setPrototypeOf(ClientRequest, OutgoingMessage)
 
 /** Native connections can carry it. */
 ClientRequest.prototype[kDialable] = true
+
+ClientRequest.prototype[kMode] = native.HARDENING.OFF
+ClientRequest.prototype[kRenderHead] = renderHead
 
 /** Has core's constructor take our agent for the global one. */
 function withDefaultAgent (agent, input, options, callback) {
