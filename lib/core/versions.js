@@ -44,6 +44,48 @@ function refusesBreaks () {
   return false
 }
 
+/** True if core's write() corks the message until the end of the tick, and not its socket. */
+function corksMessage () {
+  let corked
+  const cork = function () {
+    corked = this
+    // It has told what it does: it is not to write.
+    throw new Error()
+  }
+  const message = { _header: 'x', _hasBody: true, cork, socket: { writableCorked: 0, cork } }
+  try {
+    OutgoingMessage.prototype.write.call(message, 'x')
+  } catch {
+    return corked === message
+  }
+  return false
+}
+
+/** True if core's writableCorked counts what corks the socket. */
+function countsSocketCorks () {
+  const { get } = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, 'writableCorked')
+  return get.call({ socket: { writableCorked: 1 } }) !== undefined
+}
+
+/** True if core's IncomingMessage _destroy calls back at once for a complete message. */
+function completesAtOnce () {
+  let completes = false
+  const message = { complete: true, readableEnded: true, aborted: false, socket: null, listenerCount: () => 0 }
+  IncomingMessage.prototype._destroy.call(message, null, () => { completes = true })
+  return completes
+}
+
+/** True if core's Keep-Alive field names a whole number of requests. */
+function namesWholeRequests () {
+  const message = new OutgoingMessage()
+  message._keepAliveTimeout = 1000
+  message._maxRequestsPerSocket = 1.5
+  message._storeHeader('', null)
+  return !message._header.includes('max=1.5')
+}
+
+const tickMergesChunks = corksMessage()
+
 module.exports = Object.freeze({
   /** The permission model guards the network too. */
   permissionGuardsNet: has(25),
@@ -64,9 +106,9 @@ module.exports = Object.freeze({
   /** cork() gathers body parts in the message and sends them as one chunk. */
   corkMergesChunks: ofCore('kChunkedBuffer') !== undefined,
   /** All that is written in one tick becomes one chunk. */
-  tickMergesChunks: has(26, { 24: 22, 25: Infinity }),
+  tickMergesChunks,
   /** writableCorked shows that writes are held until the end of the tick. */
-  writeShowsCork: has(26, { 20: 0, 24: 22, 25: Infinity }),
+  writeShowsCork: tickMergesChunks || countsSocketCorks(),
   /** 'drain' of a response comes when nothing waits anywhere; before, whenever the connection looked. */
   drainedMeansEmpty: has(26, { 24: 21, 25: Infinity }),
   /** A lost connection closes every response in the queue, not only the current one. */
@@ -86,7 +128,7 @@ module.exports = Object.freeze({
   /** setDefaultHeaders and the "created" diagnostics channels. */
   createdChannels: has(22),
   /** Keep-Alive names a whole number of requests, whatever maxRequestsPerSocket is. */
-  wholeRequestsPerSocket: has(27, { 26: 12 }),
+  wholeRequestsPerSocket: namesWholeRequests(),
   /** A socket names its request as soon as it is promised to it, not only when the exchange begins. */
   promiseNamesRequest: has(25, { 24: 21 }),
   /** The httpValidation option. */
@@ -100,5 +142,5 @@ module.exports = Object.freeze({
   /** Discarding a complete message ends it at once, without making it flow. */
   dumpEndsAtOnce: endsAtOnce(),
   /** Destroying a complete message needs no extra tick. */
-  destroyCompletesAtOnce: has(26, { 24: 22, 25: Infinity })
+  destroyCompletesAtOnce: completesAtOnce()
 })
