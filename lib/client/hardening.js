@@ -74,9 +74,8 @@ function count (request, row) {
  * @throws ERR_HTTP_HARDENING
  */
 function renderHead (firstLine, headers) {
-  const mode = this[kMode]
-  if (mode === OFF) return render.call(this, firstLine, headers)
-  const isStrict = mode === STRICT
+  if (!isHardened(this)) return render.call(this, firstLine, headers)
+  const isStrict = this[kMode] === STRICT
   const { _contentLength: before } = this
   // Of a request that ends without a body the length is known to be 0; of others it is the body's, or not known.
   const isBare = !this.useChunkedEncodingByDefault && this._hasBody && this._contentLength !== 0
