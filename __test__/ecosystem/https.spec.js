@@ -21,7 +21,7 @@ test('https and http2 have the classes of http, and what is patched or derived o
   assert.deepEqual(await run('https/classes.js', ['--require', register]), expected)
 })
 
-test('https reads bodies, upgrades and pipelines as core does, with and without listeners on the socket', async () => {
+test('https: bodies, upgrades and pipelines as in core, with and without listeners on the socket', async () => {
   const expected = await run('https/reads.js', [])
   assert.match(expected.stdout, /\ndone\n$/, expected.stderr)
   assert.deepEqual(await run('https/reads.js', ['--require', register]), expected)
