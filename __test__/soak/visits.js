@@ -241,7 +241,11 @@ module.exports = {
 
   async 'a pipeline at a limited server' ({ limitedPort: port }) {
     const told = await talk({ port }, `GET /later HTTP/1.1\r\n${HOST}\r\n`.repeat(9) + `GET /small HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
-    expect([1, 10].includes(told.split(/HTTP\/1\.1 (?:200|429|503) /).length - 1), true)
+    const answers = told.match(/HTTP\/1\.1 \d+/g) ?? []
+    // One if there are too many connections, or on a busy machine if the first head comes too late.
+    const isTurnedAway = answers.length === 1 && /^HTTP\/1\.1 (?:408|429|503) /.test(told)
+    const isServed = answers.length === 10 && answers.every((answer) => /(?:200|503)$/.test(answer))
+    if (!isTurnedAway && !isServed) expect(JSON.stringify(told), '10 answers')
   },
 
   async 'a slow body, and a slow head, at a limited server' ({ limitedPort: port }) {
