@@ -29,9 +29,9 @@ export declare function configureListener(id: number, keepAlive: number, idle: n
 
 /**
  * Stops accepting; gives the ids of the connections that were accepted already and whose ACCEPT had not come yet.
- * It never will.
+ * It never will. `takes`: those, too, that wait in the kernel's queue, and would be reset.
  */
-export declare function endAccepting(id: number): Array<number>
+export declare function endAccepting(id: number, takes: boolean): Array<number>
 
 /** Reports the listener's connections whose head or message takes longer (milliseconds; 0 for no limit). */
 export declare function expire(id: number, headers: number, request: number): void

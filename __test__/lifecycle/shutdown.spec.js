@@ -216,6 +216,43 @@ for (const [backlog, text, summary] of [['serve', /done\n$/, { served: 20, refus
   })
 }
 
+/** Blocks JavaScript for longer than connections may rest. */
+function block () {
+  const end = performance.now() + 150
+  while (performance.now() < end);
+}
+
+/** Asks on each connection until the sockets of all are lent to this thread. */
+async function borrow (clients) {
+  const { native } = http
+  for (let times = 1; native.objects().lent < clients.length; times++) {
+    for (const client of clients) await client.send(get()).until('done', times)
+  }
+}
+
+for (const [name, prepare] of [
+  ['that carried nothing', () => {}],
+  ['that carried one', (clients) => Promise.all(clients.map((client) => client.send(get()).until('done')))],
+  ['whose sockets are lent', borrow]
+]) {
+  test(`requests that came while JavaScript was busy are served, on connections ${name}`, async (t) => {
+    const { server } = await serve(t)
+    const clients = Array.from({ length: 4 }, () => new Client(server))
+    await Promise.all(clients.map(({ socket }) => once(socket, 'connect')))
+    await prepare(clients)
+    const before = clients.map(({ text }) => text.length)
+    const ended = server.shutdown({ idleTimeout: 50 })
+    for (const client of clients) client.send(get())
+    block()
+    assert.deepStrictEqual(await ended, { served: 4, refused: 0, cut: 0 })
+    await Promise.all(clients.map(({ closed }) => closed))
+    for (const [at, { text, ends }] of clients.entries()) {
+      assert.match(text.slice(before[at]), /^HTTP\/1.1 200 [^]*Connection: close[^]*done\n$/)
+      assert.deepStrictEqual(ends, ['end'])
+    }
+  })
+}
+
 test('a second call gives the same promise', async (t) => {
   const { server } = await serve(t)
   assert.strictEqual(server.shutdown(), server.shutdown())

@@ -42,6 +42,8 @@ class Shutdown {
   /** Connections that rested when they were last looked at. */
   #resting = new Set()
   #timers = []
+  /** True once connections are no longer looked after. */
+  #isOver = false
   #resolve
 
   constructor (server, timeout, idleTimeout) {
@@ -68,7 +70,7 @@ class Shutdown {
     net.Server.prototype.close.call(server, () => this.#finish())
     for (const socket of connections.upgraded()) this.left(socket)
     this.#sweep()
-    this.#timers.push(setInterval(() => this.#sweep(), this.#idleTimeout || 100))
+    this.#timers.push(setInterval(() => this.#sweepSoon(), this.#idleTimeout || 100))
   }
 
   /** Brings the deadline about. */
@@ -105,6 +107,11 @@ class Shutdown {
     this.#server.emit('shutdown', socket, this.#deadline)
   }
 
+  /** Not in the timer itself: behind a long turn that comes before Node reads what has arrived at its streams. */
+  #sweepSoon () {
+    setImmediate(() => { if (!this.#isOver) this.#sweep() })
+  }
+
   /** Closes the connections that have rested since the last time. */
   #sweep () {
     const rested = this.#resting
@@ -124,6 +131,7 @@ class Shutdown {
   /** Ends the connections that are left: with FIN, and a second later with RST. */
   #cutOff () {
     this.#clear()
+    this.#isOver = true
     const connections = this.#server[kConnections]
     for (const connection of connections) {
       this.#summary.cut += connection.unanswered()
@@ -148,6 +156,7 @@ class Shutdown {
 
   #finish () {
     this.#clear()
+    this.#isOver = true
     this.#server[kConnections].shutdown = null
     this.#resolve(this.#summary)
   }

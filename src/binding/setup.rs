@@ -183,15 +183,28 @@ pub fn adopt(env: Env, id: u32, fd: i32) -> Result<i32> {
 }
 
 /// Stops accepting; gives the ids of the connections that were accepted already and whose ACCEPT had not come yet.
-/// It never will.
+/// It never will. `takes`: those, too, that wait in the kernel's queue, and would be reset.
 #[napi(catch_unwind)]
-pub fn end_accepting(env: Env, id: u32) -> Result<Vec<u32>> {
+pub fn end_accepting(env: Env, id: u32, takes: bool) -> Result<Vec<u32>> {
     let environment = environment(env)?;
     let Ok(listener) = listener(&environment, id) else {
         return Ok(Vec::new());
     };
-    listener.close();
-    Ok(environment.know_accepted(Scope::of(&env), &listener))
+    let waiting = if takes {
+        listener.close_behind()
+    } else {
+        listener.close();
+        Vec::new()
+    };
+    listener.settle();
+    let scope = Scope::of(&env);
+    let mut ids = environment.know_accepted(scope, &listener);
+    // Those that the limits turn away are answered by that.
+    let taken = waiting
+        .into_iter()
+        .filter_map(|socket| environment.adopt(scope, socket, &listener).ok());
+    ids.extend(taken);
+    Ok(ids)
 }
 
 /// Stops listening.

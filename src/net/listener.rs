@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
@@ -29,6 +29,29 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// ECONNREFUSED, by which JavaScript knows a connection that the limits have refused.
 const REFUSED: i32 = if cfg!(target_os = "linux") { 111 } else { 61 };
 
+/// Connections that are taken off the kernel's queue when accepting ends, at most: as many as Linux lets wait (`somaxconn`). Others may
+/// listen on the same socket, and more come meanwhile.
+const REST: usize = 4096;
+
+/// How long the JS thread waits for connections that an I/O thread is just making, at most. It takes microseconds.
+const SETTLING: Duration = Duration::from_millis(100);
+
+/// A connection that was accepted, and is not among those of an I/O thread yet.
+pub(crate) struct Arriving(Arc<AtomicUsize>);
+
+impl Arriving {
+    fn among(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// The listening socket's life.
 enum Slot {
     /// Not listening, or no longer.
@@ -40,6 +63,8 @@ enum Slot {
 pub(crate) struct Listener {
     pub(crate) options: Arc<ServerOptions>,
     slot: Mutex<Slot>,
+    /// How many are [`Arriving`].
+    arriving: Arc<AtomicUsize>,
     task: Mutex<Option<Waker>>,
     /// Connections are dealt to them in turn.
     threads: Vec<Arc<Shared>>,
@@ -51,6 +76,7 @@ impl Listener {
         Self {
             options: Arc::new(options),
             slot: Mutex::new(Slot::None),
+            arriving: Arc::default(),
             task: Mutex::default(),
             threads,
             next: AtomicUsize::new(0),
@@ -128,6 +154,32 @@ impl Listener {
         }
     }
 
+    /// Closes our listening socket, and gives what waits in its queue: the kernel would reset those connections.
+    pub(crate) fn close_behind(&self) -> Vec<Socket> {
+        let mut rest = Vec::new();
+        if let Slot::Accepting(socket) = &*self.slot() {
+            while rest.len() < REST {
+                match socket.get_ref().accept() {
+                    Ok((accepted, _)) => rest.push(accepted),
+                    Err(error) => match error.kind() {
+                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                        _ => break,
+                    },
+                }
+            }
+        }
+        self.close();
+        rest
+    }
+
+    /// Waits until all that was accepted is among the connections of the I/O threads. Those wait for nothing of the JS thread's.
+    pub(crate) fn settle(&self) {
+        let end = Instant::now() + SETTLING;
+        while self.arriving.load(Ordering::SeqCst) != 0 && Instant::now() < end {
+            std::thread::yield_now();
+        }
+    }
+
     fn slot(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,7 +217,7 @@ impl Listener {
         }
     }
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Socket>>> {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<(Socket, Arriving)>>> {
         self.attach(cx);
         let slot = self.slot();
         let Slot::Accepting(socket) = &*slot else {
@@ -174,7 +226,10 @@ impl Listener {
         loop {
             let mut guard = ready!(socket.poll_read_ready(cx))?;
             match socket.get_ref().accept() {
-                Ok((accepted, _)) => return Poll::Ready(Ok(Some(accepted))),
+                Ok((accepted, _)) => {
+                    let arriving = Arriving::among(&self.arriving);
+                    return Poll::Ready(Ok(Some((accepted, arriving))));
+                }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => guard.clear_ready(),
                     // The peer gave up while it was queued.
@@ -234,7 +289,7 @@ async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
             poll => poll.map(Some),
         });
         match next.await {
-            Some(Ok(Some(socket))) => {
+            Some(Ok(Some((socket, arriving)))) => {
                 fresh = true;
                 let socket = Arc::new(socket);
                 let Some(admission) = admit(&socket, &listener.options, &shared) else {
@@ -248,6 +303,7 @@ async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
                         socket,
                         server: Arc::clone(&listener.options),
                         admission,
+                        arriving,
                     }]);
                 }
             }

@@ -12,6 +12,7 @@ use super::admission::Admission;
 use super::connection::{Connection, Event, EventQueue};
 use super::event::Syscall;
 use super::ids::Ids;
+use super::listener::Arriving;
 use super::mailbox::Mailbox;
 use super::options::ServerOptions;
 use super::reactor::Registered;
@@ -23,6 +24,7 @@ pub(crate) enum Command {
         socket: Arc<Socket>,
         server: Arc<ServerOptions>,
         admission: Option<Admission>,
+        arriving: Arriving,
     },
     /// The connection's state was changed by the JS thread: act on it.
     Attend(Arc<Connection>),
