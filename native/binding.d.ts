@@ -9,6 +9,9 @@ export interface AcceptOptions {
   keepAliveInitialDelay?: number
 }
 
+/** Descriptors of the connections that wait in the queue of a socket on which Node listens. They are the caller's. */
+export declare function acceptWaiting(fd: number): Array<number>
+
 /** Our end of a connection, or the peer's; nothing once it is closed. */
 export declare function address(id: number, peer: boolean): SocketAddress | null
 

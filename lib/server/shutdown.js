@@ -7,6 +7,8 @@
 
 const net = require('node:net')
 const { clock, process, setTimeout, setInterval, clearInterval, setImmediate } = require('../host')
+const { native } = require('../binding')
+const { handleOf } = require('../connection/detach')
 const { isDelay } = require('../core/delays')
 const { codes } = require('../core/errors')
 const { kConnections, kListener } = require('../core/symbols')
@@ -60,7 +62,9 @@ class Shutdown {
     const connections = server[kConnections]
     const before = connections.size
     connections.limits?.stop()
-    server._handle?.[kListener]?.receiveWaiting()
+    const { _handle: handle } = server
+    if (handle?.[kListener] !== undefined) handle[kListener].receiveWaiting()
+    else if (handle?.fd >= 0) this.#receiveWaiting(handle, backlog)
     if (backlog === 'refuse') for (const connection of [...connections].slice(before)) this.#refuse(connection)
     for (const connection of connections) {
       const last = connection.queue?.at(-1) ?? connection.current
@@ -71,6 +75,20 @@ class Shutdown {
     for (const socket of connections.upgraded()) this.left(socket)
     this.#sweep()
     this.#timers.push(setInterval(() => this.#sweepSoon(), this.#idleTimeout || 100))
+  }
+
+  /** Takes the connections that wait where Node accepts, as for TLS, which would reset them. */
+  #receiveWaiting (handle, backlog) {
+    for (const fd of native.acceptWaiting(handle.fd)) {
+      const client = handleOf(fd)
+      if (client === null) continue
+      if (backlog === 'refuse') {
+        this.#summary.refused++
+        client.close()
+      } else {
+        handle.onconnection(0, client)
+      }
+    }
   }
 
   /** Brings the deadline about. */

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::IntoRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::environment::Environment;
 use super::ffi::{self, Scope};
 use super::tables;
 use crate::net::connection::Connection;
-use crate::net::listener::Listener;
+use crate::net::listener::{Listener, waiting};
 use crate::net::options::{Accepted, ServerOptions};
 use crate::net::shared::Command;
 use crate::net::socket::errno;
@@ -205,6 +206,13 @@ pub fn end_accepting(env: Env, id: u32, takes: bool) -> Result<Vec<u32>> {
         .filter_map(|socket| environment.adopt(scope, socket, &listener).ok());
     ids.extend(taken);
     Ok(ids)
+}
+
+/// Descriptors of the connections that wait in the queue of a socket on which Node listens. They are the caller's.
+#[napi(catch_unwind)]
+pub fn accept_waiting(fd: i32) -> Result<Vec<i32>> {
+    let accepted = ffi::duplicate(fd).map_or_else(|_| Vec::new(), |socket| waiting(&socket));
+    Ok(accepted.into_iter().map(IntoRawFd::into_raw_fd).collect())
 }
 
 /// Stops listening.

@@ -156,18 +156,10 @@ impl Listener {
 
     /// Closes our listening socket, and gives what waits in its queue: the kernel would reset those connections.
     pub(crate) fn close_behind(&self) -> Vec<Socket> {
-        let mut rest = Vec::new();
-        if let Slot::Accepting(socket) = &*self.slot() {
-            while rest.len() < REST {
-                match socket.get_ref().accept() {
-                    Ok((accepted, _)) => rest.push(accepted),
-                    Err(error) => match error.kind() {
-                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                        _ => break,
-                    },
-                }
-            }
-        }
+        let rest = match &*self.slot() {
+            Slot::Accepting(socket) => waiting(socket.get_ref()),
+            Slot::None => Vec::new(),
+        };
         self.close();
         rest
     }
@@ -243,6 +235,21 @@ impl Listener {
             }
         }
     }
+}
+
+/// The connections that wait in the queue of a listening socket, which must not block.
+pub(crate) fn waiting(listening: &Socket) -> Vec<Socket> {
+    let mut rest = Vec::new();
+    while rest.len() < REST {
+        match listening.accept() {
+            Ok((accepted, _)) => rest.push(accepted),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                _ => break,
+            },
+        }
+    }
+    rest
 }
 
 thread_local! {
