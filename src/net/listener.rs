@@ -287,7 +287,9 @@ async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
             let rest = limits.rest(clock::now());
             if !rest.is_zero() {
                 let closed = poll_fn(|cx| listener.poll_closed(cx));
-                let _ = tokio::time::timeout(rest, closed).await;
+                if tokio::time::timeout(rest, closed).await.is_ok() {
+                    return;
+                }
                 continue;
             }
         }
