@@ -272,7 +272,7 @@ test('a server that does not run rejects, and after a shutdown it can listen aga
 
 test('bad options throw as core\'s do', () => {
   const server = http.createServer()
-  for (const options of [null, 1, 'x']) assert.throws(() => server.shutdown(options), { code: 'ERR_INVALID_ARG_TYPE', name: 'TypeError' })
+  for (const options of [null, 1, 'x', []]) assert.throws(() => server.shutdown(options), { code: 'ERR_INVALID_ARG_TYPE', name: 'TypeError' })
   for (const timeout of ['1', null, {}]) assert.throws(() => server.shutdown({ timeout }), { code: 'ERR_INVALID_ARG_TYPE', message: /^The "options\.timeout" property must be of type number\. Received / })
   for (const idleTimeout of [-1, NaN, 2 ** 31]) assert.throws(() => server.shutdown({ idleTimeout }), { code: 'ERR_OUT_OF_RANGE', name: 'RangeError' })
   assert.throws(() => server.shutdown({ backlog: 'drop' }), { code: 'ERR_INVALID_ARG_VALUE', message: 'The property \'options.backlog\' must be one of: \'serve\', \'refuse\'. Received \'drop\'' })

@@ -10,7 +10,7 @@ const { clock, process, setTimeout, setInterval, clearInterval, setImmediate } =
 const { native } = require('../binding')
 const { handleOf } = require('../connection/detach')
 const { isDelay } = require('../core/delays')
-const { codes } = require('../core/errors')
+const { codes, checkObject } = require('../core/errors')
 const { kConnections, kListener } = require('../core/symbols')
 
 /** Milliseconds: until what is left is cut off, and how long a connection may rest until it is closed. */
@@ -192,7 +192,7 @@ class Shutdown {
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; rejects with ERR_SERVER_NOT_RUNNING
  */
 function shutdown (options = {}) {
-  if (options === null || typeof options !== 'object') throw new codes.ERR_INVALID_ARG_TYPE('options', 'of type object', options)
+  checkObject(options, 'options')
   const { timeout = TIMEOUT, idleTimeout = IDLE_TIMEOUT, backlog = 'serve', signal } = options
   checkTime(timeout, 'timeout')
   checkTime(idleTimeout, 'idleTimeout')
