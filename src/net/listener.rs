@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
+use super::arriving::Arriving;
 use super::clock;
 use super::connection::Connection;
 use super::gate::admit;
@@ -35,22 +36,6 @@ const REST: usize = 4096;
 
 /// How long the JS thread waits for connections that an I/O thread is just making, at most. It takes microseconds.
 const SETTLING: Duration = Duration::from_millis(100);
-
-/// A connection that was accepted, and is not among those of an I/O thread yet.
-pub(crate) struct Arriving(Arc<AtomicUsize>);
-
-impl Arriving {
-    fn among(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Arriving {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
 
 /// The listening socket's life.
 enum Slot {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use socket2::Socket;
 
 use super::admission::Admission;
+use super::arriving::Arriving;
 use super::connection::{Connection, Event, EventQueue};
 use super::event::Syscall;
 use super::ids::Ids;
-use super::listener::Arriving;
 use super::mailbox::Mailbox;
 use super::options::ServerOptions;
 use super::reactor::Registered;
