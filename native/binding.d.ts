@@ -9,6 +9,9 @@ export interface AcceptOptions {
   keepAliveInitialDelay?: number
 }
 
+/** Descriptors of the connections that wait in the queue of a socket on which Node listens. They are the caller's. */
+export declare function acceptWaiting(fd: number): Array<number>
+
 /** Our end of a connection, or the peer's; nothing once it is closed. */
 export declare function address(id: number, peer: boolean): SocketAddress | null
 
@@ -29,9 +32,9 @@ export declare function configureListener(id: number, keepAlive: number, idle: n
 
 /**
  * Stops accepting; gives the ids of the connections that were accepted already and whose ACCEPT had not come yet.
- * It never will.
+ * It never will. `takes`: those, too, that wait in the kernel's queue, and would be reset.
  */
-export declare function endAccepting(id: number): Array<number>
+export declare function endAccepting(id: number, takes: boolean): Array<number>
 
 /** Reports the listener's connections whose head or message takes longer (milliseconds; 0 for no limit). */
 export declare function expire(id: number, headers: number, request: number): void

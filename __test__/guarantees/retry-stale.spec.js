@@ -238,6 +238,16 @@ function play (carrier) {
     assert.deepStrictEqual([Object.keys(agent.requests), Object.values(agent.sockets)], [[], []])
   })
 
+  for (const limit of ['maxSockets', 'maxTotalSockets']) {
+    test(`requests that wait for one of some sockets are sent once more on a new one, ${limit}`, async (t) => {
+      const origin = await serve(t, ENDS.RST)
+      const agent = agentOf(t, { [limit]: 4 })
+      const all = await Promise.all(Array.from({ length: 40 }, (_, index) => ask(origin, agent, { path: `/${index}` })))
+      for (const { events } of all) assert.deepStrictEqual(events.slice(-3), ['response 200', 'end', 'close'])
+      assert.deepStrictEqual(Object.keys(agent.requests), [])
+    })
+  }
+
   test('the other idle connections stay in the pool', async (t) => {
     const origin = await serve(t, ENDS.FIN, { on: (connection) => connection === 1 })
     const agent = agentOf(t)

@@ -322,8 +322,18 @@ test('the text for Prometheus is right, and has the numbers', async (t) => {
 
 test('labels are checked', () => {
   const stats = http.createServer().stats()
-  for (const options of [null, 1, { labels: 1 }, { labels: null }]) assert.throws(() => stats.toPrometheus(options), { code: 'ERR_INVALID_ARG_TYPE' })
+  for (const options of [null, 1, [], { labels: 1 }, { labels: null }, { labels: [] }]) assert.throws(() => stats.toPrometheus(options), { code: 'ERR_INVALID_ARG_TYPE' })
   for (const label of ['a-b', '1a', '__a', '']) assert.throws(() => stats.toPrometheus({ labels: { [label]: 'x' } }), { code: 'ERR_INVALID_ARG_VALUE' })
+})
+
+test('a label of the application\'s has no name that a sample has already', async (t) => {
+  const { connect } = await serve(t, TRANSPORTS.native, { limits: { requests: 0 } }, () => {})
+  const [limited, bad] = [connect().send(get()), connect().send('BAD\r\n\r\n')]
+  await Promise.all([limited.until('503'), bad.closed])
+  const text = http.stats().toPrometheus()
+  const names = new Set([...text.matchAll(/[{,](\w+)="/g)].map(([, name]) => name))
+  assert.ok(names.size >= 7, [...names].join())
+  for (const label of names) assert.throws(() => http.stats().toPrometheus({ labels: { [label]: 'x' } }), { code: 'ERR_INVALID_ARG_VALUE', message: /names of labels/ })
 })
 
 test('buckets show what was counted to two digits', async (t) => {

@@ -4,9 +4,11 @@
 
 const assert = require('node:assert')
 const net = require('node:net')
+const os = require('node:os')
 const path = require('node:path')
 const tls = require('node:tls')
 const { once } = require('node:events')
+const { mkdtempSync, rmSync, writeFileSync } = require('node:fs')
 const { test } = require('node:test')
 const { Child } = require('../child')
 
@@ -70,6 +72,37 @@ for (const kind of ['http', 'https']) {
     const { code, stdout } = await child.ended()
     assert.strictEqual(code, 0)
     assert.match(stdout, /^\{"served":3,"refused":0,"cut":0\}$/m)
+  })
+
+  test(`requests that came while a server of ${kind} was busy shutting down are served`, async (t) => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'shutdown-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const GATE = path.join(folder, 'open')
+    const child = stopping(kind, [], { GATE })
+    const port = await child.port()
+    const clients = await Promise.all(Array.from({ length: 4 }, () => dial(kind, port)))
+    const ends = clients.map((client) => once(client, 'end'))
+    for (const client of clients) {
+      client.write(get('/'))
+      await once(client, 'data')
+    }
+    const busy = await dial(kind, port)
+    busy.write(get('/block'))
+    await child.line('blocked')
+    await Promise.all(clients.map((client) => new Promise((resolve) => client.write(get('/'), resolve))))
+    // And some that nothing of the server's process has accepted yet, if it is one of TLS.
+    const late = await Promise.all(Array.from({ length: 4 }, async () => {
+      const socket = net.connect(port, '127.0.0.1')
+      await once(socket, 'connect')
+      const said = kind === 'https' ? tls.connect({ socket, rejectUnauthorized: false }) : socket
+      said.setEncoding('latin1').write(get('/'))
+      return said
+    }))
+    writeFileSync(GATE, '')
+    for (const [answer] of await Promise.all(late.map((said) => once(said, 'data')))) assert.match(answer, /Connection: close/)
+    await Promise.all(ends)
+    for (const { text } of clients) assert.match(text, /Connection: keep-alive[^]*done\n[^]*Connection: close[^]*done\n$/)
+    assert.match((await child.ended()).stdout, /^\{"served":9,"refused":0,"cut":0\}$/m)
   })
 }
 

@@ -216,6 +216,43 @@ for (const [backlog, text, summary] of [['serve', /done\n$/, { served: 20, refus
   })
 }
 
+/** Blocks JavaScript for longer than connections may rest. */
+function block () {
+  const end = performance.now() + 150
+  while (performance.now() < end);
+}
+
+/** Asks on each connection until the sockets of all are lent to this thread. */
+async function borrow (clients) {
+  const { native } = http
+  for (let times = 1; native.objects().lent < clients.length; times++) {
+    for (const client of clients) await client.send(get()).until('done', times)
+  }
+}
+
+for (const [name, prepare] of [
+  ['that carried nothing', () => {}],
+  ['that carried one', (clients) => Promise.all(clients.map((client) => client.send(get()).until('done')))],
+  ['whose sockets are lent', borrow]
+]) {
+  test(`requests that came while JavaScript was busy are served, on connections ${name}`, async (t) => {
+    const { server } = await serve(t)
+    const clients = Array.from({ length: 4 }, () => new Client(server))
+    await Promise.all(clients.map(({ socket }) => once(socket, 'connect')))
+    await prepare(clients)
+    const before = clients.map(({ text }) => text.length)
+    const ended = server.shutdown({ idleTimeout: 50 })
+    for (const client of clients) client.send(get())
+    block()
+    assert.deepStrictEqual(await ended, { served: 4, refused: 0, cut: 0 })
+    await Promise.all(clients.map(({ closed }) => closed))
+    for (const [at, { text, ends }] of clients.entries()) {
+      assert.match(text.slice(before[at]), /^HTTP\/1.1 200 [^]*Connection: close[^]*done\n$/)
+      assert.deepStrictEqual(ends, ['end'])
+    }
+  })
+}
+
 test('a second call gives the same promise', async (t) => {
   const { server } = await serve(t)
   assert.strictEqual(server.shutdown(), server.shutdown())
@@ -235,7 +272,7 @@ test('a server that does not run rejects, and after a shutdown it can listen aga
 
 test('bad options throw as core\'s do', () => {
   const server = http.createServer()
-  for (const options of [null, 1, 'x']) assert.throws(() => server.shutdown(options), { code: 'ERR_INVALID_ARG_TYPE', name: 'TypeError' })
+  for (const options of [null, 1, 'x', []]) assert.throws(() => server.shutdown(options), { code: 'ERR_INVALID_ARG_TYPE', name: 'TypeError' })
   for (const timeout of ['1', null, {}]) assert.throws(() => server.shutdown({ timeout }), { code: 'ERR_INVALID_ARG_TYPE', message: /^The "options\.timeout" property must be of type number\. Received / })
   for (const idleTimeout of [-1, NaN, 2 ** 31]) assert.throws(() => server.shutdown({ idleTimeout }), { code: 'ERR_OUT_OF_RANGE', name: 'RangeError' })
   assert.throws(() => server.shutdown({ backlog: 'drop' }), { code: 'ERR_INVALID_ARG_VALUE', message: 'The property \'options.backlog\' must be one of: \'serve\', \'refuse\'. Received \'drop\'' })

@@ -14,7 +14,7 @@ const { takeMembers, addHidden } = require('../core/reflection')
 const { ofCore, kConnection, kText, kFieldsAt, kHeaders } = require('../core/symbols')
 const { isNative, isStale, leaveContext, guard, unguard } = require('./pooled-socket')
 const { kDialable, connect } = require('./dial')
-const { kRetryOptions, kAskAgain } = require('./retry')
+const { kRetryOptions, kAskAgain, isSentAgain } = require('./retry')
 const { modeOf } = require('../connection/hardening')
 const { blockFor, count, countFailed, isAgent, statsOf } = require('./pool-stats')
 const { codes } = require('../core/errors')
@@ -90,7 +90,10 @@ function takeBack (socket, options) {
     }
     if (isOurs) leaveContext(socket)
   }
+  // A connection that has carried a request may go as the one before has.
+  const again = waiting > 0 && this.options.retryStale === true && socket._httpMessage ? takeOutAgain(this, name) : []
   this[kTakeBack](socket, options)
+  if (again.length !== 0) this.requests[name] = [...again, ...(this.requests[name] ?? [])]
   if (waiting > (this.requests[name]?.length ?? 0)) count(this, 'reused')
   if (this.freeSockets[name]?.at(-1) !== socket) return
   if (!isOurs) {
@@ -99,6 +102,15 @@ function takeBack (socket, options) {
   }
   leaveContext(socket)
   socket[kConnection].expectNothing()
+}
+
+/** Takes the requests out of a queue that are sent once more: each waits for the connection that is made when its own has closed. */
+function takeOutAgain ({ requests }, name) {
+  const queue = requests[name]
+  const again = queue.filter(isSentAgain)
+  if (again.length === queue.length) delete requests[name]
+  else if (again.length !== 0) requests[name] = queue.filter((request) => !isSentAgain(request))
+  return again
 }
 
 /** Makes a connection, ours if it may be: takes net.connect's arguments, and is what subclasses override. */
@@ -207,6 +219,9 @@ Agent.prototype[kAskAgain] = function (request, options) {
   delete this.freeSockets[name]
   try {
     methods.addRequest.call(this, request, options)
+    // Beyond maxTotalSockets it waits as beyond maxSockets.
+    const queued = this.requests[name]
+    if (queued?.at(-1) === request) queued.unshift(queued.pop())
   } finally {
     if (idle !== undefined) this.freeSockets[name] = idle
   }

@@ -125,6 +125,11 @@ function retry (connection) {
   context.runInAsyncScope(request.agent[kAskAgain], request.agent, request, request[kRetryOptions])
 }
 
+/** True of a request that is sent once more, or has been. */
+function isSentAgain (request) {
+  return request[kAttempt]?.isAgain === true
+}
+
 /** Sends again what was sent. False if this is the first attempt. */
 function sendAgain (connection, request) {
   const attempt = request[kAttempt]
@@ -143,4 +148,4 @@ function sendAgain (connection, request) {
   return true
 }
 
-module.exports = { kRetryOptions, kAskAgain, kAttempt, prepare, isToRetry, retry, sendAgain }
+module.exports = { kRetryOptions, kAskAgain, kAttempt, isSentAgain, prepare, isToRetry, retry, sendAgain }

@@ -31,7 +31,7 @@ function handOver (connection) {
   const fd = native.surrender(id)
   if (fd < 0) return false
   const { isReferenced } = socket._handle
-  const handle = adopt(fd)
+  const handle = handleOf(fd)
   // There is no memory for another handle. The connection is as good as lost, and its events will report that.
   if (handle === null) return false
   connections[id] = undefined
@@ -50,8 +50,8 @@ function handOver (connection) {
   return true
 }
 
-/** Gives a handle of Node's for a descriptor; null if there can be none. */
-function adopt (fd) {
+/** Gives a handle of Node's for a descriptor; null if there can be none: then it is closed. */
+function handleOf (fd) {
   try {
     const owner = new net.Socket({ fd, manualStart: true })
     const handle = owner._handle
@@ -88,4 +88,4 @@ function countFrom (handle, read, written) {
   handle[kWritten] = written
 }
 
-module.exports = { handOver, kReinitializeHandle }
+module.exports = { handOver, handleOf, kReinitializeHandle }

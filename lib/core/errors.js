@@ -136,4 +136,9 @@ function canceledWrite () {
   return systemError(-constants.errno.ECANCELED, SYSCALLS.WRITE)
 }
 
-module.exports = { codes, connectionReset, parseError, callbackError, systemError, canceledWrite }
+/** As core's validateObject: an array is no object. @throws ERR_INVALID_ARG_TYPE */
+function checkObject (value, name) {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new codes.ERR_INVALID_ARG_TYPE(name, 'of type object', value)
+}
+
+module.exports = { codes, checkObject, connectionReset, parseError, callbackError, systemError, canceledWrite }

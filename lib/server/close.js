@@ -191,8 +191,11 @@ members.isSending = function isSending () {
   return this.isWritable() && (this.stream === null ? this.takes() !== 0 : this.stream.writableLength !== 0)
 }
 
-/** True if no exchange is under way, also if nothing has been received yet. */
+/** True if no exchange is under way, nor any request in the kernel, also if nothing has been received yet. */
 members.isResting = function isResting () {
+  const { id, stream, kept } = this
+  // First: what an I/O thread takes from the kernel meanwhile is known to `isIdle`.
+  if (stream === null && id !== -1 && (native.hasUnread(id) !== 0 || kept?.length > 0)) return false
   const idleness = this.idleness()
   return idleness === 1 || idleness === 2
 }

@@ -7,7 +7,7 @@
 
 const { native, headFlags, limited } = require('../binding')
 const { process, setTimeout } = require('../host')
-const { codes } = require('../core/errors')
+const { codes, checkObject } = require('../core/errors')
 const { hasBegun } = require('./close')
 const { read } = require('../stats/block')
 const { limitNames: names } = require('../stats/reasons')
@@ -53,7 +53,7 @@ function ruleOf (value, name, choices) {
   let [max, action] = [value, choices[0]]
   if (value !== null && typeof value === 'object') {
     max = value.max
-    action = value.then ?? action
+    if (value.then !== undefined) action = value.then
     if (!choices.includes(action)) {
       const shown = choices.map((choice) => `'${choice}'`).join(', ')
       throw new codes.ERR_INVALID_ARG_VALUE(`${name}.then`, `must be one of: ${shown}`, action)
@@ -71,7 +71,7 @@ function ruleOf (value, name, choices) {
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  */
 function settingsOf (limits) {
-  if (limits === null || typeof limits !== 'object') throw new codes.ERR_INVALID_ARG_TYPE('options.limits', 'of type object', limits)
+  checkObject(limits, 'options.limits')
   const { retryAfter = RETRY_AFTER, bodyGrace = BODY_GRACE, healthPath = '', ...others } = limits
   checkCount(retryAfter, 'options.limits.retryAfter', 0, 2 ** 31 - 1)
   checkCount(bodyGrace, 'options.limits.bodyGrace', 1, 2 ** 31 - 1)

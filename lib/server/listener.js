@@ -113,19 +113,20 @@ Listener.prototype.close = function close (callback) {
 }
 
 /**
- * Takes the connections that are still in the queue: others may be listening on the same socket, and what we have taken
+ * Takes the connections that are on their way here: others may be listening on the same socket, and what we have taken
  * off its queue would have been theirs, and must not be lost.
+ * @param {boolean} [takes] true: also those that the kernel has, and we have not taken
  */
-Listener.prototype.receiveLast = function receiveLast () {
+Listener.prototype.receiveLast = function receiveLast (takes = false) {
   const { id } = this
-  const later = native.endAccepting(id)
+  const later = native.endAccepting(id, takes)
   // Whether they are paused is not known, and resuming does no harm.
   for (const accepted of [...takeAccepted(id), ...later]) connections[accepted] = this.accept(accepted, true)
 }
 
 /** Takes the connections that wait to be accepted. */
 Listener.prototype.receiveWaiting = function receiveWaiting () {
-  if (this.isListening) this.receiveLast()
+  if (this.isListening) this.receiveLast(true)
 }
 
 /** Accepts no more. */

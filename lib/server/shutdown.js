@@ -7,8 +7,10 @@
 
 const net = require('node:net')
 const { clock, process, setTimeout, setInterval, clearInterval, setImmediate } = require('../host')
+const { native } = require('../binding')
+const { handleOf } = require('../connection/detach')
 const { isDelay } = require('../core/delays')
-const { codes } = require('../core/errors')
+const { codes, checkObject } = require('../core/errors')
 const { kConnections, kListener } = require('../core/symbols')
 
 /** Milliseconds: until what is left is cut off, and how long a connection may rest until it is closed. */
@@ -42,6 +44,8 @@ class Shutdown {
   /** Connections that rested when they were last looked at. */
   #resting = new Set()
   #timers = []
+  /** True once connections are no longer looked after. */
+  #isOver = false
   #resolve
 
   constructor (server, timeout, idleTimeout) {
@@ -58,7 +62,9 @@ class Shutdown {
     const connections = server[kConnections]
     const before = connections.size
     connections.limits?.stop()
-    server._handle?.[kListener]?.receiveWaiting()
+    const { _handle: handle } = server
+    if (handle?.[kListener] !== undefined) handle[kListener].receiveWaiting()
+    else if (handle?.fd >= 0) this.#receiveWaiting(handle, backlog)
     if (backlog === 'refuse') for (const connection of [...connections].slice(before)) this.#refuse(connection)
     for (const connection of connections) {
       const last = connection.queue?.at(-1) ?? connection.current
@@ -68,7 +74,21 @@ class Shutdown {
     net.Server.prototype.close.call(server, () => this.#finish())
     for (const socket of connections.upgraded()) this.left(socket)
     this.#sweep()
-    this.#timers.push(setInterval(() => this.#sweep(), this.#idleTimeout || 100))
+    this.#timers.push(setInterval(() => this.#sweepSoon(), this.#idleTimeout || 100))
+  }
+
+  /** Takes the connections that wait where Node accepts, as for TLS, which would reset them. */
+  #receiveWaiting (handle, backlog) {
+    for (const fd of native.acceptWaiting(handle.fd)) {
+      const client = handleOf(fd)
+      if (client === null) continue
+      if (backlog === 'refuse') {
+        this.#summary.refused++
+        client.close()
+      } else {
+        handle.onconnection(0, client)
+      }
+    }
   }
 
   /** Brings the deadline about. */
@@ -105,6 +125,11 @@ class Shutdown {
     this.#server.emit('shutdown', socket, this.#deadline)
   }
 
+  /** Not in the timer itself: behind a long turn that comes before Node reads what has arrived at its streams. */
+  #sweepSoon () {
+    setImmediate(() => { if (!this.#isOver) this.#sweep() })
+  }
+
   /** Closes the connections that have rested since the last time. */
   #sweep () {
     const rested = this.#resting
@@ -124,6 +149,7 @@ class Shutdown {
   /** Ends the connections that are left: with FIN, and a second later with RST. */
   #cutOff () {
     this.#clear()
+    this.#isOver = true
     const connections = this.#server[kConnections]
     for (const connection of connections) {
       this.#summary.cut += connection.unanswered()
@@ -148,6 +174,7 @@ class Shutdown {
 
   #finish () {
     this.#clear()
+    this.#isOver = true
     this.#server[kConnections].shutdown = null
     this.#resolve(this.#summary)
   }
@@ -165,7 +192,7 @@ class Shutdown {
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; rejects with ERR_SERVER_NOT_RUNNING
  */
 function shutdown (options = {}) {
-  if (options === null || typeof options !== 'object') throw new codes.ERR_INVALID_ARG_TYPE('options', 'of type object', options)
+  checkObject(options, 'options')
   const { timeout = TIMEOUT, idleTimeout = IDLE_TIMEOUT, backlog = 'serve', signal } = options
   checkTime(timeout, 'timeout')
   checkTime(idleTimeout, 'idleTimeout')

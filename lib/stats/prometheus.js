@@ -5,11 +5,14 @@
  * exporter for Prometheus writes them: `http.server.request.duration` is `http_server_request_duration_seconds`.
  */
 
-const { codes } = require('../core/errors')
+const { codes, checkObject } = require('../core/errors')
 
 /** Upper bounds of the buckets shown, in seconds: those that OpenTelemetry advises, and some below. All are bounds of ours. */
 const REQUESTS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60]
 const TURNS = [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** The labels of samples; a second one of the same name would make the text unreadable. */
+const OWN_LABELS = new Set(['le', 'http_request_method', 'http_response_status_class', 'http_connection_state', 'reason', 'error_type', 'limit', 'kind'])
 
 const LABEL = /^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/
 
@@ -119,10 +122,11 @@ function writePool (text, pool) {
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
  */
 function render ({ server, client, eventLoop }, outcomes, options = {}) {
-  if (options === null || typeof options !== 'object') throw new codes.ERR_INVALID_ARG_TYPE('options', 'of type object', options)
+  checkObject(options, 'options')
   const { labels = {} } = options
-  if (labels === null || typeof labels !== 'object') throw new codes.ERR_INVALID_ARG_TYPE('options.labels', 'of type object', labels)
+  checkObject(labels, 'options.labels')
   for (const label of Object.keys(labels)) {
+    if (OWN_LABELS.has(label)) throw new codes.ERR_INVALID_ARG_VALUE('options.labels', 'must not have names of labels that samples have', label)
     if (!LABEL.test(label)) throw new codes.ERR_INVALID_ARG_VALUE('options.labels', 'must have names that Prometheus takes', label)
   }
   const text = new Text(labels)

@@ -17,7 +17,7 @@ use http_native_proto::{OutFraming, Row};
 type Outcome<'s> = Result<Option<Value<'s>>, Failure>;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function<Environment>); 50] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 51] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -252,6 +252,10 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 50] = [
     (c"isStale", |environment, scope, arguments| {
         let stale = environment.with(id(scope, arguments)?, |connection| connection.is_stale())?;
         Ok(Some(scope.integer(i32::from(stale))?))
+    }),
+    (c"hasUnread", |environment, scope, arguments| {
+        let has = environment.with(id(scope, arguments)?, |connection| connection.has_unread())?;
+        Ok(Some(scope.integer(i32::from(has))?))
     }),
     (c"bytesRead", |environment, scope, arguments| {
         let read = environment.with(id(scope, arguments)?, |connection| connection.bytes_read())?;

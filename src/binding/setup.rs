@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::IntoRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::environment::Environment;
 use super::ffi::{self, Scope};
 use super::tables;
 use crate::net::connection::Connection;
-use crate::net::listener::Listener;
+use crate::net::listener::{Listener, waiting};
 use crate::net::options::{Accepted, ServerOptions};
 use crate::net::shared::Command;
 use crate::net::socket::errno;
@@ -183,15 +184,35 @@ pub fn adopt(env: Env, id: u32, fd: i32) -> Result<i32> {
 }
 
 /// Stops accepting; gives the ids of the connections that were accepted already and whose ACCEPT had not come yet.
-/// It never will.
+/// It never will. `takes`: those, too, that wait in the kernel's queue, and would be reset.
 #[napi(catch_unwind)]
-pub fn end_accepting(env: Env, id: u32) -> Result<Vec<u32>> {
+pub fn end_accepting(env: Env, id: u32, takes: bool) -> Result<Vec<u32>> {
     let environment = environment(env)?;
     let Ok(listener) = listener(&environment, id) else {
         return Ok(Vec::new());
     };
-    listener.close();
-    Ok(environment.know_accepted(Scope::of(&env), &listener))
+    let waiting = if takes {
+        listener.close_behind()
+    } else {
+        listener.close();
+        Vec::new()
+    };
+    listener.settle();
+    let scope = Scope::of(&env);
+    let mut ids = environment.know_accepted(scope, &listener);
+    // Those that the limits turn away are answered by that.
+    let taken = waiting
+        .into_iter()
+        .filter_map(|socket| environment.adopt(scope, socket, &listener).ok());
+    ids.extend(taken);
+    Ok(ids)
+}
+
+/// Descriptors of the connections that wait in the queue of a socket on which Node listens. They are the caller's.
+#[napi(catch_unwind)]
+pub fn accept_waiting(fd: i32) -> Result<Vec<i32>> {
+    let accepted = ffi::duplicate(fd).map_or_else(|_| Vec::new(), |socket| waiting(&socket));
+    Ok(accepted.into_iter().map(IntoRawFd::into_raw_fd).collect())
 }
 
 /// Stops listening.

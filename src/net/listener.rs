@@ -8,10 +8,11 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
+use super::arriving::Arriving;
 use super::clock;
 use super::connection::Connection;
 use super::gate::admit;
@@ -29,6 +30,13 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// ECONNREFUSED, by which JavaScript knows a connection that the limits have refused.
 const REFUSED: i32 = if cfg!(target_os = "linux") { 111 } else { 61 };
 
+/// Connections that are taken off the kernel's queue when accepting ends, at most: as many as Linux lets wait (`somaxconn`). Others may
+/// listen on the same socket, and more come meanwhile.
+const REST: usize = 4096;
+
+/// How long the JS thread waits for connections that an I/O thread is just making, at most. It takes microseconds.
+const SETTLING: Duration = Duration::from_millis(100);
+
 /// The listening socket's life.
 enum Slot {
     /// Not listening, or no longer.
@@ -40,6 +48,8 @@ enum Slot {
 pub(crate) struct Listener {
     pub(crate) options: Arc<ServerOptions>,
     slot: Mutex<Slot>,
+    /// How many are [`Arriving`].
+    arriving: Arc<AtomicUsize>,
     task: Mutex<Option<Waker>>,
     /// Connections are dealt to them in turn.
     threads: Vec<Arc<Shared>>,
@@ -51,6 +61,7 @@ impl Listener {
         Self {
             options: Arc::new(options),
             slot: Mutex::new(Slot::None),
+            arriving: Arc::default(),
             task: Mutex::default(),
             threads,
             next: AtomicUsize::new(0),
@@ -128,6 +139,24 @@ impl Listener {
         }
     }
 
+    /// Closes our listening socket, and gives what waits in its queue: the kernel would reset those connections.
+    pub(crate) fn close_behind(&self) -> Vec<Socket> {
+        let rest = match &*self.slot() {
+            Slot::Accepting(socket) => waiting(socket.get_ref()),
+            Slot::None => Vec::new(),
+        };
+        self.close();
+        rest
+    }
+
+    /// Waits until all that was accepted is among the connections of the I/O threads. Those wait for nothing of the JS thread's.
+    pub(crate) fn settle(&self) {
+        let end = Instant::now() + SETTLING;
+        while self.arriving.load(Ordering::SeqCst) != 0 && Instant::now() < end {
+            std::thread::yield_now();
+        }
+    }
+
     fn slot(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,7 +194,7 @@ impl Listener {
         }
     }
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Socket>>> {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<(Socket, Arriving)>>> {
         self.attach(cx);
         let slot = self.slot();
         let Slot::Accepting(socket) = &*slot else {
@@ -174,7 +203,10 @@ impl Listener {
         loop {
             let mut guard = ready!(socket.poll_read_ready(cx))?;
             match socket.get_ref().accept() {
-                Ok((accepted, _)) => return Poll::Ready(Ok(Some(accepted))),
+                Ok((accepted, _)) => {
+                    let arriving = Arriving::among(&self.arriving);
+                    return Poll::Ready(Ok(Some((accepted, arriving))));
+                }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => guard.clear_ready(),
                     // The peer gave up while it was queued.
@@ -188,6 +220,21 @@ impl Listener {
             }
         }
     }
+}
+
+/// The connections that wait in the queue of a listening socket, which must not block.
+pub(crate) fn waiting(listening: &Socket) -> Vec<Socket> {
+    let mut rest = Vec::new();
+    while rest.len() < REST {
+        match listening.accept() {
+            Ok((accepted, _)) => rest.push(accepted),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                _ => break,
+            },
+        }
+    }
+    rest
 }
 
 thread_local! {
@@ -225,7 +272,9 @@ async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
             let rest = limits.rest(clock::now());
             if !rest.is_zero() {
                 let closed = poll_fn(|cx| listener.poll_closed(cx));
-                let _ = tokio::time::timeout(rest, closed).await;
+                if tokio::time::timeout(rest, closed).await.is_ok() {
+                    return;
+                }
                 continue;
             }
         }
@@ -234,7 +283,7 @@ async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
             poll => poll.map(Some),
         });
         match next.await {
-            Some(Ok(Some(socket))) => {
+            Some(Ok(Some((socket, arriving)))) => {
                 fresh = true;
                 let socket = Arc::new(socket);
                 let Some(admission) = admit(&socket, &listener.options, &shared) else {
@@ -248,6 +297,7 @@ async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
                         socket,
                         server: Arc::clone(&listener.options),
                         admission,
+                        arriving,
                     }]);
                 }
             }

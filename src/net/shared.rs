@@ -9,6 +9,7 @@ use std::time::Duration;
 use socket2::Socket;
 
 use super::admission::Admission;
+use super::arriving::Arriving;
 use super::connection::{Connection, Event, EventQueue};
 use super::event::Syscall;
 use super::ids::Ids;
@@ -23,6 +24,7 @@ pub(crate) enum Command {
         socket: Arc<Socket>,
         server: Arc<ServerOptions>,
         admission: Option<Admission>,
+        arriving: Arriving,
     },
     /// The connection's state was changed by the JS thread: act on it.
     Attend(Arc<Connection>),

@@ -36,4 +36,22 @@ impl Connection {
             || !state.input.is_empty()
             || state.proto.receiving()
     }
+
+    /// True if the peer has said something, or has ended, and no thread has told JavaScript of it yet. Asks the kernel: the JS
+    /// thread, which may have the socket, has read nothing while JavaScript was busy.
+    pub(crate) fn has_unread(&self) -> bool {
+        let transport = self.transport();
+        let Some(socket) = transport.socket() else {
+            return false;
+        };
+        let mut byte = [MaybeUninit::uninit(); 1];
+        match socket.peek(&mut byte) {
+            // In the order of `is_stale`.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.reading.load(Ordering::SeqCst)
+            }
+            Ok(0) => !self.lock().eof,
+            _ => true,
+        }
+    }
 }

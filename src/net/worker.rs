@@ -46,6 +46,7 @@ impl Shared {
                 socket,
                 server,
                 admission,
+                arriving: _arriving,
             } => adopt(socket, &server, self, admission),
             Command::Attend(connection) => {
                 at_its_cost(&connection, |connection| connection.attend())

@@ -101,6 +101,17 @@ test('a server whose connections wait can be closed', async (t) => {
   assert.deepEqual(await waiting.end(), [])
 })
 
+test('a server that lets no more connections in this second can be closed, and others are served', async (t) => {
+  const { server, connect } = await serve(t, { limits: { connectionsPerSecond: 0 } }, (request, response) => response.end('served'))
+  await connect().send(get('/')).until('served')
+  const ended = once(server, 'close')
+  server.close()
+  server.closeAllConnections()
+  await ended
+  const other = await serve(t, {}, (request, response) => response.end('served'))
+  await other.connect().send(get('/')).until('served')
+})
+
 test('a Unix socket has connections, and no addresses', async (t) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'limits-'))
   const at = path.join(folder, 'socket')

@@ -15,6 +15,7 @@ test('wrong settings are refused as core refuses its own', () => {
   const wrong = [
     [5, 'ERR_INVALID_ARG_TYPE', 'TypeError'],
     [null, 'ERR_INVALID_ARG_TYPE', 'TypeError'],
+    [[], 'ERR_INVALID_ARG_TYPE', 'TypeError'],
     [{ request: 5 }, 'ERR_INVALID_ARG_VALUE', 'TypeError'],
     [{ requests: '5' }, 'ERR_INVALID_ARG_TYPE', 'TypeError'],
     [{ requests: NaN }, 'ERR_OUT_OF_RANGE', 'RangeError'],
@@ -22,6 +23,7 @@ test('wrong settings are refused as core refuses its own', () => {
     [{ requests: -1 }, 'ERR_OUT_OF_RANGE', 'RangeError'],
     [{ requests: { then: 'wait' } }, 'ERR_INVALID_ARG_TYPE', 'TypeError'],
     [{ requests: { max: 1, then: 'drop' } }, 'ERR_INVALID_ARG_VALUE', 'TypeError'],
+    [{ requests: { max: 1, then: null } }, 'ERR_INVALID_ARG_VALUE', 'TypeError'],
     [{ bodySize: { max: 1, then: 'wait' } }, 'ERR_INVALID_ARG_VALUE', 'TypeError'],
     [{ connectionsPerAddress: { max: 1, then: 'wait' } }, 'ERR_INVALID_ARG_VALUE', 'TypeError'],
     [{ retryAfter: -1 }, 'ERR_OUT_OF_RANGE', 'RangeError'],

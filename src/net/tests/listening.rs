@@ -12,6 +12,24 @@ fn a_closed_listener_leaves_its_address() {
     TcpListener::bind(address).unwrap();
 }
 
+#[test]
+fn what_waits_in_the_queue_of_a_listener_that_closes_is_given_up_to_us() {
+    let stage = Stage::new();
+    let (address, listener) = stage.listen(0);
+    let peers: Vec<_> = (0..20)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    let rest = listener.close_behind();
+    listener.settle();
+    // Each is accepted, by one thread or the other.
+    let threads = listener.threads().iter();
+    let known: usize = threads
+        .map(|thread| thread.accepted_by(listener.options.id).len())
+        .sum();
+    assert_eq!(known + rest.len(), peers.len());
+    assert!(listener.close_behind().is_empty());
+}
+
 /// A listener without a socket, as for a worker whose primary accepts.
 fn deaf(stage: &Stage) -> Arc<Listener> {
     let accepted = Accepted {
