@@ -30,6 +30,7 @@ const answers = [
   { row: 'version-other', name: 'HTTP/2.0', bytes: OK.replace('1.1', '2.0'), ends: true },
   { row: 'protocol-other', name: 'ICE', bytes: OK.replace('HTTP', 'ICE') },
   { row: 'protocol-other', name: 'RTSP', bytes: OK.replace('HTTP', 'RTSP') },
+  { row: 'field-count', name: '3000', bytes: OK.replace('\r\n\r\n', `\r\n${'a:\r\n'.repeat(3000)}\r\n`) },
   { row: 'reason-control', name: 'a control character', bytes: OK.replace('OK', 'O\x01K') },
   { row: 'reason-control', name: 'NUL', bytes: OK.replace('OK', 'O\0K') },
   { row: 'status-range', name: '099', bytes: OK.replace('200', '099') },

@@ -41,6 +41,7 @@ async function serve (t, http, settings, transport, { hangs = false } = {}) {
     if (hangs) answer()
     else request.on('end', answer).resume()
   })
+  server.maxHeadersCount = 40
   const sockets = new Set()
   const front = fronts[transport](server)
   front.on('connection', (socket) => sockets.add(socket))

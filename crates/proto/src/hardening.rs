@@ -73,6 +73,7 @@ rows! {
     HostRepeated "host-repeated" 400 "RFC 9112 3.2" "More than one Host"
     HostInvalid "host-invalid" 400 "RFC 9112 3.2" "Invalid Host"
     FieldSpaces "field-spaces" 431 "RFC 6585 5" "Too much white space before field values"
+    FieldCount "field-count" 431 "RFC 6585 5" "Too many fields"
     ExpectInexact "expect-inexact" 417 "RFC 9110 10.1.1" "Expectation that only resembles 100-continue"
     ProxyConnection "proxy-connection" 0 "RFC 9110 7.6.1" "Proxy-Connection in the place of Connection"
     CodingUnknown "coding-unknown" 501 "RFC 9112 6.1" "Transfer coding besides chunked"

@@ -198,8 +198,11 @@ impl Machine {
         if matches!(self.state, State::Name | State::NameSpaces) && !self.counted {
             self.counted = true;
             self.begun += 1;
-            if !self.counts(rules) && rules.config.surplus == Surplus::Refuse {
-                return fail(ErrorKind::HeaderOverflow, at);
+            if !self.counts(rules) {
+                if rules.config.surplus == Surplus::Refuse {
+                    return fail(ErrorKind::HeaderOverflow, at);
+                }
+                self.rows.add(Row::FieldCount);
             }
         }
         self.size += self.pending;

@@ -71,6 +71,14 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
         r"server size=20 : GET\s/\sHTTP/1.1\r\nA:\s\s\s\s\s\s\s\s\s\s\s\s\s\s\s\s\s\s\s\s\s\sb\r\n\r\n",
     ),
     (
+        "field-count",
+        r"server fields=2 drop : GET\s/\sHTTP/1.1\r\nHost:\sa\r\nA:\sb\r\nTransfer-Encoding:\schunked\r\n\r\n",
+    ),
+    (
+        "field-count",
+        r"server fields=2 batches : GET\s/\sHTTP/1.1\r\nHost:\sa\r\nA:\sb\r\nB:\sc\r\n\r\n",
+    ),
+    (
         "expect-inexact",
         r"server : GET\s/\sHTTP/1.1\r\nExpect:\sx-100-continue\r\n\r\n",
     ),
