@@ -12,7 +12,7 @@ const { wholeTime } = require('../core/delays')
 const { tellClosed } = require('../stats/channels')
 const { kConnection, kCorked } = require('../core/symbols')
 
-const { BODY, END, CORK } = sendFlags
+const { BODY, END, CORK, UNDER_CORK } = sendFlags
 
 /**
  * Bytes. A message that ends with less than this pending, and that nothing waits for, is over at once, as a small one is
@@ -95,7 +95,8 @@ function Connection (id, stream) {
 Connection.prototype.send = function send (flags, head, lines, body, length) {
   if (this.id === -1) return 0
   const corks = (flags & END) === 0 && (flags & (BODY | CORK)) !== 0 && !this.flushing
-  flags = corks && !this.corked ? flags | CORK : flags & ~CORK
+  flags &= ~CORK
+  if (corks) flags |= this.corked ? UNDER_CORK : CORK
   const pending = native.send(this.id, flags, head, lines, body, length)
   if (this.keeps) delivery.meetEnd(this)
   if (corks) this.cork()
@@ -380,6 +381,11 @@ Connection.prototype.close = function close () {
   if (!this.keeps || this.pending() === 0) delivery.forgetKept(this)
   native.close(this.id)
   touch()
+}
+
+/** True if messages wait for the current one's end; here never. */
+Connection.prototype.isAwaited = function isAwaited () {
+  return false
 }
 
 /** True while the body of a request is arriving; here never. */
