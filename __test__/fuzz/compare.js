@@ -167,7 +167,9 @@ function inContext (program, label, core, ours) {
   if (exchange === undefined) return false
   // A socket's exchanges are those of its connection: which one it is that the event comes with is left open.
   if (label.startsWith('contexts of socket s')) return /^request r\d/.test(context)
-  if (label.startsWith('contexts of socket c')) return context === '' || words.some((word) => word === exchange || word.startsWith(`${exchange}r`))
+  if (label.startsWith('contexts of socket c')) {
+    return context === '' || words.some((word) => word === exchange || word.startsWith(`${exchange}r`)) || (context === 'listen' && isOfEarlier(program, core))
+  }
   // Core's is that of another exchange: ours may be that of one before it, or of its 'request'.
   if (isOfAnother(exchange, core) && (context === 'listen' || isOfAnother(exchange, ours))) return true
   // 'drain' may come with the next response of the connection, or for it.
@@ -180,6 +182,12 @@ function inContext (program, label, core, ours) {
  */
 function isOfConnection (...lines) {
   return lines.every((line) => /^'(error|finish|drain)'| callback /.test(line) && / @request r\d+$/.test(line))
+}
+
+/** True if an event of a server's socket comes in the context of an exchange that is not its connection's last. */
+function isOfEarlier (program, text) {
+  const [, connection, request] = /\bc(\d+)r(\d+)\b/.exec(CONTEXT.exec(text)[0]) ?? []
+  return connection !== undefined && Number(request) < program.peer.connections[connection].requests.length - 1
 }
 
 /** True if an event comes in the context of another exchange than its own. */
@@ -245,6 +253,15 @@ function sameLines (label, program, core = [], ours = [], isReset = false) {
   return breaksOff(program) && isTaken(theirs, own)
 }
 
+/** True if the peer ends its side when it has so many bytes of the answer, and only what core would not have sent yet makes them so many. */
+function isEndedByMore (program, label, theirs, own) {
+  const [, index] = /^peer (\d+) saw$/.exec(label) ?? []
+  const { finAtAnswer } = program.side === 'server' && index !== undefined ? program.peer.connections[index] : {}
+  if (finAtAnswer === undefined || !breaksOff(program)) return false
+  const [[core = ''], [ours = '']] = [theirs, own].map((run) => run[`peer ${index} received`] ?? [])
+  return lengthOf(core) < finAtAnswer && lengthOf(ours) >= finAtAnswer && isTaken(core, ours)
+}
+
 const isPrefix = (few, many) => few.length <= many.length && few.every((value, index) => value === many[index])
 
 /** True of what belongs to a request that only one of them has read, of those that come in pieces behind another. */
@@ -278,6 +295,7 @@ function differences (program, cores, ours, ignored = []) {
   for (const label of labels) {
     if (ignored.some((part) => label.includes(part))) continue
     if (isCut(program) && isUnseen(label, theirs[0], own[0])) continue
+    if (isEndedByMore(program, label, theirs[0], own[0])) continue
     const [first, ...others] = theirs.map((run) => run[label] ?? [])
     if (others.some((lines) => lines.join('\n') !== first.join('\n'))) continue
     const isReset = label.endsWith(' received') && (theirs[0][label.replace(/received$/, 'saw')] ?? []).some((event) => event.startsWith('error '))
