@@ -114,10 +114,10 @@ function comparable (program, { lines, received, apart }) {
       continue
     }
     const hasContexts = !isCut(program) || !label.startsWith('in ')
-    for (const [part, some] of Object.entries(isHeavy(program) ? apartByTime(label, texts) : { [label]: texts })) {
+    const shown = usesCork(program) ? texts.map((text) => text.replace(/ length:\d+/g, '')) : texts
+    for (const [part, some] of Object.entries(isHeavy(program) ? apartByTime(label, shown) : { [label]: shown })) {
       if (hasContexts) compared[`contexts of ${part}`] = some
-      const said = some.map(withoutContext)
-      compared[part] = usesCork(program) ? said.map((text) => text.replace(/ length:\d+/g, '')) : said
+      compared[part] = some.map(withoutContext)
     }
   }
   received.forEach(({ bytes, events }, index) => {

@@ -7,6 +7,7 @@
 
 const { native } = require('../binding')
 const { connectionReset, canceledWrite, systemError } = require('../core/errors')
+const { forgetKept } = require('../connection/pause')
 const { failEndCallbacks } = require('../message/outgoing')
 const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting, tellTaken } = require('../message/write-callbacks')
@@ -130,8 +131,13 @@ members.closeResponses = function closeResponses () {
 /** Closes the connection behind what was written: there will be no other exchange. */
 members.endLast = function endLast () {
   this.outputEnded = true
-  if (this.socket !== null && this.stream === null) this.socket.destroySoon()
-  else this.close()
+  if (this.socket === null || this.stream !== null) {
+    this.close()
+    return
+  }
+  // With nothing to write the socket is closed before core would read what is kept.
+  if (this.keeps && this.pending() === 0) forgetKept(this)
+  this.socket.destroySoon()
 }
 
 /**
