@@ -383,6 +383,9 @@ Connection.prototype.close = function close () {
   touch()
 }
 
+/** Called before the socket is destroyed behind its output. */
+Connection.prototype.closesSoon = function closesSoon () {}
+
 /** True if messages wait for the current one's end; here never. */
 Connection.prototype.isAwaited = function isAwaited () {
   return false

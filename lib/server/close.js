@@ -5,7 +5,7 @@
  * the server's own methods. `lib/server/connection.js` puts these methods on its prototype.
  */
 
-const { native } = require('../binding')
+const { native, isReadOn } = require('../binding')
 const { connectionReset, canceledWrite, systemError } = require('../core/errors')
 const { forgetKept } = require('../connection/pause')
 const { failEndCallbacks } = require('../message/outgoing')
@@ -131,13 +131,13 @@ members.closeResponses = function closeResponses () {
 /** Closes the connection behind what was written: there will be no other exchange. */
 members.endLast = function endLast () {
   this.outputEnded = true
-  if (this.socket === null || this.stream !== null) {
-    this.close()
-    return
-  }
-  // With nothing to write the socket is closed before core would read what is kept.
-  if (this.keeps && this.pending() === 0) forgetKept(this)
-  this.socket.destroySoon()
+  if (this.socket !== null && this.stream === null) this.socket.destroySoon()
+  else this.close()
+}
+
+/** With nothing to write core's socket closes before it reads again, unless its loop is reading. */
+members.closesSoon = function closesSoon () {
+  if (this.keeps && this.kept.length !== 0 && this.pending() === 0 && !isReadOn(this.id)) forgetKept(this)
 }
 
 /**
