@@ -38,8 +38,8 @@ const RULES = [
   (chains) => chains.every(isCorkedBriefly),
   // end() while cork() holds chunks.
   (chains) => !versions.corkMergesChunks || versions.tickMergesChunks || !chains.flat().some(({ op }) => op === 'cork'),
-  // 1xx before a head that waits for its socket.
-  (chains, requests) => requests === 1 || !chains.flat().some(({ op }) => /^write[CPE]/.test(op)),
+  // 1xx before a head that waits for its socket, or for one that has ended.
+  (chains, requests) => (requests === 1 && !chains.flat().some(({ op }) => /^socket(End|DestroySoon)$/.test(op))) || !chains.flat().some(({ op }) => /^write[CPE]/.test(op)),
   // detachSocket() with another request behind it, or of a response that ends, where core fails an assertion.
   (chains, requests) => !chains.flat().some(({ op }) => op === 'detachSocket') || (requests === 1 && !chains.flat().some(({ op }) => op === 'end' || op === 'pipe')),
   // A 'finish' listener that is added behind end(), as pipe() does.
