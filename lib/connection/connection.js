@@ -70,6 +70,8 @@ function Connection (id, stream) {
   this.corks = 0
   /** The cork under which there was too much to write; -1 for none. */
   this.fullAt = -1
+  /** The cork under which the connection was given up; -1 for none. */
+  this.cutAt = -1
   /** Bytes that were taken back when the connection was given up under the cork. */
   this.discarded = 0
   /** True if a write on this thread is due at the end of this tick. */
@@ -143,6 +145,7 @@ function endOfTick (connection) {
 Connection.prototype.discard = function discard () {
   if (!this.corked || this.id === -1) return
   if (this.discarded === 0) process.nextTick(forgetDiscarded, this)
+  this.cutAt = this.corks
   this.discarded += native.waiting(this.id, true)
   native.discard(this.id)
 }
@@ -288,6 +291,8 @@ Connection.prototype.writeWaiting = function writeWaiting () {
 /** Gives the bytes, of all ever sent, that count as taken; Infinity if all do. */
 Connection.prototype.taken = function taken () {
   if (this.id === -1) return this.takenAtEnd
+  // What was taken back is not waited for any more, and was not taken.
+  if (this.givenUp) return native.taken(this.id)
   return native.takes(this.id, 0, false) === 0 ? Infinity : native.taken(this.id)
 }
 

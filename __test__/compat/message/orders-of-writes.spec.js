@@ -276,6 +276,19 @@ for (const [how, giveUp] of Object.entries(GIVEN_UP)) {
   })
 }
 
+for (const [how, giveUp] of Object.entries({ ...GIVEN_UP, 'socket.destroy(error)': (req) => req.socket.destroy(new Error('on purpose')) })) {
+  scenario.server(`callbacks of what is given up in the tick of its write by ${how} tell so, however much it is`, async (run) => {
+    await playAll(run, {}, [10, 65536, 300000, 1048576].map((size) => [size]), get('/', 'Connection: close'), ([size], req, res) => {
+      const line = new Line(res, ['close'])
+      req.socket.on('error', () => {})
+      res.write('x'.repeat(size), line.told('first'))
+      res.write('y', line.told('second'))
+      giveUp(req, res)
+      return line
+    })
+  })
+}
+
 scenario.server('an end() behind one whose response was destroyed in its tick fails with the reason', async (run) => {
   const cases = [5, 65536].flatMap((size) => ['at once', 'in a tick'].map((moment) => [size, moment]))
   await playAll(run, {}, cases, get('/', 'Connection: close'), ([size, moment], req, res) => {
