@@ -55,7 +55,7 @@ const unchunked = (text) => expand(text).replace(/\\r\n[0-9a-f]+\\r\n/g, '')
 
 /** A line without what hangs on the moment of a read, or on what an exception costs that the process survives. */
 function undecided (program, label, text) {
-  if (isCut(program)) text = text.replace(/ bytesParsed:\d+/, '')
+  if (isCut(program)) text = text.replace(/ bytesParsed:-?\d+/, '')
   // A connection that breaks is noticed by reading or by writing.
   text = text.replace(/EPIPE|ECONNREFUSED/, 'ECONNRESET')
   return throws(program) ? text.replace(/\bcomplete ?/, '') : text
@@ -71,11 +71,15 @@ function endsOnce (label, texts) {
 
 /**
  * What follows an exception of a server's listener is lost to core, whose parser has failed by it; with us the connection goes on
- * (docs/COMPATIBILITY.md). Then the uncaught exceptions and the bytes are compared.
+ * (docs/COMPATIBILITY.md). Then the uncaught exceptions and the bytes are compared, of which there may be more with us: what a
+ * later step throws, too.
  */
 const BAD_REQUEST = /HTTP\/1\.1 400 Bad Request\\r\nConnection: close\\r\n\\r\n$/
 
 const isLostToCore = (program) => program.side === 'server' && program.careless === true
+
+/** What a step throws. */
+const THROWN = 'uncaught Error: thrown by a step'
 
 const throws = (program) => JSON.stringify(program).includes('"op":"throw"')
 
@@ -114,10 +118,10 @@ function comparable (program, { lines, received, apart }) {
       continue
     }
     const hasContexts = !isCut(program) || !label.startsWith('in ')
-    for (const [part, some] of Object.entries(isHeavy(program) ? apartByTime(label, texts) : { [label]: texts })) {
+    const shown = usesCork(program) ? texts.map((text) => text.replace(/ length:\d+/g, '')) : texts
+    for (const [part, some] of Object.entries(isHeavy(program) ? apartByTime(label, shown) : { [label]: shown })) {
       if (hasContexts) compared[`contexts of ${part}`] = some
-      const said = some.map(withoutContext)
-      compared[part] = usesCork(program) ? said.map((text) => text.replace(/ length:\d+/g, '')) : said
+      compared[part] = some.map(withoutContext)
     }
   }
   received.forEach(({ bytes, events }, index) => {
@@ -167,7 +171,9 @@ function inContext (program, label, core, ours) {
   if (exchange === undefined) return false
   // A socket's exchanges are those of its connection: which one it is that the event comes with is left open.
   if (label.startsWith('contexts of socket s')) return /^request r\d/.test(context)
-  if (label.startsWith('contexts of socket c')) return context === '' || words.some((word) => word === exchange || word.startsWith(`${exchange}r`))
+  if (label.startsWith('contexts of socket c')) {
+    return context === '' || words.some((word) => word === exchange || word.startsWith(`${exchange}r`)) || (context === 'listen' && isOfEarlier(program, core))
+  }
   // Core's is that of another exchange: ours may be that of one before it, or of its 'request'.
   if (isOfAnother(exchange, core) && (context === 'listen' || isOfAnother(exchange, ours))) return true
   // 'drain' may come with the next response of the connection, or for it.
@@ -180,6 +186,12 @@ function inContext (program, label, core, ours) {
  */
 function isOfConnection (...lines) {
   return lines.every((line) => /^'(error|finish|drain)'| callback /.test(line) && / @request r\d+$/.test(line))
+}
+
+/** True if an event of a server's socket comes in the context of an exchange that is not its connection's last. */
+function isOfEarlier (program, text) {
+  const [, connection, request] = /\bc(\d+)r(\d+)\b/.exec(CONTEXT.exec(text)[0]) ?? []
+  return connection !== undefined && Number(request) < program.peer.connections[connection].requests.length - 1
 }
 
 /** True if an event comes in the context of another exchange than its own. */
@@ -229,6 +241,7 @@ function withoutRepeats (program, { lines, ...run }, isCore) {
 
 /** @param {boolean} isReset true if core has reset the connection, and with it what the peer had not read */
 function sameLines (label, program, core = [], ours = [], isReset = false) {
+  if (isLostToCore(program) && label.endsWith('process') && ours.slice(core.length).every((line) => withoutContext(line) === THROWN)) ours = ours.slice(0, core.length)
   if (core.length === ours.length && core.every((line, index) => line === ours[index])) return true
   if (label.includes('socket ') && breaksPipe(program, core)) return withoutBreak(core) === withoutBreak(ours)
   if (label.endsWith(' (callbacks)') && tookMore(core.map(withoutContext), ours.map(withoutContext))) return true
@@ -243,6 +256,15 @@ function sameLines (label, program, core = [], ours = [], isReset = false) {
   // A reset takes with it what the peer had not read, however much that is.
   if (isReset && beginsWith(expand(own), expand(theirs))) return true
   return breaksOff(program) && isTaken(theirs, own)
+}
+
+/** True if the peer ends its side when it has so many bytes of the answer, and only what core would not have sent yet makes them so many. */
+function isEndedByMore (program, label, theirs, own) {
+  const [, index] = /^peer (\d+) saw$/.exec(label) ?? []
+  const { finAtAnswer } = program.side === 'server' && index !== undefined ? program.peer.connections[index] : {}
+  if (finAtAnswer === undefined || !breaksOff(program)) return false
+  const [[core = ''], [ours = '']] = [theirs, own].map((run) => run[`peer ${index} received`] ?? [])
+  return lengthOf(core) < finAtAnswer && lengthOf(ours) >= finAtAnswer && isTaken(core, ours)
 }
 
 const isPrefix = (few, many) => few.length <= many.length && few.every((value, index) => value === many[index])
@@ -278,6 +300,7 @@ function differences (program, cores, ours, ignored = []) {
   for (const label of labels) {
     if (ignored.some((part) => label.includes(part))) continue
     if (isCut(program) && isUnseen(label, theirs[0], own[0])) continue
+    if (isEndedByMore(program, label, theirs[0], own[0])) continue
     const [first, ...others] = theirs.map((run) => run[label] ?? [])
     if (others.some((lines) => lines.join('\n') !== first.join('\n'))) continue
     const isReset = label.endsWith(' received') && (theirs[0][label.replace(/received$/, 'saw')] ?? []).some((event) => event.startsWith('error '))

@@ -2,6 +2,8 @@
 
 /** What cases keep to. */
 
+const versions = require('../../lib/core/versions')
+
 /** What a chain must still uncork. */
 function unanswered (chain) {
   const open = []
@@ -35,9 +37,9 @@ const RULES = [
   // What a cork() without an uncork() holds back, and an uncork() without a cork().
   (chains) => chains.every(isCorkedBriefly),
   // end() while cork() holds chunks.
-  (chains) => major < 22 || major > 25 || !chains.flat().some(({ op }) => op === 'cork'),
-  // 1xx before a head that waits for its socket.
-  (chains, requests) => requests === 1 || !chains.flat().some(({ op }) => /^write[CPE]/.test(op)),
+  (chains) => !versions.corkMergesChunks || versions.tickMergesChunks || !chains.flat().some(({ op }) => op === 'cork'),
+  // 1xx before a head that waits for its socket, or for one that has ended.
+  (chains, requests) => (requests === 1 && !chains.flat().some(({ op }) => /^socket(End|DestroySoon)$/.test(op))) || !chains.flat().some(({ op }) => /^write[CPE]/.test(op)),
   // detachSocket() with another request behind it, or of a response that ends, where core fails an assertion.
   (chains, requests) => !chains.flat().some(({ op }) => op === 'detachSocket') || (requests === 1 && !chains.flat().some(({ op }) => op === 'end' || op === 'pipe')),
   // A 'finish' listener that is added behind end(), as pipe() does.
@@ -100,12 +102,12 @@ const WRITES = /^(write|flushHeaders|end)$/
 /**
  * True if a response that nothing listens to has its turn before core's, in the packet of the one before it (docs/COMPATIBILITY.md),
  * and that can be seen: more comes behind a last request, by whose error core loses the response, or its parts are merged in the
- * tick, as they are not while it waits (Node 26).
+ * tick, as they are not while it waits (Node 24.22 and 26).
  */
 function hasEarlyTurn ({ handlers, peer }) {
   return handlers.some(({ plain }) => plain) && peer.connections.some((script) => isPipelined(script) && (
     script.requests.slice(0, -1).some(CLOSES) ||
-    (major >= 26 && handlers.some(({ chains }) => chains.flat().filter(({ op }) => WRITES.test(op)).length > 1))))
+    (versions.tickMergesChunks && handlers.some(({ chains }) => chains.flat().filter(({ op }) => WRITES.test(op)).length > 1))))
 }
 
 /** Whether a case keeps to the rules: one that is made smaller must, too. */

@@ -129,6 +129,7 @@ fn message<'a>(head: &'a [u8], lines: u32, body: &'a [u8]) -> Message<'a> {
         }),
         last: false,
         cork: false,
+        under_cork: false,
     }
 }
 

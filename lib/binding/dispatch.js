@@ -32,6 +32,7 @@ function dispatch (count) {
   if (count <= 0) {
     if (count === 0) tellClosed()
     else tellPending()
+    endPackets()
     return
   }
   cursor = 0

@@ -11,7 +11,7 @@ const { connections, limited, listeners, isSamePacket, isReadOn } = require('./d
 const { start, receive, receiveBody, takeAccepted, isFollowed } = require('./dispatch')
 const { handKept, hasKeptBytes, hasKeptEnd, dropKept, isFull } = require('./kept')
 const { events, headFlags, sendFlags } = require('./records')
-const { isDispatching, kSettle, settle, settleNow, touch, flush, atClosePhase, atPendingPhase } = require('./turn')
+const { isDispatching, kSettle, settle, touch, flush, atClosePhase, atPendingPhase } = require('./turn')
 
 /** Slot of the addon for what all copies of lib/ in an environment share: the first one's. Test runners load many. */
 const kFirst = Symbol.for('http-native: lib/binding')
@@ -31,7 +31,6 @@ module.exports = native[kFirst] ??= {
   limited,
   listeners,
   settle,
-  settleNow,
   isDispatching,
   touch,
   flush,

@@ -104,9 +104,17 @@ function handKept (connection) {
   return isFull
 }
 
-/** True if bytes are kept, and not only their end. */
+/** Gives the number of kept records of the packet that is being delivered: it was read before the others. */
+function countCurrent (kept) {
+  const next = kept.findIndex(({ record }) => record[BEGINS] !== 0 || isEnd(record, 0))
+  return next === -1 ? kept.length : next
+}
+
+/** True if bytes of later packets are kept, and not only their end. */
 function hasKeptBytes (kept) {
-  return kept !== null && kept.length !== 0 && !isEnd(kept[0].record, 0)
+  if (kept === null) return false
+  const next = countCurrent(kept)
+  return next !== kept.length && !isEnd(kept[next].record, 0)
 }
 
 /** True if the end of the connection is kept, behind earlier packets. */
@@ -115,19 +123,20 @@ function hasKeptEnd (kept) {
 }
 
 /**
- * Drops the kept records of a connection that was given up, but for its end.
+ * Drops the kept packets of a connection that was given up, but for its end, and for what is left of the packet that is being
+ * delivered: core, too, parses that to its end.
  * @returns {boolean} true if there were any
  */
 function dropKept (connection) {
   const { kept } = connection
-  const last = kept.at(-1)
-  const isCut = kept.length !== 0
-  kept.length = connection.keptSize = 0
+  const dropped = kept.splice(countCurrent(kept))
+  for (const { value } of dropped) connection.keptSize -= sizeOf(value)
+  const last = dropped.at(-1)
   if (last?.record[0] === events.CLOSED) {
     kept.push(last)
-    connection.keptSize = sizeOf(undefined)
+    connection.keptSize += sizeOf(undefined)
   }
-  return isCut
+  return dropped.length !== 0
 }
 
 module.exports = { keep, handKept, hasKeptBytes, hasKeptEnd, dropKept, isFull }

@@ -154,5 +154,5 @@ function endDispatch () {
 }
 
 module.exports = {
-  kSettle, settle, settleNow, settleAll, hasFinished, touch, flush, runTicks, atPendingPhase, atClosePhase, tellClosed, tellPending, isDispatching, beginDispatch, endDispatch
+  kSettle, settle, settleAll, hasFinished, touch, flush, runTicks, atPendingPhase, atClosePhase, tellClosed, tellPending, isDispatching, beginDispatch, endDispatch
 }

@@ -12,7 +12,7 @@ const { wholeTime } = require('../core/delays')
 const { tellClosed } = require('../stats/channels')
 const { kConnection, kCorked } = require('../core/symbols')
 
-const { BODY, END, CORK } = sendFlags
+const { BODY, END, CORK, UNDER_CORK } = sendFlags
 
 /**
  * Bytes. A message that ends with less than this pending, and that nothing waits for, is over at once, as a small one is
@@ -70,6 +70,8 @@ function Connection (id, stream) {
   this.corks = 0
   /** The cork under which there was too much to write; -1 for none. */
   this.fullAt = -1
+  /** The cork under which the connection was given up; -1 for none. */
+  this.cutAt = -1
   /** Bytes that were taken back when the connection was given up under the cork. */
   this.discarded = 0
   /** True if a write on this thread is due at the end of this tick. */
@@ -95,7 +97,8 @@ function Connection (id, stream) {
 Connection.prototype.send = function send (flags, head, lines, body, length) {
   if (this.id === -1) return 0
   const corks = (flags & END) === 0 && (flags & (BODY | CORK)) !== 0 && !this.flushing
-  flags = corks && !this.corked ? flags | CORK : flags & ~CORK
+  flags &= ~CORK
+  if (corks) flags |= this.corked ? UNDER_CORK : CORK
   const pending = native.send(this.id, flags, head, lines, body, length)
   if (this.keeps) delivery.meetEnd(this)
   if (corks) this.cork()
@@ -142,6 +145,7 @@ function endOfTick (connection) {
 Connection.prototype.discard = function discard () {
   if (!this.corked || this.id === -1) return
   if (this.discarded === 0) process.nextTick(forgetDiscarded, this)
+  this.cutAt = this.corks
   this.discarded += native.waiting(this.id, true)
   native.discard(this.id)
 }
@@ -287,6 +291,8 @@ Connection.prototype.writeWaiting = function writeWaiting () {
 /** Gives the bytes, of all ever sent, that count as taken; Infinity if all do. */
 Connection.prototype.taken = function taken () {
   if (this.id === -1) return this.takenAtEnd
+  // What was taken back is not waited for any more, and was not taken.
+  if (this.givenUp) return native.taken(this.id)
   return native.takes(this.id, 0, false) === 0 ? Infinity : native.taken(this.id)
 }
 
@@ -380,6 +386,14 @@ Connection.prototype.close = function close () {
   if (!this.keeps || this.pending() === 0) delivery.forgetKept(this)
   native.close(this.id)
   touch()
+}
+
+/** Called before the socket is destroyed behind its output. */
+Connection.prototype.closesSoon = function closesSoon () {}
+
+/** True if messages wait for the current one's end; here never. */
+Connection.prototype.isAwaited = function isAwaited () {
+  return false
 }
 
 /** True while the body of a request is arriving; here never. */

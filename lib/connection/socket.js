@@ -353,6 +353,11 @@ NativeSocket.prototype.drained = function drained () {
   if (this[kWaiting] !== null) tellTaken(this, takenBy(this[kConnection]))
 }
 
+NativeSocket.prototype.destroySoon = function destroySoon () {
+  this[kConnection]?.closesSoon()
+  return net.Socket.prototype.destroySoon.call(this)
+}
+
 /** Called when our FIN was sent, behind what was read before. */
 NativeSocket.prototype.finished = function finished () {
   tellTaken(this, Infinity)

@@ -6,7 +6,7 @@
 
 const { EventEmitter } = require('node:events')
 const { process } = require('../host')
-const { settle, settleNow, isDispatching } = require('../binding')
+const { settle, isDispatching } = require('../binding')
 const { codes } = require('../core/errors')
 const { isTaken, isWaiting, whenTaken, tellTaken } = require('./write-callbacks')
 const { isTouched } = require('./incoming')
@@ -53,9 +53,10 @@ function endsUntold (message) {
 /** Brings about 'finish', once the transport has taken everything. @param {number} pending bytes not taken yet */
 function finishLater (message, connection, pending) {
   if (!endsUntold(message)) finishTaken(message, connection)
-  else if (pending < PENDING_MAX) settle(message)
-  else if (connection.hasRoom()) process.nextTick(settleNow, message)
-  else message[kAwaitsRoom] = true
+  else if (pending >= PENDING_MAX && !connection.hasRoom()) message[kAwaitsRoom] = true
+  // Those behind it see when their turn comes: in a tick, as in core, and not behind all that this turn does.
+  else if (pending >= PENDING_MAX || connection.isAwaited()) process.nextTick(settledInTick, message)
+  else settle(message)
 }
 
 /** Emits 'finish' once all is taken, behind the callbacks of earlier writes. Events follow that later listeners hear. */
@@ -75,13 +76,19 @@ function finishTaken (message, connection) {
  * has got meanwhile hear 'finish' in a tick of their own.
  */
 function settled () {
-  const connection = this[kConnection]
-  const isUnseen = endsUntold(this)
-  const isDispatched = isDispatching()
-  if (!isDispatched) this._events ??= { __proto__: null }
-  if (isUnseen || (!isDispatched && (!connection || isTaken(this, connection)))) finish(this)
-  else if (connection) finishTaken(this, connection)
+  if (!isDispatching()) settledInTick(this)
+  else if (endsUntold(this)) finish(this)
+  else if (this[kConnection]) finishTaken(this, this[kConnection])
   else process.nextTick(finish, this)
+}
+
+/** The same in a tick of its own. */
+function settledInTick (message) {
+  const connection = message[kConnection]
+  const isUnseen = endsUntold(message)
+  message._events ??= { __proto__: null }
+  if (isUnseen || !connection || isTaken(message, connection)) finish(message)
+  else finishTaken(message, connection)
 }
 
 /** Handles progress of the transport: 'drain' if all is taken, and nothing held for the end of the tick, then callbacks of writes, then 'finish'. */

@@ -194,11 +194,16 @@ function endOfTick (batch) {
 
 function tell (batch) {
   const { callbacks, error, drains, connection, message } = batch
+  if (!connection.leaving.includes(batch)) return
+  const isOver = message.finished
+  if (drains && !isOver && connection.id !== -1) {
+    batch.drains = false
+    // Behind 'drain' it tells of later parts, if they are taken by now, and of these before them.
+    connection.onDrain()
+  }
   const at = connection.leaving.indexOf(batch)
   if (at === -1) return
   connection.leaving.splice(at, 1)
-  const isOver = message.finished
-  if (drains && !isOver && connection.id !== -1) connection.onDrain()
   try {
     for (const callback of callbacks) callback(error)
   } finally {

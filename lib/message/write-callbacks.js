@@ -10,7 +10,7 @@ const { AsyncResource } = require('node:async_hooks')
 const { process } = require('../host')
 const { codes, canceledWrite } = require('../core/errors')
 const versions = require('../core/versions')
-const { kCallbacks } = require('../core/symbols')
+const { kCallbacks, kConnection } = require('../core/symbols')
 
 /**
  * True if no callback waits and all that was sent counts as taken. If false, the connection's `onDrain` follows.
@@ -77,8 +77,9 @@ function failBuffered (message) {
   const waiting = message[kCallbacks]
   if (waiting === null || waiting.length === 0) return
   const { write } = waiting[0]
-  const first = waiting.findIndex((entry) => entry.write !== write)
-  if (first !== -1) call(waiting.splice(first), new codes.ERR_STREAM_DESTROYED('write'), false)
+  // What was corked has not been given to the handle.
+  const first = message[kConnection]?.cutAt === write ? 0 : waiting.findIndex((entry) => entry.write !== write)
+  if (first !== -1) call(waiting.splice(first), message[kConnection]?.socket?.errored ?? new codes.ERR_STREAM_DESTROYED('write'), false)
 }
 
 /**

@@ -5,8 +5,9 @@
  * the server's own methods. `lib/server/connection.js` puts these methods on its prototype.
  */
 
-const { native } = require('../binding')
+const { native, isReadOn } = require('../binding')
 const { connectionReset, canceledWrite, systemError } = require('../core/errors')
+const { forgetKept } = require('../connection/pause')
 const { failEndCallbacks } = require('../message/outgoing')
 const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting, tellTaken } = require('../message/write-callbacks')
@@ -132,6 +133,11 @@ members.endLast = function endLast () {
   this.outputEnded = true
   if (this.socket !== null && this.stream === null) this.socket.destroySoon()
   else this.close()
+}
+
+/** With nothing to write core's socket closes before it reads again, unless its loop is reading. */
+members.closesSoon = function closesSoon () {
+  if (this.keeps && this.kept.length !== 0 && this.pending() === 0 && !isReadOn(this.id)) forgetKept(this)
 }
 
 /**

@@ -73,6 +73,11 @@ members.enqueue = function enqueue (response) {
   this.countPending(response)
 }
 
+/** True if responses wait for the current one's end. */
+members.isAwaited = function isAwaited () {
+  return this.queue !== null && this.queue.length !== 0
+}
+
 /** Counts what a response queues in itself, as core's updateOutgoingData. */
 members.countPending = function countPending (response) {
   response._onPendingData = this.onPending ??= (amount) => {

@@ -426,6 +426,7 @@ fn send<'s>(
         end,
         last: flags & flags::LAST != 0,
         cork: flags & flags::CORK != 0,
+        under_cork: flags & flags::UNDER_CORK != 0,
     };
     let pending = match environment.with(id, |connection| connection.send(message)) {
         Ok(Ok(pending)) => pending,

@@ -410,6 +410,7 @@ impl Environment {
     /// Has the I/O thread look at a connection.
     pub(super) fn attend(&self, connection: &Arc<Connection>) {
         if let Some(thread) = connection.thread() {
+            connection.leave_to_thread();
             self.threads.borrow()[thread]
                 .shared
                 .mailbox

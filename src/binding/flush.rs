@@ -88,7 +88,10 @@ impl Environment {
                 let known = self.known.borrow();
                 let known = known.get(*id as usize)?.as_ref()?;
                 let ours = known.marked && known.connection.thread() == Some(index);
-                ours.then(|| Command::Attend(Arc::clone(&known.connection)))
+                ours.then(|| {
+                    known.connection.leave_to_thread();
+                    Command::Attend(Arc::clone(&known.connection))
+                })
             });
             let commands: Vec<_> = commands.collect();
             if !commands.is_empty() {

@@ -40,5 +40,7 @@ numbers! {
         CORK = 4096,
         /// JavaScript does not wait for the body to be taken.
         UNTOLD = 8192,
+        /// What was said since CORK waits for the end of the tick: it counts as pending, although it may be taken by now.
+        UNDER_CORK = 16384,
     }
 }

@@ -18,7 +18,7 @@ use super::limits::{TAKEN_MAX, WINDOW};
 use super::metered::Metered;
 use super::options::ServerOptions;
 use super::server_limits::{Account, ServerLimits};
-use super::state::{Notice, State};
+use super::state::{Flow, Notice, State};
 use super::stats::{self, Close, Stats, Timeout};
 use super::transport::Transport;
 use super::{batch, clock, event, queue};
@@ -51,6 +51,9 @@ pub(crate) struct Connection {
     /// JavaScript asks by itself, at the end of its tick, whether what it waits for was taken: no DRAIN before. Changed
     /// by its thread alone, with the state locked, so that the I/O thread finds it as it was with the notice.
     pub(super) asks: AtomicBool,
+    /// What was said is left to the I/O thread, which has not begun to write it. Changed by either thread, without the lock: it
+    /// decides only who writes.
+    pub(super) is_left: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -93,6 +96,7 @@ impl Connection {
             unseen: AtomicUsize::new(0),
             reading: AtomicBool::new(false),
             asks: AtomicBool::new(false),
+            is_left: AtomicBool::new(false),
             state: Mutex::new(state),
         }
     }
@@ -163,12 +167,23 @@ impl Connection {
             Notice::Taken(before) if before <= at => Notice::Taken(before),
             _ => Notice::Taken(at),
         };
-        // What no thread can have taken in time: more in one tick than may count. A rest of earlier ticks is the I/O
-        // thread's, which is behind, and whose work this thread must not take over.
-        if asks && state.output.since_cork() > TAKEN_MAX {
+        // What no thread can have taken in time: more in one tick, or in those of this turn, than may count. A rest of earlier
+        // turns is the I/O thread's, which is behind, and whose work this thread must not take over.
+        let is_new = state.flow == Flow::Open && !self.is_left.load(Ordering::Relaxed);
+        let said = if is_new {
+            state.output.len()
+        } else {
+            state.output.since_cork()
+        };
+        if asks && said > TAKEN_MAX {
             self.asks.store(true, Ordering::Relaxed);
         }
         at
+    }
+
+    /// Leaves what was said to the I/O thread, which is about to be told.
+    pub(crate) fn leave_to_thread(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
     }
 
     /// True if JavaScript is about to ask what was taken. Then what waits is written on its thread.

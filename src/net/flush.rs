@@ -24,6 +24,7 @@ enum Flushed {
 impl Connection {
     /// Writes the output, and wakes the driver if more is to be done. On the I/O thread.
     pub(super) fn attend(&self) {
+        self.is_left.store(false, Ordering::Relaxed);
         if self.flush() == Flushed::Driver {
             self.wake_driver();
         }

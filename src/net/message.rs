@@ -54,4 +54,6 @@ pub(crate) struct Message<'a> {
     pub(crate) last: bool,
     /// What is said from here on may be taken back: see [`super::output::Output::cork`].
     pub(crate) cork: bool,
+    /// What was said since such a message is pending in core until the end of the tick.
+    pub(crate) under_cork: bool,
 }

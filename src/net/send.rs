@@ -67,7 +67,8 @@ impl State {
 }
 
 impl Connection {
-    /// Frames a message into the output. Returns the bytes that do not count as taken. What is said behind the last
+    /// Frames a message into the output. Returns the bytes that do not count as taken, or, under a cork, all that were said
+    /// since, if these are more. What is said behind the last
     /// message is dropped, as in Node. A message that has no place in the exchange ends the connection: the peer could
     /// not tell what belongs to what.
     ///
@@ -97,6 +98,7 @@ impl Connection {
         message: Message<'_>,
     ) -> Result<usize, proto::SendError> {
         let mut time = None;
+        let under_cork = message.under_cork;
         if message.cork {
             state.cork();
         }
@@ -161,7 +163,12 @@ impl Connection {
                 }
             }
         }
-        Ok(state.output.untaken())
+        let pending = state.output.untaken();
+        Ok(if under_cork {
+            pending.max(state.since_cork())
+        } else {
+            pending
+        })
     }
 
     /// Registers the next request of a client before its head is sent: the peer may answer all the same. `head` and
@@ -294,6 +301,7 @@ mod tests {
             end: None,
             last: false,
             cork: false,
+            under_cork: false,
         };
         assert_ne!(connection.send(head()).unwrap(), 0);
         // Before the first has ended.

@@ -111,6 +111,7 @@ impl Connection {
             end: Some(block(b"", 0)),
             last: false,
             cork: false,
+            under_cork: false,
         };
         if self.frame(state, message).is_err() {
             // Not with a head of ours, in its turn.

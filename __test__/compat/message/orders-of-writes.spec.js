@@ -222,6 +222,36 @@ scenario.server("'drain' of a write without a callback that is corked in its tic
   })
 })
 
+/** Moments of writes, of which none waits for another: 256 KiB of them and more are written within one turn. */
+const MUCH = {
+  'in ticks': [['tick', 100], ['tick', 100000, true], ['tick', 65536, true], ['tick', 100000, true]],
+  'in ticks and a microtask': [['tick', 65536, true], ['tick behind it', 100000, true], ['microtask', 100000, true]],
+  'in microtasks and a tick': [['microtask', 65536], ['microtask', 100000, true], ['tick behind it', 100000, true]],
+  'in a call and a tick': [['call', 65535], ['call', 65537], ['tick', 65535, true], ['tick', 65535, true]],
+  'in a call and a microtask': [['call', 1000, true], ['call', 100000, true], ['call', 100000], ['microtask', 100000]]
+}
+
+const WITHIN = {
+  call: (act) => act(),
+  tick: (act) => process.nextTick(act),
+  'tick behind it': (act) => process.nextTick(() => process.nextTick(act)),
+  microtask: queueMicrotask
+}
+
+scenario.server('the order of callbacks of much that is written in one turn, and of its immediates', async (run) => {
+  await playAll(run, {}, Object.keys(MUCH).map((name) => [name]), get('/', 'Connection: close'), ([name], req, res) => {
+    const line = new Line(res)
+    MUCH[name].forEach(([moment, size, isTold], index) => {
+      WITHIN[moment](() => line.say(index, res.write('x'.repeat(size), isTold && line.told(index))))
+    })
+    setImmediate(() => {
+      line.say('immediate')
+      setImmediate(() => res.end(line.told('end')))
+    })
+    return line
+  })
+})
+
 /** How a response is given up. */
 const GIVEN_UP = {
   'res.destroy()': (req, res) => res.destroy(),
@@ -241,6 +271,19 @@ for (const [how, giveUp] of Object.entries(GIVEN_UP)) {
         line.say('immediate')
         setImmediate(() => line.say('second immediate'))
       })
+      return line
+    })
+  })
+}
+
+for (const [how, giveUp] of Object.entries({ ...GIVEN_UP, 'socket.destroy(error)': (req) => req.socket.destroy(new Error('on purpose')) })) {
+  scenario.server(`callbacks of what is given up in the tick of its write by ${how} tell so, however much it is`, async (run) => {
+    await playAll(run, {}, [10, 65536, 300000, 1048576].map((size) => [size]), get('/', 'Connection: close'), ([size], req, res) => {
+      const line = new Line(res, ['close'])
+      req.socket.on('error', () => {})
+      res.write('x'.repeat(size), line.told('first'))
+      res.write('y', line.told('second'))
+      giveUp(req, res)
       return line
     })
   })

@@ -179,6 +179,20 @@ scenario.server('a small highWaterMark needs drain early', async (run) => {
   await peer.ended()
 })
 
+scenario.server('write() counts what its tick has written before, although that has a callback', async (run) => {
+  await run.serve({ highWaterMark: 1000 }, (req, res) => {
+    res.on('drain', () => {
+      run.log('server', 'drain', res.writableLength)
+      res.end()
+    })
+    run.log('server', 'first', res.write('x'.repeat(600), () => run.log('server', 'called back')))
+    run.log('server', 'second', res.write('y'.repeat(600)), res.writableNeedDrain)
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await peer.ended()
+})
+
 for (const when of ['in the same tick', 'in the next']) {
   scenario.server(`an empty part behind one that was too much says whether there is room by then: ${when}`, async (run) => {
     await run.serve({ highWaterMark: 10 }, (req, res) => {

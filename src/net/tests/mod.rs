@@ -181,6 +181,7 @@ fn response<'a>(head: &'a [u8], lines: u32, len: usize, body: Body<'a>, last: bo
         }),
         last,
         cork: false,
+        under_cork: false,
     }
 }
 

@@ -118,6 +118,7 @@ impl Script {
             }),
             last: ends && saying.last,
             cork: false,
+            under_cork: false,
         };
         self.marked = true;
         if self.connection.send(message).is_err() {
