@@ -100,11 +100,19 @@ function apartByTime (label, texts) {
   return timed.length === 0 ? { [label]: lasting } : { [label]: lasting, [`${label} (callbacks)`]: timed }
 }
 
+/** The lines of a request that had to wait for its connection in some runs: what was taken by then comes at another time. */
+function apartByKind (label, texts) {
+  const { [label]: lasting, [`${label} (callbacks)`]: timed = [] } = apartByTime(label, texts)
+  const isCallback = (text) => text.includes(' callback')
+  return { [label]: lasting, [`${label} (callbacks)`]: timed.filter(isCallback), [`${label} (end)`]: timed.filter((text) => !isCallback(text)) }
+}
+
 /**
  * Lines of a run that are compared, by object; async contexts are lines of their own. Of a heavy run callbacks and
  * 'finish' are compared among themselves, and drains are not.
  */
-function comparable (program, { lines, received, apart }) {
+function comparable (program, { lines, received, apart, moved }) {
+  const sort = (label, texts) => moved?.has(label) ? apartByKind(label, texts) : isHeavy(program) ? apartByTime(label, texts) : { [label]: texts }
   const compared = { ...apart }
   for (const [label, all] of Object.entries(lines)) {
     if (isLostToCore(program) && !/^(process|run)/.test(label)) continue
@@ -114,7 +122,7 @@ function comparable (program, { lines, received, apart }) {
       continue
     }
     const hasContexts = !isCut(program) || !label.startsWith('in ')
-    for (const [part, some] of Object.entries(isHeavy(program) ? apartByTime(label, texts) : { [label]: texts })) {
+    for (const [part, some] of Object.entries(sort(label, texts))) {
       if (hasContexts) compared[`contexts of ${part}`] = some
       const said = some.map(withoutContext)
       compared[part] = usesCork(program) ? said.map((text) => text.replace(/ length:\d+/g, '')) : said
@@ -163,7 +171,7 @@ function inContext (program, label, core, ours) {
   if (core.startsWith("'agentRemove'")) return context.startsWith('request ')
   const words = context.split(' ')
   if (label === 'contexts of server') return core.startsWith("'clientError'") && words.some((word) => /^c\d+r/.test(word))
-  const [, exchange] = /^contexts of (?:in|out|socket) (\S+)(?: \(callbacks\))?$/.exec(label) ?? []
+  const [, exchange] = /^contexts of (?:in|out|socket) (\S+)(?: \((?:callbacks|end)\))?$/.exec(label) ?? []
   if (exchange === undefined) return false
   // A socket's exchanges are those of its connection: which one it is that the event comes with is left open.
   if (label.startsWith('contexts of socket s')) return /^request r\d/.test(context)
@@ -212,7 +220,10 @@ const withoutBreak = (lines) => lines.filter((line) => !/^'(finish|error)'/.test
 
 /** True if core has used a connection again that its peer was about to end, and we have found it ended (docs/COMPATIBILITY.md). */
 function avoidsEnded (program, core, ours) {
-  return program.side === 'client' && ours.received.length > core.received.length && program.peer.answers.some(({ end }) => end !== undefined)
+  if (program.side !== 'client' || !program.peer.answers.some(({ end }) => end !== undefined)) return false
+  // Core's request failed, and a later one made the connection that ours has, and may have sent nothing on.
+  const unused = ({ received }) => received.filter(({ bytes }) => bytes === '').length
+  return ours.received.length > core.received.length || (ours.received.length === core.received.length && unused(ours) > unused(core))
 }
 
 /** True if core has given a connection back twice, behind a second 'close' of its request: two of the next may have got it (docs/COMPATIBILITY.md). */
@@ -229,7 +240,7 @@ function withoutRepeats (program, { lines, ...run }, isCore) {
 
 /** @param {boolean} isReset true if core has reset the connection, and with it what the peer had not read */
 function sameLines (label, program, core = [], ours = [], isReset = false) {
-  if (core.length === ours.length && core.every((line, index) => line === ours[index])) return true
+  if (isSame(core, ours)) return true
   if (label.includes('socket ') && breaksPipe(program, core)) return withoutBreak(core) === withoutBreak(ours)
   if (label.endsWith(' (callbacks)') && tookMore(core.map(withoutContext), ours.map(withoutContext))) return true
   if (label.startsWith('contexts of ')) return core.length === ours.length && core.every((line, index) => inContext(program, label, line, ours[index]))
@@ -244,6 +255,8 @@ function sameLines (label, program, core = [], ours = [], isReset = false) {
   if (isReset && beginsWith(expand(own), expand(theirs))) return true
   return breaksOff(program) && isTaken(theirs, own)
 }
+
+const isSame = (some, others) => some.length === others.length && isPrefix(some, others)
 
 const isPrefix = (few, many) => few.length <= many.length && few.every((value, index) => value === many[index])
 
@@ -279,13 +292,13 @@ function differences (program, cores, ours, ignored = []) {
     if (ignored.some((part) => label.includes(part))) continue
     if (isCut(program) && isUnseen(label, theirs[0], own[0])) continue
     const [first, ...others] = theirs.map((run) => run[label] ?? [])
-    if (others.some((lines) => lines.join('\n') !== first.join('\n'))) continue
+    if (others.some((lines) => !isSame(lines, first))) continue
     const isReset = label.endsWith(' received') && (theirs[0][label.replace(/received$/, 'saw')] ?? []).some((event) => event.startsWith('error '))
     if (label !== UNPLAYED && own.some((run) => sameLines(label, program, first, run[label], isReset))) continue
     found.push({ label, core: first, ours: own[0][label] ?? [] })
   }
   // Contexts are compared where the lines are the same.
-  const isNew = ({ label }) => !label.startsWith('contexts of ') || !found.some((other) => other !== label && other.label.replace(' (callbacks)', '') === label.slice('contexts of '.length).replace(' (callbacks)', ''))
+  const isNew = ({ label }) => !label.startsWith('contexts of ') || !found.some((other) => other !== label && other.label.replace(/ \((callbacks|end)\)/, '') === label.slice('contexts of '.length).replace(/ \((callbacks|end)\)/, ''))
   return found.filter(isNew).sort((a, b) => rank(a) - rank(b))
 }
 
