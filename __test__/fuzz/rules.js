@@ -90,6 +90,23 @@ function writesAtError (requests) {
   }))
 }
 
+/** Beyond so many bytes a run's drains are not compared. */
+const HEAVY = 65536
+
+const WAITS_FOR_ROOM = ({ op, when }) => op === 'feed' || op === 'pipe' || when === 'out:drain'
+
+/**
+ * True if a request may be answered before it is over, and waits for room, or shows that it does: core's hears of none behind its
+ * answer (docs/COMPATIBILITY.md).
+ */
+function waitsBehindAnswer ({ requests, peer }) {
+  return peer.answers.some(({ when }) => when !== 'complete') && requests.some(({ chains }) => {
+    const steps = chains.flat()
+    const size = steps.reduce((sum, { size = 0 }) => sum + size, 0)
+    return size >= FULL && (size <= HEAVY || steps.some(WAITS_FOR_ROOM))
+  })
+}
+
 /** Whether the peer does not wait for each answer before it sends the next request. */
 const isPipelined = ({ window, requests }) => window !== 1 && requests.length > 1
 
@@ -117,7 +134,10 @@ function isSound ({ handlers, requests, peer, options, careless, transport, clos
   if (handlers !== undefined && peer.connections.some((script) => script.window !== 1 && fillsUnread(script, options, handlers))) return false
   // A 1xx of the server's own before such a head, and what is behind an answer of its own, which has no listeners.
   if (most > 1 && (careless || /100-continue|"Expect","other"/.test(JSON.stringify(peer)))) return false
-  if (requests !== undefined && (throwsUnderCore(requests) || ((transport === 'tcp' || transport === 'unix') && writesAtError(requests)))) return false
+  if (requests !== undefined) {
+    const isNative = transport === 'tcp' || transport === 'unix'
+    if (throwsUnderCore(requests) || (isNative && (writesAtError(requests) || waitsBehindAnswer({ requests, peer })))) return false
+  }
   return (handlers ?? requests).every(({ chains }) => RULES.every((rule) => rule(chains, most)))
 }
 
