@@ -165,7 +165,7 @@ function inContext (program, label, core, ours) {
   if (core === ours) return true
   if (core.replace(CONTEXT, '') !== ours.replace(CONTEXT, '')) return false
   const context = CONTEXT.exec(ours)[0].slice(2)
-  if (isShared(program) && label.startsWith('contexts of out') && isOfConnection(core, ours)) return true
+  if (isShared(program) && label.startsWith('contexts of out') && isOfConnection(program, label, [core, ours])) return true
   if (label === 'contexts of process' || (label === 'contexts of server' && BREAKS.test(ours))) return context === ''
   // Emitted with 'upgrade' or 'connect' of the request, in its context.
   if (core.startsWith("'agentRemove'")) return context.startsWith('request ')
@@ -186,8 +186,17 @@ function inContext (program, label, core, ours) {
  * True if a request's event comes with the making, or the end, of a connection: its context is that of the exchange that has
  * made room for it, which is left to chance where several are under way.
  */
-function isOfConnection (...lines) {
-  return lines.every((line) => /^'(error|finish|drain)'| callback /.test(line) && / @request r\d+$/.test(line))
+function isOfConnection (program, label, lines) {
+  return lines.every((line) => (/^'(error|finish|drain)'| callback /.test(line) || isWithin(program, label, line)) && / @request r\d+$/.test(line))
+}
+
+/** True of a step that is done in such an event: it has its context. */
+function isWithin (program, label, line) {
+  const [, index] = /^contexts of out r(\d+)/.exec(label)
+  const id = Number(/^(\d+) /.exec(line)?.[1])
+  const chain = program.requests[index].chains.find((steps) => steps.some((step) => step.id === id)) ?? []
+  const begun = chain.slice(0, chain.findIndex((step) => step.id === id) + 1).findLast(({ when }) => when !== 'sync')
+  return begun !== undefined && /^(callback|out:(error|finish|drain))$/.test(begun.when)
 }
 
 /** True if an event comes in the context of another exchange than its own. */

@@ -39,3 +39,11 @@ test('a connection that core has used again behind its end may be another one, o
   assert.deepEqual(differences(ending, [fails], [waits]), [])
   assert.notDeepEqual(differences({ ...ending, peer: program.peer }, [fails], [waits]), [])
 })
+
+test('a step in the callback of a request that waited for its connection has the async context of that callback', () => {
+  const inCallback = { ...program, requests: [0, 1, 2].map(() => ({ chains: [[{ id: 0, when: 'sync', op: 'write' }, { id: 1, when: 'callback', op: 'end' }]] })) }
+  const at = (context) => run({ 'out r2': ['0 write 5 -> true @request r2', `0 callback null @${context}`, `1 end -> itself @${context}`] }, [0], [1], [2])
+  assert.deepEqual(differences(inCallback, [at('request r2')], [at('request r1')]), [])
+  const wrong = run({ 'out r2': ['0 write 5 -> true @request r1', '0 callback null @request r1', '1 end -> itself @request r1'] }, [0], [1], [2])
+  assert.equal(differences(inCallback, [at('request r2')], [wrong])[0].label, 'contexts of out r2')
+})
