@@ -87,8 +87,8 @@ const untold = (text) => text.replace(/ -> (true|false)| errored:ECANCELED/, '')
 
 const withoutContext = (text) => text.replace(CONTEXT, '')
 
-/** What a write brings about, at a moment that the kernel decides. */
-const isTimed = (text) => / callback|^'finish'|^'prefinish'/.test(text)
+/** What a write brings about, at a moment that the kernel decides; so does the end of what is piped. */
+const isTimed = (text) => / callback|^'(finish|prefinish|unpipe)'/.test(text)
 
 /** A refusal comes at its own time, not at that of the writes before it. */
 const isRefusal = (text) => /ERR_STREAM_(WRITE_AFTER_END|ALREADY_FINISHED)/.test(text)
