@@ -27,6 +27,9 @@ function isCorkedBriefly (chain) {
 
 const [major] = process.versions.node.split('.').map(Number)
 
+/** Bytes of a body from which on its reader is behind, or its writer is to wait. */
+const FULL = major < 22 ? 16384 : 65536
+
 /**
  * What cases keep to, since it is a deliberate deviation that core and we differ beyond it (docs/COMPATIBILITY.md): each
  * takes an exchange's steps and the number of requests on its connection.
@@ -43,11 +46,14 @@ const RULES = [
   // A 'finish' listener that is added behind end(), as pipe() does.
   (chains) => !chains.flat().some(({ op }) => op === 'pipe' || op === 'feed') || !chains.flat().some(({ op }) => op === 'end'),
   // resetAndDestroy() of a socket right behind its end().
-  (chains) => !chains.flat().some(({ op }) => op === 'socketReset') || !chains.flat().some(({ op }) => op === 'socketEnd' || op === 'socketDestroySoon')
+  (chains) => !chains.flat().some(({ op }) => op === 'socketReset') || !chains.flat().some(({ op }) => op === 'socketEnd' || op === 'socketDestroySoon'),
+  // Two pipes into one message that fill it: which writes first hangs on 'drain', which core's has before the tick's parts are sent.
+  (chains) => major < 24 || pipes(chains) < 2 || written(chains) < FULL
 ]
 
-/** Bytes of a request's body from which on its reader is behind. */
-const FULL = major < 22 ? 16384 : 65536
+const pipes = (chains) => chains.flat().filter(({ op }) => op === 'feed' || op === 'pipe').length
+
+const written = (chains) => chains.flat().reduce((sum, { size = 0 }) => sum + size, 0)
 
 const READING = ['data', 'pipe', 'resume']
 
@@ -101,9 +107,8 @@ const WAITS_FOR_ROOM = ({ op, when }) => op === 'feed' || op === 'pipe' || when 
  */
 function waitsBehindAnswer ({ requests, peer }) {
   return peer.answers.some(({ when }) => when !== 'complete') && requests.some(({ chains }) => {
-    const steps = chains.flat()
-    const size = steps.reduce((sum, { size = 0 }) => sum + size, 0)
-    return size >= FULL && (size <= HEAVY || steps.some(WAITS_FOR_ROOM))
+    const size = written(chains)
+    return size >= FULL && (size <= HEAVY || chains.flat().some(WAITS_FOR_ROOM))
   })
 }
 
