@@ -91,8 +91,8 @@ const untold = (text) => text.replace(/ -> (true|false)| errored:ECANCELED/, '')
 
 const withoutContext = (text) => text.replace(CONTEXT, '')
 
-/** What a write brings about, at a moment that the kernel decides. */
-const isTimed = (text) => / callback|^'finish'|^'prefinish'/.test(text)
+/** What a write brings about, at a moment that the kernel decides; so does the end of what is piped. */
+const isTimed = (text) => / callback|^'(finish|prefinish|unpipe)'/.test(text)
 
 /** A refusal comes at its own time, not at that of the writes before it. */
 const isRefusal = (text) => /ERR_STREAM_(WRITE_AFTER_END|ALREADY_FINISHED)/.test(text)
@@ -104,11 +104,19 @@ function apartByTime (label, texts) {
   return timed.length === 0 ? { [label]: lasting } : { [label]: lasting, [`${label} (callbacks)`]: timed }
 }
 
+/** The lines of a request that had to wait for its connection in some runs: what was taken by then comes at another time. */
+function apartByKind (label, texts) {
+  const { [label]: lasting, [`${label} (callbacks)`]: timed = [] } = apartByTime(label, texts)
+  const isCallback = (text) => text.includes(' callback')
+  return { [label]: lasting, [`${label} (callbacks)`]: timed.filter(isCallback), [`${label} (end)`]: timed.filter((text) => !isCallback(text)) }
+}
+
 /**
  * Lines of a run that are compared, by object; async contexts are lines of their own. Of a heavy run callbacks and
  * 'finish' are compared among themselves, and drains are not.
  */
-function comparable (program, { lines, received, apart }) {
+function comparable (program, { lines, received, apart, moved }) {
+  const sort = (label, texts) => moved?.has(label) ? apartByKind(label, texts) : isHeavy(program) ? apartByTime(label, texts) : { [label]: texts }
   const compared = { ...apart }
   for (const [label, all] of Object.entries(lines)) {
     if (isLostToCore(program) && !/^(process|run)/.test(label)) continue
@@ -119,7 +127,7 @@ function comparable (program, { lines, received, apart }) {
     }
     const hasContexts = !isCut(program) || !label.startsWith('in ')
     const shown = usesCork(program) ? texts.map((text) => text.replace(/ length:\d+/g, '')) : texts
-    for (const [part, some] of Object.entries(isHeavy(program) ? apartByTime(label, shown) : { [label]: shown })) {
+    for (const [part, some] of Object.entries(sort(label, shown))) {
       if (hasContexts) compared[`contexts of ${part}`] = some
       compared[part] = some.map(withoutContext)
     }
@@ -161,13 +169,13 @@ function inContext (program, label, core, ours) {
   if (core === ours) return true
   if (core.replace(CONTEXT, '') !== ours.replace(CONTEXT, '')) return false
   const context = CONTEXT.exec(ours)[0].slice(2)
-  if (isShared(program) && label.startsWith('contexts of out') && isOfConnection(core, ours)) return true
+  if (isShared(program) && label.startsWith('contexts of out') && isOfConnection(program, label, [core, ours])) return true
   if (label === 'contexts of process' || (label === 'contexts of server' && BREAKS.test(ours))) return context === ''
   // Emitted with 'upgrade' or 'connect' of the request, in its context.
   if (core.startsWith("'agentRemove'")) return context.startsWith('request ')
   const words = context.split(' ')
   if (label === 'contexts of server') return core.startsWith("'clientError'") && words.some((word) => /^c\d+r/.test(word))
-  const [, exchange] = /^contexts of (?:in|out|socket) (\S+)(?: \(callbacks\))?$/.exec(label) ?? []
+  const [, exchange] = /^contexts of (?:in|out|socket) (\S+)(?: \((?:callbacks|end)\))?$/.exec(label) ?? []
   if (exchange === undefined) return false
   // A socket's exchanges are those of its connection: which one it is that the event comes with is left open.
   if (label.startsWith('contexts of socket s')) return /^request r\d/.test(context)
@@ -184,8 +192,17 @@ function inContext (program, label, core, ours) {
  * True if a request's event comes with the making, or the end, of a connection: its context is that of the exchange that has
  * made room for it, which is left to chance where several are under way.
  */
-function isOfConnection (...lines) {
-  return lines.every((line) => /^'(error|finish|drain)'| callback /.test(line) && / @request r\d+$/.test(line))
+function isOfConnection (program, label, lines) {
+  return lines.every((line) => (/^'(error|finish|drain)'| callback /.test(line) || isWithin(program, label, line)) && / @request r\d+$/.test(line))
+}
+
+/** True of a step that is done in such an event: it has its context. */
+function isWithin (program, label, line) {
+  const [, index] = /^contexts of out r(\d+)/.exec(label)
+  const id = Number(/^(\d+) /.exec(line)?.[1])
+  const chain = program.requests[index].chains.find((steps) => steps.some((step) => step.id === id)) ?? []
+  const begun = chain.slice(0, chain.findIndex((step) => step.id === id) + 1).findLast(({ when }) => when !== 'sync')
+  return begun !== undefined && /^(callback|out:(error|finish|drain))$/.test(begun.when)
 }
 
 /** True if an event of a server's socket comes in the context of an exchange that is not its connection's last. */
@@ -224,7 +241,10 @@ const withoutBreak = (lines) => lines.filter((line) => !/^'(finish|error)'/.test
 
 /** True if core has used a connection again that its peer was about to end, and we have found it ended (docs/COMPATIBILITY.md). */
 function avoidsEnded (program, core, ours) {
-  return program.side === 'client' && ours.received.length > core.received.length && program.peer.answers.some(({ end }) => end !== undefined)
+  if (program.side !== 'client' || !program.peer.answers.some(({ end }) => end !== undefined)) return false
+  // Core's request failed, and a later one made the connection that ours has, and may have sent nothing on.
+  const unused = ({ received }) => received.filter(({ bytes }) => bytes === '').length
+  return ours.received.length > core.received.length || (ours.received.length === core.received.length && unused(ours) > unused(core))
 }
 
 /** True if core has given a connection back twice, behind a second 'close' of its request: two of the next may have got it (docs/COMPATIBILITY.md). */
@@ -242,7 +262,7 @@ function withoutRepeats (program, { lines, ...run }, isCore) {
 /** @param {boolean} isReset true if core has reset the connection, and with it what the peer had not read */
 function sameLines (label, program, core = [], ours = [], isReset = false) {
   if (isLostToCore(program) && label.endsWith('process') && ours.slice(core.length).every((line) => withoutContext(line) === THROWN)) ours = ours.slice(0, core.length)
-  if (core.length === ours.length && core.every((line, index) => line === ours[index])) return true
+  if (isSame(core, ours)) return true
   if (label.includes('socket ') && breaksPipe(program, core)) return withoutBreak(core) === withoutBreak(ours)
   if (label.endsWith(' (callbacks)') && tookMore(core.map(withoutContext), ours.map(withoutContext))) return true
   if (label.startsWith('contexts of ')) return core.length === ours.length && core.every((line, index) => inContext(program, label, line, ours[index]))
@@ -266,6 +286,8 @@ function isEndedByMore (program, label, theirs, own) {
   const [[core = ''], [ours = '']] = [theirs, own].map((run) => run[`peer ${index} received`] ?? [])
   return lengthOf(core) < finAtAnswer && lengthOf(ours) >= finAtAnswer && isTaken(core, ours)
 }
+
+const isSame = (some, others) => some.length === others.length && isPrefix(some, others)
 
 const isPrefix = (few, many) => few.length <= many.length && few.every((value, index) => value === many[index])
 
@@ -302,13 +324,13 @@ function differences (program, cores, ours, ignored = []) {
     if (isCut(program) && isUnseen(label, theirs[0], own[0])) continue
     if (isEndedByMore(program, label, theirs[0], own[0])) continue
     const [first, ...others] = theirs.map((run) => run[label] ?? [])
-    if (others.some((lines) => lines.join('\n') !== first.join('\n'))) continue
+    if (others.some((lines) => !isSame(lines, first))) continue
     const isReset = label.endsWith(' received') && (theirs[0][label.replace(/received$/, 'saw')] ?? []).some((event) => event.startsWith('error '))
     if (label !== UNPLAYED && own.some((run) => sameLines(label, program, first, run[label], isReset))) continue
     found.push({ label, core: first, ours: own[0][label] ?? [] })
   }
   // Contexts are compared where the lines are the same.
-  const isNew = ({ label }) => !label.startsWith('contexts of ') || !found.some((other) => other !== label && other.label.replace(' (callbacks)', '') === label.slice('contexts of '.length).replace(' (callbacks)', ''))
+  const isNew = ({ label }) => !label.startsWith('contexts of ') || !found.some((other) => other !== label && other.label.replace(/ \((callbacks|end)\)/, '') === label.slice('contexts of '.length).replace(/ \((callbacks|end)\)/, ''))
   return found.filter(isNew).sort((a, b) => rank(a) - rank(b))
 }
 

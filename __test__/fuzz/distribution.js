@@ -31,16 +31,27 @@ function requests (received) {
 
 const isOfConnection = (label) => /^(contexts|socket|agent)/.test(label)
 
+/** The first request of each connection: it has waited until that was made. */
+const firsts = ({ received }) => new Set(received.map(({ bytes }) => / \/(r\d+) HTTP/.exec(bytes)?.[1]))
+
+/** The labels of requests that waited for a connection to be made in some runs, and in others did not. */
+function movedAmong (program, runs) {
+  const begun = runs.map(firsts)
+  const names = program.requests.map((_, index) => `r${index}`)
+  return new Set(names.filter((name) => new Set(begun.map((some) => some.has(name))).size > 1).map((name) => `out ${name}`))
+}
+
 /** A run as if it did not matter which connection carries a request. */
-function undistributed ({ lines, received, ...run }) {
+function undistributed ({ lines, received, ...run }, moved) {
   const kept = Object.entries(lines).filter(([label]) => !isOfConnection(label))
-  return { ...run, lines: Object.fromEntries(kept), apart: requests(received), received: [] }
+  return { ...run, lines: Object.fromEntries(kept), apart: requests(received), received: [], moved }
 }
 
 /** @returns {object[]} the runs; if they have not been distributed alike, without that */
 function regardless (program, runs) {
   if (!isShared(program) || new Set(runs.map(distribution)).size === 1) return runs
-  return runs.map(undistributed)
+  const moved = movedAmong(program, runs)
+  return runs.map((run) => undistributed(run, moved))
 }
 
 module.exports = { isShared, regardless }

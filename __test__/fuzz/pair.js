@@ -14,6 +14,20 @@ const HUNG_MS = 12000
 /** So long it has to say what it waits for: if it does not, its JavaScript has hung. */
 const ASKED_MS = 3000
 
+/** Time is counted in such steps: while all processes are stopped (SIGSTOP, a machine that sleeps) at most one passes. */
+const STEP_MS = 250
+
+/** Calls back once so much time has passed in which this process was running. @returns {{ stop: () => void }} */
+function elapse (ms, callback) {
+  let left = Math.ceil(ms / STEP_MS)
+  const interval = setInterval(() => {
+    if (--left > 0) return
+    clearInterval(interval)
+    callback()
+  }, STEP_MS)
+  return { stop: () => clearInterval(interval) }
+}
+
 class Player {
   constructor (module, execPath) {
     this.module = module
@@ -52,14 +66,14 @@ class Player {
         this.stop()
         resolve({ lines: { [UNPLAYED]: ['the process hangs', where] }, received: [] })
       }
-      this.timer = setTimeout(() => {
+      this.clock = elapse(HUNG_MS, () => {
         this.child.send({ id })
-        this.timer = setTimeout(this.hangs, ASKED_MS, 'does not answer')
-      }, HUNG_MS)
+        this.clock = elapse(ASKED_MS, () => this.hangs?.('does not answer'))
+      })
       this.child.send({ id, program, quietMs })
     })
     this.settle = this.hangs = undefined
-    clearTimeout(this.timer)
+    this.clock.stop()
     // An exception that the process survives leaves its async context behind (core, Node 26): the next case begins anew.
     if (result.lines.process !== undefined) this.stop()
     return result

@@ -29,6 +29,9 @@ function isCorkedBriefly (chain) {
 
 const [major] = process.versions.node.split('.').map(Number)
 
+/** Bytes of a body from which on its reader is behind, or its writer is to wait. */
+const FULL = major < 22 ? 16384 : 65536
+
 /**
  * What cases keep to, since it is a deliberate deviation that core and we differ beyond it (docs/COMPATIBILITY.md): each
  * takes an exchange's steps and the number of requests on its connection.
@@ -45,11 +48,14 @@ const RULES = [
   // A 'finish' listener that is added behind end(), as pipe() does.
   (chains) => !chains.flat().some(({ op }) => op === 'pipe' || op === 'feed') || !chains.flat().some(({ op }) => op === 'end'),
   // resetAndDestroy() of a socket right behind its end().
-  (chains) => !chains.flat().some(({ op }) => op === 'socketReset') || !chains.flat().some(({ op }) => op === 'socketEnd' || op === 'socketDestroySoon')
+  (chains) => !chains.flat().some(({ op }) => op === 'socketReset') || !chains.flat().some(({ op }) => op === 'socketEnd' || op === 'socketDestroySoon'),
+  // Two pipes into one message that fill it: which writes first hangs on 'drain', which core's has before the tick's parts are sent.
+  (chains) => major < 24 || pipes(chains) < 2 || written(chains) < FULL
 ]
 
-/** Bytes of a request's body from which on its reader is behind. */
-const FULL = major < 22 ? 16384 : 65536
+const pipes = (chains) => chains.flat().filter(({ op }) => op === 'feed' || op === 'pipe').length
+
+const written = (chains) => chains.flat().reduce((sum, { size = 0 }) => sum + size, 0)
 
 const READING = ['data', 'pipe', 'resume']
 
@@ -92,6 +98,22 @@ function writesAtError (requests) {
   }))
 }
 
+/** Beyond so many bytes a run's drains are not compared. */
+const HEAVY = 65536
+
+const WAITS_FOR_ROOM = ({ op, when }) => op === 'feed' || op === 'pipe' || when === 'out:drain'
+
+/**
+ * True if a request may be answered before it is over, and waits for room, or shows that it does: core's hears of none behind its
+ * answer (docs/COMPATIBILITY.md).
+ */
+function waitsBehindAnswer ({ requests, peer }) {
+  return peer.answers.some(({ when }) => when !== 'complete') && requests.some(({ chains }) => {
+    const size = written(chains)
+    return size >= FULL && (size <= HEAVY || chains.flat().some(WAITS_FOR_ROOM))
+  })
+}
+
 /** Whether the peer does not wait for each answer before it sends the next request. */
 const isPipelined = ({ window, requests }) => window !== 1 && requests.length > 1
 
@@ -119,7 +141,10 @@ function isSound ({ handlers, requests, peer, options, careless, transport, clos
   if (handlers !== undefined && peer.connections.some((script) => script.window !== 1 && fillsUnread(script, options, handlers))) return false
   // A 1xx of the server's own before such a head, and what is behind an answer of its own, which has no listeners.
   if (most > 1 && (careless || /100-continue|"Expect","other"/.test(JSON.stringify(peer)))) return false
-  if (requests !== undefined && (throwsUnderCore(requests) || ((transport === 'tcp' || transport === 'unix') && writesAtError(requests)))) return false
+  if (requests !== undefined) {
+    const isNative = transport === 'tcp' || transport === 'unix'
+    if (throwsUnderCore(requests) || (isNative && (writesAtError(requests) || waitsBehindAnswer({ requests, peer })))) return false
+  }
   return (handlers ?? requests).every(({ chains }) => RULES.every((rule) => rule(chains, most)))
 }
 

@@ -69,7 +69,7 @@ async function fuzz () {
   fuzzer.on('found', ({ side, index, signature, program, found, known }) => {
     if (values.keep !== undefined) {
       fs.mkdirSync(values.keep, { recursive: true })
-      fs.writeFileSync(path.join(values.keep, `${side}-${values.seed}-${index}.json`), JSON.stringify({ signature, node: process.version, program, found }, null, 1))
+      fs.writeFileSync(path.join(values.keep, `${side}-${values.seed}-${index}.json`), JSON.stringify({ signature, known, node: process.version, program, found }, null, 1))
     }
     if (values.quiet) return
     console.log(`\n=== ${side} ${index}${known ? ' (known)' : ''}: ${signature}\n${report(found)}\n${JSON.stringify(program)}`)

@@ -193,7 +193,7 @@ function clientSession (generator) {
   if (generator.volume === 'large' || random.chance(0.7)) generator.volume = 'small'
   const length = random.between(5, 30)
   const transport = random.weighted({ tcp: 8, unix: 1, duplex: 1, 'net socket': 0.5 })
-  const frame = (exchange) => ({ requests: [exchange], transport, peer: { connections: [{}] } })
+  const frame = (exchange) => ({ requests: [exchange], transport, peer: { connections: [{}], answers: [{ when: 'head' }] } })
   // Some send one request after the other, some all at once.
   const manner = random.pick([{ ended: 1 }, { now: 1 }, { close: 1 }, { answered: 1 }, { now: 2, immediate: 2, ended: 2, close: 2, answered: 2 }])
   const requests = []

@@ -149,10 +149,14 @@ for (const size of [1000, 200_000]) {
   })
 }
 
-for (const method of ['close', 'closeIdleConnections']) {
-  test(`an answer that is still being sent is sent to its end, and its connection closes then: ${method}()`, { timeout: 20_000 }, async (t) => {
+const NEXT = ', though the next one was destroyed'
+
+for (const [method, behind] of [['close', ''], ['closeIdleConnections', ''], ['close', NEXT], ['closeIdleConnections', NEXT]]) {
+  test(`an answer that is still being sent is sent to its end, and its connection closes then: ${method}()${behind}`, { timeout: 20_000 }, async (t) => {
     const size = 8_000_000
     const server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
+      if (req.url === '/next') res.on('error', () => {}).destroy(new Error('on purpose'))
+      if (req.url !== '/') return res.end()
       req.resume().on('end', () => {
         res.end(Buffer.alloc(size))
         server[method]()
@@ -162,7 +166,7 @@ for (const method of ['close', 'closeIdleConnections']) {
     t.after(() => server.close())
     await once(server, 'listening')
     const socket = net.connect(server.address().port, '127.0.0.1')
-    socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n.')
+    socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n.' + (behind && 'GET /next HTTP/1.1\r\nHost: a\r\n\r\nGET /last HTTP/1.1\r\nHost: a\r\n\r\n'))
     await sleep(100)
     let received = 0
     socket.on('data', (chunk) => { received += chunk.length })

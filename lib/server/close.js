@@ -189,7 +189,18 @@ members.idleness = function idleness () {
 
 /** True if a response that has ended, but has not finished, is all that is left of the exchanges, or that can be sent. */
 members.isEnding = function isEnding (response) {
-  return response.req.complete && this.receiving === null && (!(this.queue?.length > 0) || !this.isWritable())
+  return response.req.complete && this.receiving === null && !(this.hasNext(response) && this.isWritable())
+}
+
+/** True if a response has its turn behind this one: not if either was destroyed, for what is behind that waits for ever. */
+members.hasNext = function hasNext (response) {
+  return !response.destroyed && this.queue?.[0]?.destroyed === false
+}
+
+/** Closes the connection behind the response that has ended: see `isEnding`. One that was destroyed never finishes. */
+members.endBehindCurrent = function endBehindCurrent () {
+  if (this.current.destroyed) this.endLast()
+  else this.current._last = true
 }
 
 /** True if output waits that can still be sent. */

@@ -71,7 +71,7 @@ class ConnectionsList extends Set {
   idle () {
     return Array.from(this).filter((connection) => {
       const idleness = connection.idleness()
-      if (idleness === 3) connection.current._last = true
+      if (idleness === 3) connection.endBehindCurrent()
       return idleness === 1 || (idleness === 2 && versions.closesVirginConnections)
     }).map(closable)
   }

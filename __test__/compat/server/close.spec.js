@@ -329,3 +329,32 @@ scenario.server('a body that is not read to its end keeps a server from closing,
   await closed
   run.log('client', 'ended', await peer.ended())
 })
+
+for (const [what, behind] of [['no request', 0], ['requests', 2]]) {
+  scenario.server(`close() with a response that was destroyed before its turn and ended, and ${what} behind it`, async (run) => {
+    let last
+    const isOver = new Promise((resolve) => { last = resolve })
+    const server = await run.serve({}, (req, res) => {
+      run.log('server', 'request', req.url)
+      res.on('error', (error) => run.log(req.url, 'error', error.message))
+      if (req.url !== '/1') {
+        res.end(`over ${req.url}\n`)
+        return
+      }
+      res.destroy(new Error('on purpose'))
+      setImmediate(() => {
+        res.end('never')
+        last()
+      })
+    })
+    server.on('connection', (socket) => socket.on('error', (error) => run.log('socket', 'error', error.message)))
+    const peer = run.dial()
+    peer.send(Array.from({ length: 2 + behind }, (_, number) => get(`/${number}`)).join(''))
+    await isOver
+    await peer.until('over /0\n')
+    const closed = run.once(server, 'close')
+    server.close()
+    run.log('client', 'ended', await peer.ended())
+    await closed
+  })
+}
