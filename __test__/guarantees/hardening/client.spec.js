@@ -119,6 +119,28 @@ for (const transport of TRANSPORTS) {
     })
   }
 
+  // No request is misread by it, and it hears of the reset: docs/HARDENING.md.
+  test(`a body without length that a reset ends is told as in core in each mode, ${transport}`, async (t) => {
+    const of = async (http, hardening) => {
+      const server = net.createServer((socket) => {
+        socket.on('error', () => {})
+        socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\na part'))
+        server.socket = socket
+      })
+      server.listen(0, '127.0.0.1')
+      t.after(() => server.close())
+      await once(server, 'listening')
+      const agent = agentOf(t, http, transport, { hardening })
+      return ask(http, { port: server.address().port, agent }, (request) => {
+        request.on('response', (response) => response.once('data', () => server.socket.resetAndDestroy()))
+        request.end()
+      })
+    }
+    const reference = await of(core)
+    assert.ok(reference.includes('error ECONNRESET'), reference.join())
+    for (const mode of ['off', 'audit', 'strict']) assert.deepEqual(await of(ours, mode), reference)
+  })
+
   for (const [name, stray] of Object.entries({ garbage: 'garbage', 'another answer': OK, 'a byte': 'H' })) {
     test(`strict: an answer is whole with ${name} behind it, which reaches no other request, ${transport}`, async (t) => {
       const { port, received } = await origin(t, OK + stray)
