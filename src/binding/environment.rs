@@ -11,6 +11,7 @@ use http_native_proto::Config;
 use socket2::Socket;
 
 use super::closing::Closing;
+use super::dials::Dials;
 use super::encoder::Encoder;
 use super::ffi::{
     Exports, Failure, LoopWatch, PANIC, Records, Reference, Releases, Scope, Signal, Wakes,
@@ -75,6 +76,7 @@ pub(super) struct Environment {
     /// Strings on their way from JavaScript to the output.
     pub(super) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     pub(super) loans: Loans,
+    pub(super) dials: Dials,
     pub(super) blocks: Blocks,
     pub(super) closing: Closing,
     /// What the raw functions point to.
@@ -103,6 +105,7 @@ impl Environment {
             encoder: RefCell::default(),
             scratch: RefCell::default(),
             loans: Loans::default(),
+            dials: Dials::default(),
             blocks: Blocks::default(),
             closing: Closing::default(),
             exports: Exports::default(),
@@ -159,7 +162,8 @@ impl Environment {
         Ok(id)
     }
 
-    /// Makes a connected socket a client's connection, which its I/O thread begins to drive at the next flush.
+    /// Makes a connected socket a client's connection. The JS thread has its socket from the beginning on, or, if it has very many,
+    /// an I/O thread, which begins to drive it at the next flush.
     pub(super) fn carry(
         &self,
         scope: Scope<'_>,
@@ -167,22 +171,56 @@ impl Environment {
         config: Config,
         stats: i32,
     ) -> io::Result<u32> {
-        let count = self.threads()?.len();
+        self.threads()?;
         let id = self.ids.take();
-        let thread = id as usize % count;
+        self.carry_as(scope, id, Arc::new(socket), config, stats, false)?;
+        Ok(id)
+    }
+
+    /// The same, with this id; the socket may be in the set of lent sockets already.
+    pub(super) fn carry_as(
+        &self,
+        scope: Scope<'_>,
+        id: u32,
+        socket: Arc<Socket>,
+        config: Config,
+        stats: i32,
+        is_watched: bool,
+    ) -> io::Result<()> {
         let threads = self.threads.borrow();
-        let carried = caught(|| threads[thread].carry(id, socket, config, self.blocks.get(stats)));
-        match carried {
-            Ok((connection, drive)) => {
-                self.know(scope, connection, true);
-                self.carried.borrow_mut().push((thread, drive));
+        let thread = id as usize % threads.len();
+        let lends = self.loans.may_begin();
+        if is_watched && !lends {
+            self.loans.unwatch_dial(&socket);
+        }
+        let stats = self.blocks.get(stats);
+        let carried = caught(|| {
+            let thread = &threads[thread];
+            if lends {
+                let connection = thread.carry_undriven(id, Arc::clone(&socket), config, stats);
+                Ok((connection, None))
+            } else {
+                let (connection, drive) = thread.carry(id, Arc::clone(&socket), config, stats)?;
+                Ok((connection, Some(drive)))
             }
+        });
+        let (connection, drive) = match carried {
+            Ok(carried) => carried,
             Err(error) => {
+                if is_watched && lends {
+                    self.loans.unwatch_dial(&socket);
+                }
                 self.ids.give_back(id);
                 return Err(error);
             }
+        };
+        self.know(scope, Arc::clone(&connection), true);
+        match drive {
+            Some(drive) => self.carried.borrow_mut().push((thread, drive)),
+            None if is_watched => self.loans.begin_watched(id, socket),
+            None => self.begin_loan(scope, &connection),
         }
-        Ok(id)
+        Ok(())
     }
 
     /// Has the I/O threads drive what was carried.
@@ -351,7 +389,7 @@ impl Environment {
     }
 
     /// Counts what keeps the process alive: one more, or one less.
-    fn hold(&self, scope: Scope<'_>, hold: bool) {
+    pub(super) fn hold(&self, scope: Scope<'_>, hold: bool) {
         let before = self.holds.get();
         let after = if hold {
             before + 1
@@ -414,13 +452,13 @@ impl Environment {
             self.threads.borrow()[thread]
                 .shared
                 .mailbox
-                .deliver([Command::Attend(Arc::clone(connection))]);
+                .deliver(Command::attend(connection));
         }
     }
 }
 
 /// EIO for a panic.
-fn caught<T>(body: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(super) fn caught<T>(body: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let result = std::panic::catch_unwind(AssertUnwindSafe(body));
     result.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(5)))
 }

@@ -6,6 +6,7 @@
 mod broken;
 mod closing;
 mod commands;
+mod dials;
 mod dispatch;
 mod encode;
 mod encoder;
