@@ -24,7 +24,7 @@ const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
 const {
   baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./finish')
-const { isUnusual, leaveToCore, tellBegun } = require('./delegate')
+const { compareSlots, isUnusual, leaveToCore, tellBegun } = require('./delegate')
 const { cores, isCores, leaveCores } = require('../core/messages')
 const { quiet } = require('./listeners')
 const versions = require('../core/versions')
@@ -426,6 +426,8 @@ leaveCores(OutgoingMessage.prototype, 'OutgoingMessage', [
   'setHeader', 'appendHeader', 'getHeader', 'hasHeader', 'setTimeout', 'socket',
   'write', 'end', 'cork', 'uncork', '_storeHeader', '_send', '_writeRaw', '_flush', '_finish'
 ], ['writableFinished', 'writableLength', 'writableCorked', '_flushOutput'])
+
+compareSlots(new OutgoingMessage())
 
 module.exports = {
   OutgoingMessage,
