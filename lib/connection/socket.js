@@ -54,6 +54,8 @@ function acceptedSocket (connection, options) {
     socket._handle = null
     socket._readableState.destroyed = socket._readableState.closed = socket._readableState.closeEmitted = true
     socket._writableState.destroyed = socket._writableState.closed = socket._writableState.closeEmitted = true
+    // Net would have destroyed it with the error of its transport.
+    socket._readableState.errored = socket._writableState.errored = connection.fault
     return socket
   }
   // In HTTP mode only the end is read, and it must come through.
