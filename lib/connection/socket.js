@@ -21,6 +21,7 @@ const { codes, systemError } = require('../core/errors')
 const { kReinitializeHandle } = require('./detach')
 const { Handle, keepProcess } = require('./handle')
 const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-writes')
+const { isStandIn } = require('./stand-in')
 const { isDelay } = require('../core/delays')
 const { kConnection, kWaiting } = require('../core/symbols')
 
@@ -144,6 +145,7 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
 }
 
 function writeChunk (connection, chunk, encoding) {
+  if (isStandIn(connection, chunk)) return
   if (typeof chunk !== 'string') return connection.writeRaw(chunk, false)
   if (encoding === 'latin1' || encoding === 'binary') return connection.writeRaw(chunk, false)
   if (!encoding || encoding === 'utf8' || encoding === 'utf-8') return connection.writeRaw(chunk, true)

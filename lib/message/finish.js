@@ -114,9 +114,15 @@ function isOpen (connection) {
   return connection !== null && !connection.outputEnded && (connection.socket === null || connection.socket.writable)
 }
 
-/** True if core sends the message and its socket will emit 'drain', which the message hears (delegate.js). */
+/**
+ * True if core sends the message and its socket will emit 'drain', which the message hears (delegate.js): also if that holds later
+ * parts, behind the ones that were too much.
+ */
 function isSocketFull (message) {
-  return message[kNative] !== true && message[kSocket].writableNeedDrain
+  if (message[kNative] === true) return false
+  const { _writableState: state } = message[kSocket]
+  if (state.length !== 0) state.needDrain = true
+  return message[kSocket].writableNeedDrain
 }
 
 /** Emits 'drain' in the context of the write that returned false, as in core; for core's own message in its socket's. */
