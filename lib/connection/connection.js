@@ -142,9 +142,11 @@ function endOfTick (connection) {
   if (socket !== null && connection.corked && socket.writableCorked !== 0) current?.[kLeave]?.()
   const { corkedWith } = connection
   connection.uncork()
-  if (corkedWith === null) return
-  connection.corkedWith = null
-  if (corkedWith[kCorked] !== 0) corkedWith.uncork()
+  if (corkedWith !== null) {
+    connection.corkedWith = null
+    if (corkedWith[kCorked] !== 0) corkedWith.uncork()
+  }
+  if (connection.writesSoon) writeNow(connection)
 }
 
 /** Drops what is corked: the connection is given up. */
@@ -246,7 +248,8 @@ Connection.prototype.takes = function takes () {
 Connection.prototype.writeSoon = function writeSoon () {
   if (this.writesSoon) return
   this.writesSoon = true
-  process.nextTick(writeNow, this)
+  // The end of the cork writes.
+  if (!this.corked) process.nextTick(writeNow, this)
 }
 
 function writeNow (connection) {

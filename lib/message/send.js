@@ -9,7 +9,7 @@ const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
 const { putStandIn } = require('../connection/stand-in')
 const { PENDING_MAX } = require('../connection/connection')
-const { isTaken, isWaiting, whenTaken } = require('./write-callbacks')
+const { isTaken, isWaiting, whenTaken, waitForRest } = require('./write-callbacks')
 const { countLines } = require('./head')
 const { codes } = require('../core/errors')
 const {
@@ -140,6 +140,9 @@ class Batch {
     if (connection.batch !== this) return
     connection.batch = null
     if (isLost(message)) this.error = whyLost(message)
+    else if (waitForRest(message, connection, this.callbacks)) return
+    // All is written, and what follows is due with it.
+    else if (message[kNeedDrain] && connection.fullAt === connection.corks) this.drains = true
     this.tellNext()
   }
 
