@@ -29,9 +29,6 @@ const BREAKS = /^'clientError' (ECONNRESET|EPIPE)/
 /** The text of a line, and the async context in which it was seen. */
 const CONTEXT = / @[^@]*$/
 
-/** How much is left to write hangs on what a `cork()` holds back (docs/COMPATIBILITY.md). */
-const usesCork = (program) => JSON.stringify(program).includes('ork"')
-
 /**
  * A peer that resets, or is gone, when it has so many bytes: what was written by then, and what of that fails, depends on
  * when the bytes are written.
@@ -146,8 +143,7 @@ function comparable (program, { lines, received, apart, moved }) {
       continue
     }
     const hasContexts = !isCut(program) || !label.startsWith('in ')
-    const shown = usesCork(program) ? texts.map((text) => text.replace(/ length:\d+/g, '')) : texts
-    for (const [part, some] of Object.entries(sort(label, shown))) {
+    for (const [part, some] of Object.entries(sort(label, texts))) {
       if (hasContexts) compared[`contexts of ${part}`] = some
       compared[part] = some.map(withoutContext)
     }
