@@ -98,6 +98,8 @@ module.exports = {
   kHeld: own('kHeld'),
   /** The head as rendered, to notice a replaced `_header`. */
   kHead: own('kHead'),
+  /** Method: makes the message core's (lib/message/delegate.js). */
+  kLeave: own('kLeave'),
   /** Method: renders a message's head. */
   kRenderHead: own('kRenderHead'),
   /** CRLFs in kHead. */

@@ -15,6 +15,7 @@ const { AsyncResource } = require('node:async_hooks')
 const { Stream } = require('node:stream')
 const { native, touch } = require('../binding')
 const { cores } = require('../core/messages')
+const { putStandIn } = require('../connection/stand-in')
 const { finishAnyway } = require('./finish')
 const { ended } = require('./output-data')
 const versions = require('../core/versions')
@@ -80,11 +81,10 @@ function carryThrough (message, connection) {
   connection.corkedWith = versions.tickMergesChunks ? message : socket
   connection.corkedWith.cork()
   // It may be corked for longer than this tick.
+  if (!socket.writable) return
+  if (message[kNeedDrain]) socket._writableState.needDrain = true
   if (connection.batch?.message === message) connection.batch.passTo(socket)
-  else if (message[kNeedDrain] && socket.writable) {
-    socket._writableState.needDrain = true
-    socketWrite.call(socket, '')
-  }
+  else putStandIn(connection, [])
 }
 
 /** Adds the listener for the socket's 'drain', before all others, as in core. */

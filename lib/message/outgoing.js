@@ -32,7 +32,7 @@ const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kHeld, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
   kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom,
-  kChunkedBuffer, kRenderHead, ofCore
+  kChunkedBuffer, kLeave, kRenderHead, ofCore
 } = require('../core/symbols')
 
 /** Core's answer to whether field values are checked leniently, of which it asks itself once for a message. */
@@ -121,6 +121,7 @@ OutgoingMessage.prototype[kLastFlags] = 0
 OutgoingMessage.prototype[kFinished] = nop
 OutgoingMessage.prototype[kSettle] = settled
 OutgoingMessage.prototype[kDrained] = drained
+OutgoingMessage.prototype[kLeave] = function leave () { leaveToCore(this) }
 OutgoingMessage.prototype[kUniqueHeaders] = null
 OutgoingMessage.prototype[kFlushError] = null
 
