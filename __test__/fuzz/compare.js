@@ -189,6 +189,8 @@ function inContext (program, label, core, ours) {
   if (label === 'contexts of process' || (label === 'contexts of server' && BREAKS.test(ours))) return context === ''
   // Emitted with 'upgrade' or 'connect' of the request, in its context.
   if (core.startsWith("'agentRemove'")) return context.startsWith('request ')
+  // What is told behind an exception may have its context in core.
+  if (/^contexts of (agent|run)$/.test(label)) return context === '' && throws(program)
   const words = context.split(' ')
   if (label === 'contexts of server') return core.startsWith("'clientError'") && words.some((word) => /^c\d+r/.test(word))
   const [, exchange] = /^contexts of (?:in|out|socket) (\S+)(?: \((?:callbacks|end)\))?$/.exec(label) ?? []
