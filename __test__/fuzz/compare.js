@@ -189,6 +189,8 @@ function inContext (program, label, core, ours) {
   if (label === 'contexts of process' || (label === 'contexts of server' && BREAKS.test(ours))) return context === ''
   // Emitted with 'upgrade' or 'connect' of the request, in its context.
   if (core.startsWith("'agentRemove'")) return context.startsWith('request ')
+  // What is told behind an exception may have its context in core.
+  if (/^contexts of (agent|run)$/.test(label)) return context === '' && throws(program)
   const words = context.split(' ')
   if (label === 'contexts of server') return core.startsWith("'clientError'") && words.some((word) => /^c\d+r/.test(word))
   const [, exchange] = /^contexts of (?:in|out|socket) (\S+)(?: \((?:callbacks|end)\))?$/.exec(label) ?? []
@@ -247,8 +249,10 @@ function tookMore (core, ours) {
 
 const CANCELED = / callback (ECANCELED|on purpose)/
 
-/** True if it depends on how much was read by then whether the peer gets a reset or the end. */
-const orderly = (events) => events.map((event) => event.replace(/^error (ECONNRESET|EPIPE)$/, 'end'))
+const isReset = (event) => /^error (ECONNRESET|EPIPE)$/.test(event)
+
+/** True if it depends on how much was read by then whether the peer gets a reset or the end; it may have closed before that. */
+const orderly = (events) => events.map((event) => isReset(event) ? 'end' : event)
 
 /** True if a write failed at once, since the peer of a Unix socket was gone. With us it counted as taken (docs/COMPATIBILITY.md). */
 const breaksPipe = (program, lines) => program.transport === 'unix' && lines.some((line) => /^'error' ECONNRESET|^'close' true .*errored:ECONNRESET/.test(line))
@@ -275,8 +279,8 @@ function withoutRepeats (program, { lines, ...run }, isCore) {
   return { ...run, lines: Object.fromEntries(Object.entries(lines).map(([label, texts]) => [label, isCore || label.startsWith('socket ') ? endsOnce(label, texts) : texts])) }
 }
 
-/** @param {boolean} isReset true if core has reset the connection, and with it what the peer had not read */
-function sameLines (label, program, core = [], ours = [], isReset = false) {
+/** @param {boolean} hasReset true if core has reset the connection, and with it what the peer had not read */
+function sameLines (label, program, core = [], ours = [], hasReset = false) {
   if (isLostToCore(program) && label.endsWith('process') && ours.slice(core.length).every((line) => withoutContext(line) === THROWN)) ours = ours.slice(0, core.length)
   if (isSame(core, ours)) return true
   if (label.includes('socket ') && breaksPipe(program, core)) return withoutBreak(core) === withoutBreak(ours)
@@ -285,14 +289,14 @@ function sameLines (label, program, core = [], ours = [], isReset = false) {
   if (label.endsWith(' (callbacks)') && tookMore(core.map(withoutContext), ours.map(withoutContext))) return true
   if (label.startsWith('contexts of ')) return core.length === ours.length && core.every((line, index) => inContext(program, label, line, ours[index]))
   // Core resets and we end: never the other way round.
-  if (label.endsWith(' saw')) return core.some((event) => /^error (ECONNRESET|EPIPE)$/.test(event)) && isPrefix(ours, [...new Set(orderly(core))])
+  if (label.endsWith(' saw')) return core.some(isReset) && (isPrefix(ours, [...new Set(orderly(core))]) || isSame(ours, core.filter((event) => !isReset(event))))
   if (!label.endsWith(' received')) return false
   const [theirs, own] = [core[0] ?? '', ours[0] ?? '']
   if (isLostToCore(program) && expand(own).startsWith(expand(theirs.replace(BAD_REQUEST, '')))) return true
   if (lengthOf(theirs) === lengthOf(own) && theirs.includes(OVERWRITTEN) && beginsWith(expand(own), expand(theirs))) return true
   if (isInterleaved(program) && unchunked(theirs) === unchunked(own)) return true
   // A reset takes with it what the peer had not read, however much that is.
-  if (isReset && beginsWith(expand(own), expand(theirs))) return true
+  if (hasReset && beginsWith(expand(own), expand(theirs))) return true
   return breaksOff(program) && isTaken(theirs, own)
 }
 
@@ -343,8 +347,8 @@ function differences (program, cores, ours, ignored = []) {
     if (isEndedByMore(program, label, theirs[0], own[0])) continue
     const [first, ...others] = theirs.map((run) => run[label] ?? [])
     if (others.some((lines) => !isSame(lines, first))) continue
-    const isReset = label.endsWith(' received') && (theirs[0][label.replace(/received$/, 'saw')] ?? []).some((event) => event.startsWith('error '))
-    if (label !== UNPLAYED && own.some((run) => sameLines(label, program, first, run[label], isReset))) continue
+    const hasReset = label.endsWith(' received') && (theirs[0][label.replace(/received$/, 'saw')] ?? []).some((event) => event.startsWith('error '))
+    if (label !== UNPLAYED && own.some((run) => sameLines(label, program, first, run[label], hasReset))) continue
     found.push({ label, core: first, ours: own[0][label] ?? [] })
   }
   // Contexts are compared where the lines are the same.

@@ -61,13 +61,19 @@ function dispatch (count) {
   endDispatch()
 }
 
-/** True if an error is behind the message, or behind others of its packet: in core it is seen before the message is settled. */
+/** True if an error is behind the message, or behind others of its packet, and no ticks between: in core it is seen before the message is settled. */
 function isFollowedByError (id) {
   if (cursor < runEnd) return isRunBad
   runEnd = cursor
-  while (isMore(runEnd, id) && records[runEnd] === events.REQUEST) runEnd += STRIDE
+  while (isMore(runEnd, id) && isOfRun(connections[id], runEnd)) runEnd += STRIDE
   isRunBad = isMore(runEnd, id) && records[runEnd] === events.PARSE_ERROR
   return isRunBad
+}
+
+/** True of a message, or the end of one without a body, that is parsed in one go with the record before it. */
+function isOfRun (connection, at) {
+  const kind = records[at]
+  return (kind === events.REQUEST || kind === events.END) && !isApart(connection, records, at - STRIDE, records, at)
 }
 
 /** True if the record belongs to the packet of the connection's record before it. */
