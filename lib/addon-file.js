@@ -13,14 +13,19 @@ const ELF = { 62: 'linux-x64', 183: 'linux-arm64' }
 /** cputype of Mach-O. */
 const MACH_O = { 0x01000007: 'darwin-x64', 0x0100000c: 'darwin-arm64' }
 
-function readHeader (file) {
-  const header = Buffer.alloc(HEADER)
+/** Reads so many bytes of a file; what is beyond its end stays 0. @returns {number} how many there are */
+function readAt (file, into, position) {
   const fd = fs.openSync(file, 'r')
   try {
-    fs.readSync(fd, header, 0, HEADER, 0)
+    return fs.readSync(fd, into, 0, into.length, position)
   } finally {
     fs.closeSync(fd)
   }
+}
+
+function readHeader (file) {
+  const header = Buffer.alloc(HEADER)
+  readAt(file, header, 0)
   return header
 }
 
@@ -39,7 +44,8 @@ function isCut (file) {
   const header = readHeader(file)
   if (!isElf(header)) return false
   const end = Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60)
-  return fs.statSync(file).size < end
+  // The last byte is looked for: less is loaded for that than for its size.
+  return readAt(file, Buffer.alloc(1), end - 1) === 0
 }
 
 module.exports = { targetOf, isCut }

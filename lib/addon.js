@@ -26,7 +26,7 @@ const MUSL = { x64: '/lib/ld-musl-x86_64.so.1', arm64: '/lib/ld-musl-aarch64.so.
  * is found. As this package is published, lib/ is one file.
  */
 const isBundled = typeof __filename === 'undefined' ||
-  !['addon.js', 'http-native.js'].some((name) => __filename.endsWith(path.join('lib', name)))
+  !['addon.js', 'http-native.js'].some((name) => __filename.endsWith(`${path.sep}lib${path.sep}${name}`))
 
 function failure (code, message, cause) {
   const error = new Error(message, cause && { cause })
@@ -149,8 +149,8 @@ function loadBundled (target) {
 }
 
 function loadFound (target) {
-  const folder = path.join(__dirname, '..')
-  const built = path.join(folder, 'native', `http-native.${target}.node`)
+  const folder = path.dirname(__dirname)
+  const built = `${folder}${path.sep}native${path.sep}http-native.${target}.node`
   if (fs.existsSync(built)) {
     check(built, target)
     return requireFile(target)

@@ -29,9 +29,6 @@ const BREAKS = /^'clientError' (ECONNRESET|EPIPE)/
 /** The text of a line, and the async context in which it was seen. */
 const CONTEXT = / @[^@]*$/
 
-/** How much is left to write hangs on what a `cork()` holds back (docs/COMPATIBILITY.md). */
-const usesCork = (program) => JSON.stringify(program).includes('ork"')
-
 /**
  * A peer that resets, or is gone, when it has so many bytes: what was written by then, and what of that fails, depends on
  * when the bytes are written.
@@ -69,6 +66,18 @@ function endsOnce (label, texts) {
   return texts.filter((text, index) => index <= closed || !again.test(text))
 }
 
+const isFree = (text) => text.startsWith("'free'")
+
+/** True of such a repeat where it is not seen that the socket has closed: core has one 'free' more. */
+function freesAgain (program, label, core, ours) {
+  if (!/socket s\d/.test(label) || program.side === 'server' || program.watch.socket.includes('close')) return false
+  const others = (texts) => texts.filter((text) => !isFree(text))
+  return isOfStream(program) && core.length > ours.length && isSame(others(core), others(ours))
+}
+
+/** True if the connection is a stream of the application's. */
+const isOfStream = ({ transport }) => transport !== 'tcp' && transport !== 'unix'
+
 /**
  * What follows an exception of a server's listener is lost to core, whose parser has failed by it; with us the connection goes on
  * (docs/COMPATIBILITY.md). Then the uncaught exceptions and the bytes are compared, of which there may be more with us: what a
@@ -78,10 +87,17 @@ const BAD_REQUEST = /HTTP\/1\.1 400 Bad Request\\r\nConnection: close\\r\n\\r\n$
 
 const isLostToCore = (program) => program.side === 'server' && program.careless === true
 
+/** Core closes the connection of such an exception; with us its request may go on, and `server.close()` wait for it. */
+const CLOSES = 'server closes'
+const WAITS = 'server does not close'
+
 /** What a step throws. */
 const THROWN = 'uncaught Error: thrown by a step'
 
 const throws = (program) => JSON.stringify(program).includes('"op":"throw"')
+
+/** Core does the ticks behind one that throws in an immediate, before which a connection may have been made (docs/COMPATIBILITY.md). */
+const delaysTicks = (program) => program.side === 'client' && throws(program)
 
 /** What a broken connection's socket had written by then depends on when it was written. */
 const untimed = (text) => (/^'close' .*errored:(EPIPE|ECONNRESET)/.test(text) ? text.replace(/(writableEnded|writableFinished) /g, '') : text)
@@ -116,7 +132,8 @@ function apartByKind (label, texts) {
  * 'finish' are compared among themselves, and drains are not.
  */
 function comparable (program, { lines, received, apart, moved }) {
-  const sort = (label, texts) => moved?.has(label) ? apartByKind(label, texts) : isHeavy(program) ? apartByTime(label, texts) : { [label]: texts }
+  const isMoved = (label) => moved?.has(label) || (delaysTicks(program) && label.startsWith('out '))
+  const sort = (label, texts) => isMoved(label) ? apartByKind(label, texts) : isHeavy(program) ? apartByTime(label, texts) : { [label]: texts }
   const compared = { ...apart }
   for (const [label, all] of Object.entries(lines)) {
     if (isLostToCore(program) && !/^(process|run)/.test(label)) continue
@@ -126,8 +143,7 @@ function comparable (program, { lines, received, apart, moved }) {
       continue
     }
     const hasContexts = !isCut(program) || !label.startsWith('in ')
-    const shown = usesCork(program) ? texts.map((text) => text.replace(/ length:\d+/g, '')) : texts
-    for (const [part, some] of Object.entries(sort(label, shown))) {
+    for (const [part, some] of Object.entries(sort(label, texts))) {
       if (hasContexts) compared[`contexts of ${part}`] = some
       compared[part] = some.map(withoutContext)
     }
@@ -173,6 +189,8 @@ function inContext (program, label, core, ours) {
   if (label === 'contexts of process' || (label === 'contexts of server' && BREAKS.test(ours))) return context === ''
   // Emitted with 'upgrade' or 'connect' of the request, in its context.
   if (core.startsWith("'agentRemove'")) return context.startsWith('request ')
+  // What is told behind an exception may have its context in core.
+  if (/^contexts of (agent|run)$/.test(label)) return context === '' && throws(program)
   const words = context.split(' ')
   if (label === 'contexts of server') return core.startsWith("'clientError'") && words.some((word) => /^c\d+r/.test(word))
   const [, exchange] = /^contexts of (?:in|out|socket) (\S+)(?: \((?:callbacks|end)\))?$/.exec(label) ?? []
@@ -231,8 +249,10 @@ function tookMore (core, ours) {
 
 const CANCELED = / callback (ECANCELED|on purpose)/
 
-/** True if it depends on how much was read by then whether the peer gets a reset or the end. */
-const orderly = (events) => events.map((event) => event.replace(/^error (ECONNRESET|EPIPE)$/, 'end'))
+const isReset = (event) => /^error (ECONNRESET|EPIPE)$/.test(event)
+
+/** True if it depends on how much was read by then whether the peer gets a reset or the end; it may have closed before that. */
+const orderly = (events) => events.map((event) => isReset(event) ? 'end' : event)
 
 /** True if a write failed at once, since the peer of a Unix socket was gone. With us it counted as taken (docs/COMPATIBILITY.md). */
 const breaksPipe = (program, lines) => program.transport === 'unix' && lines.some((line) => /^'error' ECONNRESET|^'close' true .*errored:ECONNRESET/.test(line))
@@ -259,22 +279,24 @@ function withoutRepeats (program, { lines, ...run }, isCore) {
   return { ...run, lines: Object.fromEntries(Object.entries(lines).map(([label, texts]) => [label, isCore || label.startsWith('socket ') ? endsOnce(label, texts) : texts])) }
 }
 
-/** @param {boolean} isReset true if core has reset the connection, and with it what the peer had not read */
-function sameLines (label, program, core = [], ours = [], isReset = false) {
+/** @param {boolean} hasReset true if core has reset the connection, and with it what the peer had not read */
+function sameLines (label, program, core = [], ours = [], hasReset = false) {
   if (isLostToCore(program) && label.endsWith('process') && ours.slice(core.length).every((line) => withoutContext(line) === THROWN)) ours = ours.slice(0, core.length)
   if (isSame(core, ours)) return true
   if (label.includes('socket ') && breaksPipe(program, core)) return withoutBreak(core) === withoutBreak(ours)
+  if (/^(contexts of )?run$/.test(label) && isLostToCore(program) && withoutContext(core.join()) === CLOSES && withoutContext(ours.join()) === WAITS) return true
+  if (freesAgain(program, label, core, ours)) return true
   if (label.endsWith(' (callbacks)') && tookMore(core.map(withoutContext), ours.map(withoutContext))) return true
   if (label.startsWith('contexts of ')) return core.length === ours.length && core.every((line, index) => inContext(program, label, line, ours[index]))
   // Core resets and we end: never the other way round.
-  if (label.endsWith(' saw')) return core.some((event) => /^error (ECONNRESET|EPIPE)$/.test(event)) && isPrefix(ours, [...new Set(orderly(core))])
+  if (label.endsWith(' saw')) return core.some(isReset) && (isPrefix(ours, [...new Set(orderly(core))]) || isSame(ours, core.filter((event) => !isReset(event))))
   if (!label.endsWith(' received')) return false
   const [theirs, own] = [core[0] ?? '', ours[0] ?? '']
   if (isLostToCore(program) && expand(own).startsWith(expand(theirs.replace(BAD_REQUEST, '')))) return true
   if (lengthOf(theirs) === lengthOf(own) && theirs.includes(OVERWRITTEN) && beginsWith(expand(own), expand(theirs))) return true
   if (isInterleaved(program) && unchunked(theirs) === unchunked(own)) return true
   // A reset takes with it what the peer had not read, however much that is.
-  if (isReset && beginsWith(expand(own), expand(theirs))) return true
+  if (hasReset && beginsWith(expand(own), expand(theirs))) return true
   return breaksOff(program) && isTaken(theirs, own)
 }
 
@@ -325,8 +347,8 @@ function differences (program, cores, ours, ignored = []) {
     if (isEndedByMore(program, label, theirs[0], own[0])) continue
     const [first, ...others] = theirs.map((run) => run[label] ?? [])
     if (others.some((lines) => !isSame(lines, first))) continue
-    const isReset = label.endsWith(' received') && (theirs[0][label.replace(/received$/, 'saw')] ?? []).some((event) => event.startsWith('error '))
-    if (label !== UNPLAYED && own.some((run) => sameLines(label, program, first, run[label], isReset))) continue
+    const hasReset = label.endsWith(' received') && (theirs[0][label.replace(/received$/, 'saw')] ?? []).some((event) => event.startsWith('error '))
+    if (label !== UNPLAYED && own.some((run) => sameLines(label, program, first, run[label], hasReset))) continue
     found.push({ label, core: first, ours: own[0][label] ?? [] })
   }
   // Contexts are compared where the lines are the same.

@@ -47,3 +47,12 @@ test('a step in the callback of a request that waited for its connection has the
   const wrong = run({ 'out r2': ['0 write 5 -> true @request r1', '0 callback null @request r1', '1 end -> itself @request r1'] }, [0], [1], [2])
   assert.equal(differences(inCallback, [at('request r2')], [wrong])[0].label, 'contexts of out r2')
 })
+
+test("a 'free' that core's agent emits once more counts where it is not seen that the stream has closed", () => {
+  const streams = { ...program, transport: 'duplex', watch: { socket: ['free'] } }
+  const [once, none] = [run({ 'socket s0': ["'free' @request r0"] }, [0]), run({}, [0])]
+  assert.deepEqual(differences(streams, [once], [none]), [])
+  assert.equal(differences(streams, [none], [once])[0].label, 'socket s0')
+  assert.equal(differences({ ...streams, watch: { socket: ['free', 'close'] } }, [once], [none])[0].label, 'socket s0')
+  assert.equal(differences({ ...streams, transport: 'tcp' }, [once], [none])[0].label, 'socket s0')
+})

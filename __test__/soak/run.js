@@ -28,7 +28,7 @@ const { values } = parseArgs({
 const WARM_UP = 0.25
 
 /** How much more than core's a number may grow in a minute; sizes in KiB. */
-const MORE_A_MINUTE = { rss: 256, heap: 64, external: 64, descriptors: 0.5, threads: 0.5, resources: 1 }
+const MORE_A_MINUTE = { rss: 256, malloc: 128, heap: 64, external: 64, descriptors: 0.5, threads: 0.5, resources: 1 }
 
 /** Prints what a process has done. @returns {object} rows of the table */
 function report ({ name, samples, last, grown }) {

@@ -11,6 +11,7 @@ const https = require('node:https')
 const path = require('node:path')
 const { once } = require('node:events')
 const { answer, OPTIONS, HASTY, LIMITED } = require('./server')
+const { resident } = require('./resident')
 const visits = require('./visits')
 
 const [, , visitors] = process.argv.map(Number)
@@ -39,6 +40,7 @@ function sample () {
   return {
     seconds: (performance.now() - begun) / 1000,
     rss: rss / 1024,
+    malloc: resident().malloc,
     heap: heapUsed / 1024,
     external: external / 1024,
     descriptors: descriptors(),

@@ -9,7 +9,7 @@ const native = require('../addon')
 const { process } = require('../host')
 const { connections, deliver, endPackets, isApart, isEnd, moveTo } = require('./deliver')
 const { keep } = require('./kept')
-const { BEGINS, MAX_RECORDS, STRIDE, events } = require('./records')
+const { BEGINS, MAX_FED, MAX_RECORDS, STRIDE, events } = require('./records')
 const { beginDispatch, endDispatch, flush, hasFinished, isDispatching, runTicks, settleAll, tellClosed, tellPending, touch } = require('./turn')
 
 // The batch being dispatched.
@@ -61,13 +61,19 @@ function dispatch (count) {
   endDispatch()
 }
 
-/** True if an error is behind the message, or behind others of its packet: in core it is seen before the message is settled. */
+/** True if an error is behind the message, or behind others of its packet, and no ticks between: in core it is seen before the message is settled. */
 function isFollowedByError (id) {
   if (cursor < runEnd) return isRunBad
   runEnd = cursor
-  while (isMore(runEnd, id) && records[runEnd] === events.REQUEST) runEnd += STRIDE
+  while (isMore(runEnd, id) && isOfRun(connections[id], runEnd)) runEnd += STRIDE
   isRunBad = isMore(runEnd, id) && records[runEnd] === events.PARSE_ERROR
   return isRunBad
+}
+
+/** True of a message, or the end of one without a body, that is parsed in one go with the record before it. */
+function isOfRun (connection, at) {
+  const kind = records[at]
+  return (kind === events.REQUEST || kind === events.END) && !isApart(connection, records, at - STRIDE, records, at)
 }
 
 /** True if the record belongs to the packet of the connection's record before it. */
@@ -112,67 +118,83 @@ function step () {
 function receive (id, chunk) {
   const connection = connections[id]
   // A parser that reads from the handle runs ticks between its callbacks; not at the end, which the stream tells it of.
-  deliverAll(connection, feed(connection, native.receive, id, chunk), chunk !== null && connection.consumes?.() === true)
+  feed(connection, native.receive, chunk, chunk !== null && connection.consumes?.() === true)
 }
 
 const NOTHING = new Uint8Array(0)
 
-/** What a call gives that met a bug. */
-const NO_EVENTS = [[], [], 0]
+// The records and values of the call that feeds bytes, and how many words of them are in use.
+let fed = null
+let fedValues = null
+let fedLength = 0
+
+/** Delivers the events of what has come so far of the body of a request that leaves HTTP behind it. */
+function receiveBody (id) {
+  const connection = connections[id]
+  feed(connection, native.upgradeAfterBody, undefined, connection.consumes?.() === true)
+  touch()
+}
 
 /**
- * Calls the native side with bytes, or for those that wait there. A bug there ends the connection, which its stream tells; a native
- * one is told of as ever.
+ * Calls the native side with bytes, or for those that wait there, and delivers what it tells; calls for more while there is more and
+ * the connection has its id: one call's events are bounded. A handler may feed another connection meanwhile.
  */
-function feed (connection, call, id, chunk) {
+function feed (connection, call, chunk, runsTicks) {
+  const outer = fedLength === 0 ? null : [fed.slice(0, fedLength), fedValues.slice()]
+  const { id } = connection
+  try {
+    let told = tell(connection, call, id, chunk)
+    deliverNow(connection, told >> 1, runsTicks)
+    while ((told & 1) !== 0 && connection.id === id) {
+      told = tell(connection, native.receive, id, NOTHING)
+      deliverNow(connection, told >> 1, runsTicks)
+    }
+  } finally {
+    fedLength = 0
+    if (outer !== null) putBack(outer)
+  }
+}
+
+function putBack ([records, values]) {
+  fed.set(records)
+  fedLength = records.length
+  for (let i = 0; i < values.length; i++) fedValues[i] = values[i]
+}
+
+/** A bug in the native side ends the connection, which its stream tells; a native one is told of as ever. */
+function tell (connection, call, id, chunk) {
   try {
     return call(id, chunk)
   } catch (error) {
     if (error.code !== 'ERR_HTTP_NATIVE') throw error
     connection.stream?.destroy(error)
-    return NO_EVENTS
+    return 0
   }
 }
 
-/** Delivers the events of what has come so far of the body of a request that leaves HTTP behind it. */
-function receiveBody (id) {
-  const connection = connections[id]
-  deliverAll(connection, feed(connection, native.upgradeAfterBody, id), connection.consumes?.() === true)
-  touch()
-}
-
-/** Delivers the events of a call, and asks for more while there are more and the connection has its id: one call's are bounded. */
-function deliverAll (connection, result, runsTicks) {
-  const { id } = connection
-  deliverNow(connection, result, runsTicks)
-  while (result[2] !== 0 && connection.id === id) {
-    result = feed(connection, native.receive, id, NOTHING)
-    deliverNow(connection, result, runsTicks)
-  }
-}
-
-function deliverNow (connection, [own, ownValues], runsTicks) {
+function deliverNow (connection, count, runsTicks) {
   let taken = 0
   let isBad = false
-  const ticks = runsTicks && own.length > STRIDE
-  for (let at = 0; at < own.length; at += STRIDE) {
-    if (ticks && at !== 0 && isApart(connection, own, at - STRIDE, own, at)) process._tickCallback()
+  const ticks = runsTicks && count > 1
+  fedLength = count * STRIDE
+  for (let at = 0; at < fedLength; at += STRIDE) {
+    if (ticks && at !== 0 && isApart(connection, fed, at - STRIDE, fed, at)) process._tickCallback()
     const outer = moveTo(taken)
     try {
       // Its id may be another connection's by now.
-      deliver(connection.id === own[at + 1] ? connection : undefined, own, at, ownValues)
+      deliver(connection.id === fed[at + 1] ? connection : undefined, fed, at, fedValues)
     } finally {
       taken = moveTo(outer)
     }
-    if (own[at + BEGINS] !== 0) isBad = endsInError(own, at)
+    if (fed[at + BEGINS] !== 0) isBad = endsInError(fed, at, fedLength)
     if (hasFinished() && !isDispatching() && !isBad) settleAll()
   }
 }
 
 /** True if the packet that begins with the record holds an error: behind it nothing is parsed. */
-function endsInError (records, at) {
+function endsInError (records, at, limit) {
   do at += STRIDE
-  while (at < records.length && records[at + BEGINS] === 0)
+  while (at < limit && records[at + BEGINS] === 0)
   return records[at - STRIDE] === events.PARSE_ERROR
 }
 
@@ -180,7 +202,9 @@ function endsInError (records, at) {
 function start () {
   records = new Int32Array(STRIDE * MAX_RECORDS)
   values = []
-  native.start(dispatch, records, values)
+  fed = new Int32Array(STRIDE * MAX_FED)
+  fedValues = []
+  native.start(dispatch, records, values, fed, fedValues)
 }
 
 module.exports = { start, receive, receiveBody, takeAccepted, isFollowed }

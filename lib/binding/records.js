@@ -4,7 +4,7 @@
 
 const native = require('../addon')
 
-const { STRIDE, BEGINS, FULL, MAX_RECORDS } = native.RECORDS
+const { STRIDE, BEGINS, FULL, MAX_RECORDS, MAX_FED } = native.RECORDS
 const { WHOLE, PART } = native.DATA_PARTS
 const { TRAILERS, AT_EOF, NOTED } = native.END_FLAGS
 const { NONE: SYSCALL_NONE, READ: SYSCALL_READ } = native.SYSCALLS
@@ -22,5 +22,5 @@ const headFlags = Object.freeze({ ...native.HEAD_FLAGS })
 const sendFlags = Object.freeze({ ...native.SEND_FLAGS })
 
 module.exports = {
-  STRIDE, BEGINS, FULL, MAX_RECORDS, WHOLE, PART, TRAILERS, AT_EOF, NOTED, SYSCALL_NONE, SYSCALL_READ, BATCH, events, headFlags, sendFlags
+  STRIDE, BEGINS, FULL, MAX_RECORDS, MAX_FED, WHOLE, PART, TRAILERS, AT_EOF, NOTED, SYSCALL_NONE, SYSCALL_READ, BATCH, events, headFlags, sendFlags
 }

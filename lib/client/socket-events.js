@@ -71,8 +71,9 @@ function tellOfClose (socket) {
 
 /** Stops listening for bytes: no more are expected for the exchange. */
 function hush (connection) {
-  connection.heard &= DRAIN
-  if (connection.stream === null) return
+  const { heard } = connection
+  connection.heard = heard & DRAIN
+  if (connection.stream === null || heard !== ALL) return
   const { socket } = connection
   socket.removeListener('data', onStreamData)
   socket.removeListener('end', onSocketEnd)
@@ -80,19 +81,18 @@ function hush (connection) {
 
 /** Stops listening for 'drain', too: all of the response is there, and nothing more is sent. */
 function hushAll (connection) {
+  const { heard } = connection
   hush(connection)
   connection.heard = NONE
-  if (connection.stream !== null) connection.socket.removeListener('drain', onDrain)
+  if (connection.stream !== null && heard !== NONE) connection.socket.removeListener('drain', onDrain)
 }
 
 /** Removes a stream's listeners: the exchange is over. */
 function leave (connection) {
   if (connection.stream === null) return
   hush(connection)
-  const { socket } = connection
-  socket.removeListener('error', onSocketError)
-  socket.removeListener('timeout', emitRequestTimeout)
-  socket.removeListener('timeout', emitResponseTimeout)
+  connection.socket.removeListener('error', onSocketError)
+  disarmTimeout(connection)
 }
 
 /** Removes all listeners: the socket belongs to the application. */
@@ -125,10 +125,11 @@ function hearResponseTimeout (connection) {
 
 /** Leaves the socket's 'timeout' to the agent: the response has ended. */
 function disarmTimeout (connection) {
+  const { socket, stream, timeoutArmed, responseTimed } = connection
   connection.timeoutArmed = connection.responseTimed = false
-  if (connection.stream === null) return
-  connection.socket.removeListener('timeout', emitRequestTimeout)
-  connection.socket.removeListener('timeout', emitResponseTimeout)
+  if (stream === null) return
+  if (timeoutArmed) socket.removeListener('timeout', emitRequestTimeout)
+  if (responseTimed) socket.removeListener('timeout', emitResponseTimeout)
 }
 
 // ---------------------------------------------------------------------------------------------- the listeners

@@ -152,7 +152,7 @@ ClientTransport.prototype.expect = function expect (request) {
   if (this.isExpected || this.id === -1) return
   this.isExpected = this.hasAsked = true
   native.expect(this.id, request[kHeadFlags], request.method)
-  touch()
+  if (this.stream === null) touch()
 }
 
 /** Tells the native side that no request is under way: the connection is idle, in an agent. */

@@ -10,7 +10,7 @@ const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes
 const delivery = require('./pause')
 const { wholeTime } = require('../core/delays')
 const { tellClosed } = require('../stats/channels')
-const { kConnection, kCorked } = require('../core/symbols')
+const { kConnection, kCorked, kLeave } = require('../core/symbols')
 
 const { BODY, END, CORK, UNDER_CORK } = sendFlags
 
@@ -72,6 +72,9 @@ function Connection (id, stream) {
   this.fullAt = -1
   /** The cork under which the connection was given up; -1 for none. */
   this.cutAt = -1
+  /** What stands in the socket's stream for parts of this tick, and their bytes (lib/connection/stand-in.js); null and 0 if nothing does. */
+  this.standIn = null
+  this.stoodFor = 0
   /** Bytes that were taken back when the connection was given up under the cork. */
   this.discarded = 0
   /** True if a write on this thread is due at the end of this tick. */
@@ -134,11 +137,16 @@ Connection.prototype.uncork = function () {
 }
 
 function endOfTick (connection) {
+  const { socket, current } = connection
+  // The application has corked the socket behind parts of this tick, which wait in its stream in core.
+  if (socket !== null && connection.corked && socket.writableCorked !== 0) current?.[kLeave]?.()
   const { corkedWith } = connection
   connection.uncork()
-  if (corkedWith === null) return
-  connection.corkedWith = null
-  if (corkedWith[kCorked] !== 0) corkedWith.uncork()
+  if (corkedWith !== null) {
+    connection.corkedWith = null
+    if (corkedWith[kCorked] !== 0) corkedWith.uncork()
+  }
+  if (connection.writesSoon) writeNow(connection)
 }
 
 /** Drops what is corked: the connection is given up. */
@@ -146,7 +154,7 @@ Connection.prototype.discard = function discard () {
   if (!this.corked || this.id === -1) return
   if (this.discarded === 0) process.nextTick(forgetDiscarded, this)
   this.cutAt = this.corks
-  this.discarded += native.waiting(this.id, true)
+  this.discarded += Math.max(0, native.waiting(this.id, true) - this.stoodFor)
   native.discard(this.id)
 }
 
@@ -203,9 +211,9 @@ Connection.prototype.settleCount = function settleCount () {
 Connection.prototype.shownPending = function shownPending () {
   if (this.stream !== null) return 0
   if (this.discarded !== 0) return this.discarded
-  const pending = this.pending()
+  const pending = Math.max(0, this.pending() - this.stoodFor)
   if (this.id === -1 || this.detached || pending >= TAKEN_MAX) return this.counted(pending)
-  return this.counted(native.waiting(this.id, this.corked))
+  return this.counted(Math.max(0, native.waiting(this.id, this.corked) - this.stoodFor))
 }
 
 /** True if parts of this tick wait for its end in core, although a thread may have written them by now. */
@@ -240,7 +248,8 @@ Connection.prototype.takes = function takes () {
 Connection.prototype.writeSoon = function writeSoon () {
   if (this.writesSoon) return
   this.writesSoon = true
-  process.nextTick(writeNow, this)
+  // The end of the cork writes.
+  if (!this.corked) process.nextTick(writeNow, this)
 }
 
 function writeNow (connection) {

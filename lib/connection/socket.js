@@ -21,6 +21,7 @@ const { codes, systemError } = require('../core/errors')
 const { kReinitializeHandle } = require('./detach')
 const { Handle, keepProcess } = require('./handle')
 const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-writes')
+const { isStandIn } = require('./stand-in')
 const { isDelay } = require('../core/delays')
 const { kConnection, kWaiting } = require('../core/symbols')
 
@@ -54,6 +55,8 @@ function acceptedSocket (connection, options) {
     socket._handle = null
     socket._readableState.destroyed = socket._readableState.closed = socket._readableState.closeEmitted = true
     socket._writableState.destroyed = socket._writableState.closed = socket._writableState.closeEmitted = true
+    // Net would have destroyed it with the error of its transport.
+    socket._readableState.errored = socket._writableState.errored = connection.fault
     return socket
   }
   // In HTTP mode only the end is read, and it must come through.
@@ -142,6 +145,7 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
 }
 
 function writeChunk (connection, chunk, encoding) {
+  if (isStandIn(connection, chunk)) return
   if (typeof chunk !== 'string') return connection.writeRaw(chunk, false)
   if (encoding === 'latin1' || encoding === 'binary') return connection.writeRaw(chunk, false)
   if (!encoding || encoding === 'utf8' || encoding === 'utf-8') return connection.writeRaw(chunk, true)

@@ -5,8 +5,7 @@
  * No other file words a message of Node's.
  */
 
-const { constants } = require('node:os')
-const { getSystemErrorName, inspect } = require('node:util')
+const { getSystemErrorMap, getSystemErrorName, inspect } = require('node:util')
 const { HARDENING_ROWS: rows, PARSE_ERRORS: parseErrors, SYSCALLS } = require('../addon')
 
 /** Gives the prototype that makes `String(error)` and the stack name the code. */
@@ -133,7 +132,8 @@ function systemError (errno, syscall) {
 
 /** Makes the error of a write whose handle is closed: libuv cancels it. */
 function canceledWrite () {
-  return systemError(-constants.errno.ECANCELED, SYSCALLS.WRITE)
+  const [errno] = [...getSystemErrorMap()].find(([, [name]]) => name === 'ECANCELED')
+  return systemError(errno, SYSCALLS.WRITE)
 }
 
 /** As core's validateObject: an array is no object. @throws ERR_INVALID_ARG_TYPE */

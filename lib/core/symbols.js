@@ -14,8 +14,9 @@ const { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server } = requi
 
 const SWEEP = 'http.server.connectionsCheckingInterval'
 
-/** Core's symbols, as they were found first. */
+/** Core's symbols, as they were found first; and by their descriptions. */
 const borrowed = (common.borrowed ??= borrow())
+const byDescription = new Map(borrowed.toReversed().map((symbol) => [symbol.description, symbol]))
 
 /** Finds the symbols of core's messages, servers and agents. */
 function borrow () {
@@ -49,7 +50,7 @@ function waitingRequest (agent) {
 
 /** Gives core's symbol of this description; undefined if this Node has none. */
 function ofCore (description) {
-  return borrowed.find((symbol) => symbol.description === description)
+  return byDescription.get(description)
 }
 
 /** Gives a symbol of ours, the same in all copies of lib/: messages, sockets and connections are known by it. */
@@ -97,6 +98,8 @@ module.exports = {
   kHeld: own('kHeld'),
   /** The head as rendered, to notice a replaced `_header`. */
   kHead: own('kHead'),
+  /** Method: makes the message core's (lib/message/delegate.js). */
+  kLeave: own('kLeave'),
   /** Method: renders a message's head. */
   kRenderHead: own('kRenderHead'),
   /** CRLFs in kHead. */

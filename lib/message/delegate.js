@@ -15,15 +15,23 @@ const { AsyncResource } = require('node:async_hooks')
 const { Stream } = require('node:stream')
 const { native, touch } = require('../binding')
 const { cores } = require('../core/messages')
+const { putStandIn } = require('../connection/stand-in')
 const { finishAnyway } = require('./finish')
 const { ended } = require('./output-data')
 const versions = require('../core/versions')
 const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kNeedDrain, kSocket, kTurn } = require('../core/symbols')
 
-/** A message of core's: its slots are those that core's constructor sets, and ours does not. */
+/** A message of core's, with the slots that core's constructor sets; and those of them that ours does not. */
 const pristine = new cores.OutgoingMessage.constructor()
-const streams = Object.getOwnPropertySymbols(new Stream())
-const slots = Object.getOwnPropertySymbols(pristine).filter((slot) => !streams.includes(slot))
+let slots = []
+
+/** Finds the slots that our constructor does not set. @param {object} fresh a message that it has just made */
+function compareSlots (fresh) {
+  const streams = Object.getOwnPropertySymbols(new Stream())
+  slots = Object.getOwnPropertySymbols(pristine).filter((slot) => {
+    return !streams.includes(slot) && !Object.hasOwn(fresh, slot) && fresh[slot] !== pristine[slot]
+  })
+}
 
 const { write: socketWrite } = net.Socket.prototype
 
@@ -35,11 +43,15 @@ function leaveToCore (message) {
   message[kNative] = false
   if (message[kTurn] === null) message[kTurn] = new AsyncResource('HTTPTURN')
   // What it has or inherits already keeps its hidden class.
-  for (const slot of slots) if (!Object.hasOwn(message, slot) && message[slot] !== pristine[slot]) message[slot] = pristine[slot]
+  for (const slot of slots) if (!Object.hasOwn(message, slot)) message[slot] = pristine[slot]
+  let isEnded = false
   for (const entry of message.outputData) {
-    if (entry.callback === ended) entry.callback = (error) => finishAnyway(message, error)
+    if (entry.callback !== ended) continue
+    entry.callback = (error) => finishAnyway(message, error)
+    isEnded = true
   }
-  if (!message.rawListeners('finish').includes(tellFinished)) message.prependListener('finish', tellFinished)
+  // An end that is queued is told of without 'finish'.
+  if (!isEnded && !message.rawListeners('finish').includes(tellFinished)) message.prependListener('finish', tellFinished)
   const connection = message[kConnection]
   if (connection !== null) carryThrough(message, connection)
   if (versions.corkMergesChunks) giveHeld(message)
@@ -69,11 +81,10 @@ function carryThrough (message, connection) {
   connection.corkedWith = versions.tickMergesChunks ? message : socket
   connection.corkedWith.cork()
   // It may be corked for longer than this tick.
+  if (!socket.writable) return
+  if (message[kNeedDrain]) socket._writableState.needDrain = true
   if (connection.batch?.message === message) connection.batch.passTo(socket)
-  else if (message[kNeedDrain] && socket.writable) {
-    socket._writableState.needDrain = true
-    socketWrite.call(socket, '')
-  }
+  else putStandIn(connection, [])
 }
 
 /** Adds the listener for the socket's 'drain', before all others, as in core. */
@@ -107,7 +118,7 @@ function tellBegun (message) {
 function tellAnswered ({ id, stream }, status = 0) {
   if (id === -1) return
   native.answered(id, stream?.bytesWritten, status)
-  touch()
+  if (stream === null) touch()
 }
 
 /**
@@ -130,4 +141,4 @@ function isUnusual (message) {
   return connection !== null && !carriesPlainly(connection)
 }
 
-module.exports = { leaveToCore, hearDrain, isUnusual, onDrain, tellAnswered, tellBegun, tellFinished }
+module.exports = { compareSlots, leaveToCore, hearDrain, isUnusual, onDrain, tellAnswered, tellBegun, tellFinished }

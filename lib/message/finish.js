@@ -93,20 +93,32 @@ function settledInTick (message) {
 
 /** Handles progress of the transport: 'drain' if all is taken, and nothing held for the end of the tick, then callbacks of writes, then 'finish'. */
 function drained () {
-  const taken = this[kConnection]?.taken() ?? Infinity
-  if (taken === Infinity && !this.finished && this[kNeedDrain] && this[kHeld] === null && isOpen(this[kConnection]) && !isSocketFull(this)) {
-    if (this[kConnection]?.isGathering()) this[kConnection].notifyDrain()
+  const connection = this[kConnection]
+  const taken = connection?.taken() ?? Infinity
+  if (taken === Infinity && !this.finished && this[kNeedDrain] && this[kHeld] === null && isOpen(connection) && !isSocketFull(this)) {
+    if (connection.isGathering()) connection.notifyDrain()
     else emitDrain(this)
   }
   try {
     if (isWaiting(this) && this[kConnection] !== null) tellLeaving(this[kConnection])
   } finally {
     // Also behind what a callback threw: no other event tells of what is taken by now.
-    tellTaken(this, taken)
+    tellSent(this, taken)
   }
   if (!this[kAwaitsRoom]) return
   this[kAwaitsRoom] = false
   this[kSettle]()
+}
+
+/** Calls the callbacks of what is taken; those of the tick's parts behind its end, when core has written them. */
+function tellSent (message, taken) {
+  const connection = message[kConnection]
+  if (connection === null || !connection.isGathering() || !isOpen(connection)) {
+    tellTaken(message, taken)
+    return
+  }
+  tellTaken(message, taken, connection.corks)
+  if (isWaiting(message) && taken === Infinity) connection.notifyDrain()
 }
 
 /** True if the connection's side is not ended. */
@@ -114,9 +126,15 @@ function isOpen (connection) {
   return connection !== null && !connection.outputEnded && (connection.socket === null || connection.socket.writable)
 }
 
-/** True if core sends the message and its socket will emit 'drain', which the message hears (delegate.js). */
+/**
+ * True if core sends the message and its socket will emit 'drain', which the message hears (delegate.js): also if that holds later
+ * parts, behind the ones that were too much.
+ */
 function isSocketFull (message) {
-  return message[kNative] !== true && message[kSocket].writableNeedDrain
+  if (message[kNative] === true) return false
+  const { _writableState: state } = message[kSocket]
+  if (state.length !== 0) state.needDrain = true
+  return message[kSocket].writableNeedDrain
 }
 
 /** Emits 'drain' in the context of the write that returned false, as in core; for core's own message in its socket's. */

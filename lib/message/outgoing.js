@@ -24,7 +24,7 @@ const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
 const {
   baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 } = require('./finish')
-const { isUnusual, leaveToCore, tellBegun } = require('./delegate')
+const { compareSlots, isUnusual, leaveToCore, tellBegun } = require('./delegate')
 const { cores, isCores, leaveCores } = require('../core/messages')
 const { quiet } = require('./listeners')
 const versions = require('../core/versions')
@@ -32,7 +32,7 @@ const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kHeld, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
   kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom,
-  kChunkedBuffer, kRenderHead, ofCore
+  kChunkedBuffer, kLeave, kRenderHead, ofCore
 } = require('../core/symbols')
 
 /** Core's answer to whether field values are checked leniently, of which it asks itself once for a message. */
@@ -121,6 +121,7 @@ OutgoingMessage.prototype[kLastFlags] = 0
 OutgoingMessage.prototype[kFinished] = nop
 OutgoingMessage.prototype[kSettle] = settled
 OutgoingMessage.prototype[kDrained] = drained
+OutgoingMessage.prototype[kLeave] = function leave () { leaveToCore(this) }
 OutgoingMessage.prototype[kUniqueHeaders] = null
 OutgoingMessage.prototype[kFlushError] = null
 
@@ -426,6 +427,8 @@ leaveCores(OutgoingMessage.prototype, 'OutgoingMessage', [
   'setHeader', 'appendHeader', 'getHeader', 'hasHeader', 'setTimeout', 'socket',
   'write', 'end', 'cork', 'uncork', '_storeHeader', '_send', '_writeRaw', '_flush', '_finish'
 ], ['writableFinished', 'writableLength', 'writableCorked', '_flushOutput'])
+
+compareSlots(new OutgoingMessage())
 
 module.exports = {
   OutgoingMessage,

@@ -4,12 +4,12 @@
  * Sends a message's parts through the Connection that carries it: one `send` each; proto frames them.
  */
 
-const net = require('node:net')
 const { AsyncResource } = require('node:async_hooks')
 const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
+const { putStandIn } = require('../connection/stand-in')
 const { PENDING_MAX } = require('../connection/connection')
-const { isTaken, isWaiting, whenTaken } = require('./write-callbacks')
+const { isTaken, isWaiting, whenTaken, waitForRest } = require('./write-callbacks')
 const { countLines } = require('./head')
 const { codes } = require('../core/errors')
 const {
@@ -22,8 +22,6 @@ const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BOD
 const CORKED = 1 << 27
 
 const CRLF = Buffer.from('\r\n')
-
-const { write: socketWrite } = net.Socket.prototype
 
 function nop () {}
 
@@ -142,6 +140,9 @@ class Batch {
     if (connection.batch !== this) return
     connection.batch = null
     if (isLost(message)) this.error = whyLost(message)
+    else if (waitForRest(message, connection, this.callbacks)) return
+    // All is written, and what follows is due with it.
+    else if (message[kNeedDrain] && connection.fullAt === connection.corks) this.drains = true
     this.tellNext()
   }
 
@@ -150,7 +151,7 @@ class Batch {
     if (!socket.writable || (this.drains && this.message[kNative] === true)) return
     this.connection.batch = null
     if (this.drains) socket._writableState.needDrain = true
-    for (const callback of this.callbacks) socketWrite.call(socket, '', callback)
+    putStandIn(this.connection, this.callbacks)
   }
 
   /** Calls back in the next tick, or before the callback of a later part that is taken until then. */

@@ -39,14 +39,30 @@ function whenTaken (message, connection, callback) {
 }
 
 /**
+ * Has callbacks of parts that are taken wait for later ones of their cork, with which they are one write in core, unless those are
+ * taken, too, and nothing waits for that.
+ * @returns {boolean} false: they do not wait
+ */
+function waitForRest (message, connection, callbacks) {
+  const later = message[kCallbacks]?.find(({ write }) => write === connection.corks)
+  const at = later === undefined ? connection.takes() : later.at
+  if (at === 0) return false
+  const resource = new AsyncResource('HTTPWRITE')
+  message[kCallbacks] ??= []
+  message[kCallbacks].unshift(...callbacks.map((callback) => ({ at, write: connection.corks, callback, resource })))
+  return true
+}
+
+/**
  * Calls the callbacks of all parts that are taken.
  * @param {number} taken bytes, of all ever sent on the connection
+ * @param {number} [gathering] the cork whose parts are still to be written in core
  */
-function tellTaken (message, taken) {
+function tellTaken (message, taken, gathering = -1) {
   const waiting = message[kCallbacks]
   if (waiting === null) return
   let count = 0
-  while (count < waiting.length && waiting[count].at <= taken) count++
+  while (count < waiting.length && waiting[count].at <= taken && waiting[count].write !== gathering) count++
   if (count === 0) return
   // In core the stream's next write is all that has gathered behind the one that was taken.
   for (let i = count; i < waiting.length; i++) waiting[i].write = 0
@@ -94,4 +110,4 @@ function failWaiting (message, taken) {
   call(waiting.splice(0), versions.closedHandleTellsWrites ? canceledWrite() : null, true)
 }
 
-module.exports = { isTaken, isWaiting, whenTaken, tellTaken, failBuffered, failWaiting, call }
+module.exports = { isTaken, isWaiting, whenTaken, waitForRest, tellTaken, failBuffered, failWaiting, call }

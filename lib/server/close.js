@@ -78,7 +78,10 @@ members.onClosed = function onClosed (errno, syscall) {
     socket.disconnected(errno, syscall)
     return
   }
-  if (errno !== 0) this.failOnce(systemError(errno, syscall))
+  if (errno !== 0) {
+    this.fault = systemError(errno, syscall)
+    this.failOnce(this.fault)
+  }
   this.failWrites()
   this.countOut()
   this.abort()

@@ -67,6 +67,8 @@ function ServerConnection (id, stream, server, listener) {
   this.heldBack = false
   /** True once an error was reported; what follows from it is not reported. */
   this.failed = false
+  /** The error with which the transport was lost before there was a socket to have it; null for none. */
+  this.fault = null
   /** The request at which a listener threw, with its response (lib/server/client-error.js); null if none. */
   this.thrown = null
   /** True if bytes came behind a request that was to be the last: no other request begins, and without one it counts as idle. */

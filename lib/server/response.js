@@ -16,10 +16,15 @@ const { kConnection, kFinished, kLastFlags, kListenersShown, kOutHeaders, kUnusu
 
 const createdChannel = diagnostics.channel('http.server.response.created')
 
+/** What `believesHeaders` has found; undefined until it is asked. */
+let believes
+
 /** True where core reads the `te` field of a request that no parser has made; later releases look where the parser puts it. */
-const believesHeaders = new cores.ServerResponse.constructor({
-  method: 'GET', httpVersionMajor: 1, httpVersionMinor: 0, headers: { te: 'chunked' }
-}).useChunkedEncodingByDefault
+function believesHeaders () {
+  return (believes ??= new cores.ServerResponse.constructor({
+    method: 'GET', httpVersionMajor: 1, httpVersionMinor: 0, headers: { te: 'chunked' }
+  }).useChunkedEncodingByDefault)
+}
 
 /**
  * @param {IncomingMessage} request that it answers
@@ -35,7 +40,7 @@ function ServerResponse (request, options) {
   if (request.method === 'HEAD') this._hasBody = false
   if (request.httpVersionMajor < 1 || request.httpVersionMinor < 1) {
     // HTTP/1.0 has no chunks, unless the client says that it takes them.
-    this.useChunkedEncodingByDefault = (believesHeaders || Boolean(request[kConnection])) && /chunk/i.test(request.headers.te)
+    this.useChunkedEncodingByDefault = (Boolean(request[kConnection]) || believesHeaders()) && /chunk/i.test(request.headers.te)
     this.shouldKeepAlive = false
   }
   if (versions.createdChannels && createdChannel.hasSubscribers) createdChannel.publish({ request, response: this })

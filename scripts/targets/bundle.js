@@ -1,9 +1,10 @@
 'use strict'
 
 /**
- * lib/ as it is published: one file, since to find and read sixty takes most of the time that register needs to start. Every
- * module of it is a function in parentheses, which V8 compiles at once and not twice; and what is needed with the first
- * listener or connection only is a string until then, which it does not compile at all.
+ * lib/ as it is published: one file, since to find and read sixty takes most of the time that register needs to start. Each
+ * of its modules is a function, and not in parentheses: V8 compiles such a one when it is called, for which it needs a fifth of the
+ * memory of compiling all at once, and no more time. What is needed with the first listener or connection only is a string until
+ * then, which it does not compile at all.
  */
 
 const fs = require('node:fs')
@@ -101,7 +102,7 @@ async function joinModules () {
       const id = ids.get(target)
       return LATE.includes(target) && early.has(file) ? `(${stand(target, id, texts)})` : `$load(${id})`
     })
-    return `(function(exports,module){${text}})`
+    return `function(exports,module){${text}}`
   }
   const known = new Set([...early].flatMap((file) => [...texts.get(file).matchAll(OF_NODE)].map(([, name]) => name)))
   const late = [...ids].filter(([file]) => !early.has(file)).map(([file, id]) => {
@@ -109,7 +110,7 @@ async function joinModules () {
   })
   return `"use strict";${await minify(prelude(`"use strict";return {${late.join(',\n')}}`))}
 const $modules=[
-${[...early].map((file) => wrap(file).replace(OF_NODE, '($node.$1=$&)')).join(',\n')}
+${[...early].map((file) => wrap(file).replace(OF_NODE, '($node.$1??=$&)')).join(',\n')}
 ];
 exports.index=()=>$load(${ids.get(faces[0])});exports.register=()=>$load(${ids.get(faces[1])});
 `

@@ -87,14 +87,9 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 53] = [
     }),
     (c"upgradeAfterBody", |environment, scope, arguments| {
         let id = id(scope, arguments)?;
-        let connection = environment.connection(id)?;
-        let mut batch = Batch::default();
-        let more = environment.guarded(&connection, |connection| {
-            connection.upgrade_after_body(&mut batch)
-        });
-        let more = more.map_err(|_| PANIC)?;
+        let told = feed(environment, scope, id, Connection::upgrade_after_body)?;
         environment.mark(id);
-        encoded(environment, scope, batch, more)
+        Ok(told)
     }),
     (c"dial", dials::dial_to),
     (c"hangUp", |environment, scope, arguments| {
@@ -334,11 +329,13 @@ fn start<'s>(
     scope: Scope<'s>,
     arguments: &[Value<'s>; 6],
 ) -> Outcome<'s> {
-    let [function, records, values, ..] = *arguments;
+    let [function, records, values, fed_records, fed_values, ..] = *arguments;
     *environment.dispatch.borrow_mut() = Some(Dispatch {
         function: scope.reference(function)?,
         values: scope.reference(values)?,
         records: Records::new(scope, records)?,
+        fed_values: scope.reference(fed_values)?,
+        fed_records: Records::new(scope, fed_records)?,
     });
     Ok(None)
 }
@@ -467,38 +464,36 @@ fn write_raw<'s>(
     Ok(Some(scope.number(pending as f64)?))
 }
 
-/// Driver two: parses a chunk (null: the end) and gives `[records, values, more]`.
+/// Driver two: parses a chunk (null: the end).
 fn receive<'s>(
     environment: &Environment,
     scope: Scope<'s>,
     arguments: &[Value<'s>; 6],
 ) -> Outcome<'s> {
-    let connection = environment.connection(id(scope, arguments)?)?;
-    let mut batch = Batch::default();
     let chunk = scope.bytes(arguments[1]).ok();
-    let more = environment.guarded(&connection, |connection| {
-        connection.receive(chunk, &mut batch)
-    });
-    // The caller hears of it at once, and of no events.
-    let more = more.map_err(|_| PANIC)?;
-    encoded(environment, scope, batch, more)
+    feed(
+        environment,
+        scope,
+        id(scope, arguments)?,
+        |connection, batch| connection.receive(chunk, batch),
+    )
 }
 
-/// Events as `[records, values, more]`; `more` is 1 if the caller should ask again, with nothing.
-fn encoded<'s>(
+/// Tells of the events that `parse` appends: their number, doubled, and 1 more if the caller should ask again, with nothing.
+fn feed<'s>(
     environment: &Environment,
     scope: Scope<'s>,
-    batch: Batch,
-    more: bool,
+    id: u32,
+    parse: impl FnOnce(&Connection, &mut Batch) -> bool,
 ) -> Outcome<'s> {
-    let (numbers, values) = environment.encode_now(scope, batch)?;
-    let records = scope.array()?;
-    for (index, number) in numbers.into_iter().enumerate() {
-        scope.set(records, index, scope.integer(number)?)?;
-    }
-    let result = scope.array()?;
-    scope.set(result, 0, records)?;
-    scope.set(result, 1, values)?;
-    scope.set(result, 2, scope.integer(i32::from(more))?)?;
-    Ok(Some(result))
+    let fed = &mut *environment.fed.borrow_mut();
+    fed.restart();
+    let more = environment.with(id, |connection| parse(connection, &mut fed.batch));
+    // The caller hears of a bug at once, and of no events.
+    let more = more.map_err(|failure| match failure {
+        Failure::Broken => PANIC,
+        failure => failure,
+    })?;
+    let count = environment.encode_now(scope, fed)?;
+    Ok(Some(scope.integer(count << 1 | i32::from(more))?))
 }

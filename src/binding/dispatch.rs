@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::encode::STRIDE;
 use super::encoder::Encoder;
 use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value, waits_for_turn};
 use crate::net::batch::{ReadBuffer, read_buffer};
-use crate::net::connection::Batch;
 use crate::net::lending::Received;
 use crate::net::poll_set::Ready;
 use crate::panics::{self, Place};
@@ -97,17 +95,18 @@ impl Environment {
         Ok(!self.encoder.borrow().is_empty())
     }
 
-    /// Encodes the events of one connection that were not queued (driver two) into fresh arrays.
-    pub(super) fn encode_now<'s>(
+    /// Encodes the events of one connection that were not queued (driver two, or a tapped one). Gives their number.
+    pub(super) fn encode_now(
         &self,
-        scope: Scope<'s>,
-        batch: Batch,
-    ) -> Result<(Vec<i32>, Value<'s>), Failure> {
-        let values = scope.array()?;
-        let mut encoder = Encoder::from(batch);
-        let mut numbers = vec![0; encoder.remaining() * STRIDE];
-        encoder.encode(self, scope, &mut numbers, values, None)?;
-        Ok((numbers, values))
+        scope: Scope<'_>,
+        encoder: &mut Encoder,
+    ) -> Result<i32, Failure> {
+        let mut dispatch = self.dispatch.borrow_mut();
+        let Some(dispatch) = &mut *dispatch else {
+            return Ok(0);
+        };
+        let values = scope.dereference(&dispatch.fed_values)?;
+        encoder.encode(self, scope, dispatch.fed_records.numbers(), values, None)
     }
 
     /// Lets connections be read from that were not because too much waited in all.

@@ -20,25 +20,11 @@ pub(super) struct Encoder {
     turn: usize,
 }
 
-impl From<Batch> for Encoder {
-    fn from(batch: Batch) -> Self {
-        Self {
-            batch,
-            position: 0,
-            packets: 0,
-            read_at: None,
-            turn: 0,
-        }
-    }
-}
-
 impl Encoder {
     /// Takes the next batch when this one is done, of the queues in turn. False if there is nothing.
     pub(super) fn refill(&mut self, queues: &[Arc<EventQueue>]) -> bool {
         if self.is_empty() {
-            self.batch.clear();
-            self.position = 0;
-            self.packets = 0;
+            self.restart();
             for _ in queues {
                 self.turn = (self.turn + 1) % queues.len();
                 queues[self.turn].take(&mut self.batch);
@@ -48,6 +34,13 @@ impl Encoder {
             }
         }
         !self.is_empty()
+    }
+
+    /// Empties the batch, and begins with the next.
+    pub(super) fn restart(&mut self) {
+        self.batch.clear();
+        self.position = 0;
+        self.packets = 0;
     }
 
     /// Drops the rest: the environment is going away.

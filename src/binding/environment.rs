@@ -48,6 +48,9 @@ pub(super) struct Dispatch {
     pub(super) function: Reference,
     pub(super) values: Reference,
     pub(super) records: Records,
+    /// Where the events go of a call that fed bytes.
+    pub(super) fed_values: Reference,
+    pub(super) fed_records: Records,
 }
 
 impl Wakes for Wake {
@@ -73,6 +76,8 @@ pub(super) struct Environment {
     holds: Cell<u32>,
     pub(super) dispatch: RefCell<Option<Dispatch>>,
     pub(super) encoder: RefCell<Encoder>,
+    /// The events of the call that feeds bytes.
+    pub(super) fed: RefCell<Encoder>,
     /// Strings on their way from JavaScript to the output.
     pub(super) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     pub(super) loans: Loans,
@@ -103,6 +108,7 @@ impl Environment {
             holds: Cell::new(0),
             dispatch: RefCell::new(None),
             encoder: RefCell::default(),
+            fed: RefCell::default(),
             scratch: RefCell::default(),
             loans: Loans::default(),
             dials: Dials::default(),
@@ -318,10 +324,11 @@ impl Environment {
         }
     }
 
-    /// Has the next flush take this connection along.
+    /// Has the next flush take this connection along. There is nothing in it for one of driver two.
     pub(super) fn mark(&self, id: u32) {
         if let Some(Some(known)) = self.known.borrow_mut().get_mut(id as usize)
             && !known.marked
+            && known.connection.thread().is_some()
         {
             known.marked = true;
             self.marked.borrow_mut().push(id);

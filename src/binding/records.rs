@@ -13,6 +13,8 @@ numbers! {
         FULL = 2,
         /// Records that a dispatch has room for.
         MAX_RECORDS = 512,
+        /// Records that a call that feeds bytes has room for: its `EVENTS_A_CALL`, and those that come with the last.
+        MAX_FED = 528,
     }
 }
 

@@ -4,7 +4,7 @@ use http_native_proto as proto;
 
 use super::connection::{Connection, Event};
 use super::event::{BROKEN, Syscall};
-use super::socket::{has_unread, send_fin};
+use super::socket::{Unread, peek, send_fin};
 use super::state::{Ending, Fin};
 
 impl Connection {
@@ -59,8 +59,9 @@ impl Connection {
                 state.is_written() && state.fin != Fin::Sent && !self.closes_at_once(&state);
             if quiet { state.socket() } else { None }
         };
+        // Closing a socket with unread bytes resets it, whatever was sent before.
         if let Some(socket) = quiet
-            && !has_unread(&socket)
+            && peek(&socket) != Unread::Bytes
         {
             send_fin(&socket);
         }

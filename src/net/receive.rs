@@ -122,12 +122,14 @@ impl Connection {
                         // What was over is forgotten: the peer goes on.
                         state.close_noted = None;
                     }
-                    // What comes behind the end of what is taken is dropped.
-                    if !state.metered.is_refused {
-                        state.input.push(packet);
-                    }
                 }
-                self.parse_waiting(&mut state, batch, clock::now());
+                let now = clock::now();
+                // What comes behind the end of what is taken is dropped.
+                if packet.is_empty() || state.metered.is_refused {
+                    self.parse_waiting(&mut state, batch, now);
+                } else {
+                    self.parse_packet(&mut state, packet, batch, now);
+                }
                 self.has_more(&state, batch)
             }
             None => {
@@ -150,7 +152,14 @@ impl Connection {
         state.virgin = false;
         if state.tapped {
             batch.packet(packet.len(), now, |batch| self.raw(packet, batch));
-        } else if state.input.is_empty() || overtakes() {
+        } else {
+            self.parse_packet(state, packet, batch, now);
+        }
+    }
+
+    /// Parses a packet behind what waits.
+    fn parse_packet(&self, state: &mut State, packet: &[u8], batch: &mut Batch, now: Instant) {
+        if state.input.is_empty() || overtakes() {
             // Where it was read: only what must wait is copied.
             if let Parsed::UpTo(at) = self.parse(state, packet, 0, batch, now) {
                 state.input.put_back(Packet {

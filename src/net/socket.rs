@@ -28,10 +28,26 @@ pub(super) fn send_fin(socket: &Socket) {
     let _ = socket.shutdown(Shutdown::Write);
 }
 
-/// True if the peer has sent what no thread has read yet. Closing such a socket resets the connection.
-pub(super) fn has_unread(socket: &Socket) -> bool {
+/// What the kernel has of a socket, and no thread has read yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    Nothing,
+    Bytes,
+    /// The peer's FIN, behind which nothing comes.
+    End,
+    /// An error, as of a reset.
+    Broken,
+}
+
+/// Asks the kernel, and takes nothing.
+pub(super) fn peek(socket: &Socket) -> Unread {
     let mut byte = [MaybeUninit::uninit(); 1];
-    matches!(socket.peek(&mut byte), Ok(1..))
+    match socket.peek(&mut byte) {
+        Ok(0) => Unread::End,
+        Ok(_) => Unread::Bytes,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Unread::Nothing,
+        Err(_) => Unread::Broken,
+    }
 }
 
 /// True if the process or the system has no descriptor left.

@@ -1,12 +1,11 @@
 //! What the kernel knows of a connection and no thread has read yet: whether an idle one may carry another exchange,
 //! asked at the moment it is to be used, and whether closing one would lose something.
 
-use std::io;
-use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
 
 use super::connection::Connection;
 use super::input::Mode;
+use super::socket::{Unread, peek};
 use super::state::{Ending, Fin};
 
 impl Connection {
@@ -18,10 +17,8 @@ impl Connection {
         let Some(socket) = transport.socket() else {
             return true;
         };
-        let mut byte = [MaybeUninit::uninit(); 1];
-        match socket.peek(&mut byte) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            _ => return true,
+        if peek(socket) != Unread::Nothing {
+            return true;
         }
         // The kernel has nothing; but the I/O thread may just have taken it, and not have said so. In this order: what
         // it takes is in the state before it has done reading.
@@ -44,14 +41,11 @@ impl Connection {
         let Some(socket) = transport.socket() else {
             return false;
         };
-        let mut byte = [MaybeUninit::uninit(); 1];
-        match socket.peek(&mut byte) {
+        match peek(socket) {
             // In the order of `is_stale`.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.reading.load(Ordering::SeqCst)
-            }
-            Ok(0) => !self.lock().eof,
-            _ => true,
+            Unread::Nothing => self.reading.load(Ordering::SeqCst),
+            Unread::End => !self.lock().eof,
+            Unread::Bytes | Unread::Broken => true,
         }
     }
 }

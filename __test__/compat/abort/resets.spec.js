@@ -136,3 +136,25 @@ scenario.client('resetAndDestroy() of a Unix socket', async (run) => {
     await run.closed(request)
   }
 })
+
+for (const event of ['aborted', 'close']) {
+  scenario.server(`the error of a connection that was reset, asked for in '${event}' of its request, and of what is written then`, async (run) => {
+    const server = run.server.createServer()
+    const peers = []
+    const told = new Promise((resolve) => server.on('request', (req, res) => {
+      const responseClosed = run.closed(res)
+      req.on(event, () => {
+        res.write('late', (error) => run.log('callback', error?.code))
+        const { errored, destroyed } = req.socket
+        run.log('socket', errored?.code, errored?.syscall, destroyed)
+        resolve(responseClosed)
+      })
+      peers[0].reset()
+    }))
+    await run.listenAt(server, { port: 0, host: '127.0.0.1' })
+    peers.push(run.dial())
+    peers[0].send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    await told
+    await new Promise(setImmediate)
+  })
+}

@@ -341,8 +341,9 @@ for (const rest of [1, 5000]) {
       const over = new Promise((resolve) => { closed = resolve })
       // What comes with the head fills the buffer, so that reading waits, and the kernel has the rest and FIN when it goes on.
       await run.serve({ highWaterMark: 1000 }, async (req, res) => {
-        run.watch('server', req, ['end', 'close', 'error'], 'req ')
-        run.watch('server', res, ['finish', 'close', 'error'], 'res ').on('close', closed)
+        // Each by itself: the thread that reads may be late, and the answer over by then.
+        const messages = [run.watch('request', req, ['end', 'close', 'error']), run.watch('response', res, ['finish', 'close', 'error'])]
+        run.closed(...messages).then(closed)
         peer.socket.end(Buffer.alloc(rest, 'y'))
         await run.once(peer.socket, 'finish')
         await turns(begins)

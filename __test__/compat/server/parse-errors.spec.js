@@ -156,17 +156,20 @@ for (const [what, bytes] of Object.entries(CASES)) {
   })
 }
 
-/** A duplex whose bytes come one by one, in a turn of their own each, so that offsets are the same in every run. */
+/** A duplex whose bytes come one by one, or in parts of a length, in a turn of their own each, so that offsets are the same in every run. */
 class Slow extends Duplex {
-  constructor (bytes) {
+  constructor (bytes, part = 1) {
     super()
+    this.part = part
     this.bytes = Buffer.from(bytes, 'latin1')
     this.at = 0
     this.written = []
   }
 
   _read () {
-    setImmediate(() => this.push(this.at < this.bytes.length ? this.bytes.subarray(this.at, ++this.at) : null))
+    const from = this.at
+    this.at += this.part
+    setImmediate(() => this.push(from < this.bytes.length ? this.bytes.subarray(from, this.at) : null))
   }
 
   _write (chunk, encoding, callback) {
@@ -194,3 +197,33 @@ scenario.server('a duplex that goes on sending after an error', async (run) => {
   await run.closed(duplex)
   run.log('client', 'received', Buffer.concat(duplex.written))
 })
+
+/** Requests that are over before the bytes behind them are wrong, with what is seen of their ends. */
+const COMPLETE = {
+  'no body': `${HEAD}\r\n`,
+  'an empty chunked body': `${CHUNKED}0\r\n\r\n`,
+  'an empty chunked body with a trailer': `${CHUNKED}0\r\nX: y\r\n\r\n`,
+  'a chunk': `${CHUNKED}1\r\nx\r\n0\r\n\r\n`,
+  'five bytes': `${POST}Content-Length: 5\r\n\r\nxxxxx`,
+  'an empty body, behind one of five bytes': `${POST}Content-Length: 5\r\n\r\nxxxxx${CHUNKED}0\r\n\r\n`
+}
+
+for (const [what, bytes] of Object.entries(COMPLETE)) {
+  for (const transport of ['a socket', 'a duplex']) {
+    scenario.server(`garbage behind a request with ${what} that is answered at once, over ${transport}`, async (run) => {
+      const server = run.server.createServer((req, res) => res.end('served'))
+      const sent = Buffer.from(`${bytes}garbage\r\n\r\n`)
+      if (transport === 'a socket') {
+        await run.listenAt(server, { port: 0, host: '127.0.0.1' })
+        const peer = run.dial()
+        peer.send(sent)
+        await peer.ended()
+      } else {
+        const duplex = new Slow(sent, sent.length)
+        server.emit('connection', duplex)
+        await run.closed(duplex)
+        run.log('client', 'received', Buffer.concat(duplex.written))
+      }
+    })
+  }
+}

@@ -52,6 +52,46 @@ scenario.server('bodies, keep-alive and pipelining over a duplex', async (run) =
     'POST /3 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nthree\r\n0\r\n\r\n', /three[^]*0\r\n\r\n$/)
 })
 
+/** A duplex that gives its bytes when it is told to, in the call. */
+class Given extends Duplex {
+  _read () {}
+
+  _write (chunk, encoding, callback) { callback() }
+}
+
+for (const [what, where] of [['the handler of a request', 'request'], ['a listener for a body', 'data'], ['a tick', 'tick']]) {
+  scenario.server(`${what} on a duplex has another duplex give its bytes: each message belongs to its own connection`, async (run) => {
+    const [one, other] = [new Given(), new Given()]
+    const ended = []
+    const bytes = (name, count) => Array.from({ length: count }, (_, at) =>
+      `POST /${name}/${at} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n${name}${at}\r\n2\r\n--\r\n0\r\nT: ${name}${at}\r\n\r\n`).join('')
+    const give = () => {
+      run.log('server', 'gives')
+      other.push(bytes('by', 3))
+      run.log('server', 'has given')
+    }
+    const server = run.server.createServer((req, res) => {
+      run.log('server', req.url, req.socket === (req.url.startsWith('/in') ? one : other))
+      if (where === 'request' && req.url === '/in/1') give()
+      req.on('data', (chunk) => {
+        run.log('server', req.url, String(chunk))
+        if (where === 'data' && req.url === '/in/1' && chunk.length === 3) give()
+        if (where === 'tick' && req.url === '/in/0' && chunk.length === 3) process.nextTick(give)
+      })
+      req.on('end', () => {
+        run.log('server', req.url, 'end', req.trailers)
+        res.end()
+        ended.push(req.url)
+      })
+    })
+    for (const duplex of [one, other]) server.emit('connection', duplex)
+    await new Promise(setImmediate)
+    one.push(bytes('in', 4))
+    while (ended.length < 7) await new Promise(setImmediate)
+    for (const duplex of [one, other]) duplex.destroy()
+  })
+}
+
 scenario.server('Connection: close ends the duplex', async (run) => {
   const server = run.server.createServer((req, res) => res.end('bye'))
   await converse(run, server, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')

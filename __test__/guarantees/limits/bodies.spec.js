@@ -81,7 +81,8 @@ test('a chunked body that grows beyond the limit is answered behind the answers 
 })
 
 test('a head that does not come is answered with 408, also of a client that says nothing', async (t) => {
-  const { server, connect } = await serve(t, { limits: { headersTimeout: 100 } }, (request, response) => response.end('served'))
+  // Enough for a client that is kept waiting for a processor.
+  const { server, connect } = await serve(t, { limits: { headersTimeout: 500 } }, (request, response) => response.end('served'))
   server.on('clientError', () => assert.fail('core has not heard of it'))
   const [silent, trickling, kept] = [connect(), connect().send('GET / HT'), await connect().send(get('/')).until('served')]
   assert.deepEqual(await Promise.all([silent.end(), trickling.end()]), [[408], [408]])

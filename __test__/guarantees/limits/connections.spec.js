@@ -11,7 +11,7 @@ const path = require('node:path')
 const { fork } = require('node:child_process')
 const { test } = require('node:test')
 const http = require('../../..')
-const { Client, get, serve, serveApart } = require('./served')
+const { Client, get, serve, serveApart, serveOthers } = require('./served')
 
 const answerUrl = (request, response) => response.end(request.url)
 
@@ -25,7 +25,7 @@ test('connections beyond the limit wait in the queue of the kernel until others 
   const [first] = [await open(connect), await open(connect)]
   const third = connect().send(get('/third'))
   await once(third.socket, 'connect')
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await serveOthers(t)
   assert.deepEqual([third.text, server.stats().connections.open], ['', 2])
   first.socket.end()
   await third.until('/third')

@@ -6,7 +6,7 @@ const assert = require('node:assert')
 const diagnostics = require('node:diagnostics_channel')
 const { once } = require('node:events')
 const { test } = require('node:test')
-const { TRANSPORTS, get, serve, serveApart } = require('./served')
+const { TRANSPORTS, get, serve, serveApart, serveOthers } = require('./served')
 
 /** A listener that leaves requests for /held unanswered until they are released. */
 function holding () {
@@ -83,8 +83,7 @@ test('requests beyond a limit that waits are served when there is room', async (
   while (held.length < 1) await once(server, 'request')
   const waiting = Array.from({ length: 20 }, (_, index) => connect().send(get(`/${index}`) + get(`/again${index}`)))
   await once(waiting[19].socket, 'connect')
-  // Another server's answer has had its time.
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await serveOthers(t)
   assert.deepEqual(waiting.map(({ text }) => text), waiting.map(() => ''))
   release()
   await Promise.all(waiting.map((client, index) => client.until(`/again${index}`)))

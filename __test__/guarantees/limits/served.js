@@ -90,6 +90,15 @@ async function serve (t, options, listener, { wrap, connect } = TRANSPORTS.nativ
   }
 }
 
+/** Connections that another server serves one after the other, in the time of which an answer of this one would have come. */
+const OTHERS = 20
+
+/** Waits until another server, on the same I/O threads, has accepted and answered so many. */
+async function serveOthers (t) {
+  const { connect } = await serve(t, {}, (request, response) => response.end('other'))
+  for (let count = 0; count < OTHERS; count++) await connect().send(get()).until('other')
+}
+
 /**
  * Serves in a thread of its own, which a request for /block blocks until `open()` is called.
  * @param {boolean} [isWatched] true if the application listens to 'connection'
@@ -115,4 +124,4 @@ async function serveApart (t, options, isWatched = false) {
   return { worker, next, open, connect: () => new Client(net.connect(port, '127.0.0.1')) }
 }
 
-module.exports = { Client, TRANSPORTS, certificate, get, serve, serveApart }
+module.exports = { Client, TRANSPORTS, certificate, get, serve, serveApart, serveOthers }
