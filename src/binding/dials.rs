@@ -12,6 +12,7 @@ use http_native_proto::Config;
 use socket2::Socket;
 
 use super::commands::Outcome;
+use super::encoder::Encoder;
 use super::environment::{Environment, caught};
 use super::ffi::{BehindEvents, Scope, Value, Watch};
 use crate::net::connection::Event;
@@ -34,6 +35,8 @@ pub(super) struct Dials {
     by_id: RefCell<HashMap<u32, Dial>>,
     /// Those of which the set has told in this turn.
     met: RefCell<Vec<u32>>,
+    /// The DIALLED of those that were met, on their way to JavaScript: they do not wait for what was closed in the turn.
+    told: RefCell<Encoder>,
     /// Made by the first dial.
     behind_events: RefCell<Option<BehindEvents>>,
 }
@@ -112,7 +115,7 @@ impl Environment {
         self.dials.by_id.borrow_mut().insert(id, dial);
         self.hold(scope, true);
         if dialled.refused != 0 {
-            self.end_dial(id, dialled.refused);
+            self.fail_dial(id, dialled.refused);
             self.wake.give();
         }
         Ok(id)
@@ -140,31 +143,38 @@ impl Environment {
 
     /// Ends the dials that were met.
     pub(super) fn end_dials(&self, scope: Scope<'_>) {
+        self.dials.told.borrow_mut().restart();
         for id in self.dials.met.take() {
+            let mut dials = self.dials.by_id.borrow_mut();
             // It may have been given up.
-            let socket = {
-                let dials = self.dials.by_id.borrow();
-                let dial = dials.get(&id).filter(|dial| !dial.is_over);
-                dial.map(|dial| Arc::clone(&dial.socket))
+            let Some(dial) = dials.get_mut(&id).filter(|dial| !dial.is_over) else {
+                continue;
             };
-            if let Some(socket) = socket {
-                self.end_dial(id, outcome(&socket));
-            }
+            let event = self.end_dial(id, dial, outcome(&dial.socket));
+            self.dials.told.borrow_mut().batch.events.push(event);
         }
-        self.take_events(scope);
+        // A refusal means that the environment is going away.
+        let _ = self.tell_now(scope, &self.dials.told);
     }
 
-    fn end_dial(&self, id: u32, errno: i32) {
-        let mut dials = self.dials.by_id.borrow_mut();
-        let Some(dial) = dials.get_mut(&id) else {
-            return;
-        };
+    /// Ends a dial, which the event tells.
+    fn end_dial(&self, id: u32, dial: &mut Dial, errno: i32) -> Event {
         dial.is_over = true;
         if errno != 0 {
             self.loans.unwatch_dial(&dial.socket);
         }
+        Event::Dialled { id, errno }
+    }
+
+    /// Fails a dial; DIALLED comes with the events that wait.
+    fn fail_dial(&self, id: u32, errno: i32) {
+        let mut dials = self.dials.by_id.borrow_mut();
+        let Some(dial) = dials.get_mut(&id) else {
+            return;
+        };
+        let event = self.end_dial(id, dial, errno);
         let queues = self.queues.borrow();
-        queues[id as usize % queues.len()].push(Event::Dialled { id, errno });
+        queues[id as usize % queues.len()].push(event);
     }
 
     /// Fails all that have not ended: the set is about to go.
@@ -175,7 +185,7 @@ impl Environment {
             waiting.map(|(id, _)| *id).collect()
         };
         for id in &waiting {
-            self.end_dial(*id, BROKEN);
+            self.fail_dial(*id, BROKEN);
         }
         if !waiting.is_empty() {
             self.wake.give();

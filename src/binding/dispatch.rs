@@ -1,5 +1,6 @@
 //! The way up: batches of events are encoded and given to JavaScript, a turn of the event loop at a time.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use super::encoder::Encoder;
@@ -43,7 +44,7 @@ impl Environment {
                 return Ok(());
             }
             loop {
-                let more = scope.nested(|scope| self.dispatch_some(scope, now))?;
+                let more = scope.nested(|scope| self.dispatch_some(scope, &self.encoder, now))?;
                 if !self.marked.borrow().is_empty() {
                     self.flush(scope);
                 }
@@ -71,15 +72,34 @@ impl Environment {
         Ok(())
     }
 
+    /// Gives JavaScript events that do not wait for the end of the turn.
+    pub(super) fn tell_now(
+        &self,
+        scope: Scope<'_>,
+        encoder: &RefCell<Encoder>,
+    ) -> Result<(), Failure> {
+        panics::at(Place::Dispatch);
+        while scope.nested(|scope| self.dispatch_some(scope, encoder, Instant::now()))? {}
+        if !self.marked.borrow().is_empty() {
+            self.flush(scope);
+        }
+        self.end_round(scope)
+    }
+
     /// Encodes and dispatches as many events as the records hold. False when none are left.
-    fn dispatch_some(&self, scope: Scope<'_>, now: Instant) -> Result<bool, Failure> {
+    fn dispatch_some(
+        &self,
+        scope: Scope<'_>,
+        encoder: &RefCell<Encoder>,
+        now: Instant,
+    ) -> Result<bool, Failure> {
         let (function, count) = {
             let mut dispatch = self.dispatch.borrow_mut();
             let Some(dispatch) = &mut *dispatch else {
                 return Ok(false);
             };
             let values = scope.dereference(&dispatch.values)?;
-            let count = self.encoder.borrow_mut().encode(
+            let count = encoder.borrow_mut().encode(
                 self,
                 scope,
                 dispatch.records.numbers(),
@@ -92,7 +112,7 @@ impl Environment {
             return Ok(false);
         }
         scope.call(function, scope.integer(count)?)?;
-        Ok(!self.encoder.borrow().is_empty())
+        Ok(!encoder.borrow().is_empty())
     }
 
     /// Encodes the events of one connection that were not queued (driver two, or a tapped one). Gives their number.
