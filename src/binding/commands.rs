@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::environment::{Dispatch, Environment};
 use super::ffi::{Failure, Function, PANIC, Records, Scope, Value};
-use super::{dials, send_flags as flags, stats};
+use super::{dialling, send_flags as flags, stats};
 use crate::net::connection::{Batch, Connection};
 use crate::net::limits::SEGMENT;
 use crate::net::message::{Block, Body, Head, Message};
@@ -14,7 +14,7 @@ use crate::net::socket::{errno, set_keep_alive};
 use crate::net::stats::Close;
 use http_native_proto::{OutFraming, Row};
 
-pub(super) type Outcome<'s> = Result<Option<Value<'s>>, Failure>;
+type Outcome<'s> = Result<Option<Value<'s>>, Failure>;
 
 /// The raw functions by name.
 pub(super) const EXPORTS: [(&CStr, Function<Environment>); 53] = [
@@ -91,7 +91,7 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 53] = [
         environment.mark(id);
         Ok(told)
     }),
-    (c"dial", dials::dial_to),
+    (c"dial", dialling::dial_to),
     (c"hangUp", |environment, scope, arguments| {
         environment.hang_up(scope, id(scope, arguments)?);
         Ok(None)

@@ -3,42 +3,32 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use http_native_proto::Config;
 use socket2::Socket;
 
-use super::commands::Outcome;
 use super::encoder::Encoder;
-use super::environment::{Environment, caught};
-use super::ffi::{BehindEvents, Scope, Value, Watch};
-use crate::net::connection::Event;
-use crate::net::dial::{dial, outcome};
-use crate::net::event::BROKEN;
-use crate::net::socket::errno;
+use super::ffi::{BehindEvents, Host};
 
-struct Dial {
-    socket: Arc<Socket>,
+pub(super) struct Dial {
+    pub(super) socket: Arc<Socket>,
     /// The look at the set behind which it began: what earlier looks have found is not about it.
-    began: u64,
+    pub(super) began: u64,
     /// There is something to read, of which the set does not tell again by itself.
-    reads: bool,
+    pub(super) reads: bool,
     /// It has ended, and DIALLED was told, or is on its way.
-    is_over: bool,
+    pub(super) is_over: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Dials {
-    by_id: RefCell<HashMap<u32, Dial>>,
+    pub(super) by_id: RefCell<HashMap<u32, Dial>>,
     /// Those of which the set has told in this turn.
     met: RefCell<Vec<u32>>,
     /// The DIALLED of those that were met, on their way to JavaScript: they do not wait for what was closed in the turn.
-    told: RefCell<Encoder>,
+    pub(super) told: RefCell<Encoder>,
     /// Made by the first dial.
-    behind_events: RefCell<Option<BehindEvents>>,
+    pub(super) behind_events: RefCell<Option<BehindEvents>>,
 }
 
 impl Dials {
@@ -48,179 +38,36 @@ impl Dials {
         dials.get(&id).map(|dial| Arc::clone(&dial.socket))
     }
 
+    /// Notes a dial of which the set tells, at a look. True if there is one. It ends behind all other events of the turn: libuv begins
+    /// to watch a socket that connects when it waits, and so hears of it behind what its peer, if that is in the process, has heard.
+    pub(super) fn meet<H: Host>(&self, host: &H, id: u32, reads: bool, look: u64) -> bool {
+        let mut dials = self.by_id.borrow_mut();
+        let Some(dial) = dials.get_mut(&id) else {
+            return false;
+        };
+        if dial.began == look {
+            return true;
+        }
+        dial.reads |= reads;
+        if !dial.is_over {
+            self.met.borrow_mut().push(id);
+            if let Some(behind_events) = &*self.behind_events.borrow() {
+                behind_events.ask(host);
+            }
+        }
+        true
+    }
+
+    /// Those that were met.
+    pub(super) fn take_met(&self) -> Vec<u32> {
+        self.met.take()
+    }
+
     /// Lets go of all.
     pub(super) fn clear(&self) {
         self.by_id.take();
         if let Some(behind_events) = self.behind_events.take() {
             behind_events.stop();
         }
-    }
-}
-
-/// An address as net has it, with the number of its zone.
-fn address(text: &[u8], port: u16, zone: u32) -> Option<SocketAddr> {
-    let ip: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;
-    Some(match ip {
-        IpAddr::V4(_) => SocketAddr::new(ip, port),
-        IpAddr::V6(ip) => SocketAddrV6::new(ip, port, 0, zone).into(),
-    })
-}
-
-/// Has a socket connect. Gives its id, or a negative errno.
-pub(super) fn dial_to<'s>(
-    environment: &Environment,
-    scope: Scope<'s>,
-    arguments: &[Value<'s>; 6],
-) -> Outcome<'s> {
-    let (text, _) = &mut *environment.scratch.borrow_mut();
-    scope.string(arguments[0], false, text)?;
-    let (port, zone) = (scope.i32(arguments[1])? as u16, scope.i32(arguments[2])?);
-    let dialled = match address(text, port, zone as u32) {
-        Some(address) => environment.dial(scope, address),
-        // EINVAL
-        None => Err(io::Error::from_raw_os_error(22)),
-    };
-    let id = dialled.map_or_else(|error| errno(&error), |id| id as i32);
-    Ok(Some(scope.integer(id)?))
-}
-
-impl Environment {
-    /// Has a socket connect; DIALLED follows. It keeps the process alive, whatever is said about that, as libuv's request does.
-    ///
-    /// # Errors
-    /// There is no socket, or no way to the address, or no watch on it.
-    pub(super) fn dial(&self, scope: Scope<'_>, address: SocketAddr) -> io::Result<u32> {
-        self.threads()?;
-        if self.dials.behind_events.borrow().is_none() {
-            let behind_events = BehindEvents::new(scope, self);
-            let no_memory = |_| io::Error::from(io::ErrorKind::OutOfMemory);
-            *self.dials.behind_events.borrow_mut() = Some(behind_events.map_err(no_memory)?);
-        }
-        let dialled = caught(|| dial(address))?;
-        let socket = Arc::new(dialled.socket);
-        let id = self.ids.take();
-        let watched = self.loans.watch_dial(id, &socket, |set| {
-            Watch::start(scope, self, set.as_raw_fd()).ok()
-        });
-        if let Err(error) = watched {
-            self.ids.give_back(id);
-            return Err(error);
-        }
-        let dial = Dial {
-            socket,
-            began: self.loans.looks(),
-            reads: false,
-            is_over: false,
-        };
-        self.dials.by_id.borrow_mut().insert(id, dial);
-        self.hold(scope, true);
-        if dialled.refused != 0 {
-            self.fail_dial(id, dialled.refused);
-            self.wake.give();
-        }
-        Ok(id)
-    }
-
-    /// Notes a dial of which the set tells. True if there is one. It ends behind all other events of the turn: libuv begins to watch a
-    /// socket that connects when it waits, and so hears of it behind what its peer, if that is in the process, has heard.
-    pub(super) fn meet_dial(&self, id: u32, reads: bool) -> bool {
-        let mut dials = self.dials.by_id.borrow_mut();
-        let Some(dial) = dials.get_mut(&id) else {
-            return false;
-        };
-        if dial.began == self.loans.looks() {
-            return true;
-        }
-        dial.reads |= reads;
-        if !dial.is_over {
-            self.dials.met.borrow_mut().push(id);
-            if let Some(behind_events) = &*self.dials.behind_events.borrow() {
-                behind_events.ask(self);
-            }
-        }
-        true
-    }
-
-    /// Ends the dials that were met.
-    pub(super) fn end_dials(&self, scope: Scope<'_>) {
-        self.dials.told.borrow_mut().restart();
-        for id in self.dials.met.take() {
-            let mut dials = self.dials.by_id.borrow_mut();
-            // It may have been given up.
-            let Some(dial) = dials.get_mut(&id).filter(|dial| !dial.is_over) else {
-                continue;
-            };
-            let event = self.end_dial(id, dial, outcome(&dial.socket));
-            self.dials.told.borrow_mut().batch.events.push(event);
-        }
-        // A refusal means that the environment is going away.
-        let _ = self.tell_now(scope, &self.dials.told);
-    }
-
-    /// Ends a dial, which the event tells.
-    fn end_dial(&self, id: u32, dial: &mut Dial, errno: i32) -> Event {
-        dial.is_over = true;
-        if errno != 0 {
-            self.loans.unwatch_dial(&dial.socket);
-        }
-        Event::Dialled { id, errno }
-    }
-
-    /// Fails a dial; DIALLED comes with the events that wait.
-    fn fail_dial(&self, id: u32, errno: i32) {
-        let mut dials = self.dials.by_id.borrow_mut();
-        let Some(dial) = dials.get_mut(&id) else {
-            return;
-        };
-        let event = self.end_dial(id, dial, errno);
-        let queues = self.queues.borrow();
-        queues[id as usize % queues.len()].push(event);
-    }
-
-    /// Fails all that have not ended: the set is about to go.
-    pub(super) fn lose_dials(&self) {
-        let waiting: Vec<u32> = {
-            let dials = self.dials.by_id.borrow();
-            let waiting = dials.iter().filter(|(_, dial)| !dial.is_over);
-            waiting.map(|(id, _)| *id).collect()
-        };
-        for id in &waiting {
-            self.fail_dial(*id, BROKEN);
-        }
-        if !waiting.is_empty() {
-            self.wake.give();
-        }
-    }
-
-    /// Makes a client's connection of a socket that has connected. Its id stays.
-    ///
-    /// # Errors
-    /// The socket cannot be used, or a reactor takes no more. The dial is over, and its id free.
-    pub(super) fn carry_dialled(
-        &self,
-        scope: Scope<'_>,
-        id: u32,
-        config: Config,
-        stats: i32,
-    ) -> io::Result<()> {
-        let dial = self.dials.by_id.borrow_mut().remove(&id);
-        // EBADF
-        let dial = dial.ok_or_else(|| io::Error::from_raw_os_error(9))?;
-        let carried = self.carry_as(scope, id, dial.socket, config, stats, true);
-        self.hold(scope, false);
-        if dial.reads && carried.is_ok() && !self.loans.again(id) {
-            self.end_loan(id);
-        }
-        carried
-    }
-
-    /// Gives a dial up. Its id is free.
-    pub(super) fn hang_up(&self, scope: Scope<'_>, id: u32) {
-        let Some(dial) = self.dials.by_id.borrow_mut().remove(&id) else {
-            return;
-        };
-        self.loans.unwatch_dial(&dial.socket);
-        self.ids.give_back(id);
-        self.hold(scope, false);
     }
 }

@@ -210,7 +210,7 @@ impl Environment {
     fn receive_one(&self, scratch: &mut ReadBuffer, ready: &mut Ready) -> bool {
         let id = ready.id;
         let ends = std::mem::take(&mut ready.ends);
-        if self.meet_dial(id, ready.reads) {
+        if self.dials.meet(self, id, ready.reads, self.loans.looks()) {
             return false;
         }
         let received = self.with(id, |connection| match connection.queue() {

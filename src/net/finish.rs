@@ -1,5 +1,6 @@
 //! The end of a connection, on the thread that has its socket.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::event::Syscall;
 use super::linger::Leave;
 use super::output::Output;
 use super::state::{Ending, Fin, State};
+use super::transport::Lending;
 use crate::panics::{self, Place};
 
 /// A connection that is over for JavaScript, which CLOSED is to tell.
@@ -48,6 +50,16 @@ impl State {
 }
 
 impl Connection {
+    /// True if no I/O thread drives it: see `undriven`.
+    pub(crate) fn is_undriven(&self) -> bool {
+        !self.is_driven.load(Ordering::Relaxed)
+    }
+
+    /// True if the socket is closed in the call that destroys the connection.
+    pub(super) fn closes_at_once(&self, state: &State) -> bool {
+        self.is_undriven() && state.lending == Lending::Lent && !state.is_cut_short()
+    }
+
     /// Ends the connection. The caller lets go of the socket, and tells.
     pub(super) fn finish(&self, mut state: MutexGuard<'_, State>) -> Over {
         panics::at(Place::Finish);

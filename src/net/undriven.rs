@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use super::connection::{Connection, Event};
 use super::shared::Command;
 use super::socket::send_fin;
-use super::state::{Duty, Fin, Flow, State};
+use super::state::{Duty, Fin, Flow};
 use super::transport::Lending;
 
 /// What came of [`Connection::act_undriven`].
@@ -45,15 +45,6 @@ impl Connection {
     pub(super) fn begin_undriven(&mut self) {
         *self.is_driven.get_mut() = false;
         self.lock().lending = Lending::Lent;
-    }
-
-    pub(crate) fn is_undriven(&self) -> bool {
-        !self.is_driven.load(Ordering::Relaxed)
-    }
-
-    /// True if the socket is closed in the call that destroys the connection.
-    pub(super) fn closes_at_once(&self, state: &State) -> bool {
-        self.is_undriven() && state.lending == Lending::Lent && !state.is_cut_short()
     }
 
     /// Does what a driver would, if the connection has none and that can be done at once. On the JS thread, when it has written.
