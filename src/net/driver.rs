@@ -44,6 +44,8 @@ pub(super) struct Driver {
     socket: Option<Registered>,
     timer: Option<Pin<Box<Sleep>>>,
     timer_at: Instant,
+    /// Something was left in this poll, since JavaScript had no room for it.
+    lacked_room: bool,
     /// In the line of connections that the limits of the server hold.
     place: Option<InLine>,
 }
@@ -63,6 +65,7 @@ impl Driver {
             socket,
             timer: None,
             timer_at: clock::now(),
+            lacked_room: false,
             place: None,
         }
     }
@@ -93,7 +96,9 @@ impl Driver {
             let mut state = connection.lock();
             state.attention = false;
             panics::at(Place::Act);
-            match state.duty(connection.has_window() && !connection.is_held(&state)) {
+            let has_window = connection.has_window();
+            self.lacked_room |= !has_window;
+            match state.duty(has_window && !connection.is_held(&state)) {
                 Duty::Rest => return Ok(()),
                 Duty::TakeBack => self.take_back(&mut state),
                 Duty::Finish => return Err(self.finish(state)),
@@ -252,9 +257,10 @@ impl Driver {
     }
 
     /// True if bytes may be read, of which JavaScript has room for what they mean.
-    fn may_read(&self) -> bool {
+    fn may_read(&mut self) -> bool {
         let connection = &self.connection;
         let has_window = connection.has_window();
+        self.lacked_room |= !has_window;
         if connection.limits.is_none() {
             return connection.lock().may_read() && has_window;
         }
@@ -442,7 +448,9 @@ impl Driver {
                 id: self.connection.id,
             });
         }
-        if !self.connection.has_window() && !self.connection.waits_for_room() {
+        // JavaScript can have made room since this poll lacked it: then nothing else has the rest parsed or read.
+        let lacked_room = std::mem::take(&mut self.lacked_room) || !self.connection.has_window();
+        if lacked_room && !self.connection.waits_for_room() {
             // There is room by now, unless it is the connection's own that is full, of which `delivered` tells.
             if self.connection.has_window() {
                 cx.waker().wake_by_ref();
