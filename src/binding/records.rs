@@ -36,7 +36,6 @@ numbers! {
         FIN = 13,
         CUT = 14,
         LIMITED = 15,
-        DIALLED = 16,
     }
 }
 

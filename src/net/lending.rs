@@ -28,8 +28,6 @@ pub(crate) enum Received {
     /// Events were appended, and the I/O thread should have the connection back.
     Last,
     Nothing,
-    /// Nothing more will come, of which events may have been appended: there may be something to do.
-    End,
     /// The I/O thread should have the connection back.
     Return,
 }
@@ -131,13 +129,6 @@ impl Connection {
         };
         let (mut state, result) = self.read_lent(state, &socket, scratch);
         match result {
-            Ok(0) if self.is_undriven() => {
-                state.timing.active(clock::now());
-                state.filled = false;
-                state.eof = true;
-                self.receive_eof(&mut state, &mut queue.lock());
-                Received::End
-            }
             // The end of the stream stays readable: the driver will see it.
             Ok(0) => Received::Return,
             Ok(len) => {
@@ -169,11 +160,7 @@ impl Connection {
                 io::ErrorKind::Interrupted => Received::Return,
                 _ => {
                     state.end(Ending::Failed(errno(&error), Syscall::Read));
-                    if self.is_undriven() {
-                        Received::End
-                    } else {
-                        Received::Return
-                    }
+                    Received::Return
                 }
             },
         }

@@ -28,10 +28,10 @@ pub(crate) enum Command {
     },
     /// The connection's state was changed by the JS thread: act on it.
     Attend(Arc<Connection>),
-    /// A connection to drive. Its socket is on this thread's reactor already, or is lent.
+    /// A connection whose socket is on this thread's reactor already.
     Drive {
         connection: Arc<Connection>,
-        socket: Option<Registered>,
+        socket: Registered,
     },
     /// Report connections of the server whose head or message took longer than this; zero: no limit.
     Expire {
