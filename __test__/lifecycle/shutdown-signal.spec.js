@@ -28,36 +28,31 @@ async function dial (kind, port) {
   return socket
 }
 
-/** Has one request held and another connection used; then `stop` begins the end, and the first is answered. */
+/**
+ * Has one request held, and a request begun on another connection, which therefore does not rest; then `stop` begins the
+ * end, and both are answered.
+ */
 async function playEnd (kind, child, stop) {
   const port = await child.port()
   const [held, used] = await Promise.all([dial(kind, port), dial(kind, port)])
-  used.write(get('/'))
+  const ends = Promise.all([once(held, 'end'), once(used, 'end')])
+  used.write(get('/') + 'GET /release HTTP/1.1\r\n')
   held.write(get('/held'))
   await Promise.all([child.line('held'), once(used, 'data')])
-  await stop(used, port)
-  used.write(get('/release'))
-  await Promise.all([once(held, 'end'), once(used, 'end')])
+  await stop(port)
+  used.write('Host: x\r\n\r\n')
+  await ends
   assert.match(held.text, /Connection: close\r\n[^]*held until now\n$/)
   assert.match(used.text, /Connection: close\r\n[^]*done\n$/)
-}
-
-/** Waits until a port refuses connections. */
-async function refused (port) {
-  while (true) {
-    const socket = net.connect(port, '127.0.0.1')
-    const [error] = await Promise.race([once(socket, 'connect'), new Promise((resolve) => socket.on('error', (error) => resolve([error])))])
-    socket.destroy()
-    if (error?.code === 'ECONNREFUSED') return
-  }
 }
 
 for (const kind of ['http', 'https']) {
   test(`SIGTERM shuts a server of ${kind} down, and ends the process behind it`, async () => {
     const child = stopping(kind, [], { HTTP_NATIVE_SHUTDOWN: '5s' })
-    await playEnd(kind, child, async (used, port) => {
+    await playEnd(kind, child, async (port) => {
       child.kill('SIGTERM')
-      await refused(port)
+      await child.line('deaf')
+      await assert.rejects(once(net.connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' })
     })
     const { code, signal } = await child.ended()
     assert.deepStrictEqual([code, signal], [null, 'SIGTERM'])
@@ -65,9 +60,9 @@ for (const kind of ['http', 'https']) {
 
   test(`shutdown() of a server of ${kind} under register`, async () => {
     const child = stopping(kind, [])
-    await playEnd(kind, child, async (used) => {
-      used.write(get('/stop'))
-      while (used.text.split('done').length < 3) await once(used, 'data')
+    await playEnd(kind, child, async (port) => {
+      (await dial(kind, port)).write(get('/stop'))
+      await child.line('deaf')
     })
     const { code, stdout } = await child.ended()
     assert.strictEqual(code, 0)
