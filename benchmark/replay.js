@@ -40,6 +40,11 @@ function standIn () {
     }
   }
   fake.carry = () => stage.nextId++
+  fake.dial = () => {
+    const id = stage.nextId++
+    setImmediate(deliver, stage, { records: [addon.EVENTS.DIALLED, id, 0, 0, 0, 0, 0, 0], values: [] }, [id])
+    return id
+  }
   fake.report = (error) => { throw error }
   require.cache[file].exports = fake
   return stage

@@ -12,7 +12,7 @@ export interface AcceptOptions {
 /** Descriptors of the connections that wait in the queue of a socket on which Node listens. They are the caller's. */
 export declare function acceptWaiting(fd: number): Array<number>
 
-/** Our end of a connection, or the peer's; nothing once it is closed. */
+/** Our end of a connection, or of a dial, or the peer's; nothing once it is closed. */
 export declare function address(id: number, peer: boolean): SocketAddress | null
 
 /** Serves a duplicate of an accepted socket. Gives the connection's id, or a negative errno; no ACCEPT follows. */
@@ -20,6 +20,12 @@ export declare function adopt(id: number, fd: number): number
 
 /** Makes a duplicate of a connected socket a client's connection. Gives its id, or a negative errno. */
 export declare function carry(fd: number, config: HttpConfig, stats: number): number
+
+/**
+ * Makes a socket that has connected, by `dial`, a client's connection with the id of the dial. Gives 0, or a negative errno: then
+ * the dial is over, too.
+ */
+export declare function carryDialled(id: number, config: HttpConfig, stats: number): number
 
 /** Stops listening. */
 export declare function closeListener(id: number): void

@@ -166,9 +166,10 @@ fn server(requests: Vec<u8>, depth: usize) -> io::Result<Exchange> {
 fn client() -> io::Result<Exchange> {
     let (ours, mut peer) = pair()?;
     let mut stage = Stage::new()?;
-    let (connection, drive) = stage
-        .thread
-        .carry(0, ours, Config::default(), Arc::default())?;
+    let (connection, drive) =
+        stage
+            .thread
+            .carry(0, Arc::new(ours), Config::default(), Arc::default())?;
     stage.thread.shared.mailbox.deliver([drive]);
     let mut request = vec![0; CLIENT_GET.len()];
     let answer = answer();

@@ -163,6 +163,9 @@ function deliver (connection, records, at, values) {
         connection.onClosed(records[at + 2], records[at + 3])
       }
       return
+    case events.DIALLED:
+      connection?.onDialled?.(records[at + 2])
+      return
     case events.DRAIN:
       if (connection !== undefined) connection.onDrain()
       return

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Makes a native connection: the running Node's net.Socket connects, with its lookup, its addresses, its errors and events; the
- * descriptor is ours from then on (ClientTransport's `carry`). What an application has patched is left to core's sockets.
+ * Makes a native connection: the running Node's net.Socket connects, with its lookup, its addresses, its errors and events, by a
+ * handle of ours (dialling.js), or by libuv's, whose descriptor is ours from then on (ClientTransport's `carry`). What an application has patched is left to core's sockets.
  */
 
 const { AsyncResource } = require('node:async_hooks')
@@ -10,6 +10,7 @@ const net = require('node:net')
 const diagnostics = require('node:diagnostics_channel')
 const { Agent } = require('../core/classes')
 const { ClientConnection } = require('./connection')
+const { dials, giveHandle } = require('./dialling')
 const { connectingSocket } = require('../connection/socket')
 const { own } = require('../core/symbols')
 
@@ -52,8 +53,9 @@ function connect (options, callback, { block, isProxied = false }) {
   const socket = connection.socket = connectingSocket(connection, options)
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket })
   if (options.timeout) socket.setTimeout(options.timeout)
-  // The handle that connects is given up; what comes after 'connect' belongs to the same context.
+  // The handle that connects, if it is libuv's, is given up; what comes after 'connect' belongs to the same context.
   connection.context = new AsyncResource(options.path ? 'PIPEWRAP' : 'TCPWRAP')
+  if (dials(options)) giveHandle(connection)
   socket.connect(net._normalizeArgs([options, callback]))
   connection.isAwaited = true
   return socket

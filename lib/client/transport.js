@@ -11,6 +11,7 @@ const { process } = require('../host')
 const { native, sendFlags, connections, touch } = require('../binding')
 const { Connection } = require('../connection/connection')
 const { Handle } = require('../connection/handle')
+const { DiallingHandle } = require('./dialling')
 const { kResource } = require('./outcome')
 const { kAsyncId } = require('./pooled-socket')
 const { kAttempt } = require('./retry')
@@ -68,7 +69,8 @@ ClientTransport.prototype.carry = function carry () {
   const { socket, request } = this
   const { _handle: handle } = socket
   this.isAwaited = false
-  const id = native.carry(handle.fd, this.config, this.stats)
+  const isOurs = handle instanceof DiallingHandle
+  const id = isOurs ? handle.carry(this.config, this.stats) : native.carry(handle.fd, this.config, this.stats)
   if (id < 0) {
     // Net still needs the handle that has just connected (afterConnect).
     this.fault = systemError(id, native.SYSCALLS.CONNECT)
@@ -77,8 +79,9 @@ ClientTransport.prototype.carry = function carry () {
   }
   this.id = id
   connections[id] = this
+  if (isOurs) socket.watched()
   // The native side has a duplicate.
-  socket.carried(new Handle(this))
+  else socket.carried(new Handle(this))
   tellOpened(this, 'client')
   socket[kAsyncId] = (this.context ?? request?.[kResource])?.asyncId() ?? -1
   if (this.tapped) this.tap()

@@ -261,6 +261,10 @@ NativeSocket.prototype.listenerCount = function listenerCount (event, listener) 
 /** Closes with RST. net's own method can reset handles of its own only. */
 NativeSocket.prototype.resetAndDestroy = function resetAndDestroy () {
   const connection = ownConnection(this)
+  if (this.connecting && this._handle instanceof Handle) {
+    this.once('connect', () => this._reset())
+    return this
+  }
   if (connection === null || this.connecting || !this._handle || connection.isPipe()) return net.Socket.prototype.resetAndDestroy.call(this)
   if (net.Socket.prototype.resetAndDestroy !== netResetAndDestroy) resetThrough(this)
   else this._reset()
@@ -296,7 +300,7 @@ NativeSocket.prototype._unrefTimer = function _unrefTimer () {
 
 /** Called with a handle of ours, by which the connection carries the socket from now on. */
 NativeSocket.prototype.carried = function carried (handle) {
-  const { _handle: before, timeout } = this
+  const { _handle: before } = this
   if (!before.hasRef()) handle.unref()
   before.unref()
   const { ending, ended } = this._writableState
@@ -304,8 +308,13 @@ NativeSocket.prototype.carried = function carried (handle) {
   this[kReinitializeHandle](handle)
   if (ending) this._writableState.ending = ending
   if (ended) this._writableState.ended = ended
+  this.watched()
+}
+
+/** Has the native side watch the idle time, which net has watched. */
+NativeSocket.prototype.watched = function watched () {
+  const { timeout } = this
   if (!timeout) return
-  // The native side watches.
   net.Socket.prototype.setTimeout.call(this, 0)
   this.timeout = timeout
   this[kConnection].setTimeout(timeout)

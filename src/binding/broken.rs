@@ -1,8 +1,9 @@
 //! What becomes of an event whose telling panics: its connection ends, and the others of the batch are told.
 
 use super::environment::Environment;
-use super::records::{CLOSED, DATA, data::LAST_PART};
+use super::records::{CLOSED, DATA, DIALLED, data::LAST_PART};
 use crate::net::connection::Event;
+use crate::net::event::BROKEN;
 
 /// The kind of a record, the id of its connection, and its numbers.
 pub(super) type Record = (i32, u32, [i32; 5]);
@@ -21,6 +22,10 @@ impl Environment {
             // It is over, and must be heard of.
             Event::Closed { id, errno, syscall } => {
                 return (*id, (CLOSED, *id, [*errno, *syscall as i32, 0, 0, 0]));
+            }
+            Event::Dialled { id, errno } => {
+                let errno = if *errno == 0 { BROKEN } else { *errno };
+                return (*id, (DIALLED, *id, [errno, 0, 0, 0, 0]));
             }
             Event::Cut { id }
             | Event::Data { id, .. }

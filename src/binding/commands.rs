@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::environment::{Dispatch, Environment};
 use super::ffi::{Failure, Function, PANIC, Records, Scope, Value};
-use super::{send_flags as flags, stats};
+use super::{dialling, send_flags as flags, stats};
 use crate::net::connection::{Batch, Connection};
 use crate::net::limits::SEGMENT;
 use crate::net::message::{Block, Body, Head, Message};
@@ -17,7 +17,7 @@ use http_native_proto::{OutFraming, Row};
 type Outcome<'s> = Result<Option<Value<'s>>, Failure>;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function<Environment>); 51] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 53] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -90,6 +90,11 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 51] = [
         let told = feed(environment, scope, id, Connection::upgrade_after_body)?;
         environment.mark(id);
         Ok(told)
+    }),
+    (c"dial", dialling::dial_to),
+    (c"hangUp", |environment, scope, arguments| {
+        environment.hang_up(scope, id(scope, arguments)?);
+        Ok(None)
     }),
     (c"expectNothing", |environment, scope, arguments| {
         say(environment, scope, arguments, Connection::expect_nothing)
@@ -187,7 +192,9 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 51] = [
         let unheard = scope.bool(arguments[2])?;
         say(environment, scope, arguments, |connection| {
             connection.destroy(unheard || receives && connection.is_unheard())
-        })
+        })?;
+        environment.settle_at_once(id(scope, arguments)?);
+        Ok(None)
     }),
     (c"closes", |environment, scope, _| {
         environment.closing.closes(scope, environment)?;

@@ -1,5 +1,6 @@
 //! The way up: batches of events are encoded and given to JavaScript, a turn of the event loop at a time.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use super::encoder::Encoder;
@@ -43,7 +44,7 @@ impl Environment {
                 return Ok(());
             }
             loop {
-                let more = scope.nested(|scope| self.dispatch_some(scope, now))?;
+                let more = scope.nested(|scope| self.dispatch_some(scope, &self.encoder, now))?;
                 if !self.marked.borrow().is_empty() {
                     self.flush(scope);
                 }
@@ -71,15 +72,34 @@ impl Environment {
         Ok(())
     }
 
+    /// Gives JavaScript events that do not wait for the end of the turn.
+    pub(super) fn tell_now(
+        &self,
+        scope: Scope<'_>,
+        encoder: &RefCell<Encoder>,
+    ) -> Result<(), Failure> {
+        panics::at(Place::Dispatch);
+        while scope.nested(|scope| self.dispatch_some(scope, encoder, Instant::now()))? {}
+        if !self.marked.borrow().is_empty() {
+            self.flush(scope);
+        }
+        self.end_round(scope)
+    }
+
     /// Encodes and dispatches as many events as the records hold. False when none are left.
-    fn dispatch_some(&self, scope: Scope<'_>, now: Instant) -> Result<bool, Failure> {
+    fn dispatch_some(
+        &self,
+        scope: Scope<'_>,
+        encoder: &RefCell<Encoder>,
+        now: Instant,
+    ) -> Result<bool, Failure> {
         let (function, count) = {
             let mut dispatch = self.dispatch.borrow_mut();
             let Some(dispatch) = &mut *dispatch else {
                 return Ok(false);
             };
             let values = scope.dereference(&dispatch.values)?;
-            let count = self.encoder.borrow_mut().encode(
+            let count = encoder.borrow_mut().encode(
                 self,
                 scope,
                 dispatch.records.numbers(),
@@ -92,7 +112,7 @@ impl Environment {
             return Ok(false);
         }
         scope.call(function, scope.integer(count)?)?;
-        Ok(!self.encoder.borrow().is_empty())
+        Ok(!encoder.borrow().is_empty())
     }
 
     /// Encodes the events of one connection that were not queued (driver two, or a tapped one). Gives their number.
@@ -127,10 +147,23 @@ impl Environment {
 
     /// Lets JavaScript tell of what was closed, and the events that waited come.
     pub(super) fn tell_closed(&self, scope: Scope<'_>) -> Result<(), Failure> {
-        if self.closing.take_postponed() {
+        let has_postponed = self.closing.take_postponed();
+        // That what JavaScript has closed is closed, and nothing else, is told here: no wake is needed.
+        let is_early = has_postponed && self.has_ends_only();
+        if has_postponed && !is_early {
             self.signal.give();
         }
-        self.tell_phase(scope, CLOSE_PHASE)
+        self.tell_phase(scope, CLOSE_PHASE)?;
+        if is_early {
+            self.take_events(scope);
+        }
+        Ok(())
+    }
+
+    /// True if nothing waits but CLOSED of connections that have failed in nothing.
+    fn has_ends_only(&self) -> bool {
+        let queues = self.queues.borrow();
+        self.encoder.borrow().is_empty() && queues.iter().all(|queue| queue.has_ends_only())
     }
 
     /// Calls JavaScript's dispatch function for a phase of the event loop.
@@ -153,34 +186,50 @@ impl Environment {
         let mut ready = self.loans.take_ready();
         let mut scratch = self.loans.scratch.borrow_mut();
         let scratch = scratch.get_or_insert_with(read_buffer);
-        for some in ready.chunks((ready.len() / 4).clamp(1, AT_ONCE)) {
+        let at_once = (ready.len() / 4).clamp(1, AT_ONCE);
+        for some in ready.chunks_mut(at_once) {
             let mut has_events = false;
-            for &Ready { id, ends } in some {
-                has_events |= self.receive_one(scratch, id, ends);
+            for one in &mut *some {
+                has_events |= self.receive_one(scratch, one);
             }
             if has_events {
                 self.take_events(scope);
+            }
+            // Those that are still here: many have ended with what was told.
+            for one in some.iter().filter(|one| one.ends) {
+                if !self.loans.again(one.id) {
+                    self.end_loan(one.id);
+                }
             }
         }
         ready.clear();
         self.loans.keep(ready);
     }
 
-    /// Reads once from a lent socket. True if that brought events.
-    fn receive_one(&self, scratch: &mut ReadBuffer, id: u32, ends: bool) -> bool {
+    /// Reads once from a lent socket, of which `ends` tells then whether something is left. True if that brought events.
+    fn receive_one(&self, scratch: &mut ReadBuffer, ready: &mut Ready) -> bool {
+        let id = ready.id;
+        let ends = std::mem::take(&mut ready.ends);
+        if self.dials.meet(self, id, ready.reads, self.loans.looks()) {
+            return false;
+        }
         let received = self.with(id, |connection| match connection.queue() {
             Some(queue) => connection.receive_lent(scratch, queue),
             None => Received::Nothing,
         });
         match received {
             Ok(Received::Events { filled }) => {
-                if (filled || ends) && !self.loans.again(id) {
-                    self.end_loan(id);
-                }
+                ready.ends = filled || ends;
                 true
             }
             Ok(Received::Last) => {
                 self.end_loan(id);
+                true
+            }
+            Ok(Received::End) => {
+                if let Ok(connection) = self.connection(id) {
+                    self.settle_lent(&connection);
+                }
                 true
             }
             Ok(Received::Nothing) => false,

@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::ffi::{Failure, PANIC, Scope, Value};
 use super::records::data::{LAST_PART, PART};
 use super::records::{
-    self, ACCEPT, BEGINS, CLOSED, CUT, DATA, DRAIN, END, EOF, EXPIRED, FIN, FULL, LIMITED,
+    self, ACCEPT, BEGINS, CLOSED, CUT, DATA, DIALLED, DRAIN, END, EOF, EXPIRED, FIN, FULL, LIMITED,
     PARSE_ERROR, RAW, REQUEST, RESPONSE, TIMEOUT, end,
 };
 use crate::net::connection::Event;
@@ -136,7 +136,9 @@ impl Encoder {
                 text,
             } => {
                 values.latin1(batch.slice(text))?;
-                environment.loans.saw_head(*id);
+                if environment.loans.saw_head(*id) {
+                    environment.end_loan(*id);
+                }
                 if let (Some(now), Some(then)) = (now, self.read_at) {
                     environment
                         .blocks
@@ -213,6 +215,7 @@ impl Encoder {
             Event::Cut { id } => (CUT, *id, [0; 5]),
             // It is of no connection.
             Event::Limited { owner } => (LIMITED, u32::MAX, [*owner as i32, 0, 0, 0, 0]),
+            Event::Dialled { id, errno } => (DIALLED, *id, [*errno, 0, 0, 0, 0]),
             Event::Drain { id } => (DRAIN, *id, [0; 5]),
             Event::Fin { id } => (FIN, *id, [0; 5]),
             Event::Timeout { id } => (TIMEOUT, *id, [0; 5]),

@@ -7,10 +7,10 @@ use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use http_native_proto::Config;
 use socket2::Socket;
 
 use super::closing::Closing;
+use super::dials::Dials;
 use super::encoder::Encoder;
 use super::ffi::{
     Exports, Failure, LoopWatch, PANIC, Records, Reference, Releases, Scope, Signal, Wakes,
@@ -69,7 +69,7 @@ pub(super) struct Environment {
     pub(super) known: RefCell<Vec<Option<Known>>>,
     pub(super) marked: RefCell<Vec<u32>>,
     /// Connections carried since the last flush, with which their I/O threads begin: by the threads' places.
-    carried: RefCell<Vec<(usize, Command)>>,
+    pub(super) carried: RefCell<Vec<(usize, Command)>>,
     pub(super) listeners: RefCell<HashMap<u32, Bound>>,
     next_listener: Cell<u32>,
     holds: Cell<u32>,
@@ -80,6 +80,7 @@ pub(super) struct Environment {
     /// Strings on their way from JavaScript to the output.
     pub(super) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     pub(super) loans: Loans,
+    pub(super) dials: Dials,
     pub(super) blocks: Blocks,
     pub(super) closing: Closing,
     /// What the raw functions point to.
@@ -109,6 +110,7 @@ impl Environment {
             fed: RefCell::default(),
             scratch: RefCell::default(),
             loans: Loans::default(),
+            dials: Dials::default(),
             blocks: Blocks::default(),
             closing: Closing::default(),
             exports: Exports::default(),
@@ -162,32 +164,6 @@ impl Environment {
         let connection = caught(|| listener.adopt(socket, &self.threads.borrow()))?;
         let id = connection.id;
         self.know(scope, connection, true);
-        Ok(id)
-    }
-
-    /// Makes a connected socket a client's connection, which its I/O thread begins to drive at the next flush.
-    pub(super) fn carry(
-        &self,
-        scope: Scope<'_>,
-        socket: Socket,
-        config: Config,
-        stats: i32,
-    ) -> io::Result<u32> {
-        let count = self.threads()?.len();
-        let id = self.ids.take();
-        let thread = id as usize % count;
-        let threads = self.threads.borrow();
-        let carried = caught(|| threads[thread].carry(id, socket, config, self.blocks.get(stats)));
-        match carried {
-            Ok((connection, drive)) => {
-                self.know(scope, connection, true);
-                self.carried.borrow_mut().push((thread, drive));
-            }
-            Err(error) => {
-                self.ids.give_back(id);
-                return Err(error);
-            }
-        }
         Ok(id)
     }
 
@@ -358,7 +334,7 @@ impl Environment {
     }
 
     /// Counts what keeps the process alive: one more, or one less.
-    fn hold(&self, scope: Scope<'_>, hold: bool) {
+    pub(super) fn hold(&self, scope: Scope<'_>, hold: bool) {
         let before = self.holds.get();
         let after = if hold {
             before + 1
@@ -421,13 +397,13 @@ impl Environment {
             self.threads.borrow()[thread]
                 .shared
                 .mailbox
-                .deliver([Command::Attend(Arc::clone(connection))]);
+                .deliver(Command::attend(connection));
         }
     }
 }
 
 /// EIO for a panic.
-fn caught<T>(body: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(super) fn caught<T>(body: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let result = std::panic::catch_unwind(AssertUnwindSafe(body));
     result.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(5)))
 }

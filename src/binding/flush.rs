@@ -66,7 +66,7 @@ impl Environment {
         let flushed = self.guarded(connection, |connection| connection.flush_from_js());
         let done = flushed.unwrap_or(false);
         if lent && !done {
-            self.end_loan(connection.id);
+            self.settle_lent(connection);
         } else if !done {
             self.attend(connection);
         } else if !lent {
@@ -84,14 +84,15 @@ impl Environment {
             }
         }
         for (index, thread) in self.threads.borrow().iter().enumerate() {
-            let commands = marked.iter().filter_map(|id| {
+            let ours = marked.iter().filter_map(|id| {
                 let known = self.known.borrow();
                 let known = known.get(*id as usize)?.as_ref()?;
-                let ours = known.marked && known.connection.thread() == Some(index);
-                ours.then(|| {
-                    known.connection.leave_to_thread();
-                    Command::Attend(Arc::clone(&known.connection))
-                })
+                let is_ours = known.marked && known.connection.thread() == Some(index);
+                is_ours.then(|| Arc::clone(&known.connection))
+            });
+            let commands = ours.flat_map(|connection| {
+                connection.leave_to_thread();
+                Command::attend(&connection)
             });
             let commands: Vec<_> = commands.collect();
             if !commands.is_empty() {

@@ -23,8 +23,13 @@ impl Host for Environment {
         self.receive_lent(scope);
     }
 
+    fn behind_events(&self, scope: Scope<'_>) {
+        self.end_dials(scope);
+    }
+
     fn unwatch(&self) {
-        self.end_loans();
+        self.end_loans(self.loans.running());
+        self.lose_dials();
         self.loans.unwatch();
     }
 
@@ -50,6 +55,7 @@ impl Host for Environment {
     /// Ends the I/O threads.
     fn tear_down(&self) {
         self.closing.forget();
+        self.dials.clear();
         self.unwatch();
         self.blocks.unwatch();
         self.flush_now();

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::environment::Environment;
 use super::ffi::{Scope, Watch, idle_time};
 use crate::net::connection::Connection;
+use crate::net::undriven::Acted;
 
 impl Environment {
     /// Asks for a loan, if load is low: an answer was written from the JS thread with nothing left to do.
@@ -23,7 +24,7 @@ impl Environment {
     /// Ends the loans if too much comes at a time, most heads come from elsewhere, or JavaScript is busy.
     pub(super) fn reconsider_loans(&self, scope: Scope<'_>, now: Instant) {
         if self.loans.should_end(now, || idle_time(scope)) {
-            self.end_loans();
+            self.end_loans(self.loans.settled());
         }
     }
 
@@ -34,18 +35,51 @@ impl Environment {
             self.end_loan(id);
             return;
         }
-        let Ok(connection) = self.connection(id) else {
-            return;
-        };
+        if let Ok(connection) = self.connection(id) {
+            self.begin_loan(scope, &connection);
+        }
+    }
+
+    /// Has the event loop watch a socket that is lent.
+    pub(super) fn begin_loan(&self, scope: Scope<'_>, connection: &Arc<Connection>) {
         let Some(socket) = connection.lent() else {
             // Refused: there was something left to do. Or given back already.
             return;
         };
-        let begins = self.loans.begin(id, socket, |set| {
+        let begins = self.loans.begin(connection.id, socket, |set| {
             Watch::start(scope, self, set.as_raw_fd()).ok()
         });
         if !begins {
-            self.give_back(&connection);
+            self.give_back(connection);
+        }
+    }
+
+    /// Ends a connection in the call that destroys it, if this thread has it alone.
+    pub(super) fn settle_at_once(&self, id: u32) {
+        if self.loans.includes(id)
+            && let Ok(connection) = self.connection(id)
+            && connection.is_undriven()
+        {
+            self.settle_lent(&connection);
+        }
+    }
+
+    /// Does what is left to do of a connection whose socket is lent, or has the I/O thread do it.
+    pub(super) fn settle_lent(&self, connection: &Arc<Connection>) {
+        let id = connection.id;
+        match self.guarded(connection, |connection| connection.act_undriven()) {
+            Ok(Acted::Rests) => {}
+            Ok(Acted::NeedsClock) => self.attend(connection),
+            Ok(Acted::Ended) => {
+                self.loans.end(id);
+                // If JavaScript has closed it, the phase in which it hears of that tells.
+                if !self.closing.postpones()
+                    && let Some(queue) = connection.queue()
+                {
+                    queue.publish();
+                }
+            }
+            Ok(Acted::NeedsDriver) | Err(_) => self.end_loan(id),
         }
     }
 
@@ -58,8 +92,8 @@ impl Environment {
         }
     }
 
-    pub(super) fn end_loans(&self) {
-        for id in self.loans.running() {
+    pub(super) fn end_loans(&self, loans: Vec<u32>) {
+        for id in loans {
             self.end_loan(id);
         }
     }

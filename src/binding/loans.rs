@@ -1,6 +1,7 @@
 //! The sockets that are lent to the JS thread. `net::load` decides whether they should be.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,11 +43,13 @@ pub(super) struct Loans {
     /// Made by the first loan.
     watched: RefCell<Option<Watched>>,
     pub(super) scratch: RefCell<Option<ReadBuffer>>,
+    looks: Cell<u64>,
     /// Empty between turns.
     ready: RefCell<Vec<Ready>>,
-    /// Loans asked for and running; running.
+    /// Loans asked for and running; running; those of them that load decides about: of connections with more than one exchange.
     wanted: Cell<usize>,
     running: Cell<usize>,
+    settled: Cell<usize>,
     pub(super) load: Load,
 }
 
@@ -68,14 +71,26 @@ impl Loans {
         body(&mut slots[id as usize])
     }
 
-    /// Counts a head that is on its way to JavaScript.
-    pub(super) fn saw_head(&self, id: u32) {
-        let lent = self.with(id, |slot| {
+    /// Counts a head that is on its way to JavaScript. True if the loan, with which the connection began, should end: it
+    /// carries more than one exchange, and load is not low.
+    pub(super) fn saw_head(&self, id: u32) -> bool {
+        let (lent, is_second) = self.with(id, |slot| {
             slot.heads = slot.heads.saturating_add(1);
-            slot.lent.is_some()
+            (slot.lent.is_some(), slot.heads == HEADS)
         });
+        let settles = lent && is_second;
+        if settles {
+            self.settled.set(self.settled.get() + 1);
+        }
         self.load
-            .saw_head((self.running.get() != 0).then_some(lent));
+            .saw_head((self.settled.get() != 0).then_some(lent));
+        settles && !self.load.are_few()
+    }
+
+    /// True if a connection may begin with its socket lent, whatever the load: in one exchange that costs less than to have an I/O
+    /// thread begin and end with it.
+    pub(super) fn may_begin(&self) -> bool {
+        self.wanted.get() < LOANS
     }
 
     /// True if more sockets should be lent.
@@ -85,7 +100,7 @@ impl Loans {
 
     /// True if the loans should end ([`Load::should_end`]).
     pub(super) fn should_end(&self, now: Instant, idle: impl FnOnce() -> u64) -> bool {
-        self.load.should_end(self.running.get() != 0, now, idle)
+        self.load.should_end(self.settled.get() != 0, now, idle)
     }
 
     /// True if the connection's socket should be lent as soon as load is low.
@@ -114,22 +129,65 @@ impl Loans {
         socket: Arc<Socket>,
         watch: impl FnOnce(&PollSet) -> Option<Watch>,
     ) -> bool {
-        let mut watched = self.watched.borrow_mut();
-        if watched.is_none() {
-            *watched = PollSet::new().ok().and_then(|set| {
-                let watch = watch(&set)?;
-                Some(Watched { set, watch })
-            });
-        }
-        let begins = watched
-            .as_ref()
-            .is_some_and(|watched| watched.set.add(id, &socket).is_ok());
+        let begins = self.watch(watch, |set| set.add(id, &socket)).is_ok();
         if begins {
-            self.with(id, |slot| slot.lent = Some(socket));
-            self.wanted.set(self.wanted.get() + 1);
-            self.running.set(self.running.get() + 1);
+            self.begin_watched(id, socket);
         }
         begins
+    }
+
+    /// Begins the loan of a socket that is in the set already.
+    pub(super) fn begin_watched(&self, id: u32, socket: Arc<Socket>) {
+        let settles = self.with(id, |slot| {
+            slot.lent = Some(socket);
+            slot.heads >= HEADS
+        });
+        self.wanted.set(self.wanted.get() + 1);
+        self.running.set(self.running.get() + 1);
+        self.settled.set(self.settled.get() + usize::from(settles));
+    }
+
+    /// Adds something to the set, which `watch` has the event loop watch.
+    ///
+    /// # Errors
+    /// There is no set, or it takes no more.
+    fn watch(
+        &self,
+        watch: impl FnOnce(&PollSet) -> Option<Watch>,
+        add: impl FnOnce(&PollSet) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut watched = self.watched.borrow_mut();
+        if watched.is_none() {
+            let set = PollSet::new()?;
+            let watch = watch(&set).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+            *watched = Some(Watched { set, watch });
+        }
+        watched.as_ref().map_or(Ok(()), |watched| add(&watched.set))
+    }
+
+    /// Has the set tell when a socket has connected.
+    ///
+    /// # Errors
+    /// There is no set, or it takes no more.
+    pub(super) fn watch_dial(
+        &self,
+        id: u32,
+        socket: &Socket,
+        watch: impl FnOnce(&PollSet) -> Option<Watch>,
+    ) -> io::Result<()> {
+        self.watch(watch, |set| set.add_dial(id, socket))
+    }
+
+    /// Takes a socket that has connected, or has not, out of the set.
+    pub(super) fn unwatch_dial(&self, socket: &Socket) {
+        if let Some(watched) = &*self.watched.borrow() {
+            watched.set.remove(socket);
+        }
+    }
+
+    /// How often the set was asked what is ready.
+    pub(super) fn looks(&self) -> u64 {
+        self.looks.get()
     }
 
     /// Ends a loan. False if there is none.
@@ -137,7 +195,8 @@ impl Loans {
         if self.running.get() == 0 {
             return false;
         }
-        let Some(socket) = self.with(id, |slot| slot.lent.take()) else {
+        let (lent, settled) = self.with(id, |slot| (slot.lent.take(), slot.heads >= HEADS));
+        let Some(socket) = lent else {
             return false;
         };
         if let Some(watched) = &*self.watched.borrow() {
@@ -145,11 +204,13 @@ impl Loans {
         }
         self.wanted.set(self.wanted.get() - 1);
         self.running.set(self.running.get() - 1);
+        self.settled.set(self.settled.get() - usize::from(settled));
         true
     }
 
     /// The lent sockets that have something to read, in a list to be given back by [`Self::keep`].
     pub(super) fn take_ready(&self) -> Vec<Ready> {
+        self.looks.set(self.looks.get() + 1);
         let mut ready = self.ready.take();
         if let Some(watched) = &mut *self.watched.borrow_mut() {
             watched.set.ready(&mut ready);
@@ -176,9 +237,18 @@ impl Loans {
 
     /// The connections whose sockets are lent.
     pub(super) fn running(&self) -> Vec<u32> {
+        self.lent_from(0)
+    }
+
+    /// Those of them that load decides about.
+    pub(super) fn settled(&self) -> Vec<u32> {
+        self.lent_from(HEADS)
+    }
+
+    fn lent_from(&self, heads: u8) -> Vec<u32> {
         let slots = self.slots.borrow();
         let lent = slots.iter().enumerate();
-        lent.filter(|(_, slot)| slot.lent.is_some())
+        lent.filter(|(_, slot)| slot.lent.is_some() && slot.heads >= heads)
             .map(|(id, _)| id as u32)
             .collect()
     }

@@ -4,8 +4,11 @@
 //! `unsafe` is in [`ffi`].
 
 mod broken;
+mod carry;
 mod closing;
 mod commands;
+mod dialling;
+mod dials;
 mod dispatch;
 mod encode;
 mod encoder;

@@ -36,6 +36,7 @@ numbers! {
         FIN = 13,
         CUT = 14,
         LIMITED = 15,
+        DIALLED = 16,
     }
 }
 

@@ -255,9 +255,21 @@ pub fn expire(env: Env, id: u32, headers: f64, request: f64) -> Result<()> {
 pub fn carry(env: Env, fd: i32, config: HttpConfig, stats: i32) -> Result<i32> {
     let environment = environment(env)?;
     environment.watch_turns(Scope::of(&env));
-    let carried = ffi::duplicate(fd)
-        .and_then(|socket| environment.carry(Scope::of(&env), socket, config.into(), stats));
+    let carried = ffi::duplicate(fd).and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        environment.carry(Scope::of(&env), socket, config.into(), stats)
+    });
     Ok(carried.map_or_else(|error| errno(&error), |id| id as i32))
+}
+
+/// Makes a socket that has connected, by `dial`, a client's connection with the id of the dial. Gives 0, or a negative errno: then
+/// the dial is over, too.
+#[napi(catch_unwind)]
+pub fn carry_dialled(env: Env, id: u32, config: HttpConfig, stats: i32) -> Result<i32> {
+    let environment = environment(env)?;
+    environment.watch_turns(Scope::of(&env));
+    let carried = environment.carry_dialled(Scope::of(&env), id, config.into(), stats);
+    Ok(carried.map_or_else(|error| errno(&error), |()| 0))
 }
 
 /// Driver two: a connection whose bytes belong to a JS stream. `role` 0 is the server's side, 1 the client's.
@@ -317,19 +329,25 @@ pub fn objects(env: Env) -> Result<NativeObjects> {
     })
 }
 
-/// Our end of a connection, or the peer's; nothing once it is closed.
+/// Our end of a connection, or of a dial, or the peer's; nothing once it is closed.
 #[napi(catch_unwind)]
 pub fn address(env: Env, id: u32, peer: bool) -> Result<Option<SocketAddress>> {
-    let address = environment(env)?.with(id, |connection| {
-        if peer {
-            connection.peer_address()
-        } else {
-            connection.local_address()
-        }
-    });
+    let environment = environment(env)?;
+    let address = match environment.dials.socket(id) {
+        Some(socket) if peer => socket.peer_addr().ok(),
+        Some(socket) => socket.local_addr().ok(),
+        None => environment
+            .with(id, |connection| {
+                if peer {
+                    connection.peer_address()
+                } else {
+                    connection.local_address()
+                }
+            })
+            .ok()
+            .flatten(),
+    };
     Ok(address
-        .ok()
-        .flatten()
         .and_then(|address| address.as_socket())
         .map(|address| {
             let scope_id = match address {

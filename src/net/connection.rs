@@ -51,6 +51,8 @@ pub(crate) struct Connection {
     /// JavaScript asks by itself, at the end of its tick, whether what it waits for was taken: no DRAIN before. Changed
     /// by its thread alone, with the state locked, so that the I/O thread finds it as it was with the notice.
     pub(super) asks: AtomicBool,
+    /// An I/O thread drives it, or is about to (`undriven.rs`). Changed by the JS thread alone.
+    pub(super) is_driven: AtomicBool,
     /// What was said is left to the I/O thread, which has not begun to write it. Changed by either thread, without the lock: it
     /// decides only who writes.
     pub(super) is_left: AtomicBool,
@@ -96,6 +98,7 @@ impl Connection {
             unseen: AtomicUsize::new(0),
             reading: AtomicBool::new(false),
             asks: AtomicBool::new(false),
+            is_driven: AtomicBool::new(true),
             is_left: AtomicBool::new(false),
             state: Mutex::new(state),
         }

@@ -19,7 +19,6 @@ use super::connection::{Connection, Event};
 use super::event::Syscall;
 use super::line::InLine;
 use super::linger;
-use super::output::Output;
 use super::reactor::{self, Registered};
 use super::shared::Shared;
 use super::socket::{errno, send_fin};
@@ -58,12 +57,12 @@ impl Driver {
     pub(super) fn new(
         connection: Arc<Connection>,
         shared: Arc<Shared>,
-        socket: Registered,
+        socket: Option<Registered>,
     ) -> Self {
         Self {
             connection,
             shared,
-            socket: Some(socket),
+            socket,
             timer: None,
             timer_at: clock::now(),
             lacked_room: false,
@@ -72,55 +71,13 @@ impl Driver {
     }
 
     /// Reports CLOSED and lets go of the socket; [`linger`] does what is left to do with it.
-    fn finish(&mut self, mut state: MutexGuard<'_, State>) -> Finished {
-        panics::at(Place::Finish);
-        let ending = state.ending;
-        let (errno, syscall) = match ending {
-            Ending::Failed(errno, syscall) => (errno, syscall),
-            _ => (0, Syscall::None),
-        };
-        let close = state.close_reason();
-        self.connection.count_close(&mut state, close);
-        let is_orderly = matches!(ending, Ending::None | Ending::AfterOutput | Ending::Now);
-        let fin_is_owed = is_orderly && state.fin == Fin::Wanted;
-        // A peer in the middle of a message must be able to read the answer that came before its end.
-        let is_cut_short = is_orderly
-            && state.fin != Fin::None
-            && !state.eof
-            && (state.proto.receiving()
-                || !state.input.is_empty()
-                || state.proto.leaves_unread()
-                || state.metered.is_refused);
-        let taken_at_end = state.taken();
-        let rest = if ending == Ending::Now {
-            state.output.take_accepted()
-        } else {
-            Output::default()
-        };
-        let transport = state.close();
-        // What is left to be written counts as taken.
-        state.taken_at_end = taken_at_end;
-        self.connection.tell_written(&mut state);
-        drop(state);
-        if let Some(socket) = transport.socket() {
-            if ending == Ending::Reset {
-                // RST instead of FIN; a failure leaves the orderly close, which is all there is to do.
-                let _ = socket.set_linger(Some(Duration::ZERO));
-            }
-            linger::leave(
-                &self.shared,
-                Arc::clone(socket),
-                self.socket.take(),
-                linger::Leave {
-                    place: None,
-                    rest,
-                    fin: fin_is_owed,
-                    reads: is_cut_short,
-                    stats: Arc::clone(&self.connection.stats),
-                },
-            );
+    fn finish(&mut self, state: MutexGuard<'_, State>) -> Finished {
+        let over = self.connection.finish(state);
+        if let Some(socket) = over.socket {
+            linger::leave(&self.shared, socket, self.socket.take(), over.leave);
         }
-        self.shared.closed(self.connection.id, errno, syscall);
+        self.shared
+            .closed(self.connection.id, over.errno, over.syscall);
         Finished
     }
 

@@ -55,7 +55,8 @@ impl Connection {
         }
         let quiet = {
             let state = self.lock();
-            let quiet = state.is_written() && state.fin != Fin::Sent;
+            let quiet =
+                state.is_written() && state.fin != Fin::Sent && !self.closes_at_once(&state);
             if quiet { state.socket() } else { None }
         };
         // Closing a socket with unread bytes resets it, whatever was sent before.

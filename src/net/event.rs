@@ -9,7 +9,7 @@ use crate::numbers::Table;
 pub(super) const EVENT: usize = 96;
 
 /// EIO, negative: what a connection ends with that a bug of ours has hit.
-pub(super) const BROKEN: i32 = -5;
+pub(crate) const BROKEN: i32 = -5;
 
 /// Which deadline passed; the number is record[2] of EXPIRED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,11 @@ pub(crate) enum Event<C> {
     Data {
         id: u32,
         payload: Payload,
+    },
+    /// A socket has connected, or has not: a negative errno.
+    Dialled {
+        id: u32,
+        errno: i32,
     },
     Drain {
         id: u32,

@@ -17,6 +17,8 @@ use crate::panics::{self, Place};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flushed {
     Done,
+    /// The connection has ended before.
+    Over,
     /// The driver must run.
     Driver,
 }
@@ -40,11 +42,13 @@ impl Connection {
 
     /// Writes the output, on the JS thread. False if the I/O thread must attend to what is left.
     pub(crate) fn flush_from_js(&self) -> bool {
-        let done = self.flush() == Flushed::Done;
-        if let Some(queue) = self.queue() {
+        let flushed = self.flush();
+        if flushed != Flushed::Over
+            && let Some(queue) = self.queue()
+        {
             queue.publish();
         }
-        done
+        flushed != Flushed::Driver
     }
 
     /// Writes what was asked for ([`Connection::take`]), on the JS thread. True if what JavaScript waits for is taken
@@ -58,7 +62,11 @@ impl Connection {
     fn flush(&self) -> Flushed {
         let (mut state, written) = self.write_out(self.lock());
         if !written {
-            return Flushed::Driver;
+            return if state.is_over() {
+                Flushed::Over
+            } else {
+                Flushed::Driver
+            };
         }
         self.tell_written(&mut state);
         self.account(&mut state);

@@ -102,36 +102,60 @@ impl IoThread {
         admit(socket, server, &self.shared)
     }
 
-    /// Makes a connected socket a client's connection of this thread, and gives the command by which the thread begins to
+    /// Makes a connected socket, which does not block, a client's connection of this thread, and gives the command by which the thread begins to
     /// drive it. Delivered behind what is said in the turn, it has that written before the thread reads, as in core, which
     /// writes in the event of the connection: of a peer that has gone the write tells, or does not know yet.
     ///
     /// # Errors
-    /// The socket cannot be used, or the reactor takes no more.
+    /// The reactor takes no more.
     pub(crate) fn carry(
         &self,
         id: u32,
-        socket: Socket,
+        socket: Arc<Socket>,
         config: Config,
         stats: Arc<Stats>,
     ) -> io::Result<(Arc<Connection>, Command)> {
         panics::at(Place::Carry);
-        socket.set_nonblocking(true)?;
-        let socket = self.register(Arc::new(socket))?;
-        let connection = Arc::new(Connection::new(
+        let socket = self.register(socket)?;
+        let transport = Transport::Socket(Arc::clone(socket.get_ref()));
+        let connection = Arc::new(self.client(id, config, stats, transport));
+        let drive = Command::Drive {
+            connection: Arc::clone(&connection),
+            socket: Some(socket),
+        };
+        Ok((connection, drive))
+    }
+
+    /// The same, with the socket lent to the JS thread from the beginning on: this thread does not know of it yet.
+    pub(crate) fn carry_undriven(
+        &self,
+        id: u32,
+        socket: Arc<Socket>,
+        config: Config,
+        stats: Arc<Stats>,
+    ) -> Arc<Connection> {
+        panics::at(Place::Carry);
+        let mut connection = self.client(id, config, stats, Transport::Socket(socket));
+        connection.begin_undriven();
+        Arc::new(connection)
+    }
+
+    fn client(
+        &self,
+        id: u32,
+        config: Config,
+        stats: Arc<Stats>,
+        transport: Transport,
+    ) -> Connection {
+        Connection::new(
             id,
             Role::Client,
             config,
             Some(Arc::clone(&self.shared.queue)),
             None,
             stats,
-            Transport::Socket(Arc::clone(socket.get_ref())),
-        ));
-        let drive = Command::Drive {
-            connection: Arc::clone(&connection),
-            socket,
-        };
-        Ok((connection, drive))
+            transport,
+        )
     }
 
     fn poll_stopped(shared: &Shared, cx: &Context<'_>) -> Poll<()> {

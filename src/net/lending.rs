@@ -28,6 +28,8 @@ pub(crate) enum Received {
     /// Events were appended, and the I/O thread should have the connection back.
     Last,
     Nothing,
+    /// Nothing more will come, of which events may have been appended: there may be something to do.
+    End,
     /// The I/O thread should have the connection back.
     Return,
 }
@@ -129,6 +131,13 @@ impl Connection {
         };
         let (mut state, result) = self.read_lent(state, &socket, scratch);
         match result {
+            Ok(0) if self.is_undriven() => {
+                state.timing.active(clock::now());
+                state.filled = false;
+                state.eof = true;
+                self.receive_eof(&mut state, &mut queue.lock());
+                Received::End
+            }
             // The end of the stream stays readable: the driver will see it.
             Ok(0) => Received::Return,
             Ok(len) => {
@@ -160,7 +169,11 @@ impl Connection {
                 io::ErrorKind::Interrupted => Received::Return,
                 _ => {
                     state.end(Ending::Failed(errno(&error), Syscall::Read));
-                    Received::Return
+                    if self.is_undriven() {
+                        Received::End
+                    } else {
+                        Received::Return
+                    }
                 }
             },
         }

@@ -121,7 +121,7 @@ impl Listener {
         let connection = accepted(&socket, &self.options, &thread.shared, admission);
         thread.shared.mailbox.deliver([Command::Drive {
             connection: Arc::clone(&connection),
-            socket,
+            socket: Some(socket),
         }]);
         Ok(connection)
     }

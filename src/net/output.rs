@@ -50,6 +50,11 @@ impl Output {
         self.len() - self.accepted
     }
 
+    /// True if any of it counts as taken.
+    pub(crate) fn has_accepted(&self) -> bool {
+        self.accepted != 0
+    }
+
     /// True if a part of it is JavaScript's memory.
     pub(crate) fn is_borrowed(&self) -> bool {
         self.borrowed != 0

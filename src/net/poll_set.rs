@@ -12,10 +12,12 @@ use socket2::Socket;
 /// Sockets that one look at the set tells of; more are told by the next, in the next turn.
 const READY: usize = 256;
 
-/// A socket that has something to read.
+/// A socket that has something to read, or has connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ready {
     pub(crate) id: u32,
+    /// There is something to read; of a socket that connects, the set may tell when it has, and not only of that.
+    pub(crate) reads: bool,
     /// The peer's FIN, or an error, is behind what there is to read. The set does not tell of it again by itself.
     pub(crate) ends: bool,
 }
@@ -41,6 +43,16 @@ impl PollSet {
             &mut SourceFd(&descriptor),
             Token(id as usize),
             Interest::READABLE,
+        )
+    }
+
+    /// Adds a socket that connects, of which the set tells when it has, or has failed.
+    pub(crate) fn add_dial(&self, id: u32, socket: &Socket) -> io::Result<()> {
+        let descriptor = socket.as_raw_fd();
+        self.poll.registry().register(
+            &mut SourceFd(&descriptor),
+            Token(id as usize),
+            Interest::READABLE | Interest::WRITABLE,
         )
     }
 
@@ -72,6 +84,7 @@ impl PollSet {
         }
         ready.extend(self.events.iter().map(|event| Ready {
             id: event.token().0 as u32,
+            reads: event.is_readable(),
             ends: event.is_read_closed() || event.is_error(),
         }));
     }
@@ -109,7 +122,11 @@ mod tests {
         set.add(7, &socket).unwrap();
         assert_eq!(told(&mut set), []);
         peer.write_all(b"x").unwrap();
-        let one = Ready { id: 7, ends: false };
+        let one = Ready {
+            id: 7,
+            reads: true,
+            ends: false,
+        };
         assert_eq!(told(&mut set), [one]);
         assert_eq!(told(&mut set), []);
         set.again(7, &socket).unwrap();
@@ -123,7 +140,12 @@ mod tests {
         peer.write_all(b"x").unwrap();
         drop(peer);
         set.add(1, &socket).unwrap();
-        assert_eq!(told(&mut set), [Ready { id: 1, ends: true }]);
+        let one = Ready {
+            id: 1,
+            reads: true,
+            ends: true,
+        };
+        assert_eq!(told(&mut set), [one]);
         set.remove(&socket);
         set.again(1, &socket).unwrap_err();
         assert_eq!(told(&mut set), []);

@@ -138,6 +138,13 @@ impl<C> EventQueue<C> {
         self.lock().events.is_empty()
     }
 
+    /// True if nothing waits but CLOSED, without an error.
+    pub(crate) fn has_ends_only(&self) -> bool {
+        let batch = self.lock();
+        let mut events = batch.events.iter();
+        events.all(|event| matches!(event, Event::Closed { errno: 0, .. }))
+    }
+
     /// Wakes the JS thread if there is something to take and no wake is on its way.
     pub(crate) fn publish(&self) {
         if !self.is_empty() {

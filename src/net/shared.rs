@@ -28,10 +28,10 @@ pub(crate) enum Command {
     },
     /// The connection's state was changed by the JS thread: act on it.
     Attend(Arc<Connection>),
-    /// A connection whose socket is on this thread's reactor already.
+    /// A connection to drive. Its socket is on this thread's reactor already, or is lent.
     Drive {
         connection: Arc<Connection>,
-        socket: Registered,
+        socket: Option<Registered>,
     },
     /// Report connections of the server whose head or message took longer than this; zero: no limit.
     Expire {

@@ -78,7 +78,7 @@ impl Shared {
         }
     }
 
-    fn drive(self: &Arc<Self>, connection: Arc<Connection>, socket: Registered) {
+    fn drive(self: &Arc<Self>, connection: Arc<Connection>, socket: Option<Registered>) {
         let (shared, bug) = (Arc::clone(self), Arc::clone(&connection));
         let begins = || self.begin_to_drive(connection, socket);
         if std::panic::catch_unwind(AssertUnwindSafe(begins)).is_err() {
@@ -86,7 +86,7 @@ impl Shared {
         }
     }
 
-    fn begin_to_drive(self: &Arc<Self>, connection: Arc<Connection>, socket: Registered) {
+    fn begin_to_drive(self: &Arc<Self>, connection: Arc<Connection>, socket: Option<Registered>) {
         self.connections()
             .insert(connection.id, Arc::clone(&connection));
         panics::at(Place::Drive);
@@ -144,7 +144,7 @@ fn serve(
         connection: Arc::clone(&connection),
         listener: server.id,
     });
-    shared.drive(connection, socket);
+    shared.drive(connection, Some(socket));
 }
 
 pub(super) fn accepted(

@@ -75,6 +75,40 @@ scenario.client('the socket of a request is active until its agent has it back',
   tell('free', socket)
 })
 
+for (const isReferenced of [true, false]) {
+  scenario.client(`a socket that connects is active with its request, ${isReferenced ? '' : 'un'}referenced`, async (run) => {
+    await run.origin(async (peer) => {
+      await peer.until('\r\n\r\n')
+      peer.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello')
+    })
+    const connecting = () => process.getActiveResourcesInfo().filter((one) => one === 'ConnectWrap').length
+    const [before, requests] = [connecting(), process._getActiveRequests().length]
+    const tell = (what, socket) => run.log('client', what, count([socket])[2], connecting() - before, process._getActiveRequests().length - requests)
+    const req = run.request({ agent: false }).end()
+    const [socket] = await run.once(req, 'socket')
+    if (!isReferenced) socket.unref()
+    tell('connects', socket)
+    await run.once(socket, 'connect')
+    run.log('client', 'connected', count([socket])[2])
+    const [res] = await run.once(req, 'response')
+    await run.read('client', res)
+  })
+
+  scenario.client(`a request destroyed while its socket connects, ${isReferenced ? '' : 'un'}referenced`, async (run) => {
+    await run.origin(() => {})
+    const req = run.request({ agent: false }).end()
+    const [socket] = await run.once(req, 'socket')
+    if (!isReferenced) socket.unref()
+    for (const name of ['connect', 'connectionAttemptFailed', 'close']) socket.on(name, (value) => run.log('client', name, typeof value))
+    const closed = run.once(socket, 'close')
+    run.log('client', socket.connecting, typeof socket.address().port)
+    req.destroy()
+    const [error] = await run.once(req, 'error')
+    run.log('client', error.code)
+    await closed
+  })
+}
+
 scenario.module('the methods of process keep their names, lengths and flags', (run) => {
   for (const name of ['_getActiveHandles', 'getActiveResourcesInfo', '_getActiveRequests']) {
     const { value, ...flags } = Object.getOwnPropertyDescriptor(process, name)

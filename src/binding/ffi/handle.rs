@@ -53,6 +53,7 @@ unsafe extern "C" {
     pub(super) fn uv_idle_start(handle: *mut c_void, callback: HandleCallback) -> c_int;
     pub(super) fn uv_check_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
     pub(super) fn uv_check_start(handle: *mut c_void, callback: HandleCallback) -> c_int;
+    pub(super) fn uv_check_stop(handle: *mut c_void) -> c_int;
     pub(super) fn uv_prepare_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
     pub(super) fn uv_prepare_start(handle: *mut c_void, callback: HandleCallback) -> c_int;
     pub(super) fn uv_ref(handle: *mut c_void);

@@ -44,6 +44,9 @@ pub(in crate::binding) trait Host: Sized + 'static {
     /// The watched descriptor has something to tell.
     fn readable(&self, scope: Scope<'_>);
 
+    /// All that this turn's look at the descriptors has found was told.
+    fn behind_events(&self, scope: Scope<'_>);
+
     /// The watched descriptor has an error, or a bug was met: the watch is to end.
     fn unwatch(&self);
 

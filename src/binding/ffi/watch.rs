@@ -1,12 +1,13 @@
-//! libuv's watches: that on the readiness of a descriptor, the set of the sockets lent to the JS thread, and that on the turns
-//! of the loop.
+//! libuv's watches: that on the readiness of a descriptor, the set of the sockets lent to the JS thread, that on the end of the
+//! events of a turn, and that on the turns of the loop.
 
 use std::ffi::{c_int, c_void};
 use std::panic::AssertUnwindSafe;
 
 use super::handle::{
-    UV_POLL, UV_PREPARE, UV_READABLE, call, callee, close, idle_time, open, uv_poll_init_socket,
-    uv_poll_start, uv_prepare_init, uv_prepare_start, uv_unref,
+    UV_CHECK, UV_POLL, UV_PREPARE, UV_READABLE, call, callee, close, idle_time, open,
+    uv_check_init, uv_check_start, uv_check_stop, uv_poll_init_socket, uv_poll_start,
+    uv_prepare_init, uv_prepare_start, uv_unref,
 };
 use super::host::Host;
 use super::scope::{Failure, Outcome, Scope};
@@ -56,6 +57,46 @@ unsafe extern "C" fn readable<H: Host>(handle: *mut c_void, status: c_int, _even
     // The connections go back to their I/O threads; so they do when the descriptor has an error, which libuv tells once.
     if !is_sound || status != 0 {
         host.unwatch();
+    }
+}
+
+/// A place behind the events that a turn of the event loop has found, and before its immediates. It ends with
+/// [`BehindEvents::stop`]; it does not keep the process alive.
+pub(in crate::binding) struct BehindEvents(*mut c_void);
+
+impl BehindEvents {
+    pub(in crate::binding) fn new<H: Host>(scope: Scope<'_>, host: &H) -> Outcome<Self> {
+        // SAFETY: none of these calls of libuv fails.
+        unsafe {
+            let handle = open::<H, UV_CHECK>(scope, host, |event_loop, handle| {
+                uv_check_init(event_loop, handle)
+            })?;
+            uv_unref(handle);
+            Ok(Self(handle))
+        }
+    }
+
+    /// Has [`Host::behind_events`] called once, in this turn. Called while its events are told.
+    pub(in crate::binding) fn ask<H: Host>(&self, _: &H) {
+        // SAFETY: not closed, by having `self`. That it has been started before does no harm.
+        unsafe { uv_check_start(self.0, behind_events::<H>) };
+    }
+
+    /// No more calls.
+    pub(in crate::binding) fn stop(self) {
+        // SAFETY: opened once, stopped once: `self` is gone.
+        unsafe { close::<UV_CHECK>(self.0) };
+    }
+}
+
+unsafe extern "C" fn behind_events<H: Host>(handle: *mut c_void) {
+    // SAFETY: `new` opened the handle, for this host.
+    unsafe {
+        uv_check_stop(handle);
+        call::<H>(callee(handle), |host, scope| {
+            host.behind_events(scope);
+            Ok(())
+        });
     }
 }
 

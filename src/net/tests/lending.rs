@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::net::transport::Lending;
+use crate::net::undriven::Acted;
 use crate::net::watched_loans::Loan;
 
 #[test]
@@ -102,4 +103,96 @@ fn a_lent_socket_that_is_full_is_wanted_back() {
             _ => panic!("expected DRAIN"),
         }
     }
+}
+
+/// A client's connection that no thread drives, and its peer.
+fn undriven(stage: &Stage) -> (TcpStream, Arc<Connection>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let (peer, _) = listener.accept().unwrap();
+    let socket = Arc::new(Socket::from(ours));
+    let id = stage.ids.take();
+    let connection = stage
+        .thread
+        .carry_undriven(id, socket, Config::default(), Arc::default());
+    (peer, connection)
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+
+fn ask(connection: &Connection, peer: &mut TcpStream) {
+    let message = response(GET, 3, 0, Body::None, false);
+    connection.send(message).unwrap();
+    assert!(connection.flush_from_js());
+    let mut request = vec![0; GET.len()];
+    peer.read_exact(&mut request).unwrap();
+    assert_eq!(request, GET);
+}
+
+#[test]
+fn a_clients_exchange_needs_no_io_thread() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = undriven(&stage);
+    ask(&connection, &mut peer);
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    peer.write_all(answer).unwrap();
+    let mut scratch = read_buffer();
+    stage.receive_lent(&connection, &mut scratch);
+    assert_eq!(stage.head(), b"OKContent-Length\n2");
+    assert!(matches!(stage.next(), (Event::Data { .. }, _)));
+    assert!(matches!(stage.next(), (Event::End { .. }, _)));
+
+    connection.destroy(false);
+    assert_eq!(connection.act_undriven(), Acted::Ended);
+    assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+    stage.queue.publish();
+    assert!(matches!(stage.next(), (Event::Closed { errno: 0, .. }, _)));
+    // What was marked before its end is no reason to drive it.
+    assert_eq!(Command::attend(&connection).count(), 0);
+}
+
+#[test]
+fn an_end_of_a_peer_is_read_without_a_driver_and_a_deadline_is_not_watched() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = undriven(&stage);
+    ask(&connection, &mut peer);
+    assert_eq!(connection.act_undriven(), Acted::Rests);
+    drop(peer);
+    let mut scratch = read_buffer();
+    while connection.receive_lent(&mut scratch, &stage.queue) != Received::End {
+        std::thread::yield_now();
+    }
+    assert_eq!(connection.act_undriven(), Acted::Rests);
+    connection.shutdown(false);
+    assert_eq!(connection.act_undriven(), Acted::Ended);
+    stage.queue.publish();
+    loop {
+        if matches!(stage.next().0, Event::Closed { .. }) {
+            break;
+        }
+    }
+
+    let (mut peer, connection) = undriven(&stage);
+    connection.set_timeout(Duration::from_millis(1));
+    ask_without_a_flush(&connection);
+    assert!(!connection.flush_from_js());
+    assert_eq!(connection.act_undriven(), Acted::NeedsClock);
+    stage
+        .thread
+        .shared
+        .mailbox
+        .deliver(Command::attend(&connection));
+    assert_eq!(connection.act_undriven(), Acted::NeedsDriver);
+    assert!(matches!(stage.next(), (Event::Timeout { .. }, _)));
+    // The socket has stayed where it was.
+    peer.write_all(b"HTTP/1.1 204 None\r\n\r\n").unwrap();
+    stage.receive_lent(&connection, &mut scratch);
+    assert_eq!(stage.head(), b"None");
+}
+
+fn ask_without_a_flush(connection: &Connection) {
+    connection
+        .send(response(GET, 3, 0, Body::None, false))
+        .unwrap();
 }

@@ -7,7 +7,7 @@
 //! buffer, which tell their readiness at once: a seed always gives the same order. Time stands still until the script moves it
 //! on, so a wake that is lost stays lost, and a deadline that is not watched is missed. Only what JavaScript and the binding do
 //! is made up (`script`): as a server's connection or a client's, read by either thread (lent sockets lie in the poll set of the
-//! binding), tapped, or given away.
+//! binding; a client's may be from the beginning, without a driver), tapped, or given away.
 //!
 //! `HTTP_NATIVE_MODEL_ITERATIONS` plays so many orders, for hours if need be, from the seed `HTTP_NATIVE_MODEL_SEED` on.
 
@@ -236,11 +236,8 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     let shared = Arc::new(Shared::new(Arc::clone(&queue), Arc::<Ids>::default()));
     let runtime = IoThread::runtime(&shared).unwrap();
     let (ours, theirs) = pair(&mut random).unwrap();
-    let socket = {
-        let _reactor = runtime.enter();
-        reactor::register(Arc::new(ours)).unwrap()
-    };
-    let transport = Transport::Socket(Arc::clone(socket.get_ref()));
+    let ours = Arc::new(ours);
+    let transport = Transport::Socket(Arc::clone(&ours));
     NOW.set(Some(runtime.block_on(async {
         tokio::time::pause();
         tokio::time::Instant::now().into_std()
@@ -249,13 +246,23 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     let role = random.of(&[Role::Server, Role::Server, Role::Client]);
     let queue = Some(Arc::clone(&queue));
     let server = (role == Role::Server).then(|| Arc::new(server(&mut random, config)));
-    let connection = Connection::new(0, role, config, queue, server, Arc::default(), transport);
+    let mut connection = Connection::new(0, role, config, queue, server, Arc::default(), transport);
+    let is_undriven = role == Role::Client && random.once_in(2);
+    if is_undriven {
+        connection.begin_undriven();
+    }
     let connection = Arc::new(connection);
     runtime.spawn(Arc::clone(&shared).work());
-    shared.mailbox.deliver([Command::Drive {
-        connection: Arc::clone(&connection),
-        socket,
-    }]);
+    if is_undriven {
+        // It is closed with the connection.
+        drop(ours);
+    } else {
+        let _reactor = runtime.enter();
+        let socket = Some(reactor::register(ours).unwrap());
+        let connection = Arc::clone(&connection);
+        let drive = Command::Drive { connection, socket };
+        shared.mailbox.deliver([drive]);
+    }
 
     let plan = Arc::new(Plan::new(role, &mut random));
     let io = {
@@ -295,6 +302,7 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
         Arc::clone(&progress),
         random,
     );
+    script.begin_loan();
     script.play();
     progress.over.store(true, Ordering::SeqCst);
     io.join().unwrap();

@@ -326,13 +326,16 @@ impl Script {
         }
         self.ended = end;
         self.marked = true;
+        if self.lent.is_some() && self.connection.is_undriven() && self.random.once_in(2) {
+            self.settle_lent();
+        }
     }
 
     // The end of a tick.
 
     fn attend(&self) {
-        let attend = Command::Attend(Arc::clone(&self.connection));
-        self.shared.mailbox.deliver([attend]);
+        let attend = Command::attend(&self.connection);
+        self.shared.mailbox.deliver(attend);
     }
 
     fn flush(&mut self) {
@@ -345,7 +348,7 @@ impl Script {
         }
         let done = self.connection.flush_from_js();
         if self.lent.is_some() && !done {
-            self.end_loan();
+            self.settle_lent();
         } else if !done {
             self.attend();
         } else if self.lent.is_none() && self.random.once_in(4) {

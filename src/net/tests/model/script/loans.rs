@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Script;
 use crate::net::lending::Received;
 use crate::net::poll_set::Ready;
+use crate::net::undriven::Acted;
 
 impl Script {
     pub(super) fn ask_loan(&mut self) {
@@ -22,6 +23,11 @@ impl Script {
             self.end_loan();
             return;
         }
+        self.begin_loan();
+    }
+
+    /// Has the set watch the socket, if it is lent.
+    pub(in super::super) fn begin_loan(&mut self) {
         let Some(socket) = self.connection.lent() else {
             return;
         };
@@ -47,6 +53,19 @@ impl Script {
         true
     }
 
+    /// Does what is left to do while the socket is lent, or has the I/O thread do it.
+    pub(super) fn settle_lent(&mut self) {
+        match self.connection.act_undriven() {
+            Acted::Rests => {}
+            Acted::NeedsClock => self.attend(),
+            Acted::Ended => {
+                self.take_from_set();
+                self.shared.queue.publish();
+            }
+            Acted::NeedsDriver => self.end_loan(),
+        }
+    }
+
     fn give_back(&mut self) {
         self.connection.return_loan();
         self.attend();
@@ -68,6 +87,10 @@ impl Script {
                 }
                 Received::Last => {
                     self.end_loan();
+                    self.take_events();
+                }
+                Received::End => {
+                    self.settle_lent();
                     self.take_events();
                 }
                 Received::Nothing => {}

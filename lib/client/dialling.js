@@ -1,0 +1,168 @@
+'use strict'
+
+/**
+ * `socket._handle` of a socket that connects: net's connect() calls it as libuv's, and it has the native side dial. Once the
+ * connection is made it is a handle as any of ours, so that neither a descriptor is duplicated nor a handle exchanged.
+ */
+
+const { AsyncResource } = require('node:async_hooks')
+const os = require('node:os')
+const { native, connections, atClosePhase, common } = require('../binding')
+const { Handle } = require('../connection/handle')
+const { kReinitializeHandle } = require('../connection/detach')
+const { kAsyncId } = require('./pooled-socket')
+const { process } = require('../host')
+
+const { errno } = os.constants
+
+/** Errors of connect() that libuv has for want of a socket: where there is one it has an address, of zeros. */
+const SOCKETLESS = new Set([errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAFNOSUPPORT].map((number) => -number))
+
+const CANCELED = -errno.ECANCELED
+
+/** The handles that dial, of all copies of lib/: what `process` lists as active (lib/binding/active-handles.js). */
+const dialling = common.dialling ??= new Set()
+
+/**
+ * @param {import('./connection').ClientConnection} connection
+ */
+function DiallingHandle (connection) {
+  Handle.call(this, connection)
+  /** The id of the dial, until the connection has it, or the handle is closed; -1 for none. */
+  this.dial = -1
+  /** net's request, whose `oncomplete` tells, until that has returned, and its context. */
+  this.request = null
+  this.requestResource = null
+  /** True once the dial has ended. */
+  this.isOver = false
+  /** True once the connection has it. */
+  this.isCarried = false
+  /** As getsockname() gives it where connecting has failed at once. */
+  this.unbound = null
+  /** The context of libuv's handle. */
+  this.resource = connection.context
+}
+Object.setPrototypeOf(DiallingHandle.prototype, Handle.prototype)
+
+/** True if a socket with these options is to dial by itself. */
+function dials (options) {
+  return kReinitializeHandle !== undefined && !options.path && !options.localAddress && !options.localPort && !options.blockList &&
+    options.typeOfService === undefined && process.permission === undefined
+}
+
+/** Gives the socket of a connection, which is about to connect, its handle. */
+function giveHandle (connection) {
+  connection.socket[kReinitializeHandle](new DiallingHandle(connection))
+}
+
+DiallingHandle.prototype.connect = function connect (request, address, port) {
+  return dial(this, request, address, port, 0)
+}
+
+DiallingHandle.prototype.connect6 = function connect6 (request, address, port) {
+  const [ip, zone] = address.split('%')
+  return dial(this, request, ip, port, zone === undefined ? 0 : zoneOf(zone))
+}
+
+/** Gives the number of an IPv6 zone; -1 if there is no such. */
+function zoneOf (name) {
+  if (/^\d+$/.test(name)) return Number(name)
+  return os.networkInterfaces()[name]?.find(({ scopeid }) => scopeid !== undefined)?.scopeid ?? -1
+}
+
+function dial (handle, request, address, port, zone) {
+  if (zone === -1) return -errno.EINVAL
+  if (handle.isCarried) return -errno.EISCONN
+  if (handle.request !== null && !handle.isOver) return -errno.EALREADY
+  if (handle.dial !== -1) hangUp(handle)
+  const id = native.dial(address, port, zone)
+  if (id < 0) {
+    if (!SOCKETLESS.has(id)) handle.unbound = { address: address.includes(':') ? '::' : '0.0.0.0', family: address.includes(':') ? 'IPv6' : 'IPv4', port: 0 }
+    return id
+  }
+  handle.dial = id
+  handle.isOver = false
+  handle.request = request
+  handle.requestResource = new AsyncResource('TCPCONNECTWRAP')
+  connections[id] = handle
+  dialling.add(handle)
+  return 0
+}
+
+/** Gives the dial up, or lets go of its socket. */
+function hangUp (handle) {
+  const { dial } = handle
+  handle.dial = -1
+  connections[dial] = undefined
+  dialling.delete(handle)
+  native.hangUp(dial)
+}
+
+/** Called when the dial has ended. @param {number} status 0, or a negative errno: then the socket stays until it is closed */
+DiallingHandle.prototype.onDialled = function onDialled (status) {
+  const { request } = this
+  this.isOver = true
+  if (status !== 0) connections[this.dial] = undefined
+  try {
+    this.requestResource.runInAsyncScope(complete, null, this, request, status)
+  } finally {
+    if (this.request === request) this.request = null
+    dialling.delete(this)
+  }
+}
+
+function complete (handle, request, status) {
+  request.oncomplete?.(status, handle, request, status === 0, status === 0)
+}
+
+/**
+ * Makes the socket that has connected a connection.
+ * @returns {number} the connection's id, or a negative errno
+ */
+DiallingHandle.prototype.carry = function carry (config, stats) {
+  const { dial } = this
+  this.dial = -1
+  connections[dial] = undefined
+  const status = native.carryDialled(dial, config, stats)
+  if (status !== 0) return status
+  this.isCarried = true
+  if (!this.isReferenced) native.unref(dial)
+  return dial
+}
+
+/** Closes: before there is a connection as libuv's handle does. */
+DiallingHandle.prototype.close = function close (callback) {
+  if (this.isCarried) return Handle.prototype.close.call(this, callback)
+  const { request, requestResource, resource, isOver } = this
+  // The last that is asked for is told first.
+  if (callback) atClosePhase(() => resource.runInAsyncScope(callback))
+  if (this.dial === -1) return
+  hangUp(this)
+  if (!isOver) atClosePhase(() => requestResource.runInAsyncScope(complete, null, this, request, CANCELED))
+}
+
+// What core's Agent gives a handle for its next request.
+
+DiallingHandle.prototype.getProviderType = () => 0
+
+DiallingHandle.prototype.getAsyncId = function getAsyncId () {
+  return this.isCarried ? this.connection.socket[kAsyncId] : this.resource.asyncId()
+}
+
+DiallingHandle.prototype.asyncReset = function asyncReset () {
+  if (!this.isCarried) this.resource = new AsyncResource('TCPWRAP')
+}
+
+for (const [name, peer] of [['getsockname', false], ['getpeername', true]]) {
+  DiallingHandle.prototype[name] = function (out) {
+    if (this.isCarried) return Handle.prototype[name].call(this, out)
+    const found = this.dial === -1 ? (peer ? null : this.unbound) : native.address(this.dial, peer)
+    if (!found) return -errno.EBADF
+    out.address = found.address
+    out.family = found.family
+    out.port = found.port
+    return 0
+  }
+}
+
+module.exports = { DiallingHandle, dials, giveHandle }

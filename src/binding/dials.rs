@@ -1,0 +1,73 @@
+//! Sockets of clients that connect: they lie in the set of the lent sockets, which tells when they have. A dial has the id of the
+//! connection that it becomes, until JavaScript has it carried or hangs up.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use socket2::Socket;
+
+use super::encoder::Encoder;
+use super::ffi::{BehindEvents, Host};
+
+pub(super) struct Dial {
+    pub(super) socket: Arc<Socket>,
+    /// The look at the set behind which it began: what earlier looks have found is not about it.
+    pub(super) began: u64,
+    /// There is something to read, of which the set does not tell again by itself.
+    pub(super) reads: bool,
+    /// It has ended, and DIALLED was told, or is on its way.
+    pub(super) is_over: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Dials {
+    pub(super) by_id: RefCell<HashMap<u32, Dial>>,
+    /// Those of which the set has told in this turn.
+    met: RefCell<Vec<u32>>,
+    /// The DIALLED of those that were met, on their way to JavaScript: they do not wait for what was closed in the turn.
+    pub(super) told: RefCell<Encoder>,
+    /// Made by the first dial.
+    pub(super) behind_events: RefCell<Option<BehindEvents>>,
+}
+
+impl Dials {
+    /// The socket of a dial.
+    pub(super) fn socket(&self, id: u32) -> Option<Arc<Socket>> {
+        let dials = self.by_id.borrow();
+        dials.get(&id).map(|dial| Arc::clone(&dial.socket))
+    }
+
+    /// Notes a dial of which the set tells, at a look. True if there is one. It ends behind all other events of the turn: libuv begins
+    /// to watch a socket that connects when it waits, and so hears of it behind what its peer, if that is in the process, has heard.
+    pub(super) fn meet<H: Host>(&self, host: &H, id: u32, reads: bool, look: u64) -> bool {
+        let mut dials = self.by_id.borrow_mut();
+        let Some(dial) = dials.get_mut(&id) else {
+            return false;
+        };
+        if dial.began == look {
+            return true;
+        }
+        dial.reads |= reads;
+        if !dial.is_over {
+            self.met.borrow_mut().push(id);
+            if let Some(behind_events) = &*self.behind_events.borrow() {
+                behind_events.ask(host);
+            }
+        }
+        true
+    }
+
+    /// Those that were met.
+    pub(super) fn take_met(&self) -> Vec<u32> {
+        self.met.take()
+    }
+
+    /// Lets go of all.
+    pub(super) fn clear(&self) {
+        self.by_id.take();
+        if let Some(behind_events) = self.behind_events.take() {
+            behind_events.stop();
+        }
+    }
+}
