@@ -180,6 +180,7 @@ impl Connection {
     }
 }
 
+/// Of a server with limits, whose connections are driven from their beginning on.
 impl Loan for Connection {
     fn goes_on(&self, recalls: bool) -> bool {
         let mut state = self.lock();

@@ -269,8 +269,8 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
         let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
         let connection = Arc::clone(&connection);
         let mut random = Random(random.next());
-        // As if the server had limits and JavaScript were busy.
-        let recalls = random.once_in(2);
+        // As if the server had limits and JavaScript were busy. Connections that have no driver are of no such server.
+        let recalls = random.once_in(2) && !is_undriven;
         let recall = move || {
             if recalls && random.once_in(4) {
                 connection.goes_on(true);
