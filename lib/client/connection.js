@@ -8,7 +8,7 @@
 const { AsyncResource } = require('node:async_hooks')
 const stream = require('node:stream')
 const diagnostics = require('node:diagnostics_channel')
-const { native, headFlags, connections, touch, isSamePacket } = require('../binding')
+const { native, headFlags, touch, isSamePacket } = require('../binding')
 const { ClientTransport } = require('./transport')
 const { handOver } = require('../connection/detach')
 const { parseError } = require('../core/errors')
@@ -17,7 +17,7 @@ const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearRespons
 const { kAttempt } = require('./retry')
 const { kMode, countNoted, meet, switchError } = require('./hardening')
 const { blockFor, isAgent } = require('./pool-stats')
-const { tellOpened, tellClosed } = require('../stats/channels')
+const { tellOpened } = require('../stats/channels')
 const { newMessage, readResponse } = require('../message/incoming')
 const measure = require('../core/performance-entries')
 const { Parser } = require('../connection/parser-facade')
@@ -290,14 +290,10 @@ function detach (connection, request, response) {
 
 /** Driver two: gives the stream up: it belongs to the application. */
 ClientConnection.prototype.leave = function leave () {
-  const { id, stream } = this
-  if (id === -1) return
+  if (this.id === -1) return
   this.noteEnd()
-  tellClosed(this, 0)
-  this.id = -1
-  connections[id] = undefined
-  native.release(id, stream.bytesWritten)
-  stream[kConnection] = undefined
+  this.release()
+  this.stream[kConnection] = undefined
 }
 
 /** Driver two: notes what has ended the stream, for the stats. */

@@ -464,15 +464,13 @@ Connection.prototype.beforeRelease = function beforeRelease (errno) {
   tellClosed(this, errno)
 }
 
-/** Driver two: frees the native side when the stream has closed. */
-Connection.prototype.release = function release (errno) {
-  if (this.id === -1) return
+/** Driver two: frees the native side: the stream has closed, or belongs to the application. */
+Connection.prototype.release = function release () {
   const { id } = this
-  tellClosed(this, errno)
-  connections[id] = undefined
+  tellClosed(this, 0)
   this.id = -1
-  native.release(id, this.stream?.bytesWritten)
-  this.onClosed(errno, 0)
+  connections[id] = undefined
+  native.release(id, this.stream.bytesWritten)
 }
 
 module.exports = { Connection, PENDING_MAX }
