@@ -13,7 +13,7 @@ const { ClientTransport } = require('./transport')
 const { handOver } = require('../connection/detach')
 const { parseError } = require('../core/errors')
 const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
-const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./socket-events')
+const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, listenersShown } = require('./socket-events')
 const { kAttempt } = require('./retry')
 const { kMode, countNoted, meet, switchError } = require('./hardening')
 const { blockFor, isAgent } = require('./pool-stats')
@@ -162,7 +162,7 @@ ClientConnection.prototype.lose = function lose () {
 ClientConnection.prototype.forget = function forget () {
   if (this.request !== null) {
     this.lastContext = this.request[kResource]
-    freeParser(this)
+    this.freeParser()
     // It was promised, but the exchange never began.
     if (!this.request.socket) this.request[kResource].emitDestroy()
   }
@@ -171,18 +171,11 @@ ClientConnection.prototype.forget = function forget () {
 }
 
 /** Frees the parser: nothing more is to be parsed for the exchange. */
-function freeParser (connection) {
-  if (Parser.leave(connection)) connection.request[kResource].emitDestroy()
+ClientConnection.prototype.freeParser = function freeParser () {
+  if (Parser.leave(this)) this.request[kResource].emitDestroy()
 }
 
-ClientConnection.prototype.freeParser = function () {
-  freeParser(this)
-}
-
-/** Gives the listeners of the socket as core has them. */
-ClientConnection.prototype.listenersShown = function listenersShown (event, listeners) {
-  return shown(this, event, listeners)
-}
+ClientConnection.prototype.listenersShown = listenersShown
 
 ClientConnection.prototype.onResponse = function onResponse (flags, status, version, reasonLength, fieldCount, text) {
   const { request } = this
@@ -228,7 +221,7 @@ function deliver (request, response, flags) {
   // Without a listener, or on an aborted request, the response is not going to be read.
   if (request.aborted || !request.emit('response', response)) response._dump()
   if (!hasBody) {
-    freeParser(this)
+    this.freeParser()
     if (this.stream === null) hushAll(this)
     response[kComplete](undefined)
   }
@@ -316,7 +309,7 @@ ClientConnection.prototype.onEnd = function onEnd (text, isNoted) {
   // A body that ends with the connection is over at the socket's 'end', which is next.
   if (this.untilClose && this.stream === null && !this.tapped && !this.inputEnded) return
   this.response = null
-  freeParser(this)
+  this.freeParser()
   if (this.stream === null && !this.inputEnded) hushAll(this)
   request[kResource].runInAsyncScope(response[kComplete], response, text)
 }
@@ -342,7 +335,7 @@ ClientConnection.prototype.onParseError = function onParseError (kind, bytesPars
   if (rawPacket === undefined || this.ignores()) return
   const isUnasked = meet(this, request, kind)
   this.response = null
-  if (request !== null) freeParser(this)
+  if (request !== null) this.freeParser()
   hush(this)
   // For what core has no error: it destroys the socket.
   if (isUnasked) this.refuse()
