@@ -207,7 +207,7 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
     // As in core: complete when the handler's first turn is over, not before.
     if (!hasBody && detached !== true && !request.complete && this.thrown === null) {
       // The events come within the parser's context, unless no listener can hear any.
-      if (isTouched(request)) this.run(complete, request, undefined)
+      if (isTouched(request)) this.run(request[kComplete], request, undefined)
       else request[kComplete](undefined)
     }
   }
@@ -252,18 +252,10 @@ ServerConnection.prototype.stopListening = function stopListening () {
 
 // ----------------------------------------------------------------------------------------------------- bodies
 
-function receive (chunk) {
-  this[kReceive](chunk)
-}
-
 ServerConnection.prototype.onData = function onData (chunk) {
   const { receiving } = this
   if (this.thrown !== null && this.isSpoilt(chunk)) return
-  if (receiving !== null) this.run(receive, receiving, chunk)
-}
-
-function complete (trailers) {
-  this[kComplete](trailers)
+  if (receiving !== null) this.run(receiving[kReceive], receiving, chunk)
 }
 
 ServerConnection.prototype.onEnd = function onEnd (text) {
@@ -271,7 +263,7 @@ ServerConnection.prototype.onEnd = function onEnd (text) {
   if (receiving === null || (this.thrown !== null && this.isSpoilt(undefined))) return
   this.receiving = null
   this.began = 0
-  this.run(complete, receiving, text)
+  this.run(receiving[kComplete], receiving, text)
   if (this.switching !== null && this.switching.stream !== null) this.run(beginUpgraded, undefined, this)
 }
 
