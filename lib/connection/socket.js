@@ -31,6 +31,7 @@ const ECONNRESET = -constants.errno.ECONNRESET
 const { setTimeout: netSetTimeout, resetAndDestroy: netResetAndDestroy } = net.Socket.prototype
 
 /**
+ * Without a handle among its options it is to connect, by net's methods; the connection carries it when it has (`carried`).
  * @param {import('./connection').Connection} connection
  * @param {object} options of net.Socket: allowHalfOpen, highWaterMark
  */
@@ -66,14 +67,6 @@ function acceptedSocket (connection, options) {
     else Readable.prototype.resume.call(socket)
   }
   return socket
-}
-
-/**
- * Makes a socket that is to connect, by net's methods; the connection carries it when it has (`carried`).
- * @returns {net.Socket}
- */
-function connectingSocket (connection, options) {
-  return new NativeSocket(connection, options)
 }
 
 /**
@@ -398,4 +391,4 @@ NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   if (!this.destroyed) this.destroy(error)
 }
 
-module.exports = { NativeSocket, acceptedSocket, connectingSocket }
+module.exports = { NativeSocket, acceptedSocket }
