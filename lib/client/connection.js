@@ -96,10 +96,6 @@ Object.defineProperty(ClientConnection.prototype, 'incoming', {
   configurable: true
 })
 
-ClientConnection.prototype.getSocket = function getSocket () {
-  return this.socket
-}
-
 // ------------------------------------------------------------------------------------------------- exchanges
 
 /**
@@ -368,10 +364,6 @@ ClientConnection.prototype.runForSocket = function runForSocket (method, a, b) {
   const resource = this.stream !== null ? null : this.context ?? this.request?.[kResource] ?? this.lastContext
   if (resource === null) method.call(this.socket, a, b)
   else resource.runInAsyncScope(method, this.socket, a, b)
-}
-
-ClientConnection.prototype.onRaw = function onRaw (chunk) {
-  this.socket.received(chunk)
 }
 
 ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {

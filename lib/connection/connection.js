@@ -37,6 +37,8 @@ function Connection (id, stream) {
   this.errno = 0
   /** The message that is being sent, or that has the connection: `socket._httpMessage`. */
   this.current = null
+  /** The request whose body is arriving, on a server's; null between bodies. */
+  this.receiving = null
   /** True if nothing more may be sent: our side was ended, or the connection given up. */
   this.outputEnded = false
   /** Totals, set when the connection is closed. */
@@ -156,6 +158,15 @@ Connection.prototype.discard = function discard () {
   this.cutAt = this.corks
   this.discarded += Math.max(0, native.waiting(this.id, true) - this.stoodFor)
   native.discard(this.id)
+}
+
+/** Gives the socket. */
+Connection.prototype.getSocket = function getSocket () {
+  return this.socket
+}
+
+Connection.prototype.onRaw = function onRaw (chunk) {
+  this.getSocket().received(chunk)
 }
 
 /** Sends bytes to `onRaw` from now on; they are parsed when they are given to `receive`. */
@@ -405,11 +416,6 @@ Connection.prototype.isAwaited = function isAwaited () {
   return false
 }
 
-/** True while the body of a request is arriving; here never. */
-Connection.prototype.isReceiving = function isReceiving () {
-  return false
-}
-
 /** Closes at once; output not yet written is lost. `onClosed` follows. */
 Connection.prototype.destroy = function destroy (error) {
   if (this.id === -1) return
@@ -417,7 +423,7 @@ Connection.prototype.destroy = function destroy (error) {
     this.stream.destroy(error)
     return
   }
-  const receives = this.isReceiving()
+  const receives = this.receiving !== null
   const isUnheard = hasKeptBytes(this.kept) || (receives && isFollowed(this.id))
   delivery.forgetKept(this)
   this.givenUp = this.outputEnded = true

@@ -43,8 +43,6 @@ function ServerConnection (id, stream, server, listener) {
   this.queue = null
   /** Requests whose responses were detached from the socket before they were over; null until the first. */
   this.dismissed = null
-  /** The request whose body is arriving; null between bodies. */
-  this.receiving = null
   /** The last request, until it was read and its response sent: `socket.parser.incoming`. */
   this.incoming = null
   /** The async context of everything that happens here; made with the first request. */
@@ -226,10 +224,6 @@ function regain (request, response) {
   response._flush()
 }
 
-ServerConnection.prototype.isReceiving = function isReceiving () {
-  return this.receiving !== null
-}
-
 ServerConnection.prototype.takes = function takes () {
   const at = Connection.prototype.takes.call(this)
   if (at !== 0) this.needDrain = true
@@ -273,10 +267,6 @@ ServerConnection.prototype.onDrain = function onDrain () {
   this.slacken()
   if (current !== null && !this.givenUp) this.run(current[kDrained], current)
   if (socket !== null && this.stream === null) socket.drained()
-}
-
-ServerConnection.prototype.onRaw = function onRaw (chunk) {
-  this.getSocket().received(chunk)
 }
 
 module.exports = { ServerConnection }
