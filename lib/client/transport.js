@@ -9,7 +9,7 @@
 const { setTimeout: startTimer, clearTimeout } = require('node:timers')
 const { process } = require('../host')
 const { native, sendFlags, connections, touch } = require('../binding')
-const { Connection } = require('../connection/connection')
+const { Connection, PENDING_MAX } = require('../connection/connection')
 const { Handle } = require('../connection/handle')
 const { DiallingHandle } = require('./dialling')
 const { kResource } = require('./outcome')
@@ -19,7 +19,6 @@ const { systemError } = require('../core/errors')
 const { tellOpened } = require('../stats/channels')
 const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
-const { PENDING_MAX } = require('../message/outgoing')
 const { kHeadFlags, kNeedDrain } = require('../core/symbols')
 
 const { HEAD, CHUNKED, UNTIL_CLOSE } = sendFlags

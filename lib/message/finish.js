@@ -7,10 +7,11 @@
 const { EventEmitter } = require('node:events')
 const { process } = require('../host')
 const { settle, isDispatching } = require('../binding')
+const { PENDING_MAX } = require('../connection/connection')
 const { codes } = require('../core/errors')
 const { isTaken, isWaiting, whenTaken, tellTaken } = require('./write-callbacks')
 const { isTouched } = require('./incoming')
-const { PENDING_MAX, isLost, tellLeaving } = require('./send')
+const { isLost, tellLeaving } = require('./send')
 const versions = require('../core/versions')
 const {
   kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kHeld, kNative, kNeedDrain, kSettle, kSocket, kWritableFinished

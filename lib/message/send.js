@@ -8,7 +8,6 @@ const { AsyncResource } = require('node:async_hooks')
 const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
 const { putStandIn } = require('../connection/stand-in')
-const { PENDING_MAX } = require('../connection/connection')
 const { isTaken, isWaiting, whenTaken, waitForRest } = require('./write-callbacks')
 const { countLines } = require('./head')
 const { codes } = require('../core/errors')
@@ -300,7 +299,6 @@ function stillWaits (message) {
 }
 
 module.exports = {
-  PENDING_MAX,
   CORKED,
   CRLF,
   nop,

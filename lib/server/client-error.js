@@ -10,7 +10,7 @@ const { Buffer } = require('../host')
 const { Connection } = require('../connection/connection')
 const { isSamePacket } = require('../binding')
 const { codes, callbackError, parseError } = require('../core/errors')
-const { baseEmit } = require('../message/outgoing')
+const { baseEmit } = require('../message/finish')
 const { kChunkedBuffer, kComplete, kCorked, kHeld } = require('../core/symbols')
 
 /** Answers to a client's error where 'clientError' has no listener; as core's socketOnError sends. */
