@@ -44,10 +44,6 @@ function isLatin1 (encoding) {
   return encoding === 'latin1' || encoding === 'binary'
 }
 
-function encode (text, encoding) {
-  return Buffer.from(text, encoding)
-}
-
 /** Gives the bytes of a part. */
 function sizeOf (chunk, encoding) {
   if (typeof chunk !== 'string') return chunk.byteLength
@@ -94,7 +90,7 @@ function transmit (message, flags, head, body, encoding, size, callback) {
         // Core writes a head that is glued to a string body in the body's encoding.
         if (isHead && message[kUnusual] && (flags & UNTIL_CLOSE) !== CHUNKED) flags |= HEAD_UTF8
       } else if (!isLatin1(encoding)) {
-        body = encode(body, encoding)
+        body = Buffer.from(body, encoding)
         if (isPart) connection.countAs(characters, body.length)
       }
     }
@@ -312,6 +308,5 @@ module.exports = {
   takeHeadFlag,
   awaitOthers,
   isUtf8,
-  encode,
   sizeOf
 }
