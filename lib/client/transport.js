@@ -5,9 +5,7 @@
  * of the request under way how it is framed; what comes back is for connection.js.
  */
 
-// Taken when the module is loaded: mocked clocks stop the global ones, but not core's sockets.
-const { setTimeout: startTimer, clearTimeout } = require('node:timers')
-const { process } = require('../host')
+const { process, setTimeout, clearTimeout } = require('../host')
 const { native, sendFlags, connections, touch } = require('../binding')
 const { Connection, PENDING_MAX } = require('../connection/connection')
 const { Handle } = require('../connection/handle')
@@ -203,7 +201,7 @@ ClientTransport.prototype.onTimeout = function onTimeout () {
   // The same time set again is another.
   this.idleInForce = -1
   this.stopIdleTimer()
-  this.idleTimer = startTimer(onIdle, 1, this).unref()
+  this.idleTimer = setTimeout(onIdle, 1, this).unref()
 }
 
 module.exports = { ClientTransport }
