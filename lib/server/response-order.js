@@ -46,15 +46,10 @@ members.attach = function attach (response) {
   const { socket } = this
   this.current = response
   response[kConnection] = this
-  if (socket === null) {
-    response[kSocket] = undefined
-  } else {
-    response[kSocket] = socket
-    socket.on('close', onCarrierClose)
-  }
+  response[kSocket] = socket ?? undefined
+  socket?.on('close', onCarrierClose)
   if (!isQuiet(response)) response.emit('socket', this.getSocket())
-  if (response.outputData.length !== 0) response._flush()
-  else if (response[kNeedDrain]) response._flush()
+  if (response.outputData.length !== 0 || response[kNeedDrain]) response._flush()
 }
 
 /** Gives the connection to a response that has waited for it. What it has queued belongs to its exchange, and so do the events that follow. */

@@ -126,8 +126,7 @@ StreamConnection.prototype.take = function take (chunk) {
 }
 
 function onStreamEnd () {
-  const connection = this[kConnection]
-  connection.receive(null)
+  this[kConnection].receive(null)
 }
 
 function onStreamClose () {
