@@ -73,4 +73,4 @@ function failWrites (request) {
   failEndCallbacks(request, error)
 }
 
-module.exports = { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose, lose, failWrites }
+module.exports = { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose, lose }

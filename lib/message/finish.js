@@ -195,5 +195,5 @@ function fail (message, error) {
 }
 
 module.exports = {
-  baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finish, finishAnyway, finishLater, settled, drained
+  baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 }
