@@ -94,27 +94,15 @@ Object.defineProperty(NativeSocket.prototype, '_httpMessage', {
   configurable: true
 })
 
-function addsPending (name) {
-  const inherited = findGetter(net.Socket.prototype, name)
-  Object.defineProperty(NativeSocket.prototype, name, {
-    get () {
-      const own = inherited.call(this)
-      if (own === undefined) return own
-      // What waits here was counted by the stream.
-      return this[kWaiting] === null ? own + (ownConnection(this)?.shownPending() ?? 0) : own
-    },
-    configurable: true
-  })
-}
-
-function findGetter (prototype, name) {
-  for (let one = prototype; one !== null; one = Object.getPrototypeOf(one)) {
-    const property = Object.getOwnPropertyDescriptor(one, name)
-    if (property !== undefined) return property.get
-  }
-}
-
-addsPending('writableLength')
+Object.defineProperty(NativeSocket.prototype, 'writableLength', {
+  get () {
+    const own = Reflect.get(net.Socket.prototype, 'writableLength', this)
+    if (own === undefined) return own
+    // What waits here was counted by the stream.
+    return this[kWaiting] === null ? own + (ownConnection(this)?.shownPending() ?? 0) : own
+  },
+  configurable: true
+})
 
 /** Writes one chunk or a batch to the connection. As net.Socket's _writeGeneric. */
 NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, encoding, callback) {
