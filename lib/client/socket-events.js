@@ -62,11 +62,7 @@ function hear (connection) {
   socket.on('drain', onDrain)
   // If its 'close' is over, core's request would wait for ever. It may be still to come: libuv closes handles
   // behind the immediates.
-  if (socket.closed) setImmediate(setImmediate, tellOfClose, socket)
-}
-
-function tellOfClose (socket) {
-  onSocketClose.call(socket)
+  if (socket.closed) setImmediate(() => setImmediate(() => onSocketClose.call(socket)))
 }
 
 /** Stops listening for bytes: no more are expected for the exchange. */

@@ -57,10 +57,6 @@ Object.setPrototypeOf(ClientTransport.prototype, Connection.prototype)
 
 // ------------------------------------------------------------------------------------------------ connecting
 
-function fail (socket, error) {
-  socket.destroy(error)
-}
-
 /** Takes the connection over from the handle by which the socket has connected. */
 ClientTransport.prototype.carry = function carry () {
   const { socket, request } = this
@@ -71,7 +67,7 @@ ClientTransport.prototype.carry = function carry () {
   if (id < 0) {
     // Net still needs the handle that has just connected (afterConnect).
     this.fault = systemError(id, native.SYSCALLS.CONNECT)
-    process.nextTick(fail, socket, this.fault)
+    process.nextTick(() => socket.destroy(this.fault))
     return
   }
   this.id = id

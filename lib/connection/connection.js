@@ -154,7 +154,8 @@ function endOfTick (connection) {
 /** Drops what is corked: the connection is given up. */
 Connection.prototype.discard = function discard () {
   if (!this.corked || this.id === -1) return
-  if (this.discarded === 0) process.nextTick(forgetDiscarded, this)
+  // A stream drops its buffer a tick after it was destroyed: until then dropped bytes count as pending.
+  if (this.discarded === 0) process.nextTick(() => { this.discarded = 0 })
   this.cutAt = this.corks
   this.discarded += Math.max(0, native.waiting(this.id, true) - this.stoodFor)
   native.discard(this.id)
@@ -387,11 +388,6 @@ Connection.prototype.shutdown = function shutdown (tells = false) {
   this.uncork()
   native.shutdown(this.id, tells)
   touch()
-}
-
-/** Stops counting dropped bytes as pending: a stream drops its buffer a tick after it was destroyed. */
-function forgetDiscarded (connection) {
-  connection.discarded = 0
 }
 
 /** Closes when all output is written. As net.Socket's destroySoon. */

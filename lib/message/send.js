@@ -173,7 +173,7 @@ function written (message, callback, isCorked) {
     connection.batch = new Batch(message, connection)
     connection.batch.callbacks.push(callback)
     // Else the tick that ends the cork, which the first part of this tick has begun, sees to it.
-    if (!connection.corked) process.nextTick(endOfTick, connection.batch)
+    if (!connection.corked) process.nextTick((batch) => batch.leave(), connection.batch)
   } else if (connection) {
     const own = new Batch(message, connection)
     own.callbacks.push(callback)
@@ -182,10 +182,6 @@ function written (message, callback, isCorked) {
   } else {
     process.nextTick(callback, null)
   }
-}
-
-function endOfTick (batch) {
-  batch.leave()
 }
 
 function tell (batch) {
