@@ -228,6 +228,11 @@ Connection.prototype.shownPending = function shownPending () {
   return this.counted(Math.max(0, native.waiting(this.id, this.corked) - this.stoodFor))
 }
 
+/** True if a message's 'drain' may come although it holds parts by itself. As core's client's ondrain. */
+Connection.prototype.mayDrain = function mayDrain () {
+  return true
+}
+
 /** True if parts of this tick wait for its end in core, although a thread may have written them by now. */
 Connection.prototype.isGathering = function isGathering () {
   return this.corked && this.id !== -1

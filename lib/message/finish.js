@@ -98,7 +98,7 @@ function drained () {
   const taken = connection?.taken() ?? Infinity
   if (taken === Infinity && !this.finished && this[kNeedDrain] && this[kHeld] === null && isOpen(connection) && !isSocketFull(this)) {
     if (connection.isGathering()) connection.notifyDrain()
-    else emitDrain(this)
+    else if (connection.mayDrain(this)) emitDrain(this)
   }
   try {
     if (isWaiting(this) && this[kConnection] !== null) tellLeaving(this[kConnection])

@@ -82,11 +82,15 @@ members.countPending = function countPending (response) {
   }
 }
 
+/** True if a response's 'drain' may come, as far as what it holds by itself is concerned. As core's socketOnDrain. */
+members.mayDrain = function mayDrain (response) {
+  return !versions.drainedMeansEmpty || response.writableLength === 0
+}
+
 /** Emits the current response's 'drain' if it is due: as in core, any response's parts that come or go can bring it about. */
 members.tellDrained = function tellDrained () {
   const { current } = this
-  if (current === null || current.finished || !current[kNeedDrain]) return
-  if (versions.drainedMeansEmpty && current.writableLength !== 0) return
+  if (current === null || current.finished || !current[kNeedDrain] || !this.mayDrain(current)) return
   current[kNeedDrain] = false
   current.emit('drain')
 }
