@@ -478,8 +478,9 @@ impl State {
     pub(super) fn close(&mut self) -> Transport {
         self.taken_at_end = self.taken();
         self.lost += (self.output.len() + self.in_flight().0) as u64;
-        // What waits in a tapped connection JavaScript still asks for, unless it has ended that: it was told so before CLOSED.
-        if !self.tapped || self.ending != Ending::None {
+        // What waits in a tapped connection JavaScript still asks for, unless it has destroyed that: it was told so before CLOSED,
+        // and before the end of the stream, which without it would cut a message.
+        if !self.tapped || self.ending >= Ending::Now {
             self.input.clear();
         }
         self.ending = Ending::Closed;
