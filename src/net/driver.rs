@@ -17,6 +17,7 @@ use super::batch::{READ, ReadBuffer, read_buffer};
 use super::clock;
 use super::connection::{Connection, Event};
 use super::event::Syscall;
+use super::limits::READS_PER_TURN;
 use super::line::InLine;
 use super::linger;
 use super::reactor::{self, Registered};
@@ -28,9 +29,6 @@ use super::stats::Timeout;
 use super::tests::model::{self, Fault};
 use super::transport::Lending;
 use crate::panics::{self, Place};
-
-/// Reads of one connection before the others get their turn.
-const READS_PER_TURN: u32 = 16;
 
 thread_local! {
     /// One read buffer an I/O thread: an idle connection holds none.
