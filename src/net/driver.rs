@@ -142,7 +142,7 @@ impl Driver {
             state.attention = false;
             panics::at(Place::Act);
             let has_window = connection.has_window();
-            self.lacked_room |= lacks(has_window);
+            self.lacked_room |= waiting::lacks(has_window);
             match state.duty(has_window && !connection.is_held(&state)) {
                 Duty::Rest => return Ok(()),
                 Duty::TakeBack => self.take_back(&mut state),
@@ -310,7 +310,7 @@ impl Driver {
         let has_rest = state.duty(true) == Duty::Parse && !connection.is_held(&state);
         #[cfg(test)]
         let has_rest = has_rest && !model::is_put_back(Fault::RestUnseen);
-        self.lacked_room |= lacks(has_window) || has_rest;
+        self.lacked_room |= waiting::lacks(has_window) || has_rest;
         let may_read = state.may_read() && has_window && !connection.is_held(&state);
         if connection.limits.is_some() {
             state.metered.note_reading(may_read);
@@ -496,13 +496,4 @@ impl Future for Driver {
         let driver = self.get_mut();
         driver.poll_driver(cx).map(|Finished| ())
     }
-}
-
-/// True if what a poll leaves undone waits for room.
-fn lacks(has_window: bool) -> bool {
-    #[cfg(test)]
-    if model::is_put_back(Fault::RoomMadeUnseen) {
-        return false;
-    }
-    !has_window
 }

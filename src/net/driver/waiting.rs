@@ -5,13 +5,15 @@ use std::task::Context;
 
 use super::Driver;
 use crate::net::line::InLine;
+#[cfg(test)]
+use crate::net::tests::model::{self, Fault};
 
 impl Driver {
     /// Lists the connection to be told of room if this poll lacked room in all. JavaScript can have made some since: then nothing
     /// else has the rest parsed or read, and the driver looks again.
     pub(super) fn wait_for_room(&mut self, cx: &Context<'_>) {
         #[cfg(test)]
-        crate::net::tests::model::step();
+        model::step();
         let connection = &self.connection;
         let lacked_room = std::mem::take(&mut self.lacked_room) || !connection.has_window();
         if lacked_room && !connection.waits_for_room() {
@@ -49,4 +51,13 @@ impl Driver {
             limits.line.wake_next();
         }
     }
+}
+
+/// True if what a poll leaves undone waits for room.
+pub(super) fn lacks(has_window: bool) -> bool {
+    #[cfg(test)]
+    if model::is_put_back(Fault::RoomMadeUnseen) {
+        return false;
+    }
+    !has_window
 }
