@@ -54,14 +54,14 @@ function innocents (port) {
   return async function stop () {
     clearInterval(timer)
     const all = Promise.all(running)
-    let isOver = false
-    const patience = sleep(8000).then(() => { isOver = true })
+    const patience = new AbortController()
+    const over = sleep(8000).then(() => patience.abort())
     const begun = performance.now()
-    for (let later = 0; running.size !== 0 && !isOver && (later < LATER || performance.now() - begun < LATER_MS); later++) {
-      await Promise.race([ask(port), patience])
+    for (let later = 0; running.size !== 0 && !patience.signal.aborted && (later < LATER || performance.now() - begun < LATER_MS); later++) {
+      await Promise.race([ask(port), over])
     }
-    const leftBehind = isOver ? 0 : running.size
-    await Promise.race([all, patience.then(() => { latest = Infinity })])
+    const leftBehind = patience.signal.aborted ? 0 : running.size
+    await Promise.race([all, over.then(() => { latest = Infinity })])
     return { wait: Math.round(latest), leftBehind }
   }
 }
