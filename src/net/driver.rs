@@ -1,8 +1,6 @@
 //! The driver of one connection: socket readiness and deadlines on one side, proto and the event queue on the
 //! other. One tokio task each; everything it knows beyond the timer is in the connection's shared state.
 
-mod waiting;
-
 use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, Read};
@@ -30,6 +28,7 @@ use super::stats::Timeout;
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 use super::transport::Lending;
+use super::waiting;
 use crate::panics::{self, Place};
 
 /// Reads of one connection before the others get their turn.
@@ -469,8 +468,9 @@ impl Driver {
                 id: self.connection.id,
             });
         }
-        self.wait_for_room(cx);
-        self.wait_for_limits(cx);
+        let has_lacked = std::mem::take(&mut self.lacked_room);
+        waiting::for_room(&self.connection, has_lacked, cx);
+        waiting::for_limits(&self.connection, &mut self.place, cx);
         self.poll_timer(cx);
         self.shared.queue.publish_if_many();
         self.shared.mailbox.look();

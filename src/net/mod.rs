@@ -54,5 +54,6 @@ mod tests;
 mod timing;
 pub(crate) mod transport;
 pub(crate) mod turn;
+mod waiting;
 mod watched_loans;
 mod worker;
