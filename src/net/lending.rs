@@ -9,8 +9,9 @@ use super::batch::{READ, ReadBuffer};
 use super::clock;
 use super::connection::{Connection, EventQueue};
 use super::event::{Event, Syscall};
+use super::limits::READS_PER_TURN;
 use super::socket::errno;
-use super::state::{Ending, Flow, State};
+use super::state::{Duty, Ending, Flow, State};
 use super::transport::Lending;
 use super::watched_loans::Loan;
 use crate::panics::{self, Place};
@@ -116,8 +117,25 @@ impl Connection {
         (state, result)
     }
 
-    /// Reads from a lent socket once, on the JS thread, and appends what that brought to the queue.
+    /// Reads from a lent socket, on the JS thread, and appends what that brought to the queue: as a driver does, and libuv's `uv__read`,
+    /// for as long as reads fill their buffer and JavaScript has room. What it hears of then, it hears of at once.
     pub(crate) fn receive_lent(&self, scratch: &mut ReadBuffer, queue: &EventQueue) -> Received {
+        let mut last = self.receive_once(scratch, queue);
+        for _ in 1..READS_PER_TURN {
+            if last != (Received::Events { filled: true }) || !self.has_window() {
+                break;
+            }
+            last = match self.receive_once(scratch, queue) {
+                Received::Nothing => Received::Events { filled: false },
+                Received::Return => Received::Last,
+                more => more,
+            };
+        }
+        last
+    }
+
+    /// Reads once.
+    fn receive_once(&self, scratch: &mut ReadBuffer, queue: &EventQueue) -> Received {
         let state = self.lock();
         if state.lending != Lending::Lent
             || !state.is_plain()
@@ -158,6 +176,10 @@ impl Connection {
                     if !self.is_within_limits(&state) {
                         return Received::Last;
                     }
+                }
+                if state.duty(true) == Duty::Parse {
+                    // Others have filled it meanwhile, and only the driver waits for room.
+                    return Received::Last;
                 }
                 Received::Events {
                     filled: len == READ,

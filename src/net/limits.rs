@@ -16,6 +16,9 @@ pub(crate) const WINDOW_IN_ALL: usize = 8 * 1024 * 1024;
 /// heard of the loan, behind them.
 pub(crate) const AHEAD_OF_LOAN: usize = 64 * 1024;
 
+/// Reads of one connection before the others get their turn.
+pub(super) const READS_PER_TURN: u32 = 16;
+
 /// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
 /// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.
 // Small in tests, where it must be reached.

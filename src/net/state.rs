@@ -13,6 +13,7 @@
 //! | ending, FIN, loan, return, upgrade, tap, resume, timeout | JS | the driver, by the flush that follows |
 //! | a response ended, or a request began, while input waits | JS | the driver, by the flush that follows |
 //! | JavaScript took what filled a window | JS | the driver, by the flush that follows (`delivered`) |
+//! | JavaScript made room in all | JS | the drivers that wait for it, by `Attend` (`relieve`); a flush that finds none has the driver wait |
 //! | what JavaScript waits for is taken | flush | the JS thread (`Drain`) |
 //! | FIN went out | driver | the JS thread (`Fin`), if it asked to hear of it |
 //! | a limit of the server has room again | either | the next driver in line (`line.rs`), which wakes the one behind it if room is left |
@@ -478,8 +479,9 @@ impl State {
     pub(super) fn close(&mut self) -> Transport {
         self.taken_at_end = self.taken();
         self.lost += (self.output.len() + self.in_flight().0) as u64;
-        // What waits in a tapped connection JavaScript still asks for, unless it has ended that: it was told so before CLOSED.
-        if !self.tapped || self.ending != Ending::None {
+        // What waits in a tapped connection JavaScript still asks for, unless it has destroyed that: it was told so before CLOSED,
+        // and before the end of the stream, which without it would cut a message.
+        if !self.tapped || self.ending >= Ending::Now {
             self.input.clear();
         }
         self.ending = Ending::Closed;

@@ -2,7 +2,7 @@
 
 use http_native_proto::Role;
 
-use super::{SHORTEST, Script};
+use super::{End, SHORTEST, Script};
 use crate::net::connection::{Batch, Event};
 use crate::net::head_flags::{BODY, INFORMATIONAL, UPGRADE};
 
@@ -12,6 +12,10 @@ impl Script {
         self.shared.queue.wake.taken();
         self.shared.queue.take(&mut batch);
         self.hear_all(&batch, false);
+        if self.crowd.take() {
+            self.progress.moved();
+        }
+        self.relieves = true;
     }
 
     /// Hears what was read, or with `given_back` what was parsed of bytes that JavaScript has given back.
@@ -27,6 +31,13 @@ impl Script {
 
     fn hear(&mut self, event: &Event, batch: &Batch, given_back: bool) {
         let is_tapped = self.tapped && !given_back && self.left_http.is_none();
+        if is_tapped
+            && matches!(self.ended, End::Destroy | End::Reset)
+            && matches!(event, Event::Raw { .. } | Event::Eof { .. })
+        {
+            // As the socket, which is destroyed.
+            return;
+        }
         if self.closed && !matches!(event, Event::Rest { .. }) {
             self.wrong.push("something behind CLOSED".to_owned());
         }
