@@ -57,7 +57,7 @@ impl Connection {
             return Acted::NeedsDriver;
         }
         loop {
-            match state.duty(self.has_window()) {
+            match state.duty(self.has_window_for_driver(&state)) {
                 Duty::Rest if state.timing.idle_deadline().is_some() => return Acted::NeedsClock,
                 Duty::Rest => {
                     state.attention = false;

@@ -1,7 +1,9 @@
 //! Room for events in all: what was left for lack of it goes on when there is some, though nothing else wakes the I/O thread.
 
+use super::lending::undriven;
 use super::*;
 use crate::net::limits::{READ_AHEAD, WINDOW_IN_ALL};
+use crate::net::undriven::Acted;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 
@@ -67,4 +69,27 @@ fn a_rest_for_which_a_loan_has_no_room_goes_back_with_the_socket() {
     stage.attend(&connection);
     stage.relieve(ONE);
     assert_eq!(stage.head(), b"/Host\nhere");
+}
+
+#[test]
+fn a_rest_that_waits_for_room_needs_a_driver() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = undriven(&stage);
+    let get = b"GET / HTTP/1.1\r\nHost: here\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n";
+    connection
+        .send(response(get, 5, 0, Body::None, false))
+        .unwrap();
+    assert!(connection.flush_from_js());
+    peer.write_all(
+        b"HTTP/1.1 101 Other\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n\
+          HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    )
+    .unwrap();
+    let mut scratch = read_buffer();
+    stage.receive_lent(&connection, &mut scratch);
+    assert_eq!(stage.head(), b"OtherConnection\nupgrade\nUpgrade\nother");
+    stage.fill(0);
+    connection.upgrade(false);
+    assert!(!connection.flush_from_js());
+    assert_eq!(connection.act_undriven(), Acted::NeedsDriver);
 }
