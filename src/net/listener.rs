@@ -1,8 +1,6 @@
 //! Listening sockets: Node binds them, we listen on a duplicate, on the JS thread (its errors are the caller's), and
 //! accept on an I/O thread. A listener without a socket deals connections that are accepted elsewhere.
 
-use std::cell::RefCell;
-use std::fs::File;
 use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +11,7 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 
 use super::arriving::Arriving;
+use super::backlog::{self, keep_spare, waiting};
 use super::clock;
 use super::connection::Connection;
 use super::gate::admit;
@@ -21,7 +20,6 @@ use super::options::ServerOptions;
 use super::reactor::Registered;
 use super::server_limits::ServerLimits;
 use super::shared::{Command, Shared};
-use super::socket::is_out_of_descriptors;
 use super::worker::{accepted, adopt, ends_soundly};
 
 /// How long accepting rests when the process or the system is out of file descriptors or memory, and behind a bug.
@@ -29,10 +27,6 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// ECONNREFUSED, by which JavaScript knows a connection that the limits have refused.
 const REFUSED: i32 = if cfg!(target_os = "linux") { 111 } else { 61 };
-
-/// Connections that are taken off the kernel's queue when accepting ends, at most: as many as Linux lets wait (`somaxconn`). Others may
-/// listen on the same socket, and more come meanwhile.
-const REST: usize = 4096;
 
 /// How long the JS thread waits for connections that an I/O thread is just making, at most. It takes microseconds.
 const SETTLING: Duration = Duration::from_millis(100);
@@ -112,13 +106,20 @@ impl Listener {
         threads: &[IoThread],
     ) -> io::Result<Arc<Connection>> {
         let thread = &threads[self.turn()];
-        self.options.prepare(&socket)?;
+        socket.set_nonblocking(true)?;
+        self.options.prepare(&socket);
         let socket = Arc::new(socket);
         let Some(admission) = thread.admit(&socket, &self.options) else {
             return Err(io::Error::from_raw_os_error(REFUSED));
         };
         let socket = thread.register(socket)?;
-        let connection = accepted(&socket, &self.options, &thread.shared, admission);
+        let connection = accepted(
+            Arc::clone(socket.get_ref()),
+            &self.options,
+            &thread.shared,
+            admission,
+        );
+        let connection = Arc::new(connection);
         thread.shared.mailbox.deliver([Command::Drive {
             connection: Arc::clone(&connection),
             socket: Some(socket),
@@ -202,68 +203,20 @@ impl Listener {
         };
         loop {
             let mut guard = ready!(socket.poll_read_ready(cx))?;
-            match socket.get_ref().accept() {
-                Ok((accepted, _)) => {
+            match backlog::accept(socket.get_ref())? {
+                Some(accepted) => {
                     let arriving = Arriving::among(&self.arriving);
                     return Poll::Ready(Ok(Some((accepted, arriving))));
                 }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => guard.clear_ready(),
-                    // The peer gave up while it was queued.
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    // The kernel says so even if no connection is left to be accepted.
-                    _ if is_out_of_descriptors(&error) && turn_away(socket.get_ref()) => {
-                        guard.clear_ready();
-                    }
-                    _ => return Poll::Ready(Err(error)),
-                },
+                None => guard.clear_ready(),
             }
         }
     }
 }
 
-/// The connections that wait in the queue of a listening socket, which must not block.
-pub(crate) fn waiting(listening: &Socket) -> Vec<Socket> {
-    let mut rest = Vec::new();
-    while rest.len() < REST {
-        match listening.accept() {
-            Ok((accepted, _)) => rest.push(accepted),
-            Err(error) => match error.kind() {
-                io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                _ => break,
-            },
-        }
-    }
-    rest
-}
-
-thread_local! {
-    /// A descriptor to give up when there is no other, as libuv has one (`uv__emfile_trick`): with it the connections
-    /// that wait are accepted and closed, and their peers learn that they must come another time.
-    static SPARE: RefCell<Option<File>> = const { RefCell::new(None) };
-}
-
-fn spare() -> Option<File> {
-    File::open("/dev/null").ok()
-}
-
-/// Closes the connections that wait, for which there is no descriptor. False if that cannot be done.
-fn turn_away(listening: &Socket) -> bool {
-    SPARE.with_borrow_mut(|slot| {
-        let has_spare = slot.take().is_some();
-        while has_spare && listening.accept().is_ok() {}
-        *slot = spare();
-        has_spare
-    })
-}
-
 /// Accepts until the listener is closed.
 async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
-    SPARE.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = spare();
-        }
-    });
+    keep_spare();
     // Connections came that the reactor has not been asked about yet.
     let mut fresh = false;
     loop {

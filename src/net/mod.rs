@@ -7,6 +7,7 @@ mod admission;
 pub(crate) mod answer;
 mod arrivals;
 mod arriving;
+pub(crate) mod backlog;
 pub(crate) mod batch;
 mod beyond_limit;
 mod block;
