@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 
-use socket2::Socket;
+use socket2::{SockAddr, Socket};
 
 use super::socket::is_out_of_descriptors;
 
@@ -12,11 +12,11 @@ use super::socket::is_out_of_descriptors;
 /// listen on the same socket, and more come meanwhile.
 const REST: usize = 4096;
 
-/// Takes the first connection, which does not block. None if none waits.
+/// Takes the first connection, which does not block, and tells whether it is of TCP. None if none waits.
 ///
 /// # Errors
 /// There is no descriptor for it, and none that could be given up to turn it away; or the kernel has no memory.
-pub(super) fn accept(listening: &Socket) -> io::Result<Option<Socket>> {
+pub(super) fn accept(listening: &Socket) -> io::Result<Option<(Socket, bool)>> {
     loop {
         match accept_first(listening) {
             Ok(accepted) => return Ok(Some(accepted)),
@@ -33,17 +33,22 @@ pub(super) fn accept(listening: &Socket) -> io::Result<Option<Socket>> {
 }
 
 #[cfg(target_os = "linux")]
-fn accept_first(listening: &Socket) -> io::Result<Socket> {
+fn accept_first(listening: &Socket) -> io::Result<(Socket, bool)> {
     /// SOCK_NONBLOCK and SOCK_CLOEXEC, the same on all processors that Node is built for.
     const FLAGS: i32 = 0o2_004_000;
-    listening.accept4(FLAGS).map(|(accepted, _)| accepted)
+    let (accepted, peer) = listening.accept4(FLAGS)?;
+    Ok((accepted, is_tcp(&peer)))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn accept_first(listening: &Socket) -> io::Result<Socket> {
-    let (accepted, _) = listening.accept()?;
+fn accept_first(listening: &Socket) -> io::Result<(Socket, bool)> {
+    let (accepted, peer) = listening.accept()?;
     accepted.set_nonblocking(true)?;
-    Ok(accepted)
+    Ok((accepted, is_tcp(&peer)))
+}
+
+fn is_tcp(peer: &SockAddr) -> bool {
+    peer.is_ipv4() || peer.is_ipv6()
 }
 
 /// Takes the connections that wait.

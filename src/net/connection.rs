@@ -134,6 +134,11 @@ impl Connection {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The id of the listener that it came to; none for a client's, and for driver two.
+    pub(crate) fn listener(&self) -> Option<u32> {
+        self.server.as_ref().map(|server| server.id)
+    }
+
     /// Where its events go; none for driver two.
     pub(crate) fn queue(&self) -> Option<&Arc<EventQueue>> {
         self.queue.as_ref()
@@ -270,6 +275,11 @@ impl Connection {
         self.transport().socket()?.local_addr().ok()
     }
 
+    /// Notes that its socket is one of TCP, so that nothing has to ask.
+    pub(crate) fn note_tcp(&self) {
+        self.lock().is_tcp = true;
+    }
+
     /// True if it is, or was, a Unix socket.
     pub(crate) fn is_unix(&self) -> bool {
         let address = self.local_address();
@@ -388,6 +398,11 @@ impl Connection {
         self.lock().close_noted = Some(close);
     }
 
+    /// JavaScript is told of TIMEOUT: if it closes the connection now, that is why.
+    pub(crate) fn timeout_heard(&self) {
+        self.lock().timing.is_heard = true;
+    }
+
     /// Why it was closed, or would be if it were now.
     pub(crate) fn close_reason(&self) -> Close {
         let state = self.lock();
@@ -452,6 +467,14 @@ impl Connection {
         let mut state = self.lock();
         self.count_close(&mut state, Close::for_error(BROKEN));
         drop(state.close());
+    }
+
+    /// The same, of a connection without a driver. On the JS thread.
+    pub(crate) fn expire_now(&self, headers: Duration, request: Duration) {
+        if let Some(queue) = &self.queue {
+            self.expire(clock::now(), headers, request, queue);
+            queue.publish();
+        }
     }
 
     /// Reports EXPIRED if the message being received takes longer than one of these; zero is no limit.

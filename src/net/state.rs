@@ -119,6 +119,8 @@ pub(super) struct State {
     pub(super) transport: Transport,
     /// It was a Unix socket: JavaScript may ask before it hears that the connection has closed.
     pub(super) was_unix: bool,
+    /// It is known to be no Unix socket.
+    pub(super) is_tcp: bool,
     pub(super) lending: Lending,
     pub(super) output: Output,
     pub(super) flow: Flow,
@@ -180,6 +182,7 @@ impl State {
             proto: proto::Connection::new(role, config),
             transport,
             was_unix: false,
+            is_tcp: false,
             lending: Lending::None,
             output: Output::default(),
             flow: Flow::Open,
@@ -454,7 +457,7 @@ impl State {
         if let Some(noted) = self.close_noted {
             return noted;
         }
-        Close::for_reason(if self.timing.timed_out {
+        Close::for_reason(if self.timing.timed_out || self.timing.is_heard {
             if self.timing.keep_alive_set {
                 stats::KEEP_ALIVE
             } else {
@@ -487,7 +490,8 @@ impl State {
         self.output = Output::default();
         self.task = None;
         self.admission = None;
-        let address = self.transport.socket().map(|socket| socket.local_addr());
+        let socket = self.transport.socket().filter(|_| !self.is_tcp);
+        let address = socket.map(|socket| socket.local_addr());
         self.was_unix = matches!(address, Some(Ok(address)) if address.is_unix());
         std::mem::replace(&mut self.transport, Transport::None)
     }

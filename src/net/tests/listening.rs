@@ -94,9 +94,8 @@ fn connections_of_a_shared_socket_come_to_one_of_those_who_listen() {
     for stage in [&one, &two] {
         let listener = deaf(stage);
         listener.options.configure(0, 0, false);
-        listener
-            .listen(socket.try_clone().unwrap(), 32, &stage.thread)
-            .unwrap();
+        listener.listen(socket.try_clone().unwrap(), 32).unwrap();
+        listener.accept_on(&stage.thread).unwrap();
     }
     let peers: Vec<_> = (0..20)
         .map(|_| TcpStream::connect(address).unwrap())
@@ -127,7 +126,8 @@ fn a_request_that_is_there_already_comes_up_with_its_accept() {
         .unwrap();
     let listener = deaf(&stage);
     listener.options.configure(0, 0, false);
-    listener.listen(socket, 16, &stage.thread).unwrap();
+    listener.listen(socket, 16).unwrap();
+    listener.accept_on(&stage.thread).unwrap();
     // One signal for both.
     stage.signals.recv_timeout(PATIENCE).unwrap();
     let mut batch = Batch::default();
