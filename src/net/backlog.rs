@@ -1,8 +1,8 @@
 //! The connections that wait in the kernel's queue of a listening socket, which must not block.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use socket2::{SockAddr, Socket};
 
@@ -66,31 +66,26 @@ pub(crate) fn waiting(listening: &Socket) -> Vec<Socket> {
     rest
 }
 
-thread_local! {
-    /// A descriptor to give up when there is no other, as libuv has one (`uv__emfile_trick`): with it the connections
-    /// that wait are accepted and closed, and their peers learn that they must come another time.
-    static SPARE: RefCell<Option<File>> = const { RefCell::new(None) };
+/// A descriptor to give up when there is no other, as libuv has one (`uv__emfile_trick`): with it the connections that wait
+/// are accepted and closed, and their peers learn that they must come another time. One for all threads of the process.
+static SPARE: Mutex<Option<File>> = Mutex::new(None);
+
+fn spare() -> MutexGuard<'static, Option<File>> {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn spare() -> Option<File> {
-    File::open("/dev/null").ok()
-}
-
-/// Has this thread keep a descriptor to spare.
+/// Has the process keep a descriptor to spare.
 pub(super) fn keep_spare() {
-    SPARE.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = spare();
-        }
-    });
+    let mut spare = spare();
+    if spare.is_none() {
+        *spare = File::open("/dev/null").ok();
+    }
 }
 
 /// Closes the connections that wait, for which there is no descriptor. False if that cannot be done.
 fn turn_away(listening: &Socket) -> bool {
-    SPARE.with_borrow_mut(|slot| {
-        let has_spare = slot.take().is_some();
-        while has_spare && listening.accept().is_ok() {}
-        *slot = spare();
-        has_spare
-    })
+    let has_spare = spare().take().is_some();
+    while has_spare && listening.accept().is_ok() {}
+    keep_spare();
+    has_spare
 }

@@ -290,7 +290,6 @@ impl Listener {
 
 /// Accepts until the listener is closed.
 async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
-    keep_spare();
     // Connections came that the reactor has not been asked about yet.
     let mut fresh = false;
     loop {
