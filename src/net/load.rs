@@ -307,6 +307,38 @@ mod tests {
         assert!(stage.load.are_few());
     }
 
+    /// Turns that bring so many connections each, with a head of each.
+    fn accept(load: &Load, turns: u32, connections: u32) {
+        for _ in 0..turns {
+            load.begin_turn();
+            for _ in 0..connections {
+                load.saw_accept();
+                load.saw_head(None);
+            }
+        }
+        load.begin_turn();
+    }
+
+    #[test]
+    fn connections_that_come_many_at_a_time_are_accepted_elsewhere_for_a_while() {
+        let load = Load::default();
+        accept(&load, 1000, 2);
+        assert!(load.may_accept() && !load.should_not_accept());
+        accept(&load, 1000, 5);
+        assert!(!load.should_not_accept());
+        accept(&load, 1000, 10);
+        assert!(load.should_not_accept());
+        accept(&load, COOLDOWN - 1, 1);
+        assert!(!load.may_accept());
+        accept(&load, 1, 1);
+        assert!(load.may_accept());
+        // Longer, the next time.
+        accept(&load, 1000, 10);
+        assert!(load.should_not_accept());
+        accept(&load, COOLDOWN, 1);
+        assert!(!load.may_accept());
+    }
+
     #[test]
     fn heads_from_elsewhere_end_the_loans() {
         let mut stage = Stage::new(4);
