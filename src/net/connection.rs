@@ -364,6 +364,12 @@ impl Connection {
                 .is_none_or(|queue| !queue.wake.is_full())
     }
 
+    /// True if there is room for more events of this connection, or none in all, for which its driver does not wait yet. When the
+    /// connection's own has room again, or what the driver waits for comes, JavaScript has it woken.
+    pub(super) fn has_window_for_driver(&self, state: &State) -> bool {
+        self.unread.load(Ordering::Relaxed) < WINDOW && !state.starving
+    }
+
     /// True if too much waits for JavaScript in all: the connection is told when there is room.
     pub(super) fn waits_for_room(self: &Arc<Self>) -> bool {
         let Some(queue) = &self.queue else {

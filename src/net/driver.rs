@@ -28,6 +28,7 @@ use super::stats::Timeout;
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 use super::transport::Lending;
+use super::waiting;
 use crate::panics::{self, Place};
 
 thread_local! {
@@ -95,7 +96,7 @@ impl Driver {
             state.attention = false;
             panics::at(Place::Act);
             let has_window = connection.has_window();
-            self.lacked_room |= !has_window;
+            self.lacked_room |= waiting::lacks(has_window);
             match state.duty(has_window && !connection.is_held(&state)) {
                 Duty::Rest => return Ok(()),
                 Duty::TakeBack => self.take_back(&mut state),
@@ -257,14 +258,17 @@ impl Driver {
     /// True if bytes may be read, of which JavaScript has room for what they mean.
     fn may_read(&mut self) -> bool {
         let connection = &self.connection;
-        let has_window = connection.has_window();
-        self.lacked_room |= !has_window;
-        if connection.limits.is_none() {
-            return connection.lock().may_read() && has_window;
-        }
         let mut state = connection.lock();
+        let has_window = connection.has_window();
+        // The last read may have filled the room, and left a rest, though there is some again by now.
+        let has_rest = state.duty(true) == Duty::Parse && !connection.is_held(&state);
+        #[cfg(test)]
+        let has_rest = has_rest && !model::is_put_back(Fault::RestUnseen);
+        self.lacked_room |= waiting::lacks(has_window) || has_rest;
         let may_read = state.may_read() && has_window && !connection.is_held(&state);
-        state.metered.note_reading(may_read);
+        if connection.limits.is_some() {
+            state.metered.note_reading(may_read);
+        }
         may_read
     }
 
@@ -398,33 +402,6 @@ impl Driver {
 }
 
 impl Driver {
-    /// Waits in line if the limits of the server hold the connection; if it was its turn and there is still room, it is the next one's.
-    fn wait_for_limits(&mut self, cx: &Context<'_>) {
-        let connection = &self.connection;
-        let Some(limits) = &connection.limits else {
-            return;
-        };
-        if self.place.as_ref().is_some_and(InLine::is_in_line) {
-            return;
-        }
-        let was_waiting = self.place.take().is_some();
-        let (is_gated, is_held) = {
-            let state = connection.lock();
-            let is_gated = state.metered.gated.swap(false, Ordering::Relaxed);
-            (is_gated, connection.is_held(&state))
-        };
-        if is_held && is_gated {
-            self.place = Some(limits.line.join(cx.waker()));
-        }
-        // There may be room by now.
-        if is_gated && !connection.is_held(&connection.lock()) {
-            cx.waker().wake_by_ref();
-        }
-        if was_waiting && !is_held {
-            limits.line.wake_next();
-        }
-    }
-
     fn poll_driver(&mut self, cx: &mut Context<'_>) -> Poll<Finished> {
         {
             let mut state = self.connection.lock();
@@ -446,15 +423,9 @@ impl Driver {
                 id: self.connection.id,
             });
         }
-        // JavaScript can have made room since this poll lacked it: then nothing else has the rest parsed or read.
-        let lacked_room = std::mem::take(&mut self.lacked_room) || !self.connection.has_window();
-        if lacked_room && !self.connection.waits_for_room() {
-            // There is room by now, unless it is the connection's own that is full, of which `delivered` tells.
-            if self.connection.has_window() {
-                cx.waker().wake_by_ref();
-            }
-        }
-        self.wait_for_limits(cx);
+        let has_lacked = std::mem::take(&mut self.lacked_room);
+        waiting::for_room(&self.connection, has_lacked, cx);
+        waiting::for_limits(&self.connection, &mut self.place, cx);
         self.poll_timer(cx);
         self.shared.queue.publish_if_many();
         self.shared.mailbox.look();

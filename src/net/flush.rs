@@ -70,7 +70,7 @@ impl Connection {
         }
         self.tell_written(&mut state);
         self.account(&mut state);
-        if state.needs_driver(self.has_window()) {
+        if state.needs_driver(self.has_window_for_driver(&state)) {
             Flushed::Driver
         } else {
             Flushed::Done

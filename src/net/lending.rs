@@ -11,7 +11,7 @@ use super::connection::{Connection, EventQueue};
 use super::event::{Event, Syscall};
 use super::limits::READS_PER_TURN;
 use super::socket::errno;
-use super::state::{Ending, Flow, State};
+use super::state::{Duty, Ending, Flow, State};
 use super::transport::Lending;
 use super::watched_loans::Loan;
 use crate::panics::{self, Place};
@@ -176,6 +176,10 @@ impl Connection {
                     if !self.is_within_limits(&state) {
                         return Received::Last;
                     }
+                }
+                if state.duty(true) == Duty::Parse {
+                    // Others have filled it meanwhile, and only the driver waits for room.
+                    return Received::Last;
                 }
                 Received::Events {
                     filled: len == READ,

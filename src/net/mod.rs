@@ -58,5 +58,6 @@ mod timing;
 pub(crate) mod transport;
 pub(crate) mod turn;
 pub(crate) mod undriven;
+mod waiting;
 mod watched_loans;
 mod worker;

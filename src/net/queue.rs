@@ -87,6 +87,8 @@ impl<C> Wake<C> {
         if self.is_full() {
             return Vec::new();
         }
+        #[cfg(test)]
+        super::tests::model::step();
         std::mem::take(&mut *self.starved())
     }
 }

@@ -13,6 +13,7 @@
 //! | ending, FIN, loan, return, upgrade, tap, resume, timeout | JS | the driver, by the flush that follows |
 //! | a response ended, or a request began, while input waits | JS | the driver, by the flush that follows |
 //! | JavaScript took what filled a window | JS | the driver, by the flush that follows (`delivered`) |
+//! | JavaScript made room in all | JS | the drivers that wait for it, by `Attend` (`relieve`); a flush that finds none has the driver wait |
 //! | what JavaScript waits for is taken | flush | the JS thread (`Drain`) |
 //! | FIN went out | driver | the JS thread (`Fin`), if it asked to hear of it |
 //! | a limit of the server has room again | either | the next driver in line (`line.rs`), which wakes the one behind it if room is left |

@@ -5,6 +5,7 @@ mod handover;
 mod lending;
 mod listening;
 pub(super) mod model;
+mod room;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

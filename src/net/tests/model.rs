@@ -7,10 +7,12 @@
 //! buffer, which tell their readiness at once: a seed always gives the same order. Time stands still until the script moves it
 //! on, so a wake that is lost stays lost, and a deadline that is not watched is missed. Only what JavaScript and the binding do
 //! is made up (`script`): as a server's connection or a client's, read by either thread (lent sockets lie in the poll set of the
-//! binding; they may be from the beginning, without a driver), tapped, or given away.
+//! binding; they may be from the beginning, without a driver), tapped, or given away; and what other connections tell
+//! meanwhile, which fills the room for events in all (`crowd`).
 //!
 //! `HTTP_NATIVE_MODEL_ITERATIONS` plays so many orders, for hours if need be, from the seed `HTTP_NATIVE_MODEL_SEED` on.
 
+mod crowd;
 mod peer;
 mod script;
 
@@ -33,6 +35,7 @@ use crate::net::reactor;
 use crate::net::shared::{Command, Shared};
 use crate::net::transport::Transport;
 use crate::net::watched_loans::Loan;
+use crowd::{Crowd, CrowdThread};
 use peer::{Peer, Plan};
 use script::Script;
 
@@ -45,6 +48,10 @@ pub(in crate::net) enum Fault {
     LostWake,
     /// The driver does not look again for a keep-alive time that the JS thread has begun.
     LateKeepAlive,
+    /// The driver lacks room, finds at the end of its poll that some was made, and takes that for the room it had.
+    RoomMadeUnseen,
+    /// A read fills the room and leaves a rest, some is made, and the driver takes that for the room it had.
+    RestUnseen,
 }
 
 thread_local! {
@@ -203,7 +210,7 @@ impl Connection {
         format!(
             "{:?}, {duty:?} is left; flow {:?}, {} bytes of output, fin {:?}, ending {:?}, {:?}, input {:?}, notice {:?}, \
              attention {}, paused {}, eof {}, {} outstanding, {} bytes read, {} events wait, \
-             tapped {}, asked {}",
+             tapped {}, asked {}, starving {}, {} bytes of input",
             self.role,
             state.flow,
             state.output.len(),
@@ -220,6 +227,8 @@ impl Connection {
             self.queue().map_or(0, |queue| queue.lock().events.len()),
             state.tapped,
             state.asked,
+            state.starving,
+            state.input.len(),
         )
     }
 }
@@ -232,6 +241,7 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     let wake = Arc::new(Wake::new(Box::new(move || {
         signal.signaled.store(true, Ordering::SeqCst);
     })));
+    let crowd = Arc::new(Crowd::new(Arc::clone(&wake)));
     let queue = Arc::new(EventQueue::new(0, wake));
     let shared = Arc::new(Shared::new(Arc::clone(&queue), Arc::<Ids>::default()));
     let runtime = IoThread::runtime(&shared).unwrap();
@@ -295,9 +305,21 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
             peer
         })
     };
+    let others = {
+        let (mut thread, progress) = (
+            CrowdThread::new(Arc::clone(&crowd), Random(random.next())),
+            Arc::clone(&progress),
+        );
+        shuttle::thread::spawn(move || {
+            while thread.turn(&progress) {
+                step();
+            }
+        })
+    };
     let mut script = Script::new(
         connection,
         Arc::clone(&shared),
+        crowd,
         plan,
         Arc::clone(&progress),
         random,
@@ -305,6 +327,7 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     script.play();
     progress.over.store(true, Ordering::SeqCst);
     io.join().unwrap();
+    others.join().unwrap();
     let peer = peer.join().unwrap();
     shared.mailbox.close();
     wrong.lock().unwrap().extend(script.judge(&peer));
@@ -407,4 +430,14 @@ fn a_packet_that_overtakes_what_waits_is_found() {
 #[test]
 fn a_keep_alive_time_that_nobody_watches_is_found() {
     finds(Fault::LateKeepAlive, &["no TIMEOUT"]);
+}
+
+#[test]
+fn a_poll_that_does_not_see_that_room_was_made_is_found() {
+    finds(Fault::RoomMadeUnseen, &["not parsed", "no CLOSED"]);
+}
+
+#[test]
+fn a_rest_of_a_read_that_waits_for_room_that_was_made_is_found() {
+    finds(Fault::RestUnseen, &["not parsed", "no CLOSED"]);
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use http_native_proto::Role;
 use socket2::Socket;
 
+use super::crowd::Crowd;
 use super::peer::Plan;
 use super::{Progress, QUIET, Random, SERVER, step};
 use crate::net::batch::{ReadBuffer, read_buffer};
@@ -50,6 +51,7 @@ const MINUTE: u64 = 60_000;
 pub(super) struct Script {
     connection: Arc<Connection>,
     shared: Arc<Shared>,
+    crowd: Arc<Crowd>,
     plan: Arc<Plan>,
     progress: Arc<Progress>,
     random: Random,
@@ -65,6 +67,8 @@ pub(super) struct Script {
     /// Bytes that were known to count as taken when it did.
     promised: u64,
     marked: bool,
+    /// There may be room in all that there was not before.
+    relieves: bool,
     /// All that was said.
     said: Vec<u8>,
     saying: Option<Saying>,
@@ -100,6 +104,7 @@ impl Script {
     pub(super) fn new(
         connection: Arc<Connection>,
         shared: Arc<Shared>,
+        crowd: Arc<Crowd>,
         plan: Arc<Plan>,
         progress: Arc<Progress>,
         mut random: Random,
@@ -112,6 +117,7 @@ impl Script {
         Self {
             connection,
             shared,
+            crowd,
             plan,
             progress,
             random,
@@ -123,6 +129,7 @@ impl Script {
             ended: End::None,
             promised: 0,
             marked: false,
+            relieves: false,
             said: Vec::new(),
             saying: None,
             requests: 0,
@@ -155,6 +162,8 @@ impl Script {
             self.settle_lent();
         }
         self.play_on();
+        // A driver that looks at its deadlines would find what it was not woken for.
+        self.check_heard("before its time");
         self.progress.pass(MINUTE);
         self.play_on();
         self.expired &= self.requests == 0;
@@ -204,6 +213,9 @@ impl Script {
         }
         if std::mem::take(&mut self.marked) && !self.closed {
             self.flush();
+        }
+        if std::mem::take(&mut self.relieves) {
+            self.relieve();
         }
     }
 
@@ -353,6 +365,14 @@ impl Script {
     fn attend(&self) {
         let attend = Command::attend(&self.connection);
         self.shared.mailbox.deliver(attend);
+    }
+
+    /// Lets connections be read from that were not because too much waited in all.
+    fn relieve(&self) {
+        for connection in self.shared.queue.wake.relieved() {
+            connection.relieve();
+            self.shared.mailbox.deliver([Command::Attend(connection)]);
+        }
     }
 
     fn flush(&mut self) {

@@ -12,6 +12,10 @@ impl Script {
         self.shared.queue.wake.taken();
         self.shared.queue.take(&mut batch);
         self.hear_all(&batch, false);
+        if self.crowd.take() {
+            self.progress.moved();
+        }
+        self.relieves = true;
     }
 
     /// Hears what was read, or with `given_back` what was parsed of bytes that JavaScript has given back.

@@ -6,8 +6,24 @@ use super::super::peer::Peer;
 use super::{End, Script};
 
 impl Script {
+    /// Notes what was not heard, if nothing has ended the connection.
+    pub(super) fn check_heard(&mut self, when: &str) {
+        let must_hear = !self.plan.drops && self.ended == End::None;
+        if must_hear && !self.has_heard_all() {
+            self.wrong.push(format!(
+                "not parsed {when}: {} of {} requests came, {} raw bytes, EOF {} [{}]",
+                self.requests,
+                self.plan.heads.len(),
+                self.raw.len(),
+                self.eof,
+                self.connection.shows(),
+            ));
+        }
+    }
+
     /// What is wrong, now that nothing comes any more.
     pub(in super::super) fn judge(mut self, peer: &Peer) -> Vec<String> {
+        self.check_heard("at all");
         let said = self.said.len();
         let got = peer.got.len();
         let is_abrupt = matches!(self.ended, End::Destroy | End::Reset);
@@ -51,16 +67,6 @@ impl Script {
             check(
                 !is_served || self.expired == (self.requests == 0),
                 format!("no EXPIRED, or a false one ({})", self.expired),
-            );
-            check(
-                self.has_heard_all(),
-                format!(
-                    "not parsed: {} of {} requests came, {} raw bytes, EOF {}",
-                    self.requests,
-                    self.plan.heads.len(),
-                    self.raw.len(),
-                    self.eof,
-                ),
             );
         }
         if let Some(number) = self.left_http {

@@ -1,0 +1,70 @@
+//! Room for events in all: what was left for lack of it goes on when there is some, though nothing else wakes the I/O thread.
+
+use super::*;
+use crate::net::limits::{READ_AHEAD, WINDOW_IN_ALL};
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+
+/// Room for one request: it is full behind that.
+const ONE: usize = 1;
+
+impl Stage {
+    /// Fills the room in all but for so many bytes, as other connections do.
+    fn fill(&self, but: usize) {
+        self.queue.wake.add(WINDOW_IN_ALL - but);
+    }
+
+    /// Takes what [`Stage::fill`] told, and has the connections attended that wait for room.
+    fn relieve(&self, but: usize) {
+        self.queue.wake.subtract(WINDOW_IN_ALL - but);
+        for connection in self.queue.wake.relieved() {
+            connection.relieve();
+            self.attend(&connection);
+        }
+    }
+}
+
+#[test]
+fn what_waited_for_an_answer_and_then_for_room_is_parsed() {
+    let mut stage = Stage::new();
+    let (_peer, connection) = stage.said(&REQUEST.repeat(READ_AHEAD as usize + 1));
+    for _ in 0..READ_AHEAD {
+        let weight = stage.next().0.weight();
+        connection.delivered(weight, 0);
+    }
+    stage.fill(0);
+    connection
+        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
+        .unwrap();
+    assert!(
+        !connection.flush_from_js(),
+        "only the driver waits for room"
+    );
+    stage.attend(&connection);
+    stage.relieve(0);
+    assert_eq!(stage.head(), b"/Host\nhere");
+}
+
+#[test]
+fn a_rest_for_which_a_loan_has_no_room_goes_back_with_the_socket() {
+    let mut stage = Stage::new();
+    let (address, _listener) = stage.listen(0);
+    let mut peer = TcpStream::connect(address).unwrap();
+    let connection = stage.lent();
+    stage.fill(ONE);
+    peer.write_all(&REQUEST.repeat(2)).unwrap();
+    let mut scratch = read_buffer();
+    let received = loop {
+        match connection.receive_lent(&mut scratch, &stage.queue) {
+            Received::Nothing => std::thread::yield_now(),
+            received => break received,
+        }
+    };
+    stage.queue.publish();
+    assert_eq!(stage.head(), b"/Host\nhere");
+    assert_eq!(received, Received::Last);
+    connection.return_loan();
+    stage.attend(&connection);
+    stage.relieve(ONE);
+    assert_eq!(stage.head(), b"/Host\nhere");
+}
