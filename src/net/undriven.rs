@@ -74,7 +74,8 @@ impl Connection {
             return Acted::NeedsDriver;
         }
         loop {
-            match state.duty(self.has_window()) {
+            // For room in all, which others fill, only a driver waits.
+            match state.duty(self.has_window_for_driver(&state)) {
                 Duty::Rest if self.is_near(&state) => return Acted::NeedsClock,
                 Duty::Rest => {
                     state.attention = false;
