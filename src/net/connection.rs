@@ -7,12 +7,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http_native_proto as proto;
 use socket2::SockAddr;
 
-use super::event::{BROKEN, Deadline};
+use super::event::BROKEN;
 use super::input::Mode;
 use super::limits::{TAKEN_MAX, WINDOW};
 use super::metered::Metered;
@@ -404,11 +404,6 @@ impl Connection {
         self.lock().close_noted = Some(close);
     }
 
-    /// JavaScript is told of TIMEOUT: if it closes the connection now, that is why.
-    pub(crate) fn timeout_heard(&self) {
-        self.lock().timing.is_heard = true;
-    }
-
     /// Why it was closed, or would be if it were now.
     pub(crate) fn close_reason(&self) -> Close {
         let state = self.lock();
@@ -473,35 +468,5 @@ impl Connection {
         let mut state = self.lock();
         self.count_close(&mut state, Close::for_error(BROKEN));
         drop(state.close());
-    }
-
-    /// The same, of a connection without a driver. On the JS thread.
-    pub(crate) fn expire_now(&self, headers: Duration, request: Duration) {
-        if let Some(queue) = &self.queue {
-            self.expire(clock::now(), headers, request, queue);
-            queue.publish();
-        }
-    }
-
-    /// Reports EXPIRED if the message being received takes longer than one of these; zero is no limit.
-    pub(super) fn expire(
-        &self,
-        now: Instant,
-        headers: Duration,
-        request: Duration,
-        queue: &EventQueue,
-    ) {
-        let mut state = self.lock();
-        if let Some(deadline) = state.timing.expire(now, headers, request) {
-            panics::at(Place::Expire);
-            self.stats.timed_out(match deadline {
-                Deadline::Headers => Timeout::Headers,
-                Deadline::Request => Timeout::Request,
-            });
-            queue.push(Event::Expired {
-                id: self.id,
-                deadline,
-            });
-        }
     }
 }

@@ -18,6 +18,7 @@ mod driver;
 mod ending;
 pub(crate) mod event;
 mod exchanges;
+mod expiry;
 mod finish;
 mod flush;
 mod gate;

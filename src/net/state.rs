@@ -33,13 +33,13 @@ use socket2::Socket;
 
 use super::admission::Admission;
 use super::clock;
-use super::event::{Deadline, Syscall};
+use super::event::Syscall;
 use super::exchanges::Exchanges;
 use super::input::{self, Input, Mode};
 use super::limits::{READ_AHEAD, TAKEN_MAX};
 use super::metered::Metered;
 use super::output::Output;
-use super::stats::{self, Close};
+use super::stats::Close;
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 use super::timing::Timing;
@@ -448,34 +448,6 @@ impl State {
             && self.proto.outstanding() == 1
             && self.fin == Fin::None
             && self.is_written()
-    }
-
-    /// Why the connection is closed, now that it is about to be.
-    pub(super) fn close_reason(&self) -> Close {
-        if let Ending::Failed(errno, _) = self.ending {
-            return Close::for_error(errno);
-        }
-        if let Some(noted) = self.close_noted {
-            return noted;
-        }
-        Close::for_reason(if self.timing.timed_out || self.timing.is_heard {
-            if self.timing.keep_alive_set {
-                stats::KEEP_ALIVE
-            } else {
-                stats::IDLE
-            }
-        } else if let Some(deadline) = self.timing.expired {
-            match deadline {
-                Deadline::Headers => stats::HEADERS_TIMEOUT,
-                Deadline::Request => stats::REQUEST_TIMEOUT,
-            }
-        } else if self.input.met_fault() {
-            stats::PARSE_ERROR
-        } else if self.eof {
-            stats::PEER
-        } else {
-            stats::LOCAL
-        })
     }
 
     /// Ends the connection: later calls find it closed. Returns the socket, to be dropped without the lock.
