@@ -10,7 +10,7 @@ const { process } = require('../host')
 const { connections, limited, listeners, isSamePacket, isReadOn } = require('./deliver')
 const { start, receive, receiveBody, takeAccepted, isFollowed } = require('./dispatch')
 const { handKept, hasKeptBytes, hasKeptEnd, dropKept, isFull } = require('./kept')
-const { events, headFlags, sendFlags } = require('./records')
+const { headFlags, sendFlags } = require('./records')
 const { isDispatching, kSettle, settle, touch, flush, atClosePhase, atPendingPhase } = require('./turn')
 
 /** Slot of the addon for what all copies of lib/ in an environment share: the first one's. Test runners load many. */
@@ -24,7 +24,6 @@ if (native[kFirst] === undefined) {
 
 module.exports = native[kFirst] ??= {
   native,
-  events,
   headFlags,
   sendFlags,
   connections,

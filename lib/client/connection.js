@@ -8,16 +8,16 @@
 const { AsyncResource } = require('node:async_hooks')
 const stream = require('node:stream')
 const diagnostics = require('node:diagnostics_channel')
-const { native, headFlags, connections, touch, isSamePacket } = require('../binding')
+const { native, headFlags, touch, isSamePacket } = require('../binding')
 const { ClientTransport } = require('./transport')
 const { handOver } = require('../connection/detach')
 const { parseError } = require('../core/errors')
 const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
-const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, shown } = require('./socket-events')
+const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, listenersShown } = require('./socket-events')
 const { kAttempt } = require('./retry')
 const { kMode, countNoted, meet, switchError } = require('./hardening')
 const { blockFor, isAgent } = require('./pool-stats')
-const { tellOpened, tellClosed } = require('../stats/channels')
+const { tellOpened } = require('../stats/channels')
 const { newMessage, readResponse } = require('../message/incoming')
 const measure = require('../core/performance-entries')
 const { Parser } = require('../connection/parser-facade')
@@ -96,10 +96,6 @@ Object.defineProperty(ClientConnection.prototype, 'incoming', {
   configurable: true
 })
 
-ClientConnection.prototype.getSocket = function getSocket () {
-  return this.socket
-}
-
 // ------------------------------------------------------------------------------------------------- exchanges
 
 /**
@@ -162,7 +158,7 @@ ClientConnection.prototype.lose = function lose () {
 ClientConnection.prototype.forget = function forget () {
   if (this.request !== null) {
     this.lastContext = this.request[kResource]
-    freeParser(this)
+    this.freeParser()
     // It was promised, but the exchange never began.
     if (!this.request.socket) this.request[kResource].emitDestroy()
   }
@@ -171,18 +167,11 @@ ClientConnection.prototype.forget = function forget () {
 }
 
 /** Frees the parser: nothing more is to be parsed for the exchange. */
-function freeParser (connection) {
-  if (Parser.leave(connection)) connection.request[kResource].emitDestroy()
+ClientConnection.prototype.freeParser = function freeParser () {
+  if (Parser.leave(this)) this.request[kResource].emitDestroy()
 }
 
-ClientConnection.prototype.freeParser = function () {
-  freeParser(this)
-}
-
-/** Gives the listeners of the socket as core has them. */
-ClientConnection.prototype.listenersShown = function listenersShown (event, listeners) {
-  return shown(this, event, listeners)
-}
+ClientConnection.prototype.listenersShown = listenersShown
 
 ClientConnection.prototype.onResponse = function onResponse (flags, status, version, reasonLength, fieldCount, text) {
   const { request } = this
@@ -228,7 +217,7 @@ function deliver (request, response, flags) {
   // Without a listener, or on an aborted request, the response is not going to be read.
   if (request.aborted || !request.emit('response', response)) response._dump()
   if (!hasBody) {
-    freeParser(this)
+    this.freeParser()
     if (this.stream === null) hushAll(this)
     response[kComplete](undefined)
   }
@@ -290,14 +279,10 @@ function detach (connection, request, response) {
 
 /** Driver two: gives the stream up: it belongs to the application. */
 ClientConnection.prototype.leave = function leave () {
-  const { id, stream } = this
-  if (id === -1) return
+  if (this.id === -1) return
   this.noteEnd()
-  tellClosed(this, 0)
-  this.id = -1
-  connections[id] = undefined
-  native.release(id, stream.bytesWritten)
-  stream[kConnection] = undefined
+  this.release()
+  this.stream[kConnection] = undefined
 }
 
 /** Driver two: notes what has ended the stream, for the stats. */
@@ -320,7 +305,7 @@ ClientConnection.prototype.onEnd = function onEnd (text, isNoted) {
   // A body that ends with the connection is over at the socket's 'end', which is next.
   if (this.untilClose && this.stream === null && !this.tapped && !this.inputEnded) return
   this.response = null
-  freeParser(this)
+  this.freeParser()
   if (this.stream === null && !this.inputEnded) hushAll(this)
   request[kResource].runInAsyncScope(response[kComplete], response, text)
 }
@@ -346,7 +331,7 @@ ClientConnection.prototype.onParseError = function onParseError (kind, bytesPars
   if (rawPacket === undefined || this.ignores()) return
   const isUnasked = meet(this, request, kind)
   this.response = null
-  if (request !== null) freeParser(this)
+  if (request !== null) this.freeParser()
   hush(this)
   // For what core has no error: it destroys the socket.
   if (isUnasked) this.refuse()
@@ -379,10 +364,6 @@ ClientConnection.prototype.runForSocket = function runForSocket (method, a, b) {
   const resource = this.stream !== null ? null : this.context ?? this.request?.[kResource] ?? this.lastContext
   if (resource === null) method.call(this.socket, a, b)
   else resource.runInAsyncScope(method, this.socket, a, b)
-}
-
-ClientConnection.prototype.onRaw = function onRaw (chunk) {
-  this.socket.received(chunk)
 }
 
 ClientConnection.prototype.onClosed = function onClosed (errno, syscall) {

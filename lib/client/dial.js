@@ -11,7 +11,7 @@ const diagnostics = require('node:diagnostics_channel')
 const { Agent } = require('../core/classes')
 const { ClientConnection } = require('./connection')
 const { dials, giveHandle } = require('./dialling')
-const { connectingSocket } = require('../connection/socket')
+const { NativeSocket } = require('../connection/socket')
 const { own } = require('../core/symbols')
 
 /** Mark of requests that a native connection can carry, and of the options of a connection made for one. */
@@ -50,7 +50,7 @@ function connect (options, callback, { block, isProxied = false }) {
   if (isPatched(isProxied) || options.fd !== undefined || options.handle || options.onread || options.allowHalfOpen || options.signal) return undefined
   const connection = new ClientConnection(-1, null)
   if (block !== undefined) connection.stats = block
-  const socket = connection.socket = connectingSocket(connection, options)
+  const socket = connection.socket = new NativeSocket(connection, options)
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket })
   if (options.timeout) socket.setTimeout(options.timeout)
   // The handle that connects, if it is libuv's, is given up; what comes after 'connect' belongs to the same context.

@@ -6,7 +6,7 @@
 
 const diagnostics = require('node:diagnostics_channel')
 const { codes, connectionReset } = require('../core/errors')
-const { failEndCallbacks } = require('../message/outgoing')
+const { failEndCallbacks } = require('../message/finish')
 const { call } = require('../message/write-callbacks')
 const { own, ofCore, kCallbacks, kEndCallbacks, kNative } = require('../core/symbols')
 
@@ -73,4 +73,4 @@ function failWrites (request) {
   failEndCallbacks(request, error)
 }
 
-module.exports = { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose, lose, failWrites }
+module.exports = { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose, lose }

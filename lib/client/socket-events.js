@@ -62,11 +62,7 @@ function hear (connection) {
   socket.on('drain', onDrain)
   // If its 'close' is over, core's request would wait for ever. It may be still to come: libuv closes handles
   // behind the immediates.
-  if (socket.closed) setImmediate(setImmediate, tellOfClose, socket)
-}
-
-function tellOfClose (socket) {
-  onSocketClose.call(socket)
+  if (socket.closed) setImmediate(() => setImmediate(() => onSocketClose.call(socket)))
 }
 
 /** Stops listening for bytes: no more are expected for the exchange. */
@@ -246,31 +242,30 @@ function emitResponseTimeout () {
 // ------------------------------------------------------------------------------------------- as they are shown
 
 /**
- * Gives the listeners of a native connection's socket as core would have them now.
- * @param {ClientConnection} connection
+ * A ClientConnection's method: gives the listeners of its socket as core would have them now.
  * @param {string|symbol} event
  * @param {Function[]} listeners that are there
  * @returns {Function[]}
  */
-function shown (connection, event, listeners) {
-  if (!connection.watching) return listeners
-  const { heard, isLost } = connection
+function listenersShown (event, listeners) {
+  if (!this.watching) return listeners
+  const { heard, isLost } = this
   switch (event) {
     case 'close':
-      return connection.request === null && !isLost ? put(listeners, onSocketClose) : listeners
+      return this.request === null && !isLost ? put(listeners, onSocketClose) : listeners
     case 'error':
-      return connection.request === null && !isLost ? put(listeners, onSocketError) : listeners
+      return this.request === null && !isLost ? put(listeners, onSocketError) : listeners
     case 'end':
       return heard === ALL ? listeners : put(listeners, onSocketEnd)
     case 'data':
-      return heard === ALL && !connection.tapped ? [...listeners, onStreamData] : listeners
+      return heard === ALL && !this.tapped ? [...listeners, onStreamData] : listeners
     case 'drain':
       listeners = listeners.filter((listener) => listener !== onDrain)
       return heard !== NONE ? [...listeners, onDrain] : listeners
     case 'timeout':
       return put(listeners, onSocketTimeout,
-        ...(connection.timeoutArmed ? [emitRequestTimeout] : []),
-        ...(connection.responseTimed ? [emitResponseTimeout] : []))
+        ...(this.timeoutArmed ? [emitRequestTimeout] : []),
+        ...(this.responseTimed ? [emitResponseTimeout] : []))
     default:
       return listeners
   }
@@ -295,5 +290,5 @@ module.exports = {
   disarmTimeout,
   hearResponseTimeout,
   emitRequestTimeout,
-  shown
+  listenersShown
 }

@@ -5,11 +5,9 @@
  * of the request under way how it is framed; what comes back is for connection.js.
  */
 
-// Taken when the module is loaded: mocked clocks stop the global ones, but not core's sockets.
-const { setTimeout: startTimer, clearTimeout } = require('node:timers')
-const { process } = require('../host')
+const { process, setTimeout, clearTimeout } = require('../host')
 const { native, sendFlags, connections, touch } = require('../binding')
-const { Connection } = require('../connection/connection')
+const { Connection, PENDING_MAX } = require('../connection/connection')
 const { Handle } = require('../connection/handle')
 const { DiallingHandle } = require('./dialling')
 const { kResource } = require('./outcome')
@@ -19,7 +17,6 @@ const { systemError } = require('../core/errors')
 const { tellOpened } = require('../stats/channels')
 const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
-const { PENDING_MAX } = require('../message/outgoing')
 const { kHeadFlags, kNeedDrain } = require('../core/symbols')
 
 const { HEAD, CHUNKED, UNTIL_CLOSE } = sendFlags
@@ -60,10 +57,6 @@ Object.setPrototypeOf(ClientTransport.prototype, Connection.prototype)
 
 // ------------------------------------------------------------------------------------------------ connecting
 
-function fail (socket, error) {
-  socket.destroy(error)
-}
-
 /** Takes the connection over from the handle by which the socket has connected. */
 ClientTransport.prototype.carry = function carry () {
   const { socket, request } = this
@@ -74,7 +67,7 @@ ClientTransport.prototype.carry = function carry () {
   if (id < 0) {
     // Net still needs the handle that has just connected (afterConnect).
     this.fault = systemError(id, native.SYSCALLS.CONNECT)
-    process.nextTick(fail, socket, this.fault)
+    process.nextTick(() => socket.destroy(this.fault))
     return
   }
   this.id = id
@@ -204,7 +197,7 @@ ClientTransport.prototype.onTimeout = function onTimeout () {
   // The same time set again is another.
   this.idleInForce = -1
   this.stopIdleTimer()
-  this.idleTimer = startTimer(onIdle, 1, this).unref()
+  this.idleTimer = setTimeout(onIdle, 1, this).unref()
 }
 
 module.exports = { ClientTransport }

@@ -37,6 +37,8 @@ function Connection (id, stream) {
   this.errno = 0
   /** The message that is being sent, or that has the connection: `socket._httpMessage`. */
   this.current = null
+  /** The request whose body is arriving, on a server's; null between bodies. */
+  this.receiving = null
   /** True if nothing more may be sent: our side was ended, or the connection given up. */
   this.outputEnded = false
   /** Totals, set when the connection is closed. */
@@ -152,10 +154,20 @@ function endOfTick (connection) {
 /** Drops what is corked: the connection is given up. */
 Connection.prototype.discard = function discard () {
   if (!this.corked || this.id === -1) return
-  if (this.discarded === 0) process.nextTick(forgetDiscarded, this)
+  // A stream drops its buffer a tick after it was destroyed: until then dropped bytes count as pending.
+  if (this.discarded === 0) process.nextTick(() => { this.discarded = 0 })
   this.cutAt = this.corks
   this.discarded += Math.max(0, native.waiting(this.id, true) - this.stoodFor)
   native.discard(this.id)
+}
+
+/** Gives the socket. */
+Connection.prototype.getSocket = function getSocket () {
+  return this.socket
+}
+
+Connection.prototype.onRaw = function onRaw (chunk) {
+  this.getSocket().received(chunk)
 }
 
 /** Sends bytes to `onRaw` from now on; they are parsed when they are given to `receive`. */
@@ -214,6 +226,11 @@ Connection.prototype.shownPending = function shownPending () {
   const pending = Math.max(0, this.pending() - this.stoodFor)
   if (this.id === -1 || this.detached || pending >= TAKEN_MAX) return this.counted(pending)
   return this.counted(Math.max(0, native.waiting(this.id, this.corked) - this.stoodFor))
+}
+
+/** True if a message's 'drain' may come although it holds parts by itself. As core's client's ondrain. */
+Connection.prototype.mayDrain = function mayDrain () {
+  return true
 }
 
 /** True if parts of this tick wait for its end in core, although a thread may have written them by now. */
@@ -378,11 +395,6 @@ Connection.prototype.shutdown = function shutdown (tells = false) {
   touch()
 }
 
-/** Stops counting dropped bytes as pending: a stream drops its buffer a tick after it was destroyed. */
-function forgetDiscarded (connection) {
-  connection.discarded = 0
-}
-
 /** Closes when all output is written. As net.Socket's destroySoon. */
 Connection.prototype.close = function close () {
   if (this.id === -1) return
@@ -405,11 +417,6 @@ Connection.prototype.isAwaited = function isAwaited () {
   return false
 }
 
-/** True while the body of a request is arriving; here never. */
-Connection.prototype.isReceiving = function isReceiving () {
-  return false
-}
-
 /** Closes at once; output not yet written is lost. `onClosed` follows. */
 Connection.prototype.destroy = function destroy (error) {
   if (this.id === -1) return
@@ -417,7 +424,7 @@ Connection.prototype.destroy = function destroy (error) {
     this.stream.destroy(error)
     return
   }
-  const receives = this.isReceiving()
+  const receives = this.receiving !== null
   const isUnheard = hasKeptBytes(this.kept) || (receives && isFollowed(this.id))
   delivery.forgetKept(this)
   this.givenUp = this.outputEnded = true
@@ -464,15 +471,13 @@ Connection.prototype.beforeRelease = function beforeRelease (errno) {
   tellClosed(this, errno)
 }
 
-/** Driver two: frees the native side when the stream has closed. */
-Connection.prototype.release = function release (errno) {
-  if (this.id === -1) return
+/** Driver two: frees the native side: the stream has closed, or belongs to the application. */
+Connection.prototype.release = function release () {
   const { id } = this
-  tellClosed(this, errno)
-  connections[id] = undefined
+  tellClosed(this, 0)
   this.id = -1
-  native.release(id, this.stream?.bytesWritten)
-  this.onClosed(errno, 0)
+  connections[id] = undefined
+  native.release(id, this.stream.bytesWritten)
 }
 
 module.exports = { Connection, PENDING_MAX }

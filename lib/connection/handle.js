@@ -51,7 +51,8 @@ Handle.prototype.shutdown = function shutdown (request) {
     const { socket } = connection
     socket[kWaiting] ??= []
     socket[kWaiting].push({ at: Infinity, callback: done, resource: new AsyncResource('SHUTDOWNWRAP') })
-    if (isTaken(connection)) setImmediate(finished, socket)
+    // The end of our side is reported at the latest before the immediates, whatever is still to be read.
+    if (isTaken(connection)) setImmediate(() => socket.finished())
   } else if (connection.id === -1 || isTaken(connection)) {
     const resource = new AsyncResource('SHUTDOWNWRAP')
     atPendingPhase(() => resource.runInAsyncScope(done))
@@ -59,11 +60,6 @@ Handle.prototype.shutdown = function shutdown (request) {
     wait(connection, done)
   }
   return 0
-}
-
-/** Reports the end of our side at the latest before the immediates, whatever is still to be read. */
-function finished (socket) {
-  socket.finished()
 }
 
 /**
@@ -81,7 +77,7 @@ Handle.prototype.close = function close (callback) {
     connection.afterClose?.()
   }
   const closed = () => connection.runForSocket(tell)
-  process.nextTick(failBuffered, connection)
+  process.nextTick(() => connection.failBufferedWrites())
   if (connection.id === -1) {
     atClosePhase(closed)
     return
@@ -94,10 +90,6 @@ Handle.prototype.close = function close (callback) {
 }
 
 const canceled = () => versions.closedHandleTellsWrites ? canceledWrite() : null
-
-function failBuffered (connection) {
-  connection.failBufferedWrites()
-}
 
 Handle.prototype.reset = function reset (callback) {
   this.isReset = true

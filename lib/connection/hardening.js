@@ -79,7 +79,7 @@ class Ledger {
     const event = { row: names[row], count: this.#untold[row], refused, socket, remoteAddress: socket?.remoteAddress }
     this.#untold[row] = 0
     this.#told[row] = now
-    process.nextTick(emit, this.#emitter, event)
+    process.nextTick(() => this.#emitter.emit('hardening', event))
   }
 
   /** @returns {{[row: string]: number}} those that were met */
@@ -88,10 +88,6 @@ class Ledger {
     for (const [row, count] of this.#counts.entries()) if (count !== 0) found[names[row]] = count
     return found
   }
-}
-
-function emit (emitter, event) {
-  emitter.emit('hardening', event)
 }
 
 module.exports = { assumed, modeOf, numberOf, Ledger }

@@ -27,12 +27,7 @@ class HTTPParser {
     for (let i = ON_MESSAGE_BEGIN; i < CALLBACKS; i++) this[i] = LASTING.has(i) ? called : null
     this._headers = []
     this._url = ''
-    this.socket = null
-    this.outgoing = null
-    this.maxHeaderPairs = MAX_HEADER_PAIRS
-    this._consumed = false
-    this.onIncoming = null
-    this.joinDuplicateHeaders = null
+    this.#clean()
   }
 
   get incoming () { return this.#connection === null ? null : this.#connection.incoming }

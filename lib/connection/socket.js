@@ -31,6 +31,7 @@ const ECONNRESET = -constants.errno.ECONNRESET
 const { setTimeout: netSetTimeout, resetAndDestroy: netResetAndDestroy } = net.Socket.prototype
 
 /**
+ * Without a handle among its options it is to connect, by net's methods; the connection carries it when it has (`carried`).
  * @param {import('./connection').Connection} connection
  * @param {object} options of net.Socket: allowHalfOpen, highWaterMark
  */
@@ -69,14 +70,6 @@ function acceptedSocket (connection, options) {
 }
 
 /**
- * Makes a socket that is to connect, by net's methods; the connection carries it when it has (`carried`).
- * @returns {net.Socket}
- */
-function connectingSocket (connection, options) {
-  return new NativeSocket(connection, options)
-}
-
-/**
  * Gives the connection behind the socket: null if the socket is Node's own by now, and may carry HTTP of another
  * connection like any stream. Its prototype stays ours even then: in V8 of Node 20 and 22, objects whose prototype was
  * changed share no shape any more, which readers of many sockets, as ws, would pay for with each message.
@@ -101,27 +94,15 @@ Object.defineProperty(NativeSocket.prototype, '_httpMessage', {
   configurable: true
 })
 
-function addsPending (name) {
-  const inherited = findGetter(net.Socket.prototype, name)
-  Object.defineProperty(NativeSocket.prototype, name, {
-    get () {
-      const own = inherited.call(this)
-      if (own === undefined) return own
-      // What waits here was counted by the stream.
-      return this[kWaiting] === null ? own + (ownConnection(this)?.shownPending() ?? 0) : own
-    },
-    configurable: true
-  })
-}
-
-function findGetter (prototype, name) {
-  for (let one = prototype; one !== null; one = Object.getPrototypeOf(one)) {
-    const property = Object.getOwnPropertyDescriptor(one, name)
-    if (property !== undefined) return property.get
-  }
-}
-
-addsPending('writableLength')
+Object.defineProperty(NativeSocket.prototype, 'writableLength', {
+  get () {
+    const own = Reflect.get(net.Socket.prototype, 'writableLength', this)
+    if (own === undefined) return own
+    // What waits here was counted by the stream.
+    return this[kWaiting] === null ? own + (ownConnection(this)?.shownPending() ?? 0) : own
+  },
+  configurable: true
+})
 
 /** Writes one chunk or a batch to the connection. As net.Socket's _writeGeneric. */
 NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, encoding, callback) {
@@ -398,4 +379,4 @@ NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   if (!this.destroyed) this.destroy(error)
 }
 
-module.exports = { NativeSocket, acceptedSocket, connectingSocket }
+module.exports = { NativeSocket, acceptedSocket }

@@ -4,7 +4,6 @@
 
 const http = require('node:http')
 const { isLenient } = require('node:_http_common')
-const { parseUniqueHeadersOption } = require('node:_http_outgoing')
 const { setupConnectionsTracking, storeHTTPOptions } = require('node:_http_server')
 const { common } = require('../binding')
 
@@ -22,7 +21,6 @@ module.exports = (common.core ??= Object.freeze({
   globalAgent,
   setGlobalProxyFromEnv,
   isLenient,
-  parseUniqueHeadersOption,
   setupConnectionsTracking,
   storeHTTPOptions,
   _connectionListener

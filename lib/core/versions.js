@@ -6,7 +6,7 @@
  */
 
 const { process } = require('../host')
-const { IncomingMessage, OutgoingMessage, ServerResponse } = require('./classes')
+const { IncomingMessage, OutgoingMessage, ServerResponse, storeHTTPOptions } = require('./classes')
 const { ofCore } = require('./symbols')
 
 const [major, minor] = process.versions.node.split('.', 2).map(Number)
@@ -86,6 +86,10 @@ function namesWholeRequests () {
 
 const tickMergesChunks = corksMessage()
 
+/** What core's servers take for options, with their presets. */
+const serverOptions = {}
+storeHTTPOptions.call(serverOptions, {})
+
 module.exports = Object.freeze({
   /** The permission model guards the network too. */
   permissionGuardsNet: has(25),
@@ -118,13 +122,13 @@ module.exports = Object.freeze({
   /** The body of an upgrade request is parsed; the stream is handed over behind it. */
   upgradeParsesBody: has(26),
   /** server.shouldUpgradeCallback; before, only listenerCount('upgrade') decided. */
-  shouldUpgradeCallback: has(25, { 22: 21, 24: 9 }),
+  shouldUpgradeCallback: 'shouldUpgradeCallback' in serverOptions,
   /** Unasked bytes destroy a free socket of the agent. */
   unsolicitedDataDestroys: has(26, { 22: 0, 24: 0, 25: Infinity }),
   /** headersDistinct is a plain object. */
-  distinctHasPrototype: major === 25,
+  distinctHasPrototype: Object.getPrototypeOf(new IncomingMessage().headersDistinct) !== null,
   /** A server's keepAliveTimeout and its buffer that are no times count as none and as the preset. */
-  checksKeepAlive: has(22),
+  checksKeepAlive: 'keepAliveTimeoutBuffer' in serverOptions,
   /** setDefaultHeaders and the "created" diagnostics channels. */
   createdChannels: has(22),
   /** Keep-Alive names a whole number of requests, whatever maxRequestsPerSocket is. */

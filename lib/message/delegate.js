@@ -18,6 +18,7 @@ const { cores } = require('../core/messages')
 const { putStandIn } = require('../connection/stand-in')
 const { finishAnyway } = require('./finish')
 const { ended } = require('./output-data')
+const { nop } = require('./send')
 const versions = require('../core/versions')
 const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kNeedDrain, kSocket, kTurn } = require('../core/symbols')
 
@@ -34,8 +35,6 @@ function compareSlots (fresh) {
 }
 
 const { write: socketWrite } = net.Socket.prototype
-
-function nop () {}
 
 /** Makes a message core's. Does nothing if it is already, or if its end is with the connection. */
 function leaveToCore (message) {

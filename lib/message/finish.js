@@ -7,10 +7,11 @@
 const { EventEmitter } = require('node:events')
 const { process } = require('../host')
 const { settle, isDispatching } = require('../binding')
+const { PENDING_MAX } = require('../connection/connection')
 const { codes } = require('../core/errors')
 const { isTaken, isWaiting, whenTaken, tellTaken } = require('./write-callbacks')
 const { isTouched } = require('./incoming')
-const { PENDING_MAX, isLost, tellLeaving } = require('./send')
+const { isLost, tellLeaving } = require('./send')
 const versions = require('../core/versions')
 const {
   kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kHeld, kNative, kNeedDrain, kSettle, kSocket, kWritableFinished
@@ -97,7 +98,7 @@ function drained () {
   const taken = connection?.taken() ?? Infinity
   if (taken === Infinity && !this.finished && this[kNeedDrain] && this[kHeld] === null && isOpen(connection) && !isSocketFull(this)) {
     if (connection.isGathering()) connection.notifyDrain()
-    else emitDrain(this)
+    else if (connection.mayDrain(this)) emitDrain(this)
   }
   try {
     if (isWaiting(this) && this[kConnection] !== null) tellLeaving(this[kConnection])
@@ -194,5 +195,5 @@ function fail (message, error) {
 }
 
 module.exports = {
-  baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finish, finishAnyway, finishLater, settled, drained
+  baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 }

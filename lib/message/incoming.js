@@ -28,11 +28,9 @@ const ENDED = 4
 /** Discarded. */
 const DUMPED = 5
 
-/** httpVersion by `major << 8 | minor`. */
-const VERSIONS = new Map([[0x101, '1.1'], [0x100, '1.0'], [0x009, '0.9'], [0x200, '2.0']])
-
+/** Gives the httpVersion of `major << 8 | minor`. */
 function versionText (version) {
-  return VERSIONS.get(version) ?? `${version >> 8}.${version & 255}`
+  return `${version >> 8}.${version & 255}`
 }
 
 /**
@@ -200,8 +198,6 @@ lazily('socket', function () {
   if (connection === undefined || connection === null) return undefined
   return (this[kSocket] = connection.getSocket())
 }, function (socket) { this[kSocket] = socket })
-
-accessor('connection', function () { return this.socket }, function (socket) { this.socket = socket })
 
 /** Core sets `client` to the socket and never touches it again. */
 const kClient = Symbol('kClient')

@@ -8,7 +8,7 @@ const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
 const { deliver } = require('./output-data')
 const { leaveToCore, isUnusual } = require('./delegate')
-const { awaitDrain, encode, isLost, takeHeadFlag } = require('./send')
+const { awaitDrain, isLost, takeHeadFlag } = require('./send')
 const versions = require('../core/versions')
 const { kConnection, kHeld, kChunkedLength, kCorked, kDrainScope, kNative, kNeedDrain } = require('../core/symbols')
 
@@ -65,7 +65,7 @@ function takeHeld (message) {
   message[kChunkedLength] = 0
   if (parts.length === 0) return undefined
   if (parts.length === 1) return parts[0]
-  const data = Buffer.concat(parts.map(({ data, encoding }) => (typeof data === 'string' ? encode(data, encoding || 'utf8') : data)))
+  const data = Buffer.concat(parts.map(({ data, encoding }) => (typeof data === 'string' ? Buffer.from(data, encoding || 'utf8') : data)))
   return { data, encoding: null, size: data.length, callback: calling(parts) }
 }
 

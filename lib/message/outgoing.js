@@ -19,11 +19,9 @@ const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket } = require('./state')
 const { holdsBack, hold, holdNothing, sendHeld } = require('./one-chunk-a-tick')
-const { PENDING_MAX, CORKED, nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
+const { CORKED, nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
 const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
-const {
-  baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
-} = require('./finish')
+const { baseEmit, isUnheard, isUntold, endsUntold, addEndCallback, finishAnyway, finishLater, settled, drained } = require('./finish')
 const { compareSlots, isUnusual, leaveToCore, tellBegun } = require('./delegate')
 const { cores, isCores, leaveCores } = require('../core/messages')
 const { quiet } = require('./listeners')
@@ -430,10 +428,4 @@ leaveCores(OutgoingMessage.prototype, 'OutgoingMessage', [
 
 compareSlots(new OutgoingMessage())
 
-module.exports = {
-  OutgoingMessage,
-  failEndCallbacks,
-  isQuiet,
-  baseEmit,
-  PENDING_MAX
-}
+module.exports = { OutgoingMessage }

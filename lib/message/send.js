@@ -8,7 +8,6 @@ const { AsyncResource } = require('node:async_hooks')
 const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
 const { putStandIn } = require('../connection/stand-in')
-const { PENDING_MAX } = require('../connection/connection')
 const { isTaken, isWaiting, whenTaken, waitForRest } = require('./write-callbacks')
 const { countLines } = require('./head')
 const { codes } = require('../core/errors')
@@ -43,10 +42,6 @@ function isUtf8 (encoding) {
 
 function isLatin1 (encoding) {
   return encoding === 'latin1' || encoding === 'binary'
-}
-
-function encode (text, encoding) {
-  return Buffer.from(text, encoding)
 }
 
 /** Gives the bytes of a part. */
@@ -95,7 +90,7 @@ function transmit (message, flags, head, body, encoding, size, callback) {
         // Core writes a head that is glued to a string body in the body's encoding.
         if (isHead && message[kUnusual] && (flags & UNTIL_CLOSE) !== CHUNKED) flags |= HEAD_UTF8
       } else if (!isLatin1(encoding)) {
-        body = encode(body, encoding)
+        body = Buffer.from(body, encoding)
         if (isPart) connection.countAs(characters, body.length)
       }
     }
@@ -178,7 +173,7 @@ function written (message, callback, isCorked) {
     connection.batch = new Batch(message, connection)
     connection.batch.callbacks.push(callback)
     // Else the tick that ends the cork, which the first part of this tick has begun, sees to it.
-    if (!connection.corked) process.nextTick(endOfTick, connection.batch)
+    if (!connection.corked) process.nextTick((batch) => batch.leave(), connection.batch)
   } else if (connection) {
     const own = new Batch(message, connection)
     own.callbacks.push(callback)
@@ -187,10 +182,6 @@ function written (message, callback, isCorked) {
   } else {
     process.nextTick(callback, null)
   }
-}
-
-function endOfTick (batch) {
-  batch.leave()
 }
 
 function tell (batch) {
@@ -300,7 +291,6 @@ function stillWaits (message) {
 }
 
 module.exports = {
-  PENDING_MAX,
   CORKED,
   CRLF,
   nop,
@@ -314,6 +304,5 @@ module.exports = {
   takeHeadFlag,
   awaitOthers,
   isUtf8,
-  encode,
   sizeOf
 }

@@ -1,8 +1,7 @@
 'use strict'
 
-/** What every message needs: the host's tables, character checks, the date line. A leaf. */
+/** What every message needs: character checks, the date line. A leaf. */
 
-const http = require('node:http')
 const { Date, clock } = require('../host')
 
 /** A field name or method: one or more tchar (RFC 9110 §5.6.2). */
@@ -55,10 +54,4 @@ function utcDate () {
   return date
 }
 
-module.exports = {
-  METHODS: http.METHODS,
-  STATUS_CODES: http.STATUS_CODES,
-  isUnusual,
-  lowerToken,
-  utcDate
-}
+module.exports = { isUnusual, lowerToken, utcDate }

@@ -10,8 +10,9 @@ const { Buffer } = require('../host')
 const { Connection } = require('../connection/connection')
 const { isSamePacket } = require('../binding')
 const { codes, callbackError, parseError } = require('../core/errors')
-const { baseEmit } = require('../message/outgoing')
-const { kChunkedBuffer, kComplete, kCorked, kHeld } = require('../core/symbols')
+const { baseEmit } = require('../message/finish')
+const { hasBegun } = require('./close')
+const { kComplete, kCorked } = require('../core/symbols')
 
 /** Answers to a client's error where 'clientError' has no listener; as core's socketOnError sends. */
 const ANSWERS = {
@@ -94,9 +95,7 @@ members.fail = function fail (error) {
   const { current } = this
   // Parts that are corked until the end of the tick count as sent, and are lost.
   const isCorked = current?.[kCorked] > 0 || this.socket?.writableCorked > 0
-  if (this.isWritable() && !isCorked && (current === null || !(current._headerSent || current[kHeld] !== null || current[kChunkedBuffer]?.length > 0))) {
-    this.answerRaw(answerTo(error))
-  }
+  if (this.isWritable() && !isCorked && (current === null || !hasBegun(current))) this.answerRaw(answerTo(error))
   this.outputEnded = true
   // In core the socket is corked in this tick: what was written is lost.
   this.discard()

@@ -8,7 +8,7 @@
 const { native, isReadOn } = require('../binding')
 const { connectionReset, canceledWrite, systemError } = require('../core/errors')
 const { forgetKept } = require('../connection/pause')
-const { failEndCallbacks } = require('../message/outgoing')
+const { failEndCallbacks } = require('../message/finish')
 const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting, tellTaken } = require('../message/write-callbacks')
 const { closeResponse } = require('./response')

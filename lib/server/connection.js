@@ -43,8 +43,6 @@ function ServerConnection (id, stream, server, listener) {
   this.queue = null
   /** Requests whose responses were detached from the socket before they were over; null until the first. */
   this.dismissed = null
-  /** The request whose body is arriving; null between bodies. */
-  this.receiving = null
   /** The last request, until it was read and its response sent: `socket.parser.incoming`. */
   this.incoming = null
   /** The async context of everything that happens here; made with the first request. */
@@ -207,7 +205,7 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
     // As in core: complete when the handler's first turn is over, not before.
     if (!hasBody && detached !== true && !request.complete && this.thrown === null) {
       // The events come within the parser's context, unless no listener can hear any.
-      if (isTouched(request)) this.run(complete, request, undefined)
+      if (isTouched(request)) this.run(request[kComplete], request, undefined)
       else request[kComplete](undefined)
     }
   }
@@ -224,10 +222,6 @@ function regain (request, response) {
   if (response.outputData.length === 0) return
   leaveToCore(response)
   response._flush()
-}
-
-ServerConnection.prototype.isReceiving = function isReceiving () {
-  return this.receiving !== null
 }
 
 ServerConnection.prototype.takes = function takes () {
@@ -252,18 +246,10 @@ ServerConnection.prototype.stopListening = function stopListening () {
 
 // ----------------------------------------------------------------------------------------------------- bodies
 
-function receive (chunk) {
-  this[kReceive](chunk)
-}
-
 ServerConnection.prototype.onData = function onData (chunk) {
   const { receiving } = this
   if (this.thrown !== null && this.isSpoilt(chunk)) return
-  if (receiving !== null) this.run(receive, receiving, chunk)
-}
-
-function complete (trailers) {
-  this[kComplete](trailers)
+  if (receiving !== null) this.run(receiving[kReceive], receiving, chunk)
 }
 
 ServerConnection.prototype.onEnd = function onEnd (text) {
@@ -271,7 +257,7 @@ ServerConnection.prototype.onEnd = function onEnd (text) {
   if (receiving === null || (this.thrown !== null && this.isSpoilt(undefined))) return
   this.receiving = null
   this.began = 0
-  this.run(complete, receiving, text)
+  this.run(receiving[kComplete], receiving, text)
   if (this.switching !== null && this.switching.stream !== null) this.run(beginUpgraded, undefined, this)
 }
 
@@ -281,10 +267,6 @@ ServerConnection.prototype.onDrain = function onDrain () {
   this.slacken()
   if (current !== null && !this.givenUp) this.run(current[kDrained], current)
   if (socket !== null && this.stream === null) socket.drained()
-}
-
-ServerConnection.prototype.onRaw = function onRaw (chunk) {
-  this.getSocket().received(chunk)
 }
 
 module.exports = { ServerConnection }

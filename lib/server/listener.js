@@ -15,7 +15,7 @@ const { native, connections, listeners, takeAccepted, touch } = require('../bind
 const { Connection } = require('../connection/connection')
 const { ServerConnection } = require('./connection')
 const { classFor } = require('./hardening')
-const { baseEmit } = require('../message/outgoing')
+const { baseEmit } = require('../message/finish')
 const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
 const { faultOf, keepAliveTime } = require('./idle-timeout')
@@ -284,23 +284,12 @@ Listener.prototype.begin = function begin (id, isPaused, assumed) {
   return connection
 }
 
-/** Closes a connection beyond maxConnections, and emits 'drop'. */
+/** Closes a connection beyond maxConnections; net.Server emits 'drop'. */
 Listener.prototype.drop = function drop (id) {
+  const asked = (peer) => (out) => Object.assign(out, native.address(id, peer))
   // Pipes have no addresses to show.
-  if (this.handle.getsockname === undefined) {
-    this.server.emit('drop')
-    return this.refuse(id)
-  }
-  const local = native.address(id, false) ?? {}
-  const remote = native.address(id, true) ?? {}
-  this.server.emit('drop', {
-    localAddress: local.address,
-    localPort: local.port,
-    localFamily: local.family,
-    remoteAddress: remote.address,
-    remotePort: remote.port,
-    remoteFamily: remote.family
-  })
+  const addresses = this.handle.getsockname === undefined ? {} : { getsockname: asked(false), getpeername: asked(true) }
+  this.onconnection.call(this.handle, 0, { ...addresses, close () {} })
   return this.refuse(id)
 }
 

@@ -10,7 +10,7 @@ const diagnostics = require('node:diagnostics_channel')
 const { process } = require('../host')
 const { closeResponse, originalAssignSocket, originalDetachSocket } = require('./response')
 const { isTouched, linger, lingerOn } = require('../message/incoming')
-const { isQuiet, baseEmit } = require('../message/outgoing')
+const { isQuiet, baseEmit } = require('../message/finish')
 const { tellAnswered } = require('../message/delegate')
 const versions = require('../core/versions')
 const { kConnection, kConnections, kCorked, kNative, kSocket, kNeedDrain, kDetachSignal, kTurn } = require('../core/symbols')
@@ -46,15 +46,10 @@ members.attach = function attach (response) {
   const { socket } = this
   this.current = response
   response[kConnection] = this
-  if (socket === null) {
-    response[kSocket] = undefined
-  } else {
-    response[kSocket] = socket
-    socket.on('close', onCarrierClose)
-  }
+  response[kSocket] = socket ?? undefined
+  socket?.on('close', onCarrierClose)
   if (!isQuiet(response)) response.emit('socket', this.getSocket())
-  if (response.outputData.length !== 0) response._flush()
-  else if (response[kNeedDrain]) response._flush()
+  if (response.outputData.length !== 0 || response[kNeedDrain]) response._flush()
 }
 
 /** Gives the connection to a response that has waited for it. What it has queued belongs to its exchange, and so do the events that follow. */
@@ -87,11 +82,15 @@ members.countPending = function countPending (response) {
   }
 }
 
+/** True if a response's 'drain' may come, as far as what it holds by itself is concerned. As core's socketOnDrain. */
+members.mayDrain = function mayDrain (response) {
+  return !versions.drainedMeansEmpty || response.writableLength === 0
+}
+
 /** Emits the current response's 'drain' if it is due: as in core, any response's parts that come or go can bring it about. */
 members.tellDrained = function tellDrained () {
   const { current } = this
-  if (current === null || current.finished || !current[kNeedDrain]) return
-  if (versions.drainedMeansEmpty && current.writableLength !== 0) return
+  if (current === null || current.finished || !current[kNeedDrain] || !this.mayDrain(current)) return
   current[kNeedDrain] = false
   current.emit('drain')
 }

@@ -2,13 +2,13 @@
 
 /** ServerResponse: the status line, and the methods that give it a socket. */
 
-const { validateHeaderValue } = require('node:http')
+const { STATUS_CODES, validateHeaderValue } = require('node:http')
 const diagnostics = require('node:diagnostics_channel')
 const { sendFlags } = require('../binding')
 const { OutgoingMessage } = require('../message/outgoing')
 const { tellFinished } = require('../message/delegate')
 const { ownSocket } = require('../message/state')
-const { STATUS_CODES, isUnusual } = require('../message/syntax')
+const { isUnusual } = require('../message/syntax')
 const { cores, isCores, leaveCores } = require('../core/messages')
 const measure = require('../core/performance-entries')
 const versions = require('../core/versions')

@@ -7,7 +7,7 @@
 
 const net = require('node:net')
 const { Buffer, elapsed } = require('../host')
-const { native, connections } = require('../binding')
+const { native } = require('../binding')
 const { ServerConnection } = require('./connection')
 const { classFor } = require('./hardening')
 const { onCarrierClose } = require('./response-order')
@@ -15,7 +15,7 @@ const { newResource } = require('./exchange')
 const { onDrain } = require('../message/delegate')
 const { Parser } = require('../connection/parser-facade')
 const { codes } = require('../core/errors')
-const { tellOpened, tellClosed } = require('../stats/channels')
+const { tellOpened } = require('../stats/channels')
 const { kConnection, kConnections, kParserConfig } = require('../core/symbols')
 
 const { CLOSES } = native
@@ -126,8 +126,7 @@ StreamConnection.prototype.take = function take (chunk) {
 }
 
 function onStreamEnd () {
-  const connection = this[kConnection]
-  connection.receive(null)
+  this[kConnection].receive(null)
 }
 
 function onStreamClose () {
@@ -212,10 +211,7 @@ StreamConnection.prototype.expired = function expired (reason, which) {
 StreamConnection.prototype.forget = function forget (id) {
   if (id === -1) return
   this.server[kConnections].delete(this)
-  tellClosed(this, 0)
-  this.id = -1
-  connections[id] = undefined
-  native.release(id, this.stream.bytesWritten)
+  this.release()
 }
 
 module.exports = { serveStream }

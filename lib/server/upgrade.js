@@ -121,9 +121,8 @@ function waitForBody (connection, request) {
 }
 
 /** True if core's parser would read from the socket's handle itself, so that JavaScript does not see the packets. */
-function isConsumed ({ stream, tapped }) {
-  if (stream === null) return !tapped
-  return Boolean(stream._handle?.isStreamBase) && stream.listenerCount('data') === 1
+function isConsumed (connection) {
+  return connection.stream === null ? !connection.tapped : connection.consumes()
 }
 
 /** Leaves HTTP: the body that `waitForBody` waits for is complete. */

@@ -93,7 +93,7 @@ for (const maxConnections of [0, 1, 2, undefined, null, Infinity]) {
 scenario.server('maxConnections drops those beyond it', async (run) => {
   const server = await run.serve({}, (req, res) => res.end('over\n'))
   server.maxConnections = 1
-  server.on('drop', (data) => run.log('server', 'drop', Object.keys(data).sort(), data.localAddress, data.remoteFamily))
+  server.on('drop', (data) => run.log('server', 'drop', Object.getPrototypeOf(data), Object.keys(data), data.localAddress, data.remoteFamily))
   const first = run.dial()
   first.send(GET)
   await first.until('over\n')

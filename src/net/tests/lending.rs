@@ -106,7 +106,7 @@ fn a_lent_socket_that_is_full_is_wanted_back() {
 }
 
 /// A client's connection that no thread drives, and its peer.
-fn undriven(stage: &Stage) -> (TcpStream, Arc<Connection>) {
+pub(super) fn undriven(stage: &Stage) -> (TcpStream, Arc<Connection>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     ours.set_nonblocking(true).unwrap();

@@ -1,5 +1,6 @@
 //! Room for events in all: what was left for lack of it goes on when there is some, though nothing else wakes the I/O thread.
 
+use super::lending::undriven;
 use super::*;
 use crate::net::limits::{READ_AHEAD, WINDOW_IN_ALL};
 use crate::net::undriven::Acted;
@@ -102,4 +103,27 @@ fn what_waited_for_an_answer_of_a_connection_without_a_driver_and_then_for_room_
     mailbox.deliver(Command::attend(&connection));
     stage.relieve(0);
     assert_eq!(stage.head(), b"/Host\nhere");
+}
+
+#[test]
+fn a_rest_that_waits_for_room_needs_a_driver() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = undriven(&stage);
+    let get = b"GET / HTTP/1.1\r\nHost: here\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n";
+    connection
+        .send(response(get, 5, 0, Body::None, false))
+        .unwrap();
+    assert!(connection.flush_from_js());
+    peer.write_all(
+        b"HTTP/1.1 101 Other\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n\
+          HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    )
+    .unwrap();
+    let mut scratch = read_buffer();
+    stage.receive_lent(&connection, &mut scratch);
+    assert_eq!(stage.head(), b"OtherConnection\nupgrade\nUpgrade\nother");
+    stage.fill(0);
+    connection.upgrade(false);
+    assert!(!connection.flush_from_js());
+    assert_eq!(connection.act_undriven(), Acted::NeedsDriver);
 }
