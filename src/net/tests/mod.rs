@@ -72,8 +72,7 @@ impl Stage {
             threads,
         ));
         listener.options.configure(0, idle, false);
-        listener.listen(socket, 16).unwrap();
-        listener.accept_on(&self.thread).unwrap();
+        listener.listen(socket, 16, &self.thread).unwrap();
         (address, listener)
     }
 
