@@ -2,7 +2,8 @@
 
 /**
  * Makes a native connection: the running Node's net.Socket connects, with its lookup, its addresses, its errors and events, by a
- * handle of ours (dialling.js), or by libuv's, whose descriptor is ours from then on (ClientTransport's `carry`). What an application has patched is left to core's sockets.
+ * handle of ours (dialling.js), or by libuv's, whose descriptor is ours from then on (ClientTransport's `carry`). What an
+ * application has patched is left to core's sockets.
  */
 
 const { AsyncResource } = require('node:async_hooks')

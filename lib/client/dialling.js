@@ -18,6 +18,10 @@ const { errno } = os.constants
 /** Errors of connect() that libuv has for want of a socket: where there is one it has an address, of zeros. */
 const SOCKETLESS = new Set([errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAFNOSUPPORT].map((number) => -number))
 
+/** As getsockname() gives a socket that has no address yet. */
+const UNBOUND_4 = { address: '0.0.0.0', family: 'IPv4', port: 0 }
+const UNBOUND_6 = { address: '::', family: 'IPv6', port: 0 }
+
 const CANCELED = -errno.ECANCELED
 
 /** The handles that dial, of all copies of lib/: what `process` lists as active (lib/binding/active-handles.js). */
@@ -37,7 +41,7 @@ function DiallingHandle (connection) {
   this.isOver = false
   /** True once the connection has it. */
   this.isCarried = false
-  /** As getsockname() gives it where connecting has failed at once. */
+  /** What getsockname() gives where connecting has failed at once. */
   this.unbound = null
   /** The context of libuv's handle. */
   this.resource = connection.context
@@ -77,7 +81,7 @@ function dial (handle, request, address, port, zone) {
   if (handle.dial !== -1) hangUp(handle)
   const id = native.dial(address, port, zone)
   if (id < 0) {
-    if (!SOCKETLESS.has(id)) handle.unbound = { address: address.includes(':') ? '::' : '0.0.0.0', family: address.includes(':') ? 'IPv6' : 'IPv4', port: 0 }
+    if (!SOCKETLESS.has(id)) handle.unbound = address.includes(':') ? UNBOUND_6 : UNBOUND_4
     return id
   }
   handle.dial = id

@@ -102,9 +102,9 @@ impl IoThread {
         admit(socket, server, &self.shared)
     }
 
-    /// Makes a connected socket, which does not block, a client's connection of this thread, and gives the command by which the thread begins to
-    /// drive it. Delivered behind what is said in the turn, it has that written before the thread reads, as in core, which
-    /// writes in the event of the connection: of a peer that has gone the write tells, or does not know yet.
+    /// Makes a connected socket, which does not block, a client's connection of this thread, and gives the command by which the
+    /// thread begins to drive it. Delivered behind what is said in the turn, it has that written before the thread reads, as in
+    /// core, which writes in the event of the connection: of a peer that has gone the write tells, or does not know yet.
     ///
     /// # Errors
     /// The reactor takes no more.
