@@ -25,6 +25,12 @@ impl Environment {
         Ok(id)
     }
 
+    /// True if a connection may begin with its socket lent. Not in a process that serves, too: what a server of its own has heard
+    /// first comes by an I/O thread, and would be told behind what the client's connection is told of.
+    fn may_begin_lent(&self) -> bool {
+        self.loans.may_begin() && self.listeners.borrow().is_empty()
+    }
+
     /// The same, with this id; the socket may be in the set of lent sockets already.
     pub(super) fn carry_as(
         &self,
@@ -37,7 +43,7 @@ impl Environment {
     ) -> io::Result<()> {
         let threads = self.threads.borrow();
         let thread = id as usize % threads.len();
-        let lends = self.loans.may_begin();
+        let lends = self.may_begin_lent();
         if is_watched && !lends {
             self.loans.unwatch_dial(&socket);
         }
