@@ -91,7 +91,7 @@ Listener.prototype.listen = function listen (backlog) {
   // An error of bind() that libuv reports only in listen(), which is not called here.
   const delayed = handle.getsockname?.({}) ?? 0
   if (delayed !== 0) return delayed
-  const status = native.listen(id, handle.fd, backlog | 0)
+  const status = native.listen(id, handle.fd, backlog | 0, this.isGiven)
   if (status === 0) {
     this.isListening = true
     listeners.set(id, this)

@@ -68,6 +68,9 @@ impl Environment {
                 return Err(error);
             }
         };
+        if is_watched {
+            connection.note_tcp();
+        }
         self.know(scope, Arc::clone(&connection), true);
         match drive {
             Some(drive) => self.carried.borrow_mut().push((thread, drive)),

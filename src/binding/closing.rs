@@ -42,6 +42,11 @@ impl Closing {
         postpones
     }
 
+    /// True if something was closed in this turn, and has not been told.
+    pub(super) fn is_asked(&self) -> bool {
+        self.phase.is_asked()
+    }
+
     /// True if events waited for the phase, which has come.
     pub(super) fn take_postponed(&self) -> bool {
         self.postponed.take()

@@ -1,6 +1,6 @@
 //! The way up: batches of events are encoded and given to JavaScript, a turn of the event loop at a time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use super::encoder::Encoder;
@@ -21,11 +21,22 @@ const AT_ONCE: usize = 4;
 const CLOSE_PHASE: i32 = 0;
 pub(super) const PENDING_PHASE: i32 = -1;
 
+/// Notes the end of a drain, however it ends.
+struct Drains<'a>(&'a Cell<bool>);
+
+impl Drop for Drains<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
 impl Environment {
     /// Gives JavaScript the events that wait, when the signal was given.
     pub(super) fn take_events(&self, scope: Scope<'_>) {
         self.wake.taken();
         self.releases.release(scope);
+        self.drains.set(true);
+        let _drains = Drains(&self.drains);
         // A refusal means that the environment is going away: JavaScript can be told of nothing any more.
         let _ = self.drain_queues(scope);
     }

@@ -65,7 +65,8 @@ impl Environment {
         // Of one that panics the I/O thread has been told.
         let flushed = self.guarded(connection, |connection| connection.flush_from_js());
         let done = flushed.unwrap_or(false);
-        if lent && !done {
+        // The end of an answer begins a time.
+        if lent && (!done || connection.is_undriven()) {
             self.settle_lent(connection);
         } else if !done {
             self.attend(connection);

@@ -23,6 +23,20 @@ impl Host for Environment {
         self.receive_lent(scope);
     }
 
+    fn connects(&self, scope: Scope<'_>, listener: u32) {
+        self.accept_waiting(scope, listener);
+    }
+
+    fn leaves(&self, listener: u32) {
+        self.leave_listener(listener);
+        // What was accepted is told.
+        self.drain_again();
+    }
+
+    fn time_is_up(&self, _: Scope<'_>) {
+        self.end_trials();
+    }
+
     fn behind_events(&self, scope: Scope<'_>) {
         self.end_dials(scope);
     }
@@ -50,12 +64,14 @@ impl Host for Environment {
 
     fn end_turn(&self, idle: u64) {
         self.blocks.end_turn(idle);
+        self.accepts_at.begin_turn();
     }
 
     /// Ends the I/O threads.
     fn tear_down(&self) {
         self.closing.forget();
         self.dials.clear();
+        self.accepts_at.clear();
         self.unwatch();
         self.blocks.unwatch();
         self.flush_now();

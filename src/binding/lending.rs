@@ -26,6 +26,7 @@ impl Environment {
         if self.loans.should_end(now, || idle_time(scope)) {
             self.end_loans(self.loans.settled());
         }
+        self.reconsider_listeners(scope);
     }
 
     /// Begins the loan that the I/O thread has granted, or ends the one of which it wants the socket back.
@@ -72,8 +73,9 @@ impl Environment {
             Ok(Acted::NeedsClock) => self.attend(connection),
             Ok(Acted::Ended) => {
                 self.loans.end(id);
-                // If JavaScript has closed it, the phase in which it hears of that tells.
+                // If JavaScript has closed it, the phase in which it hears of that tells; in a drain, that does.
                 if !self.closing.postpones()
+                    && !self.drains.get()
                     && let Some(queue) = connection.queue()
                 {
                     queue.publish();

@@ -136,6 +136,11 @@ impl Loans {
         begins
     }
 
+    /// Makes the set, if there is none. False if that cannot be.
+    pub(super) fn prepare(&self, watch: impl FnOnce(&PollSet) -> Option<Watch>) -> bool {
+        self.watch(watch, |_| Ok(())).is_ok()
+    }
+
     /// Begins the loan of a socket that is in the set already.
     pub(super) fn begin_watched(&self, id: u32, socket: Arc<Socket>) {
         let settles = self.with(id, |slot| {
@@ -243,6 +248,11 @@ impl Loans {
     /// Those of them that load decides about.
     pub(super) fn settled(&self) -> Vec<u32> {
         self.lent_from(HEADS)
+    }
+
+    /// True if the connection has carried more than one exchange.
+    pub(super) fn is_settled(&self, id: u32) -> bool {
+        self.with(id, |slot| slot.heads >= HEADS)
     }
 
     fn lent_from(&self, heads: u8) -> Vec<u32> {

@@ -72,7 +72,8 @@ impl Stage {
             threads,
         ));
         listener.options.configure(0, idle, false);
-        listener.listen(socket, 16, &self.thread).unwrap();
+        listener.listen(socket, 16).unwrap();
+        listener.accept_on(&self.thread).unwrap();
         (address, listener)
     }
 

@@ -27,7 +27,7 @@ impl Script {
     }
 
     /// Has the set watch the socket, if it is lent.
-    pub(in super::super) fn begin_loan(&mut self) {
+    pub(super) fn begin_loan(&mut self) {
         let Some(socket) = self.connection.lent() else {
             return;
         };
