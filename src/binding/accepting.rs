@@ -73,15 +73,18 @@ impl Environment {
         }
     }
 
-    /// Has the connections driven that were accepted here and have not ended: their deadlines are to be watched. A socket that carries
-    /// one exchange goes back, too.
-    pub(super) fn end_trials(&self) {
+    /// Has the connections driven that were accepted here, one to two times [`TRIAL`] ago, and have not ended: their deadlines are to be
+    /// watched. A socket that carries one exchange goes back, too. Younger ones are left alone: most of them end by themselves.
+    pub(super) fn end_trials(&self, scope: Scope<'_>) {
         self.accepts_at.is_timed.set(false);
         for connection in self.undriven_of(|listener| listener.is_some()) {
-            if self.loans.is_settled(connection.id) {
+            let id = connection.id;
+            if !self.loans.ages(id) {
+                self.time(scope);
+            } else if self.loans.is_settled(id) {
                 self.attend(&connection);
             } else {
-                self.end_loan(connection.id);
+                self.end_loan(id);
             }
         }
     }

@@ -33,8 +33,8 @@ impl Host for Environment {
         self.drain_again();
     }
 
-    fn time_is_up(&self, _: Scope<'_>) {
-        self.end_trials();
+    fn time_is_up(&self, scope: Scope<'_>) {
+        self.end_trials(scope);
     }
 
     fn behind_events(&self, scope: Scope<'_>) {

@@ -39,6 +39,11 @@ impl Listeners {
         self.turn.set(self.turn.get() + 1);
     }
 
+    /// True if every listening socket is watched here, of so many.
+    pub(super) fn are_all_here(&self, listeners: usize) -> bool {
+        self.watched.borrow().len() == listeners
+    }
+
     /// True if JavaScript has not heard of a connection that was accepted here. It does now.
     pub(super) fn tells(&self, id: u32) -> bool {
         let mut untold = self.untold.borrow_mut();
