@@ -113,7 +113,8 @@ let closings = []
 
 /** Calls back where libuv's close callbacks run: behind the immediates. */
 function atClosePhase (callback) {
-  if (closings.push(callback) === 1) native.closes()
+  closings.push(callback)
+  native.closes()
 }
 
 /** Calls the callbacks of the close phase: those of the last closed first, as libuv does. */

@@ -13,7 +13,7 @@ impl Environment {
     /// Accepts what waits at a listening socket, in the turn of the event loop that tells of it.
     pub(super) fn accept_waiting(&self, scope: Scope<'_>, id: u32) {
         self.loans.load.begin_turn();
-        if self.closing.is_asked() {
+        if self.closing.closes_first() {
             // What was closed in this turn is told of first. The socket is told of again.
             return;
         }

@@ -14,6 +14,8 @@ use super::ffi::{ClosePhase, Failure, Host, PendingPhase, Scope};
 #[derive(Default)]
 pub(super) struct Closing {
     phase: Rc<ClosePhase>,
+    /// It was asked for since the loop has looked for events: what is told now may be what a peer makes of that.
+    is_recent: Cell<bool>,
     /// Events wait for it.
     postponed: Cell<bool>,
     pending: Rc<PendingPhase>,
@@ -22,7 +24,13 @@ pub(super) struct Closing {
 impl Closing {
     /// Has [`Host::close_phase`] called in this turn of the event loop: something was closed.
     pub(super) fn closes<H: Host>(&self, scope: Scope<'_>, host: &H) -> Result<(), Failure> {
+        self.is_recent.set(true);
         self.phase.ask(scope, host)
+    }
+
+    /// The loop is about to look for events: what was closed before that is told behind them, as libuv does.
+    pub(super) fn begin_events(&self) {
+        self.is_recent.set(false);
     }
 
     /// Has [`Host::pending_phase`] called behind this phase of the event loop.
@@ -35,16 +43,16 @@ impl Closing {
         self.phase.forget()
     }
 
-    /// True if something was closed in this turn: then what came behind that waits.
+    /// True if something was closed since the loop has looked for events, and has not been told: then what came behind that waits.
     pub(super) fn postpones(&self) -> bool {
-        let postpones = self.phase.is_asked();
+        let postpones = self.closes_first();
         self.postponed.set(self.postponed.get() || postpones);
         postpones
     }
 
-    /// True if something was closed in this turn, and has not been told.
-    pub(super) fn is_asked(&self) -> bool {
-        self.phase.is_asked()
+    /// The same, where nothing waits.
+    pub(super) fn closes_first(&self) -> bool {
+        self.is_recent.get() && self.phase.is_asked()
     }
 
     /// True if events waited for the phase, which has come.

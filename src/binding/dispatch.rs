@@ -171,7 +171,7 @@ impl Environment {
         Ok(())
     }
 
-    /// True if nothing waits but CLOSED of connections that have failed in nothing.
+    /// True if nothing waits but CLOSED of connections that JavaScript has destroyed.
     fn has_ends_only(&self) -> bool {
         let queues = self.queues.borrow();
         self.encoder.borrow().is_empty() && queues.iter().all(|queue| queue.has_ends_only())

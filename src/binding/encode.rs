@@ -213,9 +213,9 @@ impl Encoder {
                 )
             }
             Event::Eof { id } => (EOF, *id, [0; 5]),
-            Event::Closed { id, errno, syscall } => {
-                (CLOSED, *id, [*errno, *syscall as i32, 0, 0, 0])
-            }
+            Event::Closed {
+                id, errno, syscall, ..
+            } => (CLOSED, *id, [*errno, *syscall as i32, 0, 0, 0]),
             Event::Cut { id } => (CUT, *id, [0; 5]),
             // It is of no connection.
             Event::Limited { owner } => (LIMITED, u32::MAX, [*owner as i32, 0, 0, 0, 0]),

@@ -65,6 +65,7 @@ impl Host for Environment {
     fn end_turn(&self, idle: u64) {
         self.blocks.end_turn(idle);
         self.accepts_at.begin_turn();
+        self.closing.begin_events();
     }
 
     /// Ends the I/O threads.

@@ -75,6 +75,8 @@ pub(crate) enum Event<C> {
         id: u32,
         errno: i32,
         syscall: Syscall,
+        /// JavaScript has destroyed the connection, and tells of its end by itself.
+        is_destroyed: bool,
     },
     Data {
         id: u32,

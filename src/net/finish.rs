@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-use super::connection::Connection;
+use super::connection::{Connection, Event};
 use super::event::{Deadline, Syscall};
 use super::linger::Leave;
 use super::output::Output;
@@ -20,9 +20,22 @@ pub(super) struct Over {
     /// As CLOSED has them.
     pub(super) errno: i32,
     pub(super) syscall: Syscall,
+    pub(super) is_destroyed: bool,
     pub(super) socket: Option<Arc<Socket>>,
     /// What is left to do with the socket.
     pub(super) leave: Leave,
+}
+
+impl Over {
+    /// Gives CLOSED.
+    pub(super) fn closed(&self, id: u32) -> Event {
+        Event::Closed {
+            id,
+            errno: self.errno,
+            syscall: self.syscall,
+            is_destroyed: self.is_destroyed,
+        }
+    }
 }
 
 impl State {
@@ -122,6 +135,7 @@ impl Connection {
         Over {
             errno,
             syscall,
+            is_destroyed: ending >= Ending::Now,
             socket,
             leave: Leave {
                 place: None,

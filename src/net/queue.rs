@@ -140,11 +140,19 @@ impl<C> EventQueue<C> {
         self.lock().events.is_empty()
     }
 
-    /// True if nothing waits but CLOSED, without an error.
+    /// True if nothing waits but CLOSED of connections that JavaScript has destroyed.
     pub(crate) fn has_ends_only(&self) -> bool {
         let batch = self.lock();
         let mut events = batch.events.iter();
-        events.all(|event| matches!(event, Event::Closed { errno: 0, .. }))
+        events.all(|event| {
+            matches!(
+                event,
+                Event::Closed {
+                    is_destroyed: true,
+                    ..
+                }
+            )
+        })
     }
 
     /// Wakes the JS thread if there is something to take and no wake is on its way.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use http_native_proto::Role;
 
 use super::clock;
-use super::connection::{Connection, Event};
+use super::connection::Connection;
 use super::shared::Command;
 use super::socket::send_fin;
 use super::state::{Duty, Fin, Flow, State};
@@ -93,10 +93,8 @@ impl Connection {
                 Duty::Finish if !state.lingers() => {
                     // Closing the socket sends FIN.
                     let over = self.finish(state);
-                    let (errno, syscall) = (over.errno, over.syscall);
                     if let Some(queue) = self.queue() {
-                        let id = self.id;
-                        queue.push(Event::Closed { id, errno, syscall });
+                        queue.push(over.closed(self.id));
                     }
                     return Acted::Ended;
                 }

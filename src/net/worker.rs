@@ -102,7 +102,14 @@ impl Shared {
     /// Ends a connection whose driver met a bug of ours, or never began: that costs this connection, never the process.
     fn lose(&self, connection: &Connection) {
         connection.failed();
-        self.closed(connection.id, BROKEN, Syscall::Read);
+        let id = connection.id;
+        let closed = Event::Closed {
+            id,
+            errno: BROKEN,
+            syscall: Syscall::Read,
+            is_destroyed: false,
+        };
+        self.closed(id, closed);
     }
 }
 
