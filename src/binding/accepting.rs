@@ -12,11 +12,8 @@ use crate::net::undriven::TRIAL;
 impl Environment {
     /// Accepts what waits at a listening socket, in the turn of the event loop that tells of it.
     pub(super) fn accept_waiting(&self, scope: Scope<'_>, id: u32) {
+        let _polls = self.polls();
         self.loans.load.begin_turn();
-        if self.closing.closes_first() {
-            // What was closed in this turn is told of first. The socket is told of again.
-            return;
-        }
         if !self.loans.may_begin() {
             self.rest_listener(id);
             return;
@@ -40,7 +37,7 @@ impl Environment {
             }
         }
         if accepts {
-            self.take_events(scope);
+            self.take_read(scope);
         }
     }
 
@@ -55,7 +52,7 @@ impl Environment {
             });
         }
         self.begin_loan(scope, connection);
-        self.settle_lent(connection);
+        self.settle_lent(scope, connection);
         self.time(scope);
     }
 

@@ -5,10 +5,11 @@
 //! there, and what the I/O threads say after something was destroyed waits until then. What libuv does at once and tells
 //! later, the end of a shutdown, has a phase too.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::ffi::{ClosePhase, Failure, Host, PendingPhase, Scope};
+use super::ffi::{BehindEvents, ClosePhase, Failure, Host, PendingPhase, Scope};
+use crate::net::connection::Event;
 
 /// Whether this turn of the event loop has something to tell at its end, and something that waits for that.
 #[derive(Default)]
@@ -18,7 +19,15 @@ pub(super) struct Closing {
     is_recent: Cell<bool>,
     /// Events wait for it.
     postponed: Cell<bool>,
+    /// They have waited for it, and wait no longer.
+    is_overdue: Cell<bool>,
     pending: Rc<PendingPhase>,
+    /// Made when it is asked for first.
+    behind_events: RefCell<Option<BehindEvents>>,
+    /// The pending phase is to be told behind the events of this turn.
+    pends_behind: Cell<bool>,
+    /// CLOSED of connections that have ended on this thread.
+    ended: RefCell<Vec<Event>>,
 }
 
 impl Closing {
@@ -38,16 +47,96 @@ impl Closing {
         self.pending.ask(scope, host)
     }
 
+    /// Has [`Host::behind_events`] called in this turn, while its events are told. False if there is no memory for that.
+    pub(super) fn asks_behind<H: Host>(&self, scope: Scope<'_>, host: &H) -> bool {
+        let mut behind_events = self.behind_events.borrow_mut();
+        if behind_events.is_none() {
+            *behind_events = BehindEvents::new(scope, host).ok();
+        }
+        if let Some(behind_events) = &*behind_events {
+            behind_events.ask(host);
+        }
+        behind_events.is_some()
+    }
+
+    /// Has the pending phase told there.
+    pub(super) fn pends_behind(&self) {
+        self.pends_behind.set(true);
+    }
+
+    /// True if the pending phase is to be told now, behind the events.
+    pub(super) fn takes_pending(&self) -> bool {
+        self.pends_behind.take()
+    }
+
+    /// Holds CLOSED until the close phase; of a connection that JavaScript has not destroyed, until the pending phase before it: in it
+    /// JavaScript hears that its side has ended. True if it has.
+    pub(super) fn holds(&self, closed: Event) -> bool {
+        let is_destroyed = matches!(
+            closed,
+            Event::Closed {
+                is_destroyed: true,
+                ..
+            }
+        );
+        self.ended.borrow_mut().push(closed);
+        is_destroyed
+    }
+
+    /// The pending phase has been told. True if CLOSED is held.
+    pub(super) fn pended(&self) -> bool {
+        let mut ended = self.ended.borrow_mut();
+        for event in &mut *ended {
+            if let Event::Closed { is_destroyed, .. } = event {
+                *is_destroyed = true;
+            }
+        }
+        !ended.is_empty()
+    }
+
+    /// Takes the CLOSED that may be told in the close phase.
+    pub(super) fn take_ended(&self) -> Vec<Event> {
+        let mut ended = self.ended.borrow_mut();
+        let may_come = |event: &mut Event| {
+            matches!(
+                event,
+                Event::Closed {
+                    is_destroyed: true,
+                    ..
+                }
+            )
+        };
+        ended.extract_if(.., may_come).collect()
+    }
+
     /// True if what was closed in this turn has not been told. It is now: what is closed from now on belongs to the next.
     pub(super) fn takes_early(&self) -> bool {
         self.phase.forget()
     }
 
     /// True if something was closed since the loop has looked for events, and has not been told: then what came behind that waits.
+    /// Once: what has waited for one phase does not wait for the next.
     pub(super) fn postpones(&self) -> bool {
-        let postpones = self.closes_first();
-        self.postponed.set(self.postponed.get() || postpones);
+        let postpones = self.closes_first() && !self.is_overdue.get();
+        if postpones {
+            self.postpone();
+        }
         postpones
+    }
+
+    /// Has what is left wait for the phase.
+    pub(super) fn postpone(&self) {
+        self.postponed.set(true);
+    }
+
+    /// What has waited comes in the next turn, whatever is closed in that.
+    pub(super) fn owes(&self) {
+        self.is_overdue.set(true);
+    }
+
+    /// It has come.
+    pub(super) fn told(&self) {
+        self.is_overdue.set(false);
     }
 
     /// The same, where nothing waits.
@@ -64,5 +153,9 @@ impl Closing {
     pub(super) fn forget(&self) {
         self.phase.forget();
         self.pending.forget();
+        self.ended.take();
+        if let Some(behind_events) = self.behind_events.take() {
+            behind_events.stop();
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::encoder::Encoder;
 use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value, waits_for_turn};
 use crate::net::batch::{ReadBuffer, read_buffer};
+use crate::net::connection::Event;
 use crate::net::lending::Received;
 use crate::net::poll_set::Ready;
 use crate::panics::{self, Place};
@@ -21,34 +22,100 @@ const AT_ONCE: usize = 4;
 const CLOSE_PHASE: i32 = 0;
 pub(super) const PENDING_PHASE: i32 = -1;
 
-/// Notes the end of a drain, however it ends.
-struct Drains<'a>(&'a Cell<bool>);
+/// libuv tells of what it has finished at once, and what that leads to, so often (`uv_run`).
+const PENDING_AT_MOST: u32 = 8;
 
-impl Drop for Drains<'_> {
+/// Ends [`Environment::polls`], however that ends.
+pub(super) struct Polls<'a> {
+    polls: &'a Cell<bool>,
+    before: bool,
+}
+
+impl Drop for Polls<'_> {
     fn drop(&mut self) {
-        self.0.set(false);
+        self.polls.set(self.before);
     }
 }
 
 impl Environment {
-    /// Gives JavaScript the events that wait, when the signal was given.
-    pub(super) fn take_events(&self, scope: Scope<'_>) {
-        self.wake.taken();
-        self.releases.release(scope);
-        self.drains.set(true);
-        let _drains = Drains(&self.drains);
-        // A refusal means that the environment is going away: JavaScript can be told of nothing any more.
-        let _ = self.drain_queues(scope);
+    /// Notes that what the event loop has found is being told, until what this gives is dropped.
+    pub(super) fn polls(&self) -> Polls<'_> {
+        Polls {
+            polls: &self.polls,
+            before: self.polls.replace(true),
+        }
     }
 
-    fn drain_queues(&self, scope: Scope<'_>) -> Result<(), Failure> {
+    /// Has the pending phase told: behind what the event loop has found, or behind the phase that it is in.
+    pub(super) fn pends(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        if self.polls.get() && self.closing.asks_behind(scope, self) {
+            self.closing.pends_behind();
+            return Ok(());
+        }
+        self.closing.pends(scope, self)
+    }
+
+    /// Ends what ends behind the events of a turn.
+    pub(super) fn end_events(&self, scope: Scope<'_>) {
+        let _polls = self.polls();
+        self.end_dials(scope);
+        for _ in 0..PENDING_AT_MOST {
+            if !self.closing.takes_pending() || self.tell_pending(scope).is_err() {
+                return;
+            }
+        }
+        // The next turn's.
+        if self.closing.takes_pending() {
+            let _ = self.closing.pends(scope, self);
+        }
+    }
+
+    /// Has JavaScript tell of the pending phase.
+    pub(super) fn tell_pending(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        self.tell_phase(scope, PENDING_PHASE)?;
+        if self.closing.pended() {
+            self.closing.closes(scope, self)?;
+        }
+        Ok(())
+    }
+
+    /// Gives JavaScript the events that wait, when the signal was given.
+    pub(super) fn take_events(&self, scope: Scope<'_>) {
+        let _polls = self.polls();
+        self.take(scope, false);
+    }
+
+    /// Gives JavaScript what this thread has read from sockets that were ready when the event loop looked: all of it before the loop
+    /// goes on, as libuv does, whatever was closed meanwhile or waits for immediates. Unless there is more: that may be later.
+    pub(super) fn take_read(&self, scope: Scope<'_>) {
+        let is_due = self.closing.closes_first() && self.has_read_only();
+        self.take(scope, is_due);
+    }
+
+    /// True if nothing waits but what was read from lent sockets.
+    fn has_read_only(&self) -> bool {
+        let queues = self.queues.borrow();
+        let is_lent = |id| self.loans.includes(id);
+        self.encoder.borrow().is_empty() && queues.iter().all(|queue| queue.was_read_from(is_lent))
+    }
+
+    fn take(&self, scope: Scope<'_>, is_due: bool) {
+        self.wake.taken();
+        self.releases.release(scope);
+        // A refusal means that the environment is going away: JavaScript can be told of nothing any more.
+        let _ = self.drain_queues(scope, is_due);
+        self.closing.told();
+    }
+
+    /// `is_due`: what waits now does not wait for what was closed in this turn.
+    fn drain_queues(&self, scope: Scope<'_>, is_due: bool) -> Result<(), Failure> {
         panics::at(Place::Dispatch);
         let began = Instant::now();
         let mut now = began;
         self.reconsider_loans(scope, began);
         // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
-        for _ in 0..2 * self.queues.borrow().len() {
-            if self.closing.postpones() {
+        for round in 0..2 * self.queues.borrow().len() {
+            if !(is_due && round == 0) && self.closing.postpones() {
                 return Ok(());
             }
             if !self.encoder.borrow_mut().refill(&self.queues.borrow()) {
@@ -66,7 +133,7 @@ impl Environment {
                 if self.encoder.borrow().is_at_end_of_stream() && waits_for_turn(scope) {
                     // What the bytes before it led to, immediates included, comes first.
                     self.closing.closes(scope, self)?;
-                    self.closing.postpones();
+                    self.closing.postpone();
                     return Ok(());
                 }
                 now = Instant::now();
@@ -158,17 +225,34 @@ impl Environment {
 
     /// Lets JavaScript tell of what was closed, and the events that waited come.
     pub(super) fn tell_closed(&self, scope: Scope<'_>) -> Result<(), Failure> {
-        let has_postponed = self.closing.take_postponed();
+        let ends = self.queue_ended();
+        let waits = self.closing.take_postponed() || ends;
         // That what JavaScript has closed is closed, and nothing else, is told here: no wake is needed.
-        let is_early = has_postponed && self.has_ends_only();
-        if has_postponed && !is_early {
+        let is_early = waits && self.has_ends_only();
+        if waits && !is_early {
+            self.closing.owes();
             self.signal.give();
         }
         self.tell_phase(scope, CLOSE_PHASE)?;
         if is_early {
-            self.take_events(scope);
+            self.take(scope, false);
         }
         Ok(())
+    }
+
+    /// Puts the CLOSED that was held into the queues. True if there was one.
+    fn queue_ended(&self) -> bool {
+        let ended = self.closing.take_ended();
+        let ends = !ended.is_empty();
+        for event in ended {
+            if let Event::Closed { id, .. } = &event
+                && let Ok(connection) = self.connection(*id)
+                && let Some(queue) = connection.queue()
+            {
+                queue.push(event);
+            }
+        }
+        ends
     }
 
     /// True if nothing waits but CLOSED of connections that JavaScript has destroyed.
@@ -193,6 +277,7 @@ impl Environment {
     /// answered before the next are read: their peers go on meanwhile. Read all at once, two or three connections would be waited
     /// for by turns, and take twice the time.
     pub(super) fn receive_lent(&self, scope: Scope<'_>) {
+        let _polls = self.polls();
         self.loans.load.begin_turn();
         let mut ready = self.loans.take_ready();
         let mut scratch = self.loans.scratch.borrow_mut();
@@ -201,10 +286,10 @@ impl Environment {
         for some in ready.chunks_mut(at_once) {
             let mut has_events = false;
             for one in &mut *some {
-                has_events |= self.receive_one(scratch, one);
+                has_events |= self.receive_one(scope, scratch, one);
             }
             if has_events {
-                self.take_events(scope);
+                self.take_read(scope);
             }
             // Those that are still here: many have ended with what was told.
             for one in some.iter().filter(|one| one.ends) {
@@ -218,10 +303,11 @@ impl Environment {
     }
 
     /// Reads once from a lent socket, of which `ends` tells then whether something is left. True if that brought events.
-    fn receive_one(&self, scratch: &mut ReadBuffer, ready: &mut Ready) -> bool {
+    fn receive_one(&self, scope: Scope<'_>, scratch: &mut ReadBuffer, ready: &mut Ready) -> bool {
         let id = ready.id;
         let ends = std::mem::take(&mut ready.ends);
-        if self.dials.meet(self, id, ready.reads, self.loans.looks()) {
+        if self.dials.meet(id, ready.reads, self.loans.looks()) {
+            self.closing.asks_behind(scope, self);
             return false;
         }
         let received = self.with(id, |connection| match connection.queue() {
@@ -239,7 +325,7 @@ impl Environment {
             }
             Ok(Received::End) => {
                 if let Ok(connection) = self.connection(id) {
-                    self.settle_lent(&connection);
+                    self.settle_lent(scope, &connection);
                 }
                 true
             }

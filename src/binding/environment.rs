@@ -76,8 +76,8 @@ pub(super) struct Environment {
     holds: Cell<u32>,
     pub(super) dispatch: RefCell<Option<Dispatch>>,
     pub(super) encoder: RefCell<Encoder>,
-    /// The queues are being taken to JavaScript, and looked at once more before that ends.
-    pub(super) drains: Cell<bool>,
+    /// What the event loop has found is being told: its pending phase comes behind that.
+    pub(super) polls: Cell<bool>,
     /// The events of the call that feeds bytes.
     pub(super) fed: RefCell<Encoder>,
     /// Strings on their way from JavaScript to the output.
@@ -112,7 +112,7 @@ impl Environment {
             holds: Cell::new(0),
             dispatch: RefCell::new(None),
             encoder: RefCell::default(),
-            drains: Cell::new(false),
+            polls: Cell::new(false),
             fed: RefCell::default(),
             scratch: RefCell::default(),
             loans: Loans::default(),

@@ -1,6 +1,5 @@
 //! What Node and libuv call, and the end of an environment.
 
-use super::dispatch::PENDING_PHASE;
 use super::environment::Environment;
 use super::ffi::{Exports, Failure, Host, Scope};
 
@@ -38,7 +37,7 @@ impl Host for Environment {
     }
 
     fn behind_events(&self, scope: Scope<'_>) {
-        self.end_dials(scope);
+        self.end_events(scope);
     }
 
     fn unwatch(&self) {
@@ -52,7 +51,7 @@ impl Host for Environment {
     }
 
     fn pending_phase(&self, scope: Scope<'_>) -> Result<(), Failure> {
-        self.tell_phase(scope, PENDING_PHASE)
+        self.tell_pending(scope)
     }
 
     fn next_turn(&self, scope: Scope<'_>) -> Result<(), Failure> {

@@ -159,6 +159,20 @@ impl<C> Event<C> {
         }
     }
 
+    /// The connection, if it is what reading from its socket has brought.
+    pub(super) fn read_from(&self) -> Option<u32> {
+        match self {
+            Self::Cut { id }
+            | Self::Data { id, .. }
+            | Self::End { id, .. }
+            | Self::Eof { id }
+            | Self::Head { id, .. }
+            | Self::ParseError { id, .. }
+            | Self::Raw { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
     /// What it counts as while it waits for JavaScript, in bytes; zero for what no peer can have come in numbers.
     pub(crate) fn weight(&self) -> usize {
         match self {

@@ -155,6 +155,15 @@ impl<C> EventQueue<C> {
         })
     }
 
+    /// True if all that waits was read from such connections, by their ids, or tells of one that was accepted.
+    pub(crate) fn was_read_from(&self, is_such: impl Fn(u32) -> bool) -> bool {
+        let batch = self.lock();
+        let mut events = batch.events.iter();
+        events.all(|event| {
+            matches!(event, Event::Accept { .. }) || event.read_from().is_some_and(&is_such)
+        })
+    }
+
     /// Wakes the JS thread if there is something to take and no wake is on its way.
     pub(crate) fn publish(&self) {
         if !self.is_empty() {

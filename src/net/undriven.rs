@@ -11,7 +11,7 @@ use std::time::Duration;
 use http_native_proto::Role;
 
 use super::clock;
-use super::connection::Connection;
+use super::connection::{Connection, Event};
 use super::shared::Command;
 use super::socket::send_fin;
 use super::state::{Duty, Fin, Flow, State};
@@ -24,12 +24,11 @@ pub(crate) const TRIAL: Duration = Duration::from_secs(1);
 const NEAR: Duration = Duration::from_secs(3);
 
 /// What came of [`Connection::act_undriven`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acted {
     /// There is nothing to do but to wait for the socket.
     Rests,
-    /// The connection has ended, and CLOSED is in the queue, which the caller publishes. It lets go of the socket, too.
-    Ended,
+    /// The connection has ended. The caller puts this, CLOSED, into the queue when it is time, and lets go of the socket.
+    Ended(Event),
     /// The I/O thread should drive it from now on, and leave the socket where it is.
     NeedsClock,
     /// The I/O thread should have the connection.
@@ -93,10 +92,7 @@ impl Connection {
                 Duty::Finish if !state.lingers() => {
                     // Closing the socket sends FIN.
                     let over = self.finish(state);
-                    if let Some(queue) = self.queue() {
-                        queue.push(over.closed(self.id));
-                    }
-                    return Acted::Ended;
+                    return Acted::Ended(over.closed(self.id));
                 }
                 _ => return Acted::NeedsDriver,
             }

@@ -47,17 +47,19 @@ impl Watch {
 
 unsafe extern "C" fn readable<H: Host>(handle: *mut c_void, status: c_int, _events: c_int) {
     // SAFETY: `start` opened the handle, for this host.
-    let (is_sound, host) = unsafe {
+    unsafe {
         let callee = callee(handle);
         let is_sound = call::<H>(callee, |host, scope| {
             host.readable(scope);
             Ok(())
         });
-        (is_sound, &*callee.host.cast::<H>())
-    };
-    // The connections go back to their I/O threads; so they do when the descriptor has an error, which libuv tells once.
-    if !is_sound || status != 0 {
-        host.unwatch();
+        // The connections go back to their I/O threads; so they do when the descriptor has an error, which libuv tells once.
+        if !is_sound || status != 0 {
+            call::<H>(callee, |host, _| {
+                host.unwatch();
+                Ok(())
+            });
+        }
     }
 }
 
@@ -108,7 +110,10 @@ unsafe extern "C" fn connects<H: Host>(handle: *mut c_void, status: c_int, _even
         });
         // Of an error of the descriptor libuv tells once, and watches it no longer.
         if !is_sound || status != 0 {
-            (*callee.host.cast::<H>()).leaves(number);
+            call::<H>(callee, |host, _| {
+                host.leaves(number);
+                Ok(())
+            });
         }
     }
 }

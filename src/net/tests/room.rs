@@ -97,7 +97,7 @@ fn what_waited_for_an_answer_of_a_connection_without_a_driver_and_then_for_room_
         .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
         .unwrap();
     assert!(!connection.flush_from_js());
-    assert_eq!(connection.act_undriven(), Acted::NeedsDriver);
+    assert!(matches!(connection.act_undriven(), Acted::NeedsDriver));
     connection.return_loan();
     let mailbox = &stage.thread.shared.mailbox;
     mailbox.deliver(Command::attend(&connection));
@@ -125,5 +125,5 @@ fn a_rest_that_waits_for_room_needs_a_driver() {
     stage.fill(0);
     connection.upgrade(false);
     assert!(!connection.flush_from_js());
-    assert_eq!(connection.act_undriven(), Acted::NeedsDriver);
+    assert!(matches!(connection.act_undriven(), Acted::NeedsDriver));
 }

@@ -58,8 +58,9 @@ impl Script {
         match self.connection.act_undriven() {
             Acted::Rests => {}
             Acted::NeedsClock => self.attend(),
-            Acted::Ended => {
+            Acted::Ended(closed) => {
                 self.take_from_set();
+                self.shared.queue.push(closed);
                 self.shared.queue.publish();
             }
             Acted::NeedsDriver => self.end_loan(),
