@@ -31,7 +31,8 @@ impl Environment {
                 Ok(None) => break,
                 Err(_) => {
                     // The I/O thread can wait until there are descriptors again.
-                    self.leave_listener(id);
+                    self.loans.load.accept_elsewhere();
+                    self.rest_listener(id);
                     break;
                 }
             }

@@ -64,6 +64,20 @@ impl Closing {
         self.pends_behind.set(true);
     }
 
+    /// True if it is to be told there, and what waits comes behind it. Once, as for the close phase.
+    pub(super) fn waits_for_pending(&self) -> bool {
+        let waits = self.is_pending() && !self.is_overdue.get();
+        if waits {
+            self.owes();
+        }
+        waits
+    }
+
+    /// True if it is to be told there.
+    pub(super) fn is_pending(&self) -> bool {
+        self.pends_behind.get()
+    }
+
     /// True if the pending phase is to be told now, behind the events.
     pub(super) fn takes_pending(&self) -> bool {
         self.pends_behind.take()
@@ -139,8 +153,12 @@ impl Closing {
         self.is_overdue.set(false);
     }
 
-    /// The same, where nothing waits.
-    pub(super) fn closes_first(&self) -> bool {
+    /// True if something was closed or finished since then, and has not been told.
+    pub(super) fn tells_first(&self) -> bool {
+        self.closes_first() || self.is_pending()
+    }
+
+    fn closes_first(&self) -> bool {
         self.is_recent.get() && self.phase.is_asked()
     }
 

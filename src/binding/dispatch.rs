@@ -88,7 +88,7 @@ impl Environment {
     /// Gives JavaScript what this thread has read from sockets that were ready when the event loop looked: all of it before the loop
     /// goes on, as libuv does, whatever was closed meanwhile or waits for immediates. Unless there is more: that may be later.
     pub(super) fn take_read(&self, scope: Scope<'_>) {
-        let is_due = self.closing.closes_first() && self.has_read_only();
+        let is_due = self.closing.tells_first() && self.has_read_only();
         self.take(scope, is_due);
     }
 
@@ -104,7 +104,15 @@ impl Environment {
         self.releases.release(scope);
         // A refusal means that the environment is going away: JavaScript can be told of nothing any more.
         let _ = self.drain_queues(scope, is_due);
-        self.closing.told();
+    }
+
+    /// True if the events wait for what this turn tells at its end.
+    fn waits(&self) -> bool {
+        if self.closing.waits_for_pending() {
+            self.wake.give();
+            return true;
+        }
+        self.closing.postpones()
     }
 
     /// `is_due`: what waits now does not wait for what was closed in this turn.
@@ -115,9 +123,15 @@ impl Environment {
         self.reconsider_loans(scope, began);
         // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
         for round in 0..2 * self.queues.borrow().len() {
-            if !(is_due && round == 0) && self.closing.postpones() {
+            if round != 0 && self.closing.is_pending() {
+                // What has come since is told behind that.
+                self.wake.give();
                 return Ok(());
             }
+            if !(is_due && round == 0) && self.waits() {
+                return Ok(());
+            }
+            self.closing.told();
             if !self.encoder.borrow_mut().refill(&self.queues.borrow()) {
                 return Ok(());
             }

@@ -142,12 +142,17 @@ impl Load {
         let is_much =
             self.average.get() > MANY * UNIT || self.average_accepted.get() > MANY_ACCEPTED * UNIT;
         if is_much {
-            let next = self.next_accepted_elsewhere.get();
-            let next = next.clamp(COOLDOWN, COOLDOWN_MAX);
-            self.accepted_elsewhere.set(next);
-            self.next_accepted_elsewhere.set(next * 2);
+            self.accept_elsewhere();
         }
         is_much
+    }
+
+    /// Has connections accepted by an I/O thread for a while: longer, the next time.
+    pub(crate) fn accept_elsewhere(&self) {
+        let next = self.next_accepted_elsewhere.get();
+        let next = next.clamp(COOLDOWN, COOLDOWN_MAX);
+        self.accepted_elsewhere.set(next);
+        self.next_accepted_elsewhere.set(next * 2);
     }
 
     /// True if sockets should be lent.

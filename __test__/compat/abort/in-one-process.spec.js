@@ -222,3 +222,63 @@ for (const [name, exchange] of Object.entries(exchanges)) {
     assert.ok(count <= 3, `${count} of 60 rounds:\n${others.map(([order]) => order).join('\n')}\non core:\n${[...expected.keys()].join('\n')}`)
   })
 }
+
+/** How the first of several connections, which are ready in one turn, is answered. The others are answered at once. */
+const firsts = {
+  'answered at once': (request, response) => { response.end('x') },
+  'answered in an immediate': (request, response) => { setImmediate(() => { response.end('x') }) },
+  'destroyed': (request) => { request.socket.destroy() }
+}
+
+/** Gives how often which order of events was seen, of requests that peers send in one turn. */
+async function ordersAtOnce (t, http, first, count, keepsAlive, rounds) {
+  let events = []
+  const server = await listening(t, http, (request, response) => {
+    const name = request.url
+    events.push(`request ${name}`)
+    setImmediate(() => events.push(`immediate ${name}`))
+    for (const event of ['finish', 'close']) response.on(event, () => events.push(`response ${event} ${name}`))
+    if (!keepsAlive) for (const event of ['finish', 'close']) request.socket.on(event, () => events.push(`socket ${event} ${name}`))
+    if (name === '/0') first(request, response)
+    else response.end('x')
+  })
+  const { port } = server.address()
+  const dial = async (number) => {
+    const peer = net.connect(port, '127.0.0.1')
+    await once(peer, 'connect')
+    peer.on('data', () => events.push(`data /${number}`))
+    return peer
+  }
+  const orders = new Map()
+  let peers = []
+  for (let round = 0; round < rounds; round++) {
+    if (!keepsAlive || round === 0) peers = await Promise.all(Array.from({ length: count }, (_, number) => dial(number)))
+    // The server has accepted them, and waits.
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    events = []
+    const over = Promise.all(peers.map((peer) => once(peer, keepsAlive ? 'data' : 'close')))
+    const close = keepsAlive ? '' : 'Connection: close\r\n'
+    for (const [number, peer] of peers.entries()) peer.write(`GET /${number} HTTP/1.1\r\nHost: a\r\n${close}\r\n`)
+    await over
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    const order = events.join(', ')
+    // A kept connection gets its place in the first exchanges.
+    if (!keepsAlive || round >= 10) orders.set(order, (orders.get(order) ?? 0) + 1)
+  }
+  for (const peer of peers) peer.destroy()
+  return orders
+}
+
+for (const [name, first] of Object.entries(firsts)) {
+  for (const keepsAlive of name === 'destroyed' ? [false] : [false, true]) {
+    test(`the order of events of connections that are ready at once, ${keepsAlive ? 'kept' : 'of one exchange'}: the first is ${name}`, async (t) => {
+      for (const count of [2, 5]) {
+        const expected = await ordersAtOnce(t, core, first, count, keepsAlive, 30)
+        const seen = await ordersAtOnce(t, ours, first, count, keepsAlive, 60)
+        const others = [...seen].filter(([order]) => !expected.has(order))
+        const times = others.reduce((sum, [, times]) => sum + times, 0)
+        assert.ok(times <= 5, `${times} rounds of ${count} connections:\n${others.map(([order]) => order).join('\n')}\non core:\n${[...expected.keys()].join('\n')}`)
+      }
+    })
+  }
+}
