@@ -22,9 +22,6 @@ const AT_ONCE: usize = 4;
 const CLOSE_PHASE: i32 = 0;
 pub(super) const PENDING_PHASE: i32 = -1;
 
-/// libuv tells of what it has finished at once, and what that leads to, so often (`uv_run`).
-const PENDING_AT_MOST: u32 = 8;
-
 /// Ends [`Environment::polls`], however that ends.
 pub(super) struct Polls<'a> {
     polls: &'a Cell<bool>,
@@ -53,21 +50,6 @@ impl Environment {
             return Ok(());
         }
         self.closing.pends(scope, self)
-    }
-
-    /// Ends what ends behind the events of a turn.
-    pub(super) fn end_events(&self, scope: Scope<'_>) {
-        let _polls = self.polls();
-        self.end_dials(scope);
-        for _ in 0..PENDING_AT_MOST {
-            if !self.closing.takes_pending() || self.tell_pending(scope).is_err() {
-                return;
-            }
-        }
-        // The next turn's.
-        if self.closing.takes_pending() {
-            let _ = self.closing.pends(scope, self);
-        }
     }
 
     /// Has JavaScript tell of the pending phase.

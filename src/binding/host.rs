@@ -3,6 +3,9 @@
 use super::environment::Environment;
 use super::ffi::{Exports, Failure, Host, Scope};
 
+/// libuv tells of what it has finished at once, and what that leads to, so often (`uv_run`).
+const PENDING_AT_MOST: u32 = 8;
+
 impl Host for Environment {
     fn exports(&self) -> &Exports<Self> {
         &self.exports
@@ -37,7 +40,17 @@ impl Host for Environment {
     }
 
     fn behind_events(&self, scope: Scope<'_>) {
-        self.end_events(scope);
+        let _polls = self.polls();
+        self.end_dials(scope);
+        for _ in 0..PENDING_AT_MOST {
+            if !self.closing.takes_pending() || self.tell_pending(scope).is_err() {
+                return;
+            }
+        }
+        // The next turn's.
+        if self.closing.takes_pending() {
+            let _ = self.closing.pends(scope, self);
+        }
     }
 
     fn unwatch(&self) {
