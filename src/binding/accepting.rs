@@ -13,6 +13,7 @@ impl Environment {
     /// Accepts what waits at a listening socket, in the turn of the event loop that tells of it.
     pub(super) fn accept_waiting(&self, scope: Scope<'_>, id: u32) {
         let _polls = self.polls();
+        self.take_overdue(scope);
         self.loans.load.begin_turn();
         if !self.loans.may_begin() {
             self.rest_listener(id);

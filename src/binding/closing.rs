@@ -17,10 +17,14 @@ pub(super) struct Closing {
     phase: Rc<ClosePhase>,
     /// It was asked for since the loop has looked for events: what is told now may be what a peer makes of that.
     is_recent: Cell<bool>,
+    /// It was asked for since immediates wait, which come first, whenever that was.
+    is_for_immediates: Cell<bool>,
     /// Events wait for it.
     postponed: Cell<bool>,
-    /// They have waited for it, and wait no longer.
+    /// They have waited for a phase that has come.
     is_overdue: Cell<bool>,
+    /// They were told in this turn.
+    was_overdue: Cell<bool>,
     pending: Rc<PendingPhase>,
     /// Made when it is asked for first.
     behind_events: RefCell<Option<BehindEvents>>,
@@ -37,9 +41,20 @@ impl Closing {
         self.phase.ask(scope, host)
     }
 
+    /// The same, since immediates wait for the end of the turn.
+    pub(super) fn waits_for_immediates<H: Host>(
+        &self,
+        scope: Scope<'_>,
+        host: &H,
+    ) -> Result<(), Failure> {
+        self.is_for_immediates.set(true);
+        self.phase.ask(scope, host)
+    }
+
     /// The loop is about to look for events: what was closed before that is told behind them, as libuv does.
     pub(super) fn begin_events(&self) {
         self.is_recent.set(false);
+        self.was_overdue.set(false);
     }
 
     /// Has [`Host::pending_phase`] called behind this phase of the event loop.
@@ -62,15 +77,6 @@ impl Closing {
     /// Has the pending phase told there.
     pub(super) fn pends_behind(&self) {
         self.pends_behind.set(true);
-    }
-
-    /// True if it is to be told there, and what waits comes behind it. Once, as for the close phase.
-    pub(super) fn waits_for_pending(&self) -> bool {
-        let waits = self.is_pending() && !self.is_overdue.get();
-        if waits {
-            self.owes();
-        }
-        waits
     }
 
     /// True if it is to be told there.
@@ -129,9 +135,8 @@ impl Closing {
     }
 
     /// True if something was closed since the loop has looked for events, and has not been told: then what came behind that waits.
-    /// Once: what has waited for one phase does not wait for the next.
     pub(super) fn postpones(&self) -> bool {
-        let postpones = self.closes_first() && !self.is_overdue.get();
+        let postpones = self.closes_first();
         if postpones {
             self.postpone();
         }
@@ -143,14 +148,27 @@ impl Closing {
         self.postponed.set(true);
     }
 
-    /// What has waited comes in the next turn, whatever is closed in that.
+    /// What has waited comes in the next turn, before anything that may be closed in that.
     pub(super) fn owes(&self) {
         self.is_overdue.set(true);
     }
 
+    /// True if something has waited so.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.is_overdue.get()
+    }
+
     /// It has come.
     pub(super) fn told(&self) {
-        self.is_overdue.set(false);
+        if self.is_overdue.take() {
+            self.was_overdue.set(true);
+        }
+    }
+
+    /// True if what comes next of the same connections is the next turn's: events that had waited were told in this turn, and have led to
+    /// something that is told at its end.
+    pub(super) fn has_caught_up(&self) -> bool {
+        self.was_overdue.get() && self.tells_first()
     }
 
     /// True if something was closed or finished since then, and has not been told.
@@ -159,11 +177,12 @@ impl Closing {
     }
 
     fn closes_first(&self) -> bool {
-        self.is_recent.get() && self.phase.is_asked()
+        self.phase.is_asked() && (self.is_recent.get() || self.is_for_immediates.get())
     }
 
     /// True if events waited for the phase, which has come.
     pub(super) fn take_postponed(&self) -> bool {
+        self.is_for_immediates.set(false);
         self.postponed.take()
     }
 

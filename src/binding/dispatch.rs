@@ -64,14 +64,27 @@ impl Environment {
     /// Gives JavaScript the events that wait, when the signal was given.
     pub(super) fn take_events(&self, scope: Scope<'_>) {
         let _polls = self.polls();
-        self.take(scope, false);
+        self.take(scope, false, self.rounds());
+    }
+
+    /// Gives JavaScript what has waited for the end of the turn before, ahead of what may lead to more of the kind: else it could wait for ever.
+    pub(super) fn take_overdue(&self, scope: Scope<'_>) {
+        if self.closing.is_overdue() {
+            self.take(scope, false, self.rounds());
+        }
     }
 
     /// Gives JavaScript what this thread has read from sockets that were ready when the event loop looked: all of it before the loop
     /// goes on, as libuv does, whatever was closed meanwhile or waits for immediates. Unless there is more: that may be later.
     pub(super) fn take_read(&self, scope: Scope<'_>) {
         let is_due = self.closing.tells_first() && self.has_read_only();
-        self.take(scope, is_due);
+        self.take(scope, is_due, self.rounds());
+    }
+
+    /// How often the queues are looked at in one go, each in turn. Twice: what came while JavaScript ran is taken along; more waits, so
+    /// that timers get their turn.
+    fn rounds(&self) -> usize {
+        2 * self.queues.borrow().len()
     }
 
     /// True if nothing waits but what was read from lent sockets.
@@ -81,16 +94,17 @@ impl Environment {
         self.encoder.borrow().is_empty() && queues.iter().all(|queue| queue.was_read_from(is_lent))
     }
 
-    fn take(&self, scope: Scope<'_>, is_due: bool) {
+    fn take(&self, scope: Scope<'_>, is_due: bool, rounds: usize) {
         self.wake.taken();
         self.releases.release(scope);
         // A refusal means that the environment is going away: JavaScript can be told of nothing any more.
-        let _ = self.drain_queues(scope, is_due);
+        let _ = self.drain_queues(scope, is_due, rounds);
     }
 
     /// True if the events wait for what this turn tells at its end.
     fn waits(&self) -> bool {
-        if self.closing.waits_for_pending() {
+        if self.closing.is_pending() {
+            self.closing.owes();
             self.wake.give();
             return true;
         }
@@ -98,18 +112,12 @@ impl Environment {
     }
 
     /// `is_due`: what waits now does not wait for what was closed in this turn.
-    fn drain_queues(&self, scope: Scope<'_>, is_due: bool) -> Result<(), Failure> {
+    fn drain_queues(&self, scope: Scope<'_>, is_due: bool, rounds: usize) -> Result<(), Failure> {
         panics::at(Place::Dispatch);
         let began = Instant::now();
         let mut now = began;
         self.reconsider_loans(scope, began);
-        // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
-        for round in 0..2 * self.queues.borrow().len() {
-            if round != 0 && self.closing.is_pending() {
-                // What has come since is told behind that.
-                self.wake.give();
-                return Ok(());
-            }
+        for round in 0..rounds {
             if !(is_due && round == 0) && self.waits() {
                 return Ok(());
             }
@@ -128,7 +136,7 @@ impl Environment {
                 }
                 if self.encoder.borrow().is_at_end_of_stream() && waits_for_turn(scope) {
                     // What the bytes before it led to, immediates included, comes first.
-                    self.closing.closes(scope, self)?;
+                    self.closing.waits_for_immediates(scope, self)?;
                     self.closing.postpone();
                     return Ok(());
                 }
@@ -214,7 +222,7 @@ impl Environment {
     /// What the events led to may have led to immediates, which core runs before it hears of more.
     pub(super) fn end_round(&self, scope: Scope<'_>) -> Result<(), Failure> {
         if waits_for_turn(scope) {
-            self.closing.closes(scope, self)?;
+            self.closing.waits_for_immediates(scope, self)?;
         }
         Ok(())
     }
@@ -231,7 +239,8 @@ impl Environment {
         }
         self.tell_phase(scope, CLOSE_PHASE)?;
         if is_early {
-            self.take(scope, false);
+            // No more than that: what comes now is the next turn's.
+            self.take(scope, false, self.queues.borrow().len());
         }
         Ok(())
     }
@@ -274,6 +283,11 @@ impl Environment {
     /// for by turns, and take twice the time.
     pub(super) fn receive_lent(&self, scope: Scope<'_>) {
         let _polls = self.polls();
+        self.take_overdue(scope);
+        if self.closing.has_caught_up() {
+            // The set is told of again.
+            return;
+        }
         self.loans.load.begin_turn();
         let mut ready = self.loans.take_ready();
         let mut scratch = self.loans.scratch.borrow_mut();
