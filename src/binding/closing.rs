@@ -15,6 +15,9 @@ use crate::net::connection::Event;
 #[derive(Default)]
 pub(super) struct Closing {
     phase: Rc<ClosePhase>,
+    /// JavaScript has callbacks for it, and for the pending phase.
+    has_callbacks: Cell<bool>,
+    has_pending_callbacks: Cell<bool>,
     /// It was asked for since the loop has looked for events: what is told now may be what a peer makes of that.
     is_recent: Cell<bool>,
     /// It was asked for since immediates wait, which come first, whenever that was.
@@ -41,7 +44,26 @@ impl Closing {
         self.phase.ask(scope, host)
     }
 
-    /// The same, since immediates wait for the end of the turn.
+    /// Notes that JavaScript has callbacks for the close phase.
+    pub(super) fn has_callback(&self) {
+        self.has_callbacks.set(true);
+    }
+
+    /// True if it has.
+    pub(super) fn take_callbacks(&self) -> bool {
+        self.has_callbacks.take()
+    }
+
+    /// The same for the pending phase.
+    pub(super) fn has_pending_callback(&self) {
+        self.has_pending_callbacks.set(true);
+    }
+
+    pub(super) fn take_pending_callbacks(&self) -> bool {
+        self.has_pending_callbacks.take()
+    }
+
+    /// As [`Self::closes`], since immediates wait for the end of the turn.
     pub(super) fn waits_for_immediates<H: Host>(
         &self,
         scope: Scope<'_>,

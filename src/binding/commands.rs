@@ -197,10 +197,12 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 53] = [
         Ok(None)
     }),
     (c"closes", |environment, scope, _| {
+        environment.closing.has_callback();
         environment.closing.closes(scope, environment)?;
         Ok(None)
     }),
     (c"pends", |environment, scope, _| {
+        environment.closing.has_pending_callback();
         environment.pends(scope)?;
         Ok(None)
     }),

@@ -54,7 +54,9 @@ impl Environment {
 
     /// Has JavaScript tell of the pending phase.
     pub(super) fn tell_pending(&self, scope: Scope<'_>) -> Result<(), Failure> {
-        self.tell_phase(scope, PENDING_PHASE)?;
+        if self.closing.take_pending_callbacks() {
+            self.tell_phase(scope, PENDING_PHASE)?;
+        }
         if self.closing.pended() {
             self.closing.closes(scope, self)?;
         }
@@ -104,8 +106,10 @@ impl Environment {
     /// True if the events wait for what this turn tells at its end.
     fn waits(&self) -> bool {
         if self.closing.is_pending() {
-            self.closing.owes();
-            self.wake.give();
+            if self.has_events() {
+                self.closing.owes();
+                self.wake.give();
+            }
             return true;
         }
         self.closing.postpones()
@@ -148,10 +152,15 @@ impl Environment {
             }
             self.end_round(scope)?;
         }
-        if self.queues.borrow().iter().any(|queue| !queue.is_empty()) {
+        if self.has_events() {
             self.wake.give();
         }
         Ok(())
+    }
+
+    fn has_events(&self) -> bool {
+        !self.encoder.borrow().is_empty()
+            || self.queues.borrow().iter().any(|queue| !queue.is_empty())
     }
 
     /// Gives JavaScript events that do not wait for the end of the turn.
@@ -237,7 +246,9 @@ impl Environment {
             self.closing.owes();
             self.signal.give();
         }
-        self.tell_phase(scope, CLOSE_PHASE)?;
+        if self.closing.take_callbacks() {
+            self.tell_phase(scope, CLOSE_PHASE)?;
+        }
         if is_early {
             // No more than that: what comes now is the next turn's.
             self.take(scope, false, self.queues.borrow().len());

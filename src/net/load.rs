@@ -42,8 +42,8 @@ const COOLDOWN: u32 = 1024;
 const COOLDOWN_MAX: u32 = 64 * COOLDOWN;
 
 /// The same of connections that are accepted.
-const FEW_ACCEPTED: u32 = 2;
-const MANY_ACCEPTED: u32 = 6;
+const FEW_ACCEPTED: u32 = 8;
+const MANY_ACCEPTED: u32 = 24;
 
 /// What was counted. Lives on the JS thread.
 #[derive(Default)]
@@ -329,16 +329,16 @@ mod tests {
         let load = Load::default();
         accept(&load, 1000, 2);
         assert!(load.may_accept() && !load.should_not_accept());
-        accept(&load, 1000, 5);
+        accept(&load, 1000, 20);
         assert!(!load.should_not_accept());
-        accept(&load, 1000, 10);
+        accept(&load, 1000, 40);
         assert!(load.should_not_accept());
         accept(&load, COOLDOWN - 1, 1);
         assert!(!load.may_accept());
         accept(&load, 1, 1);
         assert!(load.may_accept());
         // Longer, the next time.
-        accept(&load, 1000, 10);
+        accept(&load, 1000, 40);
         assert!(load.should_not_accept());
         accept(&load, COOLDOWN, 1);
         assert!(!load.may_accept());
