@@ -122,7 +122,9 @@ impl Environment {
         let mut now = began;
         self.reconsider_loans(scope, began);
         for round in 0..rounds {
-            if !(is_due && round == 0) && self.waits() {
+            // Each queue once.
+            let is_due = is_due && round < rounds / 2;
+            if !is_due && self.waits() {
                 return Ok(());
             }
             self.closing.told();
