@@ -140,11 +140,16 @@ impl Environment {
                 if !more {
                     break;
                 }
-                if self.encoder.borrow().is_at_end_of_stream() && waits_for_turn(scope) {
+                if self.encoder.borrow().is_at_end_of_stream() {
                     // What the bytes before it led to, immediates included, comes first.
-                    self.closing.waits_for_immediates(scope, self)?;
-                    self.closing.postpone();
-                    return Ok(());
+                    if waits_for_turn(scope) {
+                        self.closing.waits_for_immediates(scope, self)?;
+                        self.closing.postpone();
+                        return Ok(());
+                    }
+                    if self.waits() {
+                        return Ok(());
+                    }
                 }
                 now = Instant::now();
                 if now - began > TURN {
