@@ -106,6 +106,10 @@ async function beside (t, place, { serve = {}, env, front = false }, play) {
   const [resting, waiting] = [new Peer(port).get('/rest'), new Peer(port).get('/held')]
   assert.ok(await resting.got('hello /rest'))
   await ours.until(areDriven(2), 'objects')
+  // Their drivers run when they have read something: an empty line, which says nothing.
+  const received = await ours.ask('received')
+  for (const peer of [resting, waiting]) peer.send('\r\n')
+  await ours.until((bytes) => bytes === received + 4, 'received')
   let log = []
   while (!log.includes('held /held')) log.push(...await ours.ask('log'))
   const victimPort = front ? await ours.ask('front') : port
