@@ -176,11 +176,10 @@ NativeSocket.prototype.pause = function pause () {
 
 /**
  * True if core's server reads on in spite of pause(): it stops at 'pause', which a socket that does not flow does not emit again,
- * and reads at the 'resume' that an earlier resume() has still to emit (onSocketPause, onSocketResume): also that with which its
- * 'connection' listener has begun.
+ * and reads at the 'resume' that an earlier resume() has still to emit (onSocketPause, onSocketResume).
  */
 function isUndone ({ _readableState: state }, connection) {
-  return connection.isOffered || (!connection.readsOn && (state.flowing === false || state.resumeScheduled))
+  return !connection.readsOn && (state.flowing === false || state.resumeScheduled)
 }
 
 NativeSocket.prototype.resume = function resume () {
@@ -371,8 +370,6 @@ NativeSocket.prototype.timedOut = function timedOut () {
 NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   const error = errno === 0 ? undefined : systemError(errno, syscall)
   tellTaken(this, takenBy(this[kConnection]))
-  // The connection has ended in order, and our side did so first.
-  if (errno === 0) this._handle?.endShutdown?.()
   // A peer that resets fails the read in libuv, which looks before it writes, but for writes in the call; the handle cancels
   // the writes when it is closed.
   if (errno !== ECONNRESET || syscall === SYSCALLS.WRITE) failWaiting(this, () => error ?? new codes.ERR_SOCKET_CLOSED())

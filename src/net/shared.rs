@@ -11,6 +11,7 @@ use socket2::Socket;
 use super::admission::Admission;
 use super::arriving::Arriving;
 use super::connection::{Connection, Event, EventQueue};
+use super::event::Syscall;
 use super::ids::Ids;
 use super::mailbox::Mailbox;
 use super::options::ServerOptions;
@@ -90,8 +91,8 @@ impl Shared {
     }
 
     /// Lets go of a connection that has ended, and reports CLOSED, its last event.
-    pub(super) fn closed(&self, id: u32, closed: Event) {
+    pub(super) fn closed(&self, id: u32, errno: i32, syscall: Syscall) {
         self.connections().remove(&id);
-        self.queue.push(closed);
+        self.queue.push(Event::Closed { id, errno, syscall });
     }
 }
