@@ -47,6 +47,35 @@ test('a connection that is to close does, whatever comes from its peer at that m
   assert.ok(latest < 2000, `${Math.round(latest)} ms behind the answer`)
 })
 
+test('a request that comes with FIN gets the answer of an immediate, beside pipelines', async () => {
+  const { child, port } = await serve('later')
+  const head = (path, last = '') => `GET ${path} HTTP/1.1\r\nHost: a\r\n${last}\r\n`
+  const talk = (text, ends) => new Promise((resolve) => {
+    let received = ''
+    const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true }, () => {
+      socket.write(text)
+      if (ends) socket.end()
+    })
+    socket.setEncoding('latin1')
+    socket.on('data', (chunk) => { received += chunk })
+    socket.on('end', () => { socket.end() })
+    socket.on('error', () => {})
+    socket.on('close', () => { resolve(received) })
+  })
+  const pipeline = head('/').repeat(10) + head('/later', 'Connection: close\r\n')
+  let [left, unanswered] = [4000, 0]
+  const visitor = async () => {
+    while (left-- > 0) {
+      const ends = left % 3 === 0
+      const received = await talk(ends ? head('/later') : pipeline, ends)
+      if (!received.endsWith('later')) unanswered++
+    }
+  }
+  await Promise.all(Array.from({ length: 12 }, visitor))
+  child.kill()
+  assert.equal(unanswered, 0)
+})
+
 for (const way of ['connection-close', 'destroySoon', 'end-and-destroy', 'finish-and-destroy']) {
   test(`a client that is still sending its body gets the answer and then FIN: ${way}`, async () => {
     const { child, port } = await serve('closing')

@@ -173,7 +173,7 @@ function written (message, callback, isCorked) {
     connection.batch = new Batch(message, connection)
     connection.batch.callbacks.push(callback)
     // Else the tick that ends the cork, which the first part of this tick has begun, sees to it.
-    if (!connection.corked) process.nextTick((batch) => batch.leave(), connection.batch)
+    if (!connection.corked) process.nextTick(leave, connection.batch)
   } else if (connection) {
     const own = new Batch(message, connection)
     own.callbacks.push(callback)
@@ -202,6 +202,10 @@ function tell (batch) {
     // For an ended message this brings 'finish', too.
     if (drains && isOver && connection.id !== -1) connection.onDrain()
   }
+}
+
+function leave (batch) {
+  batch.leave()
 }
 
 /** Calls the callbacks of parts that were taken before others, whose callbacks are next. */

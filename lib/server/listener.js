@@ -280,7 +280,8 @@ Listener.prototype.begin = function begin (id, isPaused, assumed) {
     else resource.runInAsyncScope(server.emit, server, 'connection', socket)
     connection.isOffered = false
   }
-  if (isPaused && !connection.socket?.isPaused()) connection.resume()
+  // Core reads on though a listener has paused the socket: 'resume' is to come.
+  if ((isPaused || connection.paused) && !(server.pauseOnConnect && connection.getSocket().isPaused())) connection.resume()
   return connection
 }
 

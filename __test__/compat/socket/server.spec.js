@@ -3,6 +3,7 @@
 /** What applications do with the socket of a request, over everything that can carry one. */
 
 const net = require('node:net')
+const { scenario } = require('../../oracle')
 const { overAll } = require('../../oracle/transports')
 
 const get = (path, ...fields) => [`GET ${path} HTTP/1.1`, 'Host: x', ...fields, '', ''].join('\r\n')
@@ -270,5 +271,27 @@ for (const method of ['GET', 'CONNECT']) {
     run.log('client', 'ended', (await peer.ended()) === 'end')
     await closed
     peer.end()
+  })
+}
+
+for (const how of ['at once', 'in a tick', 'in a microtask', 'and resumed at once', 'and resumed in a tick', 'twice']) {
+  scenario.server(`a socket that a 'connection' listener pauses ${how}`, async (run) => {
+    const server = await run.serve({}, (request, response) => {
+      run.log('server', 'request', request.url, request.socket.isPaused(), request.socket.readableFlowing)
+      response.end('answer')
+    })
+    server.on('connection', (socket) => {
+      for (const event of ['pause', 'resume']) socket.on(event, () => run.log('server', event))
+      if (how === 'in a tick') return process.nextTick(() => socket.pause())
+      if (how === 'in a microtask') return queueMicrotask(() => socket.pause())
+      socket.pause()
+      if (how === 'twice') socket.pause()
+      if (how === 'and resumed at once') socket.resume()
+      if (how === 'and resumed in a tick') process.nextTick(() => socket.resume())
+    })
+    const peer = await run.dial()
+    peer.send(get('/'))
+    await Promise.race([peer.until('answer'), run.sleep(60)])
+    peer.destroy()
   })
 }
