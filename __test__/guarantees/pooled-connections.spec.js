@@ -100,7 +100,7 @@ for (const deed of ['answer', 'begin']) {
   })
 }
 
-test('a server that takes the place of a closed one gets requests over a connection of its own', async () => {
+test('a server that takes the place of a closed one gets requests over a connection of its own', async (t) => {
   const agent = new http.Agent({ keepAlive: true })
   const get = (port) => new Promise((resolve, reject) => {
     const request = http.get({ port, host: '127.0.0.1', agent }, (response) => {
@@ -111,6 +111,8 @@ test('a server that takes the place of a closed one gets requests over a connect
   let port = 0
   for (let generation = 0; generation < 20; generation++) {
     const server = http.createServer((req, res) => res.end('x'))
+    // What fails here must not keep the process, which would hide it.
+    t.after(() => { server.close() })
     await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve))
     port = server.address().port
     assert.equal(await get(port), false)
