@@ -176,11 +176,10 @@ NativeSocket.prototype.pause = function pause () {
 
 /**
  * True if core's server reads on in spite of pause(): it stops at 'pause', which a socket that does not flow does not emit again,
- * and reads at the 'resume' that an earlier resume() has still to emit (onSocketPause, onSocketResume): also that with which its
- * 'connection' listener has begun.
+ * and reads at the 'resume' that an earlier resume() has still to emit (onSocketPause, onSocketResume).
  */
 function isUndone ({ _readableState: state }, connection) {
-  return connection.isOffered || (!connection.readsOn && (state.flowing === false || state.resumeScheduled))
+  return !connection.readsOn && (state.flowing === false || state.resumeScheduled)
 }
 
 NativeSocket.prototype.resume = function resume () {
