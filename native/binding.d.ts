@@ -86,8 +86,8 @@ export interface LimitSettings {
   healthPath: string
 }
 
-/** Listens on a duplicate of a bound socket, and keeps the process alive. Gives 0 or a negative errno. */
-export declare function listen(id: number, fd: number, backlog: number): number
+/** Listens on a duplicate of a bound socket, on which others may listen, too (`is_shared`), and keeps the process alive. Gives 0 or a negative errno. */
+export declare function listen(id: number, fd: number, backlog: number, isShared: boolean): number
 
 /** What the native part has at the moment. */
 export interface NativeObjects {

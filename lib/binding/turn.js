@@ -83,7 +83,7 @@ function runTicks () {
   }
 }
 
-/** Callbacks for the end of the dispatch, or of the loop's phase. */
+/** Callbacks for the loop's pending phase. */
 let pending = []
 
 /**
@@ -91,7 +91,7 @@ let pending = []
  * and before it reads again.
  */
 function atPendingPhase (callback) {
-  if (pending.push(callback) === 1 && !dispatching) native.pends()
+  if (pending.push(callback) === 1) native.pends()
 }
 
 /** Calls the callbacks of the pending phase. */
@@ -113,7 +113,8 @@ let closings = []
 
 /** Calls back where libuv's close callbacks run: behind the immediates. */
 function atClosePhase (callback) {
-  if (closings.push(callback) === 1) native.closes()
+  closings.push(callback)
+  native.closes()
 }
 
 /** Calls the callbacks of the close phase: those of the last closed first, as libuv does. */
@@ -146,7 +147,6 @@ function beginDispatch () {
 }
 
 function endDispatch () {
-  if (pending.length !== 0) tellPending()
   dispatching = false
   flush()
   // Something threw before they were settled.

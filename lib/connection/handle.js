@@ -22,6 +22,8 @@ function Handle (connection) {
   this.onread = undefined
   this.isReset = false
   this.isReferenced = true
+  /** Reports the end of our side, which is reported in the pending phase; null if it has been. */
+  this.endShutdown = null
 }
 
 /** In HTTP mode the messages decide about reading; see kReceive in incoming.js. */
@@ -55,7 +57,11 @@ Handle.prototype.shutdown = function shutdown (request) {
     if (isTaken(connection)) setImmediate(() => socket.finished())
   } else if (connection.id === -1 || isTaken(connection)) {
     const resource = new AsyncResource('SHUTDOWNWRAP')
-    atPendingPhase(() => resource.runInAsyncScope(done))
+    this.endShutdown = () => {
+      this.endShutdown = null
+      resource.runInAsyncScope(done)
+    }
+    atPendingPhase(() => { this.endShutdown?.() })
   } else {
     wait(connection, done)
   }

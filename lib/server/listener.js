@@ -91,7 +91,7 @@ Listener.prototype.listen = function listen (backlog) {
   // An error of bind() that libuv reports only in listen(), which is not called here.
   const delayed = handle.getsockname?.({}) ?? 0
   if (delayed !== 0) return delayed
-  const status = native.listen(id, handle.fd, backlog | 0)
+  const status = native.listen(id, handle.fd, backlog | 0, this.isGiven)
   if (status === 0) {
     this.isListening = true
     listeners.set(id, this)
@@ -280,7 +280,7 @@ Listener.prototype.begin = function begin (id, isPaused, assumed) {
     else resource.runInAsyncScope(server.emit, server, 'connection', socket)
     connection.isOffered = false
   }
-  // Core reads on though a listener has paused the socket: 'resume' is to come.
+  // Core reads on though a listener has paused the socket: it has begun to, and 'resume' is to come.
   if ((isPaused || connection.paused) && !(server.pauseOnConnect && connection.getSocket().isPaused())) connection.resume()
   return connection
 }

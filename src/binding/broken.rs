@@ -20,7 +20,9 @@ impl Environment {
                 return (connection.id, NOTHING);
             }
             // It is over, and must be heard of.
-            Event::Closed { id, errno, syscall } => {
+            Event::Closed {
+                id, errno, syscall, ..
+            } => {
                 return (*id, (CLOSED, *id, [*errno, *syscall as i32, 0, 0, 0]));
             }
             Event::Dialled { id, errno } => {

@@ -10,7 +10,7 @@ use super::environment::{Environment, caught};
 use super::ffi::Scope;
 
 impl Environment {
-    /// Makes a connected socket a client's connection. The JS thread has its socket from the beginning on, or, if it has very many,
+    /// Makes a connected socket a client's connection. The JS thread has its socket from the beginning on, or, where that may not be,
     /// an I/O thread, which begins to drive it at the next flush.
     pub(super) fn carry(
         &self,
@@ -25,10 +25,10 @@ impl Environment {
         Ok(id)
     }
 
-    /// True if a connection may begin with its socket lent. Not in a process that serves, too: what a server of its own has heard
-    /// first comes by an I/O thread, and would be told behind what the client's connection is told of.
+    /// True if a connection may begin with its socket lent. Not where an I/O thread accepts for a server of this process: what such a
+    /// connection has heard first would be told behind what the client's is told of.
     fn may_begin_lent(&self) -> bool {
-        self.loans.may_begin() && self.listeners.borrow().is_empty()
+        self.loans.may_begin() && self.accepts_at.are_all_here(self.listeners.borrow().len())
     }
 
     /// The same, with this id; the socket may be in the set of lent sockets already.
@@ -68,6 +68,9 @@ impl Environment {
                 return Err(error);
             }
         };
+        if is_watched {
+            connection.note_tcp();
+        }
         self.know(scope, Arc::clone(&connection), true);
         match drive {
             Some(drive) => self.carried.borrow_mut().push((thread, drive)),

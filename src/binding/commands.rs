@@ -193,15 +193,17 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 53] = [
         say(environment, scope, arguments, |connection| {
             connection.destroy(unheard || receives && connection.is_unheard())
         })?;
-        environment.settle_at_once(id(scope, arguments)?);
+        environment.settle_at_once(scope, id(scope, arguments)?);
         Ok(None)
     }),
     (c"closes", |environment, scope, _| {
+        environment.closing.has_callback();
         environment.closing.closes(scope, environment)?;
         Ok(None)
     }),
     (c"pends", |environment, scope, _| {
-        environment.closing.pends(scope, environment)?;
+        environment.closing.has_pending_callback();
+        environment.pends(scope)?;
         Ok(None)
     }),
     (c"discard", |environment, scope, arguments| {

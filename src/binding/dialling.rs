@@ -9,7 +9,7 @@ use http_native_proto::Config;
 
 use super::dials::Dial;
 use super::environment::{Environment, caught};
-use super::ffi::{BehindEvents, Failure, Scope, Value, Watch};
+use super::ffi::{Failure, Scope, Value, Watch};
 use crate::net::connection::Event;
 use crate::net::dial::{dial, outcome};
 use crate::net::event::BROKEN;
@@ -49,10 +49,8 @@ impl Environment {
     /// There is no socket, or no way to the address, or no watch on it.
     pub(super) fn dial(&self, scope: Scope<'_>, address: SocketAddr) -> io::Result<u32> {
         self.threads()?;
-        if self.dials.behind_events.borrow().is_none() {
-            let behind_events = BehindEvents::new(scope, self);
-            let no_memory = |_| io::Error::from(io::ErrorKind::OutOfMemory);
-            *self.dials.behind_events.borrow_mut() = Some(behind_events.map_err(no_memory)?);
+        if !self.closing.asks_behind(scope, self) {
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory));
         }
         let dialled = caught(|| dial(address))?;
         let socket = Arc::new(dialled.socket);

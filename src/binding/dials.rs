@@ -8,7 +8,6 @@ use std::sync::Arc;
 use socket2::Socket;
 
 use super::encoder::Encoder;
-use super::ffi::{BehindEvents, Host};
 
 pub(super) struct Dial {
     pub(super) socket: Arc<Socket>,
@@ -27,8 +26,6 @@ pub(super) struct Dials {
     met: RefCell<Vec<u32>>,
     /// The DIALLED of those that were met, on their way to JavaScript: they do not wait for what was closed in the turn.
     pub(super) told: RefCell<Encoder>,
-    /// Made by the first dial.
-    pub(super) behind_events: RefCell<Option<BehindEvents>>,
 }
 
 impl Dials {
@@ -40,7 +37,7 @@ impl Dials {
 
     /// Notes a dial of which the set tells, at a look. True if there is one. It ends behind all other events of the turn: libuv begins
     /// to watch a socket that connects when it waits, and so hears of it behind what its peer, if that is in the process, has heard.
-    pub(super) fn meet<H: Host>(&self, host: &H, id: u32, reads: bool, look: u64) -> bool {
+    pub(super) fn meet(&self, id: u32, reads: bool, look: u64) -> bool {
         let mut dials = self.by_id.borrow_mut();
         let Some(dial) = dials.get_mut(&id) else {
             return false;
@@ -51,9 +48,6 @@ impl Dials {
         dial.reads |= reads;
         if !dial.is_over {
             self.met.borrow_mut().push(id);
-            if let Some(behind_events) = &*self.behind_events.borrow() {
-                behind_events.ask(host);
-            }
         }
         true
     }
@@ -66,8 +60,5 @@ impl Dials {
     /// Lets go of all.
     pub(super) fn clear(&self) {
         self.by_id.take();
-        if let Some(behind_events) = self.behind_events.take() {
-            behind_events.stop();
-        }
     }
 }

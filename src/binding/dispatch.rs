@@ -1,12 +1,13 @@
 //! The way up: batches of events are encoded and given to JavaScript, a turn of the event loop at a time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use super::encoder::Encoder;
 use super::environment::Environment;
 use super::ffi::{Failure, Scope, Value, waits_for_turn};
 use crate::net::batch::{ReadBuffer, read_buffer};
+use crate::net::connection::Event;
 use crate::net::lending::Received;
 use crate::net::poll_set::Ready;
 use crate::panics::{self, Place};
@@ -21,25 +22,112 @@ const AT_ONCE: usize = 4;
 const CLOSE_PHASE: i32 = 0;
 pub(super) const PENDING_PHASE: i32 = -1;
 
+/// Ends [`Environment::polls`], however that ends.
+pub(super) struct Polls<'a> {
+    polls: &'a Cell<bool>,
+    before: bool,
+}
+
+impl Drop for Polls<'_> {
+    fn drop(&mut self) {
+        self.polls.set(self.before);
+    }
+}
+
 impl Environment {
+    /// Notes that what the event loop has found is being told, until what this gives is dropped.
+    pub(super) fn polls(&self) -> Polls<'_> {
+        Polls {
+            polls: &self.polls,
+            before: self.polls.replace(true),
+        }
+    }
+
+    /// Has the pending phase told: behind what the event loop has found, or behind the phase that it is in.
+    pub(super) fn pends(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        if self.polls.get() && self.closing.asks_behind(scope, self) {
+            self.closing.pends_behind();
+            return Ok(());
+        }
+        self.closing.pends(scope, self)
+    }
+
+    /// Has JavaScript tell of the pending phase.
+    pub(super) fn tell_pending(&self, scope: Scope<'_>) -> Result<(), Failure> {
+        if self.closing.take_pending_callbacks() {
+            self.tell_phase(scope, PENDING_PHASE)?;
+        }
+        if self.closing.pended() {
+            self.closing.closes(scope, self)?;
+        }
+        Ok(())
+    }
+
     /// Gives JavaScript the events that wait, when the signal was given.
     pub(super) fn take_events(&self, scope: Scope<'_>) {
+        let _polls = self.polls();
+        self.take(scope, false, self.rounds());
+    }
+
+    /// Gives JavaScript what has waited for the end of the turn before, ahead of what may lead to more of the kind: else it could wait for ever.
+    pub(super) fn take_overdue(&self, scope: Scope<'_>) {
+        if self.closing.is_overdue() {
+            self.take(scope, false, self.rounds());
+        }
+    }
+
+    /// Gives JavaScript what this thread has read from sockets that were ready when the event loop looked: all of it before the loop
+    /// goes on, as libuv does, whatever was closed meanwhile or waits for immediates. Unless there is more: that may be later.
+    pub(super) fn take_read(&self, scope: Scope<'_>) {
+        let is_due = self.closing.tells_first() && self.has_read_only();
+        self.take(scope, is_due, self.rounds());
+    }
+
+    /// How often the queues are looked at in one go, each in turn. Twice: what came while JavaScript ran is taken along; more waits, so
+    /// that timers get their turn.
+    fn rounds(&self) -> usize {
+        2 * self.queues.borrow().len()
+    }
+
+    /// True if nothing waits but what was read from lent sockets.
+    fn has_read_only(&self) -> bool {
+        let queues = self.queues.borrow();
+        let is_lent = |id| self.loans.includes(id);
+        self.encoder.borrow().is_empty() && queues.iter().all(|queue| queue.was_read_from(is_lent))
+    }
+
+    fn take(&self, scope: Scope<'_>, is_due: bool, rounds: usize) {
         self.wake.taken();
         self.releases.release(scope);
         // A refusal means that the environment is going away: JavaScript can be told of nothing any more.
-        let _ = self.drain_queues(scope);
+        let _ = self.drain_queues(scope, is_due, rounds);
     }
 
-    fn drain_queues(&self, scope: Scope<'_>) -> Result<(), Failure> {
+    /// True if the events wait for what this turn tells at its end.
+    fn waits(&self) -> bool {
+        if self.closing.is_pending() {
+            if self.has_events() {
+                self.closing.owes();
+                self.wake.give();
+            }
+            return true;
+        }
+        self.closing.postpones()
+    }
+
+    /// `is_due`: what waits now does not wait for what was closed in this turn.
+    fn drain_queues(&self, scope: Scope<'_>, is_due: bool, rounds: usize) -> Result<(), Failure> {
         panics::at(Place::Dispatch);
         let began = Instant::now();
         let mut now = began;
         self.reconsider_loans(scope, began);
-        // Twice: what came while JavaScript ran is taken along; more waits, so that timers get their turn.
-        for _ in 0..2 * self.queues.borrow().len() {
-            if self.closing.postpones() {
+        for round in 0..rounds {
+            // Each queue once.
+            let is_due = is_due && round < rounds / 2;
+            if !is_due && self.waits() {
                 return Ok(());
             }
+            self.closing.told();
             if !self.encoder.borrow_mut().refill(&self.queues.borrow()) {
                 return Ok(());
             }
@@ -52,11 +140,16 @@ impl Environment {
                 if !more {
                     break;
                 }
-                if self.encoder.borrow().is_at_end_of_stream() && waits_for_turn(scope) {
+                if self.encoder.borrow().is_at_end_of_stream() {
                     // What the bytes before it led to, immediates included, comes first.
-                    self.closing.closes(scope, self)?;
-                    self.closing.postpones();
-                    return Ok(());
+                    if waits_for_turn(scope) {
+                        self.closing.waits_for_immediates(scope, self)?;
+                        self.closing.postpone();
+                        return Ok(());
+                    }
+                    if self.waits() {
+                        return Ok(());
+                    }
                 }
                 now = Instant::now();
                 if now - began > TURN {
@@ -66,10 +159,15 @@ impl Environment {
             }
             self.end_round(scope)?;
         }
-        if self.queues.borrow().iter().any(|queue| !queue.is_empty()) {
+        if self.has_events() {
             self.wake.give();
         }
         Ok(())
+    }
+
+    fn has_events(&self) -> bool {
+        !self.encoder.borrow().is_empty()
+            || self.queues.borrow().iter().any(|queue| !queue.is_empty())
     }
 
     /// Gives JavaScript events that do not wait for the end of the turn.
@@ -140,27 +238,47 @@ impl Environment {
     /// What the events led to may have led to immediates, which core runs before it hears of more.
     pub(super) fn end_round(&self, scope: Scope<'_>) -> Result<(), Failure> {
         if waits_for_turn(scope) {
-            self.closing.closes(scope, self)?;
+            self.closing.waits_for_immediates(scope, self)?;
         }
         Ok(())
     }
 
     /// Lets JavaScript tell of what was closed, and the events that waited come.
     pub(super) fn tell_closed(&self, scope: Scope<'_>) -> Result<(), Failure> {
-        let has_postponed = self.closing.take_postponed();
+        let ends = self.queue_ended();
+        let waits = self.closing.take_postponed() || ends;
         // That what JavaScript has closed is closed, and nothing else, is told here: no wake is needed.
-        let is_early = has_postponed && self.has_ends_only();
-        if has_postponed && !is_early {
+        let is_early = waits && self.has_ends_only();
+        if waits && !is_early {
+            self.closing.owes();
             self.signal.give();
         }
-        self.tell_phase(scope, CLOSE_PHASE)?;
+        if self.closing.take_callbacks() {
+            self.tell_phase(scope, CLOSE_PHASE)?;
+        }
         if is_early {
-            self.take_events(scope);
+            // No more than that: what comes now is the next turn's.
+            self.take(scope, false, self.queues.borrow().len());
         }
         Ok(())
     }
 
-    /// True if nothing waits but CLOSED of connections that have failed in nothing.
+    /// Puts the CLOSED that was held into the queues. True if there was one.
+    fn queue_ended(&self) -> bool {
+        let ended = self.closing.take_ended();
+        let ends = !ended.is_empty();
+        for event in ended {
+            if let Event::Closed { id, .. } = &event
+                && let Ok(connection) = self.connection(*id)
+                && let Some(queue) = connection.queue()
+            {
+                queue.push(event);
+            }
+        }
+        ends
+    }
+
+    /// True if nothing waits but CLOSED of connections that JavaScript has destroyed.
     fn has_ends_only(&self) -> bool {
         let queues = self.queues.borrow();
         self.encoder.borrow().is_empty() && queues.iter().all(|queue| queue.has_ends_only())
@@ -182,6 +300,12 @@ impl Environment {
     /// answered before the next are read: their peers go on meanwhile. Read all at once, two or three connections would be waited
     /// for by turns, and take twice the time.
     pub(super) fn receive_lent(&self, scope: Scope<'_>) {
+        let _polls = self.polls();
+        self.take_overdue(scope);
+        if self.closing.has_caught_up() {
+            // The set is told of again.
+            return;
+        }
         self.loans.load.begin_turn();
         let mut ready = self.loans.take_ready();
         let mut scratch = self.loans.scratch.borrow_mut();
@@ -190,10 +314,10 @@ impl Environment {
         for some in ready.chunks_mut(at_once) {
             let mut has_events = false;
             for one in &mut *some {
-                has_events |= self.receive_one(scratch, one);
+                has_events |= self.receive_one(scope, scratch, one);
             }
             if has_events {
-                self.take_events(scope);
+                self.take_read(scope);
             }
             // Those that are still here: many have ended with what was told.
             for one in some.iter().filter(|one| one.ends) {
@@ -207,10 +331,11 @@ impl Environment {
     }
 
     /// Reads once from a lent socket, of which `ends` tells then whether something is left. True if that brought events.
-    fn receive_one(&self, scratch: &mut ReadBuffer, ready: &mut Ready) -> bool {
+    fn receive_one(&self, scope: Scope<'_>, scratch: &mut ReadBuffer, ready: &mut Ready) -> bool {
         let id = ready.id;
         let ends = std::mem::take(&mut ready.ends);
-        if self.dials.meet(self, id, ready.reads, self.loans.looks()) {
+        if self.dials.meet(id, ready.reads, self.loans.looks()) {
+            self.closing.asks_behind(scope, self);
             return false;
         }
         let received = self.with(id, |connection| match connection.queue() {
@@ -228,7 +353,7 @@ impl Environment {
             }
             Ok(Received::End) => {
                 if let Ok(connection) = self.connection(id) {
-                    self.settle_lent(&connection);
+                    self.settle_lent(scope, &connection);
                 }
                 true
             }

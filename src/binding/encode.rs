@@ -121,11 +121,15 @@ impl Encoder {
             } => {
                 let id = connection.id;
                 let paused = i32::from(connection.is_paused());
+                environment.loans.load.saw_accept();
+                let is_untold = environment.accepts_at.tells(id);
                 // JavaScript may have heard of it when it closed the listener.
-                if environment.knows(connection) {
+                if !is_untold && environment.knows(connection) {
                     (0, 0, [0; 5])
                 } else {
-                    environment.know(scope, Arc::clone(connection), true);
+                    if !is_untold {
+                        environment.know(scope, Arc::clone(connection), true);
+                    }
                     (ACCEPT, id, [*listener as i32, paused, 0, 0, 0])
                 }
             }
@@ -209,16 +213,19 @@ impl Encoder {
                 )
             }
             Event::Eof { id } => (EOF, *id, [0; 5]),
-            Event::Closed { id, errno, syscall } => {
-                (CLOSED, *id, [*errno, *syscall as i32, 0, 0, 0])
-            }
+            Event::Closed {
+                id, errno, syscall, ..
+            } => (CLOSED, *id, [*errno, *syscall as i32, 0, 0, 0]),
             Event::Cut { id } => (CUT, *id, [0; 5]),
             // It is of no connection.
             Event::Limited { owner } => (LIMITED, u32::MAX, [*owner as i32, 0, 0, 0, 0]),
             Event::Dialled { id, errno } => (DIALLED, *id, [*errno, 0, 0, 0, 0]),
             Event::Drain { id } => (DRAIN, *id, [0; 5]),
             Event::Fin { id } => (FIN, *id, [0; 5]),
-            Event::Timeout { id } => (TIMEOUT, *id, [0; 5]),
+            Event::Timeout { id } => {
+                let _ = environment.with(*id, |connection| connection.timeout_heard());
+                (TIMEOUT, *id, [0; 5])
+            }
             Event::Expired { id, deadline } => (EXPIRED, *id, [*deadline as i32, 0, 0, 0, 0]),
         })
     }

@@ -15,6 +15,7 @@ use super::encoder::Encoder;
 use super::ffi::{
     Exports, Failure, LoopWatch, PANIC, Records, Reference, Releases, Scope, Signal, Wakes,
 };
+use super::listeners::Listeners;
 use super::loans::Loans;
 use super::stats::Blocks;
 use crate::net::connection::{Connection, EventQueue, Wake};
@@ -75,12 +76,16 @@ pub(super) struct Environment {
     holds: Cell<u32>,
     pub(super) dispatch: RefCell<Option<Dispatch>>,
     pub(super) encoder: RefCell<Encoder>,
+    /// What the event loop has found is being told: its pending phase comes behind that.
+    pub(super) polls: Cell<bool>,
     /// The events of the call that feeds bytes.
     pub(super) fed: RefCell<Encoder>,
     /// Strings on their way from JavaScript to the output.
     pub(super) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     pub(super) loans: Loans,
     pub(super) dials: Dials,
+    /// Those at which this thread accepts.
+    pub(super) accepts_at: Listeners,
     pub(super) blocks: Blocks,
     pub(super) closing: Closing,
     /// What the raw functions point to.
@@ -107,10 +112,12 @@ impl Environment {
             holds: Cell::new(0),
             dispatch: RefCell::new(None),
             encoder: RefCell::default(),
+            polls: Cell::new(false),
             fed: RefCell::default(),
             scratch: RefCell::default(),
             loans: Loans::default(),
             dials: Dials::default(),
+            accepts_at: Listeners::default(),
             blocks: Blocks::default(),
             closing: Closing::default(),
             exports: Exports::default(),
@@ -131,17 +138,6 @@ impl Environment {
             .iter()
             .map(|thread| Arc::clone(&thread.shared))
             .collect())
-    }
-
-    /// Listens on a bound socket, on the first of the I/O threads.
-    pub(super) fn listen(
-        &self,
-        listener: &Arc<Listener>,
-        socket: Socket,
-        backlog: i32,
-    ) -> io::Result<()> {
-        self.threads()?;
-        listener.listen(socket, backlog, &self.threads.borrow()[0])
     }
 
     /// Measures the turns of the event loop from now on.
@@ -200,20 +196,6 @@ impl Environment {
     pub(super) fn knows(&self, connection: &Arc<Connection>) -> bool {
         self.with(connection.id, |known| Arc::ptr_eq(known, connection))
             .unwrap_or(false)
-    }
-
-    /// Connections that a listener has accepted and JavaScript has not heard of. It does now.
-    pub(super) fn know_accepted(&self, scope: Scope<'_>, listener: &Listener) -> Vec<u32> {
-        let mut ids = Vec::new();
-        for thread in listener.threads() {
-            for connection in thread.accepted_by(listener.options.id) {
-                if !self.knows(&connection) {
-                    ids.push(connection.id);
-                    self.know(scope, connection, true);
-                }
-            }
-        }
-        ids
     }
 
     /// The connection with this id.
@@ -325,6 +307,7 @@ impl Environment {
             let _ = self.guarded(&known.connection, |connection| connection.released(written));
             self.ids.give_back(id);
             self.loans.forget(id);
+            self.accepts_at.tells(id);
             for holds in [known.held, known.working] {
                 if holds {
                     self.hold(scope, false);
@@ -384,6 +367,7 @@ impl Environment {
         let Some(bound) = self.listeners.borrow_mut().remove(&id) else {
             return;
         };
+        self.accepts_at.unwatch(id);
         bound.listener.close();
         if bound.held {
             self.hold(scope, false);

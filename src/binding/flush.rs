@@ -29,10 +29,10 @@ impl Environment {
         }
         if let [id] = marked[..] {
             if let Some(connection) = self.unmark(id) {
-                self.flush_one(&connection);
+                self.flush_one(scope, &connection);
             }
         } else {
-            self.flush_many(&marked);
+            self.flush_many(scope, &marked);
         }
         // Keeps its memory for the next turn, unless JavaScript marked more meanwhile, which it cannot.
         let mut empty = marked;
@@ -48,7 +48,7 @@ impl Environment {
         }
     }
 
-    fn flush_one(&self, connection: &Arc<Connection>) {
+    fn flush_one(&self, scope: Scope<'_>, connection: &Arc<Connection>) {
         let Some(thread) = connection.thread() else {
             return;
         };
@@ -65,8 +65,9 @@ impl Environment {
         // Of one that panics the I/O thread has been told.
         let flushed = self.guarded(connection, |connection| connection.flush_from_js());
         let done = flushed.unwrap_or(false);
-        if lent && !done {
-            self.settle_lent(connection);
+        // The end of an answer begins a time.
+        if lent && (!done || connection.is_undriven()) {
+            self.settle_lent(scope, connection);
         } else if !done {
             self.attend(connection);
         } else if !lent {
@@ -74,13 +75,13 @@ impl Environment {
         }
     }
 
-    fn flush_many(&self, marked: &[u32]) {
+    fn flush_many(&self, scope: Scope<'_>, marked: &[u32]) {
         let lends = self.loans.are_few();
         for id in marked {
             if (lends || self.loans.includes(*id))
                 && let Some(connection) = self.unmark(*id)
             {
-                self.flush_one(&connection);
+                self.flush_one(scope, &connection);
             }
         }
         for (index, thread) in self.threads.borrow().iter().enumerate() {

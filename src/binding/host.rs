@@ -1,8 +1,10 @@
 //! What Node and libuv call, and the end of an environment.
 
-use super::dispatch::PENDING_PHASE;
 use super::environment::Environment;
 use super::ffi::{Exports, Failure, Host, Scope};
+
+/// libuv tells of what it has finished at once, and what that leads to, so often (`uv_run`).
+const PENDING_AT_MOST: u32 = 8;
 
 impl Host for Environment {
     fn exports(&self) -> &Exports<Self> {
@@ -23,8 +25,32 @@ impl Host for Environment {
         self.receive_lent(scope);
     }
 
+    fn connects(&self, scope: Scope<'_>, listener: u32) {
+        self.accept_waiting(scope, listener);
+    }
+
+    fn leaves(&self, listener: u32) {
+        self.leave_listener(listener);
+        // What was accepted is told.
+        self.drain_again();
+    }
+
+    fn time_is_up(&self, scope: Scope<'_>) {
+        self.end_trials(scope);
+    }
+
     fn behind_events(&self, scope: Scope<'_>) {
+        let _polls = self.polls();
         self.end_dials(scope);
+        for _ in 0..PENDING_AT_MOST {
+            if !self.closing.takes_pending() || self.tell_pending(scope).is_err() {
+                return;
+            }
+        }
+        // The next turn's.
+        if self.closing.takes_pending() {
+            let _ = self.closing.pends(scope, self);
+        }
     }
 
     fn unwatch(&self) {
@@ -38,7 +64,7 @@ impl Host for Environment {
     }
 
     fn pending_phase(&self, scope: Scope<'_>) -> Result<(), Failure> {
-        self.tell_phase(scope, PENDING_PHASE)
+        self.tell_pending(scope)
     }
 
     fn next_turn(&self, scope: Scope<'_>) -> Result<(), Failure> {
@@ -50,12 +76,15 @@ impl Host for Environment {
 
     fn end_turn(&self, idle: u64) {
         self.blocks.end_turn(idle);
+        self.accepts_at.begin_turn();
+        self.closing.begin_events();
     }
 
     /// Ends the I/O threads.
     fn tear_down(&self) {
         self.closing.forget();
         self.dials.clear();
+        self.accepts_at.clear();
         self.unwatch();
         self.blocks.unwatch();
         self.flush_now();

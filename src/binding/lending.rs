@@ -26,6 +26,7 @@ impl Environment {
         if self.loans.should_end(now, || idle_time(scope)) {
             self.end_loans(self.loans.settled());
         }
+        self.reconsider_listeners(scope);
     }
 
     /// Begins the loan that the I/O thread has granted, or ends the one of which it wants the socket back.
@@ -55,29 +56,29 @@ impl Environment {
     }
 
     /// Ends a connection in the call that destroys it, if this thread has it alone.
-    pub(super) fn settle_at_once(&self, id: u32) {
+    pub(super) fn settle_at_once(&self, scope: Scope<'_>, id: u32) {
         if self.loans.includes(id)
             && let Ok(connection) = self.connection(id)
             && connection.is_undriven()
         {
-            self.settle_lent(&connection);
+            self.settle_lent(scope, &connection);
         }
     }
 
     /// Does what is left to do of a connection whose socket is lent, or has the I/O thread do it.
-    pub(super) fn settle_lent(&self, connection: &Arc<Connection>) {
+    pub(super) fn settle_lent(&self, scope: Scope<'_>, connection: &Arc<Connection>) {
         let id = connection.id;
         match self.guarded(connection, |connection| connection.act_undriven()) {
             Ok(Acted::Rests) => {}
             Ok(Acted::NeedsClock) => self.attend(connection),
-            Ok(Acted::Ended) => {
+            Ok(Acted::Ended(closed)) => {
                 self.loans.end(id);
-                // If JavaScript has closed it, the phase in which it hears of that tells.
-                if !self.closing.postpones()
-                    && let Some(queue) = connection.queue()
-                {
-                    queue.publish();
-                }
+                // Where libuv tells of a closed handle. A refusal means that the environment is going away.
+                let _ = if self.closing.holds(closed) {
+                    self.closing.closes(scope, self)
+                } else {
+                    self.pends(scope)
+                };
             }
             Ok(Acted::NeedsDriver) | Err(_) => self.end_loan(id),
         }

@@ -24,6 +24,8 @@ struct Slot {
     /// The loan was asked for.
     asked: bool,
     heads: u8,
+    /// The loan was asked about by [`Loans::ages`].
+    is_old: bool,
     /// The socket, while it is lent. The connection may end on its I/O thread meanwhile; this keeps the descriptor open
     /// until the set has let go of it.
     lent: Option<Arc<Socket>>,
@@ -136,10 +138,16 @@ impl Loans {
         begins
     }
 
+    /// Makes the set, if there is none. False if that cannot be.
+    pub(super) fn prepare(&self, watch: impl FnOnce(&PollSet) -> Option<Watch>) -> bool {
+        self.watch(watch, |_| Ok(())).is_ok()
+    }
+
     /// Begins the loan of a socket that is in the set already.
     pub(super) fn begin_watched(&self, id: u32, socket: Arc<Socket>) {
         let settles = self.with(id, |slot| {
             slot.lent = Some(socket);
+            slot.is_old = false;
             slot.heads >= HEADS
         });
         self.wanted.set(self.wanted.get() + 1);
@@ -243,6 +251,16 @@ impl Loans {
     /// Those of them that load decides about.
     pub(super) fn settled(&self) -> Vec<u32> {
         self.lent_from(HEADS)
+    }
+
+    /// True if the connection has carried more than one exchange.
+    pub(super) fn is_settled(&self, id: u32) -> bool {
+        self.with(id, |slot| slot.heads >= HEADS)
+    }
+
+    /// True if this was asked before about the same loan.
+    pub(super) fn ages(&self, id: u32) -> bool {
+        self.with(id, |slot| std::mem::replace(&mut slot.is_old, true))
     }
 
     fn lent_from(&self, heads: u8) -> Vec<u32> {

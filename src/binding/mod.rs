@@ -3,6 +3,7 @@
 //! The hot calls use `napi_sys` directly (a `#[napi]` call costs five times as much, docs/BOUNDARY.md); all
 //! `unsafe` is in [`ffi`].
 
+mod accepting;
 mod broken;
 mod carry;
 mod closing;
@@ -18,6 +19,8 @@ mod flush;
 mod host;
 mod lending;
 mod limits;
+mod listeners;
+mod listening;
 mod loans;
 mod records;
 mod send_flags;

@@ -16,8 +16,9 @@ use super::commands::{EXPORTS, milliseconds};
 use super::environment::Environment;
 use super::ffi::{self, Scope};
 use super::tables;
+use crate::net::backlog::waiting;
 use crate::net::connection::Connection;
-use crate::net::listener::{Listener, waiting};
+use crate::net::listener::Listener;
 use crate::net::options::{Accepted, ServerOptions};
 use crate::net::shared::Command;
 use crate::net::socket::errno;
@@ -159,15 +160,17 @@ fn listener(environment: &Environment, id: u32) -> io::Result<Arc<Listener>> {
         .ok_or_else(|| io::Error::from_raw_os_error(9))
 }
 
-/// Listens on a duplicate of a bound socket, and keeps the process alive. Gives 0 or a negative errno.
+/// Listens on a duplicate of a bound socket, on which others may listen, too (`is_shared`), and keeps the process alive. Gives 0 or a negative errno.
 #[napi(catch_unwind)]
-pub fn listen(env: Env, id: u32, fd: i32, backlog: i32) -> Result<i32> {
+pub fn listen(env: Env, id: u32, fd: i32, backlog: i32, is_shared: bool) -> Result<i32> {
     let environment = environment(env)?;
-    let outcome = listener(&environment, id)
-        .and_then(|listener| environment.listen(&listener, ffi::duplicate(fd)?, backlog));
+    let scope = Scope::of(&env);
+    let outcome = listener(&environment, id).and_then(|listener| {
+        environment.listen(scope, &listener, ffi::duplicate(fd)?, backlog, is_shared)
+    });
     Ok(match outcome {
         Ok(()) => {
-            environment.hold_listener(Scope::of(&env), id, true);
+            environment.hold_listener(scope, id, true);
             0
         }
         Err(error) => errno(&error),
@@ -191,6 +194,7 @@ pub fn end_accepting(env: Env, id: u32, takes: bool) -> Result<Vec<u32>> {
     let Ok(listener) = listener(&environment, id) else {
         return Ok(Vec::new());
     };
+    environment.accepts_at.unwatch(id);
     let waiting = if takes {
         listener.close_behind()
     } else {
@@ -238,15 +242,18 @@ pub fn configure_listener(env: Env, id: u32, keep_alive: f64, idle: f64, hold: b
 /// Reports the listener's connections whose head or message takes longer (milliseconds; 0 for no limit).
 #[napi(catch_unwind)]
 pub fn expire(env: Env, id: u32, headers: f64, request: f64) -> Result<()> {
-    environment(env)?.with_listener(id, |bound| {
+    let environment = environment(env)?;
+    let (headers, request) = (milliseconds(headers), milliseconds(request));
+    environment.with_listener(id, |bound| {
         for thread in bound.listener.threads() {
             thread.mailbox.deliver([Command::Expire {
                 server: id,
-                headers: milliseconds(headers),
-                request: milliseconds(request),
+                headers,
+                request,
             }]);
         }
     });
+    environment.expire_undriven(id, headers, request);
     Ok(())
 }
 

@@ -7,12 +7,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http_native_proto as proto;
 use socket2::SockAddr;
 
-use super::event::{BROKEN, Deadline};
+use super::event::BROKEN;
 use super::input::Mode;
 use super::limits::{TAKEN_MAX, WINDOW};
 use super::metered::Metered;
@@ -132,6 +132,11 @@ impl Connection {
         // After a panic under the lock the state may be half changed; the driver of this connection closes it
         // (see `worker::guarded`), so going on with what is there harms no other.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The id of the listener that it came to; none for a client's, and for driver two.
+    pub(crate) fn listener(&self) -> Option<u32> {
+        self.server.as_ref().map(|server| server.id)
     }
 
     /// Where its events go; none for driver two.
@@ -268,6 +273,11 @@ impl Connection {
 
     pub(crate) fn local_address(&self) -> Option<SockAddr> {
         self.transport().socket()?.local_addr().ok()
+    }
+
+    /// Notes that its socket is one of TCP, so that nothing has to ask.
+    pub(crate) fn note_tcp(&self) {
+        self.lock().is_tcp = true;
     }
 
     /// True if it is, or was, a Unix socket.
@@ -458,27 +468,5 @@ impl Connection {
         let mut state = self.lock();
         self.count_close(&mut state, Close::for_error(BROKEN));
         drop(state.close());
-    }
-
-    /// Reports EXPIRED if the message being received takes longer than one of these; zero is no limit.
-    pub(super) fn expire(
-        &self,
-        now: Instant,
-        headers: Duration,
-        request: Duration,
-        queue: &EventQueue,
-    ) {
-        let mut state = self.lock();
-        if let Some(deadline) = state.timing.expire(now, headers, request) {
-            panics::at(Place::Expire);
-            self.stats.timed_out(match deadline {
-                Deadline::Headers => Timeout::Headers,
-                Deadline::Request => Timeout::Request,
-            });
-            queue.push(Event::Expired {
-                id: self.id,
-                deadline,
-            });
-        }
     }
 }

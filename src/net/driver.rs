@@ -72,11 +72,11 @@ impl Driver {
     /// Reports CLOSED and lets go of the socket; [`linger`] does what is left to do with it.
     fn finish(&mut self, state: MutexGuard<'_, State>) -> Finished {
         let over = self.connection.finish(state);
+        let closed = over.closed(self.connection.id);
         if let Some(socket) = over.socket {
             linger::leave(&self.shared, socket, self.socket.take(), over.leave);
         }
-        self.shared
-            .closed(self.connection.id, over.errno, over.syscall);
+        self.shared.closed(self.connection.id, closed);
         Finished
     }
 

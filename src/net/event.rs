@@ -75,6 +75,8 @@ pub(crate) enum Event<C> {
         id: u32,
         errno: i32,
         syscall: Syscall,
+        /// JavaScript has destroyed the connection, and tells of its end by itself.
+        is_destroyed: bool,
     },
     Data {
         id: u32,
@@ -154,6 +156,20 @@ impl<C> Event<C> {
     pub(super) fn answered(&mut self) {
         if let Self::Head { numbers, .. } = self {
             numbers[0] |= ANSWERED;
+        }
+    }
+
+    /// The connection, if it is what reading from its socket has brought.
+    pub(super) fn read_from(&self) -> Option<u32> {
+        match self {
+            Self::Cut { id }
+            | Self::Data { id, .. }
+            | Self::End { id, .. }
+            | Self::Eof { id }
+            | Self::Head { id, .. }
+            | Self::ParseError { id, .. }
+            | Self::Raw { id, .. } => Some(*id),
+            _ => None,
         }
     }
 

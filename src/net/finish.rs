@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-use super::connection::Connection;
-use super::event::Syscall;
+use super::connection::{Connection, Event};
+use super::event::{Deadline, Syscall};
 use super::linger::Leave;
 use super::output::Output;
 use super::state::{Ending, Fin, State};
+use super::stats::{self, Close};
 use super::transport::Lending;
 use crate::panics::{self, Place};
 
@@ -19,9 +20,22 @@ pub(super) struct Over {
     /// As CLOSED has them.
     pub(super) errno: i32,
     pub(super) syscall: Syscall,
+    pub(super) is_destroyed: bool,
     pub(super) socket: Option<Arc<Socket>>,
     /// What is left to do with the socket.
     pub(super) leave: Leave,
+}
+
+impl Over {
+    /// Gives CLOSED.
+    pub(super) fn closed(&self, id: u32) -> Event {
+        Event::Closed {
+            id,
+            errno: self.errno,
+            syscall: self.syscall,
+            is_destroyed: self.is_destroyed,
+        }
+    }
 }
 
 impl State {
@@ -41,6 +55,34 @@ impl State {
                 || !self.input.is_empty()
                 || self.proto.leaves_unread()
                 || self.metered.is_refused)
+    }
+
+    /// Why the connection is closed, now that it is about to be.
+    pub(super) fn close_reason(&self) -> Close {
+        if let Ending::Failed(errno, _) = self.ending {
+            return Close::for_error(errno);
+        }
+        if let Some(noted) = self.close_noted {
+            return noted;
+        }
+        Close::for_reason(if self.timing.timed_out || self.timing.is_heard {
+            if self.timing.keep_alive_set {
+                stats::KEEP_ALIVE
+            } else {
+                stats::IDLE
+            }
+        } else if let Some(deadline) = self.timing.expired {
+            match deadline {
+                Deadline::Headers => stats::HEADERS_TIMEOUT,
+                Deadline::Request => stats::REQUEST_TIMEOUT,
+            }
+        } else if self.input.met_fault() {
+            stats::PARSE_ERROR
+        } else if self.eof {
+            stats::PEER
+        } else {
+            stats::LOCAL
+        })
     }
 
     /// True if the socket is still to be written or read behind the end of the connection.
@@ -93,6 +135,7 @@ impl Connection {
         Over {
             errno,
             syscall,
+            is_destroyed: ending >= Ending::Now,
             socket,
             leave: Leave {
                 place: None,

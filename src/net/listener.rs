@@ -1,11 +1,10 @@
 //! Listening sockets: Node binds them, we listen on a duplicate, on the JS thread (its errors are the caller's), and
-//! accept on an I/O thread. A listener without a socket deals connections that are accepted elsewhere.
+//! accept there, while little comes at a time, or on an I/O thread. A listener without a socket deals connections that are
+//! accepted elsewhere.
 
-use std::cell::RefCell;
-use std::fs::File;
 use std::future::poll_fn;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 
 use super::arriving::Arriving;
+use super::backlog::{self, keep_spare, waiting};
 use super::clock;
 use super::connection::Connection;
 use super::gate::admit;
@@ -21,18 +21,14 @@ use super::options::ServerOptions;
 use super::reactor::Registered;
 use super::server_limits::ServerLimits;
 use super::shared::{Command, Shared};
-use super::socket::is_out_of_descriptors;
 use super::worker::{accepted, adopt, ends_soundly};
+use crate::panics::{self, Place};
 
 /// How long accepting rests when the process or the system is out of file descriptors or memory, and behind a bug.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// ECONNREFUSED, by which JavaScript knows a connection that the limits have refused.
 const REFUSED: i32 = if cfg!(target_os = "linux") { 111 } else { 61 };
-
-/// Connections that are taken off the kernel's queue when accepting ends, at most: as many as Linux lets wait (`somaxconn`). Others may
-/// listen on the same socket, and more come meanwhile.
-const REST: usize = 4096;
 
 /// How long the JS thread waits for connections that an I/O thread is just making, at most. It takes microseconds.
 const SETTLING: Duration = Duration::from_millis(100);
@@ -41,7 +37,10 @@ const SETTLING: Duration = Duration::from_millis(100);
 enum Slot {
     /// Not listening, or no longer.
     None,
+    /// An I/O thread accepts.
     Accepting(Registered),
+    /// The JS thread does.
+    Lent(Arc<Socket>),
 }
 
 /// The listening socket of a server, if it accepts here, and the I/O threads that its connections are dealt to.
@@ -51,6 +50,8 @@ pub(crate) struct Listener {
     /// How many are [`Arriving`].
     arriving: Arc<AtomicUsize>,
     task: Mutex<Option<Waker>>,
+    /// There is a task that accepts whenever the socket is with the I/O thread.
+    is_running: AtomicBool,
     /// Connections are dealt to them in turn.
     threads: Vec<Arc<Shared>>,
     next: AtomicUsize,
@@ -63,6 +64,7 @@ impl Listener {
             slot: Mutex::new(Slot::None),
             arriving: Arc::default(),
             task: Mutex::default(),
+            is_running: AtomicBool::new(false),
             threads,
             next: AtomicUsize::new(0),
         }
@@ -73,19 +75,55 @@ impl Listener {
         &self.threads
     }
 
-    /// Listens on a bound socket, and accepts on this thread, the first of its I/O threads.
+    /// Listens on a bound socket, which is lent to the JS thread.
     ///
     /// # Errors
-    /// The system refuses to listen, or the reactor takes no more.
-    pub(crate) fn listen(
-        self: &Arc<Self>,
-        socket: Socket,
-        backlog: i32,
-        thread: &IoThread,
-    ) -> io::Result<()> {
+    /// The system refuses to listen.
+    pub(crate) fn listen(&self, socket: Socket, backlog: i32) -> io::Result<()> {
         socket.listen(backlog)?;
         socket.set_nonblocking(true)?;
-        *self.slot() = Slot::Accepting(thread.register(Arc::new(socket))?);
+        keep_spare();
+        *self.slot() = Slot::Lent(Arc::new(socket));
+        Ok(())
+    }
+
+    /// The socket, if it is lent to the JS thread.
+    pub(crate) fn lent(&self) -> Option<Arc<Socket>> {
+        match &*self.slot() {
+            Slot::Lent(socket) => Some(Arc::clone(socket)),
+            Slot::None | Slot::Accepting(_) => None,
+        }
+    }
+
+    /// True if the JS thread may accept: the server has no limits, which the I/O thread keeps.
+    pub(crate) fn may_be_lent(&self) -> bool {
+        self.options.limits.is_none()
+    }
+
+    /// Lends the socket to the JS thread. False if it is not lent then.
+    pub(crate) fn lend(&self) -> bool {
+        let mut slot = self.slot();
+        if self.may_be_lent()
+            && let Slot::Accepting(socket) = &*slot
+        {
+            *slot = Slot::Lent(Arc::clone(socket.get_ref()));
+        }
+        matches!(*slot, Slot::Lent(_))
+    }
+
+    /// Ends that: this thread, the first of the I/O threads, accepts from now on.
+    ///
+    /// # Errors
+    /// The reactor takes no more.
+    pub(crate) fn accept_on(self: &Arc<Self>, thread: &IoThread) -> io::Result<()> {
+        let Some(socket) = self.lent() else {
+            return Ok(());
+        };
+        *self.slot() = Slot::Accepting(thread.register(socket)?);
+        if self.is_running.swap(true, Ordering::Relaxed) {
+            self.wake();
+            return Ok(());
+        }
         let (listener, shared) = (Arc::clone(self), Arc::clone(&thread.shared));
         thread.spawn(async move {
             // A bug ends the connection that is being accepted, not the listener.
@@ -94,6 +132,28 @@ impl Listener {
             }
         });
         Ok(())
+    }
+
+    /// Accepts a connection on the JS thread, if one waits and the socket is lent: one that begins without a driver.
+    ///
+    /// # Errors
+    /// It cannot be accepted. It stays where it is.
+    pub(crate) fn accept_lent(&self) -> io::Result<Option<Arc<Connection>>> {
+        let Some(listening) = self.lent() else {
+            return Ok(None);
+        };
+        let Some((socket, is_tcp)) = backlog::accept(&listening)? else {
+            return Ok(None);
+        };
+        panics::at(Place::Accept);
+        self.options.prepare(&socket);
+        let shared = &self.threads[self.turn()];
+        let mut connection = accepted(Arc::new(socket), &self.options, shared, None);
+        connection.begin_undriven();
+        if is_tcp {
+            connection.note_tcp();
+        }
+        Ok(Some(Arc::new(connection)))
     }
 
     /// The index of the I/O thread that gets the next connection.
@@ -112,13 +172,20 @@ impl Listener {
         threads: &[IoThread],
     ) -> io::Result<Arc<Connection>> {
         let thread = &threads[self.turn()];
-        self.options.prepare(&socket)?;
+        socket.set_nonblocking(true)?;
+        self.options.prepare(&socket);
         let socket = Arc::new(socket);
         let Some(admission) = thread.admit(&socket, &self.options) else {
             return Err(io::Error::from_raw_os_error(REFUSED));
         };
         let socket = thread.register(socket)?;
-        let connection = accepted(&socket, &self.options, &thread.shared, admission);
+        let connection = accepted(
+            Arc::clone(socket.get_ref()),
+            &self.options,
+            &thread.shared,
+            admission,
+        );
+        let connection = Arc::new(connection);
         thread.shared.mailbox.deliver([Command::Drive {
             connection: Arc::clone(&connection),
             socket: Some(socket),
@@ -129,6 +196,11 @@ impl Listener {
     /// Closes our listening socket at once.
     pub(crate) fn close(&self) {
         *self.slot() = Slot::None;
+        self.wake();
+    }
+
+    /// Has the task that accepts look at the socket.
+    fn wake(&self) {
         let task = self
             .task
             .lock()
@@ -143,6 +215,7 @@ impl Listener {
     pub(crate) fn close_behind(&self) -> Vec<Socket> {
         let rest = match &*self.slot() {
             Slot::Accepting(socket) => waiting(socket.get_ref()),
+            Slot::Lent(socket) => waiting(socket),
             Slot::None => Vec::new(),
         };
         self.close();
@@ -197,73 +270,26 @@ impl Listener {
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<(Socket, Arriving)>>> {
         self.attach(cx);
         let slot = self.slot();
-        let Slot::Accepting(socket) = &*slot else {
-            return Poll::Ready(Ok(None));
+        let socket = match &*slot {
+            Slot::Accepting(socket) => socket,
+            Slot::Lent(_) => return Poll::Pending,
+            Slot::None => return Poll::Ready(Ok(None)),
         };
         loop {
             let mut guard = ready!(socket.poll_read_ready(cx))?;
-            match socket.get_ref().accept() {
-                Ok((accepted, _)) => {
+            match backlog::accept(socket.get_ref())? {
+                Some((accepted, _)) => {
                     let arriving = Arriving::among(&self.arriving);
                     return Poll::Ready(Ok(Some((accepted, arriving))));
                 }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => guard.clear_ready(),
-                    // The peer gave up while it was queued.
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    // The kernel says so even if no connection is left to be accepted.
-                    _ if is_out_of_descriptors(&error) && turn_away(socket.get_ref()) => {
-                        guard.clear_ready();
-                    }
-                    _ => return Poll::Ready(Err(error)),
-                },
+                None => guard.clear_ready(),
             }
         }
     }
 }
 
-/// The connections that wait in the queue of a listening socket, which must not block.
-pub(crate) fn waiting(listening: &Socket) -> Vec<Socket> {
-    let mut rest = Vec::new();
-    while rest.len() < REST {
-        match listening.accept() {
-            Ok((accepted, _)) => rest.push(accepted),
-            Err(error) => match error.kind() {
-                io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                _ => break,
-            },
-        }
-    }
-    rest
-}
-
-thread_local! {
-    /// A descriptor to give up when there is no other, as libuv has one (`uv__emfile_trick`): with it the connections
-    /// that wait are accepted and closed, and their peers learn that they must come another time.
-    static SPARE: RefCell<Option<File>> = const { RefCell::new(None) };
-}
-
-fn spare() -> Option<File> {
-    File::open("/dev/null").ok()
-}
-
-/// Closes the connections that wait, for which there is no descriptor. False if that cannot be done.
-fn turn_away(listening: &Socket) -> bool {
-    SPARE.with_borrow_mut(|slot| {
-        let has_spare = slot.take().is_some();
-        while has_spare && listening.accept().is_ok() {}
-        *slot = spare();
-        has_spare
-    })
-}
-
 /// Accepts until the listener is closed.
 async fn accept(listener: Arc<Listener>, shared: Arc<Shared>) {
-    SPARE.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = spare();
-        }
-    });
     // Connections came that the reactor has not been asked about yet.
     let mut fresh = false;
     loop {

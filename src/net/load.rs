@@ -41,6 +41,10 @@ const STRIKES: u32 = 256;
 const COOLDOWN: u32 = 1024;
 const COOLDOWN_MAX: u32 = 64 * COOLDOWN;
 
+/// The same of connections that are accepted.
+const FEW_ACCEPTED: u32 = 8;
+const MANY_ACCEPTED: u32 = 24;
+
 /// What was counted. Lives on the JS thread.
 #[derive(Default)]
 pub(crate) struct Load {
@@ -48,6 +52,12 @@ pub(crate) struct Load {
     heads: Cell<u32>,
     /// The average number of heads in a turn, in units.
     average: Cell<u32>,
+    /// Connections that were accepted in this turn, and on average, in units.
+    accepted: Cell<u32>,
+    average_accepted: Cell<u32>,
+    /// Connections to wait for before they are accepted on the JS thread again, and the next time.
+    accepted_elsewhere: Cell<u32>,
+    next_accepted_elsewhere: Cell<u32>,
     strikes: Cell<u32>,
     cooldown: Cell<u32>,
     next_cooldown: Cell<u32>,
@@ -89,6 +99,12 @@ impl Load {
             self.average
                 .set(average - average / WEIGHT + heads.min(1024) * (UNIT / WEIGHT));
         }
+        let accepted = self.accepted.take();
+        if accepted != 0 {
+            let average = self.average_accepted.get();
+            self.average_accepted
+                .set(average - average / WEIGHT + accepted.min(1024) * (UNIT / WEIGHT));
+        }
     }
 
     /// Counts a head that is on its way to JavaScript, of a socket that is lent or not, if any is.
@@ -104,6 +120,39 @@ impl Load {
             Some(true) => self.strikes.set(self.strikes.get().saturating_sub(1)),
             Some(false) => self.strikes.set(self.strikes.get() + 1),
         }
+    }
+
+    /// Counts a connection of which JavaScript is told, whichever thread has accepted it.
+    pub(crate) fn saw_accept(&self) {
+        self.accepted.set(self.accepted.get() + 1);
+        let elsewhere = self.accepted_elsewhere.get();
+        self.accepted_elsewhere.set(elsewhere.saturating_sub(1));
+    }
+
+    /// True if the JS thread should accept: few come at a time. Whether JavaScript is busy decides nothing: a connection that an I/O
+    /// thread accepts is told of, and closed, by wakes, which cost the JS thread as much.
+    pub(crate) fn may_accept(&self) -> bool {
+        self.average.get() <= FEW * UNIT
+            && self.average_accepted.get() <= FEW_ACCEPTED * UNIT
+            && self.accepted_elsewhere.get() == 0
+    }
+
+    /// True if it should do so no longer. It may again after a while.
+    pub(crate) fn should_not_accept(&self) -> bool {
+        let is_much =
+            self.average.get() > MANY * UNIT || self.average_accepted.get() > MANY_ACCEPTED * UNIT;
+        if is_much {
+            self.accept_elsewhere();
+        }
+        is_much
+    }
+
+    /// Has connections accepted by an I/O thread for a while: longer, the next time.
+    pub(crate) fn accept_elsewhere(&self) {
+        let next = self.next_accepted_elsewhere.get();
+        let next = next.clamp(COOLDOWN, COOLDOWN_MAX);
+        self.accepted_elsewhere.set(next);
+        self.next_accepted_elsewhere.set(next * 2);
     }
 
     /// True if sockets should be lent.
@@ -261,6 +310,38 @@ mod tests {
             stage.turn(0..4, 500);
         }
         assert!(stage.load.are_few());
+    }
+
+    /// Turns that bring so many connections each, with a head of each.
+    fn accept(load: &Load, turns: u32, connections: u32) {
+        for _ in 0..turns {
+            load.begin_turn();
+            for _ in 0..connections {
+                load.saw_accept();
+                load.saw_head(None);
+            }
+        }
+        load.begin_turn();
+    }
+
+    #[test]
+    fn connections_that_come_many_at_a_time_are_accepted_elsewhere_for_a_while() {
+        let load = Load::default();
+        accept(&load, 1000, 2);
+        assert!(load.may_accept() && !load.should_not_accept());
+        accept(&load, 1000, 20);
+        assert!(!load.should_not_accept());
+        accept(&load, 1000, 40);
+        assert!(load.should_not_accept());
+        accept(&load, COOLDOWN - 1, 1);
+        assert!(!load.may_accept());
+        accept(&load, 1, 1);
+        assert!(load.may_accept());
+        // Longer, the next time.
+        accept(&load, 1000, 40);
+        assert!(load.should_not_accept());
+        accept(&load, COOLDOWN, 1);
+        assert!(!load.may_accept());
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! What the connections of one server share.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -79,17 +78,12 @@ impl ServerOptions {
     }
 
     /// Sets the options of an accepted socket. Their failure leaves a slower or longer-lived connection, as in libuv.
-    ///
-    /// # Errors
-    /// The socket cannot be made non-blocking.
-    pub(super) fn prepare(&self, socket: &Socket) -> io::Result<()> {
-        socket.set_nonblocking(true)?;
+    pub(super) fn prepare(&self, socket: &Socket) {
         if self.accepted.no_delay {
             let _ = socket.set_tcp_nodelay(true);
         }
         if let Some(delay) = self.accepted.keep_alive {
             let _ = set_keep_alive(socket, true, delay);
         }
-        Ok(())
     }
 }

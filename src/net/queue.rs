@@ -140,11 +140,28 @@ impl<C> EventQueue<C> {
         self.lock().events.is_empty()
     }
 
-    /// True if nothing waits but CLOSED, without an error.
+    /// True if nothing waits but CLOSED of connections that JavaScript has destroyed.
     pub(crate) fn has_ends_only(&self) -> bool {
         let batch = self.lock();
         let mut events = batch.events.iter();
-        events.all(|event| matches!(event, Event::Closed { errno: 0, .. }))
+        events.all(|event| {
+            matches!(
+                event,
+                Event::Closed {
+                    is_destroyed: true,
+                    ..
+                }
+            )
+        })
+    }
+
+    /// True if all that waits was read from such connections, by their ids, or tells of one that was accepted.
+    pub(crate) fn was_read_from(&self, is_such: impl Fn(u32) -> bool) -> bool {
+        let batch = self.lock();
+        let mut events = batch.events.iter();
+        events.all(|event| {
+            matches!(event, Event::Accept { .. }) || event.read_from().is_some_and(&is_such)
+        })
     }
 
     /// Wakes the JS thread if there is something to take and no wake is on its way.

@@ -11,7 +11,6 @@ use socket2::Socket;
 use super::admission::Admission;
 use super::arriving::Arriving;
 use super::connection::{Connection, Event, EventQueue};
-use super::event::Syscall;
 use super::ids::Ids;
 use super::mailbox::Mailbox;
 use super::options::ServerOptions;
@@ -91,8 +90,8 @@ impl Shared {
     }
 
     /// Lets go of a connection that has ended, and reports CLOSED, its last event.
-    pub(super) fn closed(&self, id: u32, errno: i32, syscall: Syscall) {
+    pub(super) fn closed(&self, id: u32, closed: Event) {
         self.connections().remove(&id);
-        self.queue.push(Event::Closed { id, errno, syscall });
+        self.queue.push(closed);
     }
 }

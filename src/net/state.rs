@@ -33,13 +33,13 @@ use socket2::Socket;
 
 use super::admission::Admission;
 use super::clock;
-use super::event::{Deadline, Syscall};
+use super::event::Syscall;
 use super::exchanges::Exchanges;
 use super::input::{self, Input, Mode};
 use super::limits::{READ_AHEAD, TAKEN_MAX};
 use super::metered::Metered;
 use super::output::Output;
-use super::stats::{self, Close};
+use super::stats::Close;
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 use super::timing::Timing;
@@ -120,6 +120,8 @@ pub(super) struct State {
     pub(super) transport: Transport,
     /// It was a Unix socket: JavaScript may ask before it hears that the connection has closed.
     pub(super) was_unix: bool,
+    /// It is known to be no Unix socket.
+    pub(super) is_tcp: bool,
     pub(super) lending: Lending,
     pub(super) output: Output,
     pub(super) flow: Flow,
@@ -181,6 +183,7 @@ impl State {
             proto: proto::Connection::new(role, config),
             transport,
             was_unix: false,
+            is_tcp: false,
             lending: Lending::None,
             output: Output::default(),
             flow: Flow::Open,
@@ -447,34 +450,6 @@ impl State {
             && self.is_written()
     }
 
-    /// Why the connection is closed, now that it is about to be.
-    pub(super) fn close_reason(&self) -> Close {
-        if let Ending::Failed(errno, _) = self.ending {
-            return Close::for_error(errno);
-        }
-        if let Some(noted) = self.close_noted {
-            return noted;
-        }
-        Close::for_reason(if self.timing.timed_out {
-            if self.timing.keep_alive_set {
-                stats::KEEP_ALIVE
-            } else {
-                stats::IDLE
-            }
-        } else if let Some(deadline) = self.timing.expired {
-            match deadline {
-                Deadline::Headers => stats::HEADERS_TIMEOUT,
-                Deadline::Request => stats::REQUEST_TIMEOUT,
-            }
-        } else if self.input.met_fault() {
-            stats::PARSE_ERROR
-        } else if self.eof {
-            stats::PEER
-        } else {
-            stats::LOCAL
-        })
-    }
-
     /// Ends the connection: later calls find it closed. Returns the socket, to be dropped without the lock.
     pub(super) fn close(&mut self) -> Transport {
         self.taken_at_end = self.taken();
@@ -488,7 +463,8 @@ impl State {
         self.output = Output::default();
         self.task = None;
         self.admission = None;
-        let address = self.transport.socket().map(|socket| socket.local_addr());
+        let socket = self.transport.socket().filter(|_| !self.is_tcp);
+        let address = socket.map(|socket| socket.local_addr());
         self.was_unix = matches!(address, Some(Ok(address)) if address.is_unix());
         std::mem::replace(&mut self.transport, Transport::None)
     }

@@ -12,6 +12,8 @@ pub(super) struct Timing {
     pub(super) keep_alive_set: bool,
     /// TIMEOUT was reported; activity arms it again.
     pub(super) timed_out: bool,
+    /// JavaScript hears of TIMEOUT now, though something may have come since.
+    pub(super) is_heard: bool,
     pub(super) last_activity: Instant,
     /// First byte of the message being received, or the start of a connection that has sent none.
     message_began: Option<Instant>,
@@ -26,6 +28,7 @@ impl Timing {
             idle,
             keep_alive_set: false,
             timed_out: false,
+            is_heard: false,
             last_activity: now,
             // Core counts headersTimeout from the connection on, even if no byte ever comes.
             message_began: Some(now),
@@ -37,6 +40,7 @@ impl Timing {
     pub(super) fn active(&mut self, now: Instant) {
         self.last_activity = now;
         self.timed_out = false;
+        self.is_heard = false;
     }
 
     /// When TIMEOUT is due.

@@ -1,24 +1,34 @@
-//! Connections that no I/O thread drives. A client's connection begins so: its socket is lent to the JS thread from the
-//! first moment on, and in a short exchange, which that thread carries out by itself, no other thread is woken.
+//! Connections that no I/O thread drives. A client's connection begins so, and a server's that the JS thread has accepted: its
+//! socket is lent to that thread from the first moment on, and in a short exchange, which that thread carries out by itself, no
+//! other thread is woken.
 //! What only a driver can do has the connection driven, from then on: to wait for room in the kernel's buffer, for a deadline, for
 //! JavaScript to have room, or for a peer after the end.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use http_native_proto::Role;
+
+use super::clock;
 use super::connection::{Connection, Event};
 use super::shared::Command;
 use super::socket::send_fin;
-use super::state::{Duty, Fin, Flow};
+use super::state::{Duty, Fin, Flow, State};
 use super::transport::Lending;
 
+/// How long the JS thread has a connection that it accepted, at most, before it has an I/O thread drive it; and the nearest deadline
+/// that may wait for that: nearer ones have it driven at once. Most connections that are used once have ended by then, though each has
+/// a deadline, that of keep-alive.
+pub(crate) const TRIAL: Duration = Duration::from_secs(1);
+const NEAR: Duration = Duration::from_secs(3);
+
 /// What came of [`Connection::act_undriven`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acted {
     /// There is nothing to do but to wait for the socket.
     Rests,
-    /// The connection has ended, and CLOSED is in the queue, which the caller publishes. It lets go of the socket, too.
-    Ended,
+    /// The connection has ended. The caller puts this, CLOSED, into the queue when it is time, and lets go of the socket.
+    Ended(Event),
     /// The I/O thread should drive it from now on, and leave the socket where it is.
     NeedsClock,
     /// The I/O thread should have the connection.
@@ -47,6 +57,12 @@ impl Connection {
         self.lock().lending = Lending::Lent;
     }
 
+    /// True if there is a deadline that nothing but a driver will watch in time.
+    fn is_near(&self, state: &State) -> bool {
+        let deadline = state.timing.idle_deadline();
+        deadline.is_some_and(|deadline| self.role == Role::Client || deadline < clock::now() + NEAR)
+    }
+
     /// Does what a driver would, if the connection has none and that can be done at once. On the JS thread, when it has written.
     pub(crate) fn act_undriven(&self) -> Acted {
         if !self.is_undriven() {
@@ -57,8 +73,9 @@ impl Connection {
             return Acted::NeedsDriver;
         }
         loop {
+            // For room in all, which others fill, only a driver waits.
             match state.duty(self.has_window_for_driver(&state)) {
-                Duty::Rest if state.timing.idle_deadline().is_some() => return Acted::NeedsClock,
+                Duty::Rest if self.is_near(&state) => return Acted::NeedsClock,
                 Duty::Rest => {
                     state.attention = false;
                     return Acted::Rests;
@@ -75,12 +92,7 @@ impl Connection {
                 Duty::Finish if !state.lingers() => {
                     // Closing the socket sends FIN.
                     let over = self.finish(state);
-                    let (errno, syscall) = (over.errno, over.syscall);
-                    if let Some(queue) = self.queue() {
-                        let id = self.id;
-                        queue.push(Event::Closed { id, errno, syscall });
-                    }
-                    return Acted::Ended;
+                    return Acted::Ended(over.closed(self.id));
                 }
                 _ => return Acted::NeedsDriver,
             }

@@ -102,7 +102,14 @@ impl Shared {
     /// Ends a connection whose driver met a bug of ours, or never began: that costs this connection, never the process.
     fn lose(&self, connection: &Connection) {
         connection.failed();
-        self.closed(connection.id, BROKEN, Syscall::Read);
+        let id = connection.id;
+        let closed = Event::Closed {
+            id,
+            errno: BROKEN,
+            syscall: Syscall::Read,
+            is_destroyed: false,
+        };
+        self.closed(id, closed);
     }
 }
 
@@ -122,10 +129,8 @@ pub(super) fn adopt(
     admission: Option<Admission>,
 ) {
     panics::at(Place::Accept);
+    server.prepare(&socket);
     // A socket that cannot be registered is dropped, which closes it: the peer sees a reset.
-    if server.prepare(&socket).is_err() {
-        return;
-    }
     let Ok(socket) = reactor::register(socket) else {
         return;
     };
@@ -139,7 +144,8 @@ fn serve(
     shared: &Arc<Shared>,
     admission: Option<Admission>,
 ) {
-    let connection = accepted(&socket, server, shared, admission);
+    let socket_of = Arc::clone(socket.get_ref());
+    let connection = Arc::new(accepted(socket_of, server, shared, admission));
     shared.queue.push(Event::Accept {
         connection: Arc::clone(&connection),
         listener: server.id,
@@ -147,12 +153,13 @@ fn serve(
     shared.drive(connection, Some(socket));
 }
 
+/// A connection of a server, on a socket that was accepted.
 pub(super) fn accepted(
-    socket: &Registered,
+    socket: Arc<Socket>,
     server: &Arc<ServerOptions>,
     shared: &Arc<Shared>,
     admission: Option<Admission>,
-) -> Arc<Connection> {
+) -> Connection {
     let connection = Connection::new(
         shared.ids.take(),
         Role::Server,
@@ -160,10 +167,10 @@ pub(super) fn accepted(
         Some(Arc::clone(&shared.queue)),
         Some(Arc::clone(server)),
         Arc::clone(&server.stats),
-        Transport::Socket(Arc::clone(socket.get_ref())),
+        Transport::Socket(socket),
     );
     connection.lock().admission = admission;
-    Arc::new(connection)
+    connection
 }
 
 /// Runs a future to its end, or its first panic: true for the end.

@@ -21,6 +21,8 @@ pub(super) const UV_IDLE: c_int = 6;
 pub(super) const UV_POLL: c_int = 8;
 /// `UV_PREPARE` of `uv_handle_type`.
 pub(super) const UV_PREPARE: c_int = 9;
+/// `UV_TIMER` of `uv_handle_type`.
+pub(super) const UV_TIMER: c_int = 13;
 /// `UV_READABLE` of `uv_poll_event`.
 pub(super) const UV_READABLE: c_int = 1;
 
@@ -56,6 +58,13 @@ unsafe extern "C" {
     pub(super) fn uv_check_stop(handle: *mut c_void) -> c_int;
     pub(super) fn uv_prepare_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
     pub(super) fn uv_prepare_start(handle: *mut c_void, callback: HandleCallback) -> c_int;
+    pub(super) fn uv_timer_init(event_loop: *mut sys::uv_loop_s, handle: *mut c_void) -> c_int;
+    pub(super) fn uv_timer_start(
+        handle: *mut c_void,
+        callback: HandleCallback,
+        timeout: u64,
+        repeat: u64,
+    ) -> c_int;
     pub(super) fn uv_ref(handle: *mut c_void);
     pub(super) fn uv_unref(handle: *mut c_void);
     pub(super) fn uv_close(handle: *mut c_void, callback: HandleCallback);
@@ -96,6 +105,8 @@ pub(super) struct Callee {
     pub(super) env: sys::napi_env,
     /// A [`Host`]; the callback knows which.
     pub(super) host: *const c_void,
+    /// What it is called for, if there are several.
+    pub(super) number: u32,
 }
 
 impl Callee {
@@ -103,6 +114,7 @@ impl Callee {
         Self {
             env: scope.env,
             host: std::ptr::from_ref(host).cast(),
+            number: 0,
         }
     }
 }
@@ -159,8 +171,8 @@ pub(super) unsafe fn callee(handle: *mut c_void) -> Callee {
 /// # Safety
 /// `env` and the host, an `H`, are alive, on this thread.
 pub(super) unsafe fn call<H: Host>(
-    Callee { env, host }: Callee,
-    body: fn(&H, Scope<'_>) -> Outcome<()>,
+    Callee { env, host, .. }: Callee,
+    body: impl FnOnce(&H, Scope<'_>) -> Outcome<()>,
 ) -> bool {
     // SAFETY: see above.
     let host = unsafe { &*host.cast::<H>() };

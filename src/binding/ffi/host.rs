@@ -44,6 +44,15 @@ pub(in crate::binding) trait Host: Sized + 'static {
     /// The watched descriptor has something to tell.
     fn readable(&self, scope: Scope<'_>);
 
+    /// Connections wait at the listening socket that is watched with this number.
+    fn connects(&self, scope: Scope<'_>, number: u32);
+
+    /// That socket has an error, or a bug was met: the watch is to end.
+    fn leaves(&self, number: u32);
+
+    /// The time that was asked for has passed.
+    fn time_is_up(&self, scope: Scope<'_>);
+
     /// All that this turn's look at the descriptors has found was told.
     fn behind_events(&self, scope: Scope<'_>);
 

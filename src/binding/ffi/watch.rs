@@ -1,13 +1,14 @@
-//! libuv's watches: that on the readiness of a descriptor, the set of the sockets lent to the JS thread, that on the end of the
-//! events of a turn, and that on the turns of the loop.
+//! libuv's watches: those on the readiness of descriptors, the set of the sockets lent to the JS thread and listening sockets, that
+//! on the end of the events of a turn, that on the turns of the loop, and that on the time.
 
 use std::ffi::{c_int, c_void};
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use super::handle::{
-    UV_CHECK, UV_POLL, UV_PREPARE, UV_READABLE, call, callee, close, idle_time, open,
-    uv_check_init, uv_check_start, uv_check_stop, uv_poll_init_socket, uv_poll_start,
-    uv_prepare_init, uv_prepare_start, uv_unref,
+    Callee, UV_CHECK, UV_POLL, UV_PREPARE, UV_READABLE, UV_TIMER, call, callee, close, idle_time,
+    open, uv_check_init, uv_check_start, uv_check_stop, uv_handle_get_data, uv_poll_init_socket,
+    uv_poll_start, uv_prepare_init, uv_prepare_start, uv_timer_init, uv_timer_start, uv_unref,
 };
 use super::host::Host;
 use super::scope::{Failure, Outcome, Scope};
@@ -46,17 +47,112 @@ impl Watch {
 
 unsafe extern "C" fn readable<H: Host>(handle: *mut c_void, status: c_int, _events: c_int) {
     // SAFETY: `start` opened the handle, for this host.
-    let (is_sound, host) = unsafe {
+    unsafe {
         let callee = callee(handle);
         let is_sound = call::<H>(callee, |host, scope| {
             host.readable(scope);
             Ok(())
         });
-        (is_sound, &*callee.host.cast::<H>())
-    };
-    // The connections go back to their I/O threads; so they do when the descriptor has an error, which libuv tells once.
-    if !is_sound || status != 0 {
-        host.unwatch();
+        // The connections go back to their I/O threads; so they do when the descriptor has an error, which libuv tells once.
+        if !is_sound || status != 0 {
+            call::<H>(callee, |host, _| {
+                host.unwatch();
+                Ok(())
+            });
+        }
+    }
+}
+
+/// A running watch on a listening socket. It ends with [`ListenWatch::stop`]; it does not keep the process alive.
+pub(in crate::binding) struct ListenWatch(*mut c_void);
+
+impl ListenWatch {
+    /// Calls [`Host::connects`] with a number in each turn of the event loop while connections wait.
+    pub(in crate::binding) fn start<H: Host>(
+        scope: Scope<'_>,
+        host: &H,
+        fd: c_int,
+        number: u32,
+    ) -> Outcome<Self> {
+        // SAFETY: `fd` is open: the caller closes it after `stop`. The data of an open handle is its `Callee`.
+        unsafe {
+            let handle = open::<H, UV_POLL>(scope, host, |event_loop, handle| {
+                uv_poll_init_socket(event_loop, handle, fd)
+            })?;
+            (*uv_handle_get_data(handle).cast::<Callee>()).number = number;
+            uv_unref(handle);
+            let watch = Self(handle);
+            if uv_poll_start(handle, UV_READABLE, connects::<H>) != 0 {
+                watch.stop();
+                return Err(Failure::Refused);
+            }
+            Ok(watch)
+        }
+    }
+
+    /// No more calls; the descriptor is libuv's no longer when this returns.
+    pub(in crate::binding) fn stop(self) {
+        // SAFETY: started once, stopped once: `self` is gone.
+        unsafe { close::<UV_POLL>(self.0) };
+    }
+}
+
+unsafe extern "C" fn connects<H: Host>(handle: *mut c_void, status: c_int, _events: c_int) {
+    // SAFETY: `start` opened the handle, for this host.
+    unsafe {
+        let callee = callee(handle);
+        let number = callee.number;
+        let is_sound = call::<H>(callee, |host, scope| {
+            if status == 0 {
+                host.connects(scope, number);
+            }
+            Ok(())
+        });
+        // Of an error of the descriptor libuv tells once, and watches it no longer.
+        if !is_sound || status != 0 {
+            call::<H>(callee, |host, _| {
+                host.leaves(number);
+                Ok(())
+            });
+        }
+    }
+}
+
+/// A time that is waited for. It ends with [`Timer::stop`]; it does not keep the process alive.
+pub(in crate::binding) struct Timer(*mut c_void);
+
+impl Timer {
+    pub(in crate::binding) fn new<H: Host>(scope: Scope<'_>, host: &H) -> Outcome<Self> {
+        // SAFETY: none of these calls of libuv fails.
+        unsafe {
+            let handle = open::<H, UV_TIMER>(scope, host, |event_loop, handle| {
+                uv_timer_init(event_loop, handle)
+            })?;
+            uv_unref(handle);
+            Ok(Self(handle))
+        }
+    }
+
+    /// Has [`Host::time_is_up`] called once, after this time: sooner by as long as this turn of the event loop has taken.
+    pub(in crate::binding) fn ask<H: Host>(&self, _: &H, time: Duration) {
+        // SAFETY: not closed, by having `self`.
+        unsafe { uv_timer_start(self.0, time_is_up::<H>, time.as_millis() as u64, 0) };
+    }
+
+    /// No more calls.
+    pub(in crate::binding) fn stop(self) {
+        // SAFETY: opened once, stopped once: `self` is gone.
+        unsafe { close::<UV_TIMER>(self.0) };
+    }
+}
+
+unsafe extern "C" fn time_is_up<H: Host>(handle: *mut c_void) {
+    // SAFETY: `new` opened the handle, for this host.
+    unsafe {
+        call::<H>(callee(handle), |host, scope| {
+            host.time_is_up(scope);
+            Ok(())
+        });
     }
 }
 

@@ -144,7 +144,7 @@ fn a_clients_exchange_needs_no_io_thread() {
     assert!(matches!(stage.next(), (Event::End { .. }, _)));
 
     connection.destroy(false);
-    assert_eq!(connection.act_undriven(), Acted::Ended);
+    assert!(stage.ends(&connection));
     assert_eq!(peer.read(&mut [0]).unwrap(), 0);
     stage.queue.publish();
     assert!(matches!(stage.next(), (Event::Closed { errno: 0, .. }, _)));
@@ -157,15 +157,15 @@ fn an_end_of_a_peer_is_read_without_a_driver_and_a_deadline_is_not_watched() {
     let mut stage = Stage::new();
     let (mut peer, connection) = undriven(&stage);
     ask(&connection, &mut peer);
-    assert_eq!(connection.act_undriven(), Acted::Rests);
+    assert!(matches!(connection.act_undriven(), Acted::Rests));
     drop(peer);
     let mut scratch = read_buffer();
     while connection.receive_lent(&mut scratch, &stage.queue) != Received::End {
         std::thread::yield_now();
     }
-    assert_eq!(connection.act_undriven(), Acted::Rests);
+    assert!(matches!(connection.act_undriven(), Acted::Rests));
     connection.shutdown(false);
-    assert_eq!(connection.act_undriven(), Acted::Ended);
+    assert!(stage.ends(&connection));
     stage.queue.publish();
     loop {
         if matches!(stage.next().0, Event::Closed { .. }) {
@@ -177,13 +177,13 @@ fn an_end_of_a_peer_is_read_without_a_driver_and_a_deadline_is_not_watched() {
     connection.set_timeout(Duration::from_millis(1));
     ask_without_a_flush(&connection);
     assert!(!connection.flush_from_js());
-    assert_eq!(connection.act_undriven(), Acted::NeedsClock);
+    assert!(matches!(connection.act_undriven(), Acted::NeedsClock));
     stage
         .thread
         .shared
         .mailbox
         .deliver(Command::attend(&connection));
-    assert_eq!(connection.act_undriven(), Acted::NeedsDriver);
+    assert!(matches!(connection.act_undriven(), Acted::NeedsDriver));
     assert!(matches!(stage.next(), (Event::Timeout { .. }, _)));
     // The socket has stayed where it was.
     peer.write_all(b"HTTP/1.1 204 None\r\n\r\n").unwrap();

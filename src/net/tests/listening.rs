@@ -1,6 +1,7 @@
 //! Listening, and connections that others accepted.
 
 use super::*;
+use crate::net::undriven::Acted;
 
 #[test]
 fn a_closed_listener_leaves_its_address() {
@@ -28,6 +29,106 @@ fn what_waits_in_the_queue_of_a_listener_that_closes_is_given_up_to_us() {
         .sum();
     assert_eq!(known + rest.len(), peers.len());
     assert!(listener.close_behind().is_empty());
+}
+
+/// A listener whose socket the JS thread has, with times of so many milliseconds.
+fn lent(stage: &Stage, keep_alive: u64) -> (SocketAddr, Arc<Listener>) {
+    let (socket, address) = bound();
+    let listener = deaf(stage);
+    listener.options.configure(keep_alive, 0, false);
+    listener.listen(socket, 16).unwrap();
+    (address, listener)
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+
+#[test]
+fn the_js_thread_accepts_reads_answers_and_closes_by_itself() {
+    let mut stage = Stage::new();
+    let (address, listener) = lent(&stage, 5000);
+    assert!(listener.accept_lent().unwrap().is_none());
+    let mut peer = TcpStream::connect(address).unwrap();
+    peer.write_all(REQUEST).unwrap();
+    let connection = listener.accept_lent().unwrap().unwrap();
+    assert!(listener.accept_lent().unwrap().is_none());
+    assert!(
+        connection
+            .transport()
+            .socket()
+            .unwrap()
+            .tcp_nodelay()
+            .unwrap()
+    );
+    assert!(!connection.is_unix());
+    assert!(matches!(connection.act_undriven(), Acted::Rests));
+    stage.receive_lent(&connection, &mut read_buffer());
+    assert_eq!(stage.head(), b"/Host\nhere");
+
+    // The keep-alive time that begins is far, and may wait for a driver.
+    connection
+        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
+        .unwrap();
+    assert!(connection.flush_from_js());
+    assert!(matches!(connection.act_undriven(), Acted::Rests));
+    let mut answer = vec![0; HEAD.len() + 2];
+    peer.read_exact(&mut answer).unwrap();
+    connection.close();
+    assert!(stage.ends(&connection));
+    assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+    let shared = &stage.thread.shared;
+    assert!(shared.accepted_by(listener.options.id).is_empty());
+}
+
+#[test]
+fn a_time_that_is_near_has_a_connection_driven_and_one_that_is_over_is_told_without_that() {
+    let mut stage = Stage::new();
+    let (address, listener) = lent(&stage, 1);
+    let mut peer = TcpStream::connect(address).unwrap();
+    peer.write_all(REQUEST).unwrap();
+    let connection = listener.accept_lent().unwrap().unwrap();
+    stage.receive_lent(&connection, &mut read_buffer());
+    assert_eq!(stage.head(), b"/Host\nhere");
+    connection
+        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
+        .unwrap();
+    assert!(connection.flush_from_js());
+    assert!(matches!(connection.act_undriven(), Acted::NeedsClock));
+    let mailbox = &stage.thread.shared.mailbox;
+    mailbox.deliver(Command::attend(&connection));
+    assert!(matches!(stage.next(), (Event::Timeout { .. }, _)));
+
+    let _peer = TcpStream::connect(address).unwrap();
+    let connection = listener.accept_lent().unwrap().unwrap();
+    connection.expire_now(Duration::from_secs(60), Duration::ZERO);
+    assert!(stage.queue.is_empty());
+    connection.expire_now(Duration::from_nanos(1), Duration::ZERO);
+    assert!(matches!(stage.next(), (Event::Expired { .. }, _)));
+}
+
+#[test]
+fn a_listening_socket_goes_to_the_io_thread_and_comes_back() {
+    let mut stage = Stage::new();
+    let (address, listener) = lent(&stage, 0);
+    for _ in 0..3 {
+        listener.accept_on(&stage.thread).unwrap();
+        assert!(listener.lent().is_none());
+        assert!(listener.accept_lent().unwrap().is_none());
+        let peer = TcpStream::connect(address).unwrap();
+        let connection = stage.accepted();
+        assert!(!connection.is_undriven());
+        drop(peer);
+        assert!(matches!(stage.next(), (Event::Eof { .. }, _)));
+
+        assert!(listener.lend());
+        let _peer = TcpStream::connect(address).unwrap();
+        assert!(listener.accept_lent().unwrap().unwrap().is_undriven());
+        assert!(stage.queue.is_empty());
+    }
+    // What waits is given up from there, too.
+    let _peer = TcpStream::connect(address).unwrap();
+    assert_eq!(listener.close_behind().len(), 1);
+    assert!(!listener.lend());
+    TcpListener::bind(address).unwrap();
 }
 
 /// A listener without a socket, as for a worker whose primary accepts.
@@ -94,9 +195,8 @@ fn connections_of_a_shared_socket_come_to_one_of_those_who_listen() {
     for stage in [&one, &two] {
         let listener = deaf(stage);
         listener.options.configure(0, 0, false);
-        listener
-            .listen(socket.try_clone().unwrap(), 32, &stage.thread)
-            .unwrap();
+        listener.listen(socket.try_clone().unwrap(), 32).unwrap();
+        listener.accept_on(&stage.thread).unwrap();
     }
     let peers: Vec<_> = (0..20)
         .map(|_| TcpStream::connect(address).unwrap())
@@ -127,7 +227,8 @@ fn a_request_that_is_there_already_comes_up_with_its_accept() {
         .unwrap();
     let listener = deaf(&stage);
     listener.options.configure(0, 0, false);
-    listener.listen(socket, 16, &stage.thread).unwrap();
+    listener.listen(socket, 16).unwrap();
+    listener.accept_on(&stage.thread).unwrap();
     // One signal for both.
     stage.signals.recv_timeout(PATIENCE).unwrap();
     let mut batch = Batch::default();

@@ -28,6 +28,7 @@ use super::listener::Listener;
 use super::message::{Block, Body, Head, Message};
 use super::options::{Accepted, ServerOptions};
 use super::shared::Command;
+use super::undriven::Acted;
 
 /// Longer than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,6 +43,15 @@ struct Stage {
 }
 
 impl Stage {
+    /// True if an undriven connection ends. CLOSED is put into the queue.
+    fn ends(&self, connection: &Connection) -> bool {
+        let Acted::Ended(closed) = connection.act_undriven() else {
+            return false;
+        };
+        self.queue.push(closed);
+        true
+    }
+
     fn new() -> Self {
         // One signal at most is on its way.
         let (signal, signals) = sync_channel(1);
@@ -72,7 +82,8 @@ impl Stage {
             threads,
         ));
         listener.options.configure(0, idle, false);
-        listener.listen(socket, 16, &self.thread).unwrap();
+        listener.listen(socket, 16).unwrap();
+        listener.accept_on(&self.thread).unwrap();
         (address, listener)
     }
 

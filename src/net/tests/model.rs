@@ -7,7 +7,7 @@
 //! buffer, which tell their readiness at once: a seed always gives the same order. Time stands still until the script moves it
 //! on, so a wake that is lost stays lost, and a deadline that is not watched is missed. Only what JavaScript and the binding do
 //! is made up (`script`): as a server's connection or a client's, read by either thread (lent sockets lie in the poll set of the
-//! binding; a client's may be from the beginning, without a driver), tapped, or given away; and what other connections tell
+//! binding; they may be from the beginning, without a driver), tapped, or given away; and what other connections tell
 //! meanwhile, which fills the room for events in all (`crowd`).
 //!
 //! `HTTP_NATIVE_MODEL_ITERATIONS` plays so many orders, for hours if need be, from the seed `HTTP_NATIVE_MODEL_SEED` on.
@@ -257,7 +257,7 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     let queue = Some(Arc::clone(&queue));
     let server = (role == Role::Server).then(|| Arc::new(server(&mut random, config)));
     let mut connection = Connection::new(0, role, config, queue, server, Arc::default(), transport);
-    let is_undriven = role == Role::Client && random.once_in(2);
+    let is_undriven = random.once_in(2);
     if is_undriven {
         connection.begin_undriven();
     }
@@ -324,7 +324,6 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
         Arc::clone(&progress),
         random,
     );
-    script.begin_loan();
     script.play();
     progress.over.store(true, Ordering::SeqCst);
     io.join().unwrap();

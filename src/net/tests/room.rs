@@ -72,6 +72,40 @@ fn a_rest_for_which_a_loan_has_no_room_goes_back_with_the_socket() {
 }
 
 #[test]
+fn what_waited_for_an_answer_of_a_connection_without_a_driver_and_then_for_room_has_it_driven() {
+    let mut stage = Stage::new();
+    let (socket, address) = bound();
+    let accepted = Accepted {
+        no_delay: true,
+        keep_alive: None,
+    };
+    let options = ServerOptions::new(0, Config::default(), accepted, Arc::default());
+    let listener = Listener::new(options, vec![Arc::clone(&stage.thread.shared)]);
+    listener.options.configure(0, 0, false);
+    listener.listen(socket, 16).unwrap();
+    let mut peer = TcpStream::connect(address).unwrap();
+    peer.write_all(&REQUEST.repeat(READ_AHEAD as usize + 1))
+        .unwrap();
+    let connection = listener.accept_lent().unwrap().unwrap();
+    stage.receive_lent(&connection, &mut read_buffer());
+    for _ in 0..READ_AHEAD {
+        let weight = stage.next().0.weight();
+        connection.delivered(weight, 0);
+    }
+    stage.fill(0);
+    connection
+        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
+        .unwrap();
+    assert!(!connection.flush_from_js());
+    assert!(matches!(connection.act_undriven(), Acted::NeedsDriver));
+    connection.return_loan();
+    let mailbox = &stage.thread.shared.mailbox;
+    mailbox.deliver(Command::attend(&connection));
+    stage.relieve(0);
+    assert_eq!(stage.head(), b"/Host\nhere");
+}
+
+#[test]
 fn a_rest_that_waits_for_room_needs_a_driver() {
     let mut stage = Stage::new();
     let (mut peer, connection) = undriven(&stage);
@@ -91,5 +125,5 @@ fn a_rest_that_waits_for_room_needs_a_driver() {
     stage.fill(0);
     connection.upgrade(false);
     assert!(!connection.flush_from_js());
-    assert_eq!(connection.act_undriven(), Acted::NeedsDriver);
+    assert!(matches!(connection.act_undriven(), Acted::NeedsDriver));
 }

@@ -156,6 +156,11 @@ impl Script {
 
     /// Plays until nothing comes any more, and then until all times have passed.
     pub(super) fn play(&mut self) {
+        self.begin_loan();
+        if self.lent.is_some() {
+            // As when it was accepted.
+            self.settle_lent();
+        }
         self.play_on();
         // A driver that looks at its deadlines would find what it was not woken for.
         self.check_heard("before its time");
@@ -266,6 +271,14 @@ impl Script {
                 self.connection.set_timeout(Duration::from_millis(idle));
                 self.marked = true;
             }
+            // The end of its trial, without a driver.
+            16 if self.random.once_in(8) && self.connection.is_undriven() && !self.closed => {
+                if self.lent.is_some() && self.random.once_in(2) {
+                    self.end_loan();
+                } else {
+                    self.attend();
+                }
+            }
             16 => self.progress.pass(self.random.of(&[1, 2, 10])),
             17 => self.expire(5),
             _ if self.random.once_in(8) => self.end(self.end),
@@ -306,6 +319,10 @@ impl Script {
 
     /// Asks which message takes longer than so many milliseconds.
     fn expire(&mut self, millis: u64) {
+        if self.plan.role == Role::Server && self.connection.is_undriven() && self.lent.is_some() {
+            let time = Duration::from_millis(millis);
+            self.connection.expire_now(time, time);
+        }
         let expire = Command::Expire {
             server: SERVER,
             headers: Duration::from_millis(millis),
@@ -367,7 +384,7 @@ impl Script {
             return;
         }
         let done = self.connection.flush_from_js();
-        if self.lent.is_some() && !done {
+        if self.lent.is_some() && (!done || self.connection.is_undriven()) {
             self.settle_lent();
         } else if !done {
             self.attend();

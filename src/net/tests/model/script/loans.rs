@@ -27,7 +27,7 @@ impl Script {
     }
 
     /// Has the set watch the socket, if it is lent.
-    pub(in super::super) fn begin_loan(&mut self) {
+    pub(super) fn begin_loan(&mut self) {
         let Some(socket) = self.connection.lent() else {
             return;
         };
@@ -58,8 +58,9 @@ impl Script {
         match self.connection.act_undriven() {
             Acted::Rests => {}
             Acted::NeedsClock => self.attend(),
-            Acted::Ended => {
+            Acted::Ended(closed) => {
                 self.take_from_set();
+                self.shared.queue.push(closed);
                 self.shared.queue.publish();
             }
             Acted::NeedsDriver => self.end_loan(),
