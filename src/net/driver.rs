@@ -49,8 +49,8 @@ pub(super) struct Driver {
     place: Option<InLine>,
 }
 
-/// The connection has ended and CLOSED was reported.
-struct Finished;
+/// The connection has ended, which this event, CLOSED, is to tell.
+struct Finished(Event);
 
 impl Driver {
     pub(super) fn new(
@@ -69,15 +69,17 @@ impl Driver {
         }
     }
 
-    /// Reports CLOSED and lets go of the socket; [`linger`] does what is left to do with it.
+    /// Lets go of the socket; [`linger`] does what is left to do with it. It is closed when the callers, who may hold it, have
+    /// returned; and only then JavaScript may be told.
     fn finish(&mut self, state: MutexGuard<'_, State>) -> Finished {
         let over = self.connection.finish(state);
         let closed = over.closed(self.connection.id);
         if let Some(socket) = over.socket {
             linger::leave(&self.shared, socket, self.socket.take(), over.leave);
         }
-        self.shared.closed(self.connection.id, closed);
-        Finished
+        #[cfg(test)]
+        model::tells_early(&self.shared, &closed);
+        Finished(closed)
     }
 
     fn fail(&mut self, error: &io::Error, syscall: Syscall) -> Finished {
@@ -449,6 +451,8 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
-        driver.poll_driver(cx).map(|Finished| ())
+        let Finished(closed) = ready!(driver.poll_driver(cx));
+        driver.shared.closed(driver.connection.id, closed);
+        Poll::Ready(())
     }
 }

@@ -1,11 +1,19 @@
 //! How JavaScript ends a connection: behind its output, at once, or with a reset.
 
+use std::time::Duration;
+
 use http_native_proto as proto;
 
+use super::clock;
 use super::connection::{Connection, Event};
 use super::event::{BROKEN, Syscall};
 use super::socket::{Unread, peek, send_fin};
 use super::state::{Ending, Fin};
+#[cfg(test)]
+use super::tests::model::{self, Fault};
+
+/// How long a write of the I/O thread is waited for. It does not block, but the machine may have stopped that thread.
+const LANDING: Duration = Duration::from_millis(100);
 
 impl Connection {
     /// Ends our side of the stream when all output is written. With `tells` the event FIN follows, behind what was read
@@ -39,8 +47,8 @@ impl Connection {
     /// Ends the connection at once. What counts as taken still reaches the peer: see `linger`.
     ///
     /// The peer learns of it in this call, as where sockets close in the call: it may be about to use the connection
-    /// again, or to hear of something else first. Not so where something is on its way out, or waits to be read and
-    /// would not be: the peer then learns of that when the socket closes, by RST. With `unheard` JavaScript has been
+    /// again, or to hear of something else first. Not so where the kernel does not take what is on its way out, or something waits to be
+    /// read and would not be: the peer then learns of that when the socket closes, by RST. With `unheard` JavaScript has been
     /// given more of what was read, and will not look at it: where sockets are read in the loop, the kernel still has
     /// that.
     pub(crate) fn destroy(&self, unheard: bool) {
@@ -50,7 +58,7 @@ impl Connection {
         }
         if self.has_output() {
             // Where sockets are written in the call, the kernel has what was said before.
-            self.flush_from_js();
+            self.flush_last();
             self.take(0, false);
         }
         let quiet = {
@@ -71,9 +79,25 @@ impl Connection {
     pub(crate) fn reset(&self) {
         if self.has_output() {
             // As for `destroy`: what was written in the call has left before the RST.
-            self.flush_from_js();
+            self.flush_last();
         }
         self.end(Ending::Reset);
+    }
+
+    /// Writes what the kernel takes, behind what the I/O thread may be writing: its peer may have that already, and would not hear of the
+    /// end in the call. On the JS thread.
+    fn flush_last(&self) {
+        let until = clock::now() + LANDING;
+        #[cfg(test)]
+        let until = if model::is_put_back(Fault::FlightUnseen) {
+            clock::now()
+        } else {
+            until
+        };
+        while self.lock().is_in_flight() && clock::now() < until {
+            std::thread::yield_now();
+        }
+        self.flush_from_js();
     }
 
     /// Ends the connection after a panic in what was being done with it: EIO is what JavaScript sees. What was on its way out is lost,

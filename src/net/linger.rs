@@ -44,13 +44,15 @@ pub(super) fn leave(
     shared: &Arc<Shared>,
     socket: Arc<Socket>,
     registered: Option<Registered>,
-    todo: Leave,
+    mut todo: Leave,
 ) {
-    if todo.rest.is_empty() && !todo.reads {
-        if todo.fin {
+    if todo.rest.is_empty() {
+        if std::mem::take(&mut todo.fin) {
             send_fin(&socket);
         }
-        return;
+        if !todo.reads {
+            return;
+        }
     }
     // Out of descriptors of the reactor: JavaScript has heard of the end already.
     let Ok(socket) = registered.map_or_else(|| reactor::register(socket), Ok) else {

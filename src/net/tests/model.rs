@@ -27,7 +27,7 @@ use http_native_proto::{Config, Role};
 use shuttle::scheduler::RandomScheduler;
 use socket2::Socket;
 
-use crate::net::connection::{Connection, EventQueue, Wake};
+use crate::net::connection::{Connection, Event, EventQueue, Wake};
 use crate::net::ids::Ids;
 use crate::net::io_thread::IoThread;
 use crate::net::options::{Accepted, ServerOptions};
@@ -52,6 +52,10 @@ pub(in crate::net) enum Fault {
     RoomMadeUnseen,
     /// A read fills the room and leaves a rest, some is made, and the driver takes that for the room it had.
     RestUnseen,
+    /// CLOSED is told while the socket is still open, so that the peer has not heard of the end.
+    ToldEarly,
+    /// A connection is destroyed while the I/O thread writes, and the peer, which has that already, does not hear of it in the call.
+    FlightUnseen,
 }
 
 thread_local! {
@@ -74,6 +78,26 @@ pub(in crate::net) fn step() {
 
 pub(in crate::net) fn is_put_back(fault: Fault) -> bool {
     FAULT.get() == Some(fault)
+}
+
+/// Where CLOSED may be told too early, if that fault is put back.
+pub(in crate::net) fn tells_early(shared: &Shared, closed: &Event) {
+    if let Event::Closed {
+        id,
+        errno,
+        syscall,
+        is_destroyed,
+    } = *closed
+        && is_put_back(Fault::ToldEarly)
+    {
+        shared.queue.push(Event::Closed {
+            id,
+            errno,
+            syscall,
+            is_destroyed,
+        });
+        step();
+    }
 }
 
 /// Numbers that follow from the seed.
@@ -248,6 +272,7 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     let (ours, theirs) = pair(&mut random).unwrap();
     let ours = Arc::new(ours);
     let transport = Transport::Socket(Arc::clone(&ours));
+    let socket = Arc::downgrade(&ours);
     NOW.set(Some(runtime.block_on(async {
         tokio::time::pause();
         tokio::time::Instant::now().into_std()
@@ -318,6 +343,7 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     };
     let mut script = Script::new(
         connection,
+        socket,
         Arc::clone(&shared),
         crowd,
         plan,
@@ -440,4 +466,17 @@ fn a_poll_that_does_not_see_that_room_was_made_is_found() {
 #[test]
 fn a_rest_of_a_read_that_waits_for_room_that_was_made_is_found() {
     finds(Fault::RestUnseen, &["not parsed", "no CLOSED"]);
+}
+
+#[test]
+fn an_end_that_javascript_hears_of_before_the_peer_is_found() {
+    finds(Fault::ToldEarly, &["CLOSED, and the peer has not heard"]);
+}
+
+#[test]
+fn an_end_behind_a_write_of_the_io_thread_that_the_peer_does_not_hear_of_is_found() {
+    finds(
+        Fault::FlightUnseen,
+        &["destroyed, and the peer has not heard"],
+    );
 }

@@ -8,8 +8,8 @@ mod saying;
 
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http_native_proto::Role;
@@ -48,8 +48,12 @@ const CHOICES: usize = 19;
 const SHORTEST: u64 = 3;
 const MINUTE: u64 = 60_000;
 
+/// Bytes that are less than any socket's buffer.
+const ALWAYS_TAKEN: usize = 1000;
+
 pub(super) struct Script {
     connection: Arc<Connection>,
+    socket: Weak<Socket>,
     shared: Arc<Shared>,
     crowd: Arc<Crowd>,
     plan: Arc<Plan>,
@@ -103,6 +107,7 @@ pub(super) struct Script {
 impl Script {
     pub(super) fn new(
         connection: Arc<Connection>,
+        socket: Weak<Socket>,
         shared: Arc<Shared>,
         crowd: Arc<Crowd>,
         plan: Arc<Plan>,
@@ -116,6 +121,7 @@ impl Script {
         let does = random.next() | 1;
         Self {
             connection,
+            socket,
             shared,
             crowd,
             plan,
@@ -347,16 +353,26 @@ impl Script {
             End::None | End::Surrender => return,
             End::Shutdown => self.connection.shutdown(false),
             End::Close => self.connection.close(),
-            End::Destroy => {
-                self.promised = self.connection.taken();
-                self.connection.destroy(false);
-            }
+            End::Destroy => self.destroy(),
             End::Reset => self.connection.reset(),
         }
         self.ended = end;
         self.marked = true;
         if self.lent.is_some() && self.connection.is_undriven() && self.random.once_in(2) {
             self.settle_lent();
+        }
+    }
+
+    fn destroy(&mut self) {
+        self.promised = self.connection.taken();
+        // It has nothing to say that would be lost, and the kernel takes all that is written.
+        let hears = self.connection.lock().bytes_read == self.plan.bytes.len() as u64
+            && self.said.len() < ALWAYS_TAKEN;
+        self.connection.destroy(false);
+        let closes = self.lent.is_some() && self.connection.is_undriven();
+        if hears && !closes && !self.plan.drops && !self.has_peer_heard() {
+            self.wrong
+                .push("destroyed, and the peer has not heard of it".to_owned());
         }
     }
 

@@ -1,7 +1,10 @@
 //! What the JS thread is told.
 
+use std::io;
+
 use http_native_proto::Role;
 
+use super::super::{Fault, is_put_back};
 use super::{End, SHORTEST, Script};
 use crate::net::connection::{Batch, Event};
 use crate::net::head_flags::{BODY, INFORMATIONAL, UPGRADE};
@@ -36,6 +39,10 @@ impl Script {
             && matches!(event, Event::Raw { .. } | Event::Eof { .. })
         {
             // As the socket, which is destroyed.
+            return;
+        }
+        if self.closed && is_put_back(Fault::ToldEarly) {
+            // That fault tells of the end twice.
             return;
         }
         if self.closed && !matches!(event, Event::Rest { .. }) {
@@ -94,8 +101,22 @@ impl Script {
                 self.closed = true;
                 // Released with the connection.
                 self.take_from_set();
+                if !self.has_peer_heard() {
+                    self.wrong
+                        .push("CLOSED, and the peer has not heard of it".to_owned());
+                }
             }
             _ => {}
         }
+    }
+
+    /// True if the peer can know that the connection has ended: it gets what counts as taken before.
+    pub(super) fn has_peer_heard(&self) -> bool {
+        let Some(socket) = self.socket.upgrade() else {
+            return true;
+        };
+        let is_ended =
+            || matches!(socket.send(&[]), Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
+        self.shared.lingering() > 0 || is_ended()
     }
 }
