@@ -49,6 +49,8 @@ const RULES = [
   (chains) => !chains.flat().some(({ op }) => op === 'pipe' || op === 'feed') || !chains.flat().some(({ op }) => op === 'end'),
   // resetAndDestroy() of a socket right behind its end().
   (chains) => !chains.flat().some(({ op }) => op === 'socketReset') || !chains.flat().some(({ op }) => op === 'socketEnd' || op === 'socketDestroySoon'),
+  // The same behind a response's 'end', at which core's client ends the socket.
+  (chains) => !chains.some((chain) => chain.some(({ op }, at) => op === 'socketReset' && momentOf(chain, at) === 'in:end')),
   // Two pipes into one message that fill it: which writes first hangs on 'drain', which core's has before the tick's parts are sent.
   (chains) => major < 24 || pipes(chains) < 2 || written(chains) < FULL
 ]
@@ -83,8 +85,14 @@ function throwsUnderCore (requests) {
 
 /** Whether a step is done in such a listener. @param {boolean} within whether the chain begins in one */
 function beganWith (chain, at, within) {
+  const moment = momentOf(chain, at)
+  return moment === undefined ? within : /^(out:(response|information|finish|prefinish|drain)|socket:connect|callback)$/.test(moment)
+}
+
+/** The moment in which a step is done; undefined for that in which the chain begins. */
+function momentOf (chain, at) {
   while (at >= 0 && chain[at].when === 'sync') at--
-  return at < 0 ? within : /^(out:(response|information|finish|prefinish|drain)|socket:connect|callback)$/.test(chain[at].when)
+  return chain[at]?.when
 }
 
 /**
