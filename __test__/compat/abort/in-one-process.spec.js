@@ -282,3 +282,45 @@ for (const [name, first] of Object.entries(firsts)) {
     })
   }
 }
+
+/** When a server is closed that a client dials. */
+const moments = {
+  'as it is dialled': (socket, close) => { close() },
+  'in an immediate of that': (socket, close) => { setImmediate(close) },
+  "in the client's 'connect'": (socket, close) => { socket.on('connect', close) },
+  'in an immediate of that one': (socket, close) => { socket.on('connect', () => { setImmediate(close) }) }
+}
+
+/** Gives how often which order of events was seen when a server is closed at that moment, by new ones. */
+async function ordersOfClosing (t, http, moment, rounds) {
+  const orders = new Map()
+  for (let round = 0; round < rounds; round++) {
+    const events = []
+    const server = await listening(t, http, (request, response) => { response.end('x') })
+    server.on('connection', () => { events.push('connection') })
+    const peer = net.connect(server.address().port, '127.0.0.1')
+    peer.on('connect', () => {
+      events.push('connect')
+      peer.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    })
+    for (const event of ['data', 'end', 'close']) peer.on(event, () => { events.push(event) })
+    peer.on('error', ({ code }) => { events.push(code) })
+    server.on('close', () => { events.push('server close') })
+    const over = Promise.all([once(server, 'close'), new Promise((resolve) => { peer.on('close', resolve) })])
+    moment(peer, () => { server.close() })
+    await over
+    const order = events.join(', ')
+    orders.set(order, (orders.get(order) ?? 0) + 1)
+  }
+  return orders
+}
+
+for (const [name, moment] of Object.entries(moments)) {
+  test(`a server that is closed ${name} has heard of its client, or has not, as core's has`, async (t) => {
+    const expected = await ordersOfClosing(t, core, moment, 20)
+    const seen = await ordersOfClosing(t, ours, moment, 60)
+    const others = [...seen].filter(([order]) => !expected.has(order))
+    const count = others.reduce((sum, [, times]) => sum + times, 0)
+    assert.ok(count <= 3, `${count} of 60 rounds:\n${others.map(([order]) => order).join('\n')}\non core:\n${[...expected.keys()].join('\n')}`)
+  })
+}
