@@ -58,7 +58,7 @@ function connect (options, callback, { block, isProxied = false }) {
   connection.context = new AsyncResource(options.path ? 'PIPEWRAP' : 'TCPWRAP')
   if (dials(options)) giveHandle(connection)
   socket.connect(net._normalizeArgs([options, callback]))
-  connection.isAwaited = true
+  connection.isConnecting = true
   return socket
 }
 

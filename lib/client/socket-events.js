@@ -174,8 +174,8 @@ function onSocketEnd () {
 }
 
 /** True if there is no connection yet; of TLS, until its handshake is over. */
-function isBeingMade ({ isAwaited, fault, stream }) {
-  return stream === null ? isAwaited || fault !== null : stream.secureConnecting === true
+function isBeingMade ({ isConnecting, fault, stream }) {
+  return stream === null ? isConnecting || fault !== null : stream.secureConnecting === true
 }
 
 function onSocketError (error) {

@@ -32,7 +32,7 @@ function ClientTransport (id, stream) {
   /** The block that it is counted in (lib/stats/block.js). */
   this.stats = native.BLOCKS.AGENTS
   /** True while the socket connects: the connection is to be carried. */
-  this.isAwaited = false
+  this.isConnecting = false
   /** Why it could not be carried. */
   this.fault = null
   /** The async resource that hooks take for the socket's, until the first exchange is over. */
@@ -61,7 +61,7 @@ Object.setPrototypeOf(ClientTransport.prototype, Connection.prototype)
 ClientTransport.prototype.carry = function carry () {
   const { socket, request } = this
   const { _handle: handle } = socket
-  this.isAwaited = false
+  this.isConnecting = false
   const isOurs = handle instanceof DiallingHandle
   const id = isOurs ? handle.carry(this.config, this.stats) : native.carry(handle.fd, this.config, this.stats)
   if (id < 0) {

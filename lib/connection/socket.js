@@ -275,7 +275,7 @@ function resetThrough (socket) {
 /** Lets the connection carry the socket once it has connected: net calls this before 'connect' (afterConnect). */
 NativeSocket.prototype._unrefTimer = function _unrefTimer () {
   const connection = ownConnection(this)
-  if (connection?.isAwaited === true && !this.connecting) connection.carry()
+  if (connection?.isConnecting === true && !this.connecting) connection.carry()
   net.Socket.prototype._unrefTimer.call(this)
 }
 

@@ -266,6 +266,18 @@ for (const [name, turn] of Object.entries(TURNS)) {
   })
 }
 
+scenario('requests that nothing listens to, over one connection', async (run) => {
+  await run.serve({}, echo(run))
+  const agent = run.agent({ keepAlive: true, maxSockets: 1 })
+  await send(run, () => run.request({ agent, path: '/first' }))
+  for (const [path, body] of [['/none'], ['/small', 'body'], ['/large', Buffer.alloc(300000)]]) {
+    run.client.request({ ...run.target({ agent }), method: 'POST', path }).end(body)
+    const last = run.request({ agent, path: '/behind' })
+    await send(run, () => last)
+    run.log('client', 'reused', last.reusedSocket)
+  }
+})
+
 /** Lets what follows from an event follow: there is no event for that. */
 const later = (ms = 20) => new Promise((resolve) => setTimeout(resolve, ms))
 
