@@ -13,6 +13,7 @@ function active () {
   return connections.filter((connection) => connection !== undefined && connection.id !== -1 && connection.stream === null && isHeld(connection))
 }
 
+/** True if the connection keeps the process running. */
 function isHeld ({ socket, givenUp }) {
   if (socket === null) return !givenUp
   return Boolean(socket._handle?.isReferenced)

@@ -114,7 +114,7 @@ function deliver (connection, records, at, values) {
     limited.get(records[at + 2])?.()
     return
   }
-  if (connection !== undefined && connection.givenUp && isUnheard(connection, records, at)) connection = undefined
+  if (connection !== undefined && connection.givenUp && endsHearing(connection, records, at)) connection = undefined
   switch (kind) {
     case events.REQUEST: {
       const text = nextValue(values)
@@ -184,10 +184,10 @@ function deliver (connection, records, at, values) {
 }
 
 /**
- * True if the record is not delivered: the connection was given up, and the packet that was being parsed then is over.
- * Core, too, parses a packet to its end, and reads no other.
+ * True if the record of a connection that was given up is not delivered, nor any behind it: the packet that was being parsed then is
+ * over. Core, too, parses a packet to its end, and reads no other.
  */
-function isUnheard (connection, records, at) {
+function endsHearing (connection, records, at) {
   const kind = records[at]
   if (kind > events.EOF && kind !== events.RAW) return false
   connection.deaf ||= records[at + BEGINS] !== 0

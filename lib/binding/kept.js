@@ -67,6 +67,7 @@ function isFull (connection) {
   return connection.keptSize >= connection.socket.readableHighWaterMark
 }
 
+/** True if a value belongs to the record. */
 function hasValue (record) {
   switch (record[0]) {
     case events.END: return (record[2] & TRAILERS) !== 0

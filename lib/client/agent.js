@@ -12,7 +12,7 @@ const { process } = require('../host')
 const core = require('../core/classes')
 const { takeMembers, addHidden } = require('../core/reflection')
 const { ofCore, kConnection, kText, kFieldsAt, kHeaders } = require('../core/symbols')
-const { isNative, isStale, leaveContext, guard, unguard } = require('./pooled-socket')
+const { isNative, dropIfStale, leaveContext, guard, unguard } = require('./pooled-socket')
 const { kDialable, connect } = require('./dial')
 const { kRetryOptions, kAskAgain, isSentAgain } = require('./retry')
 const { modeOf } = require('../connection/hardening')
@@ -84,7 +84,7 @@ function takeBack (socket, options) {
   const waiting = this.requests[name]?.length ?? 0
   if (waiting > 0) {
     // Another connection is made for the request when this one has closed.
-    if (socket.writable && isStale(socket)) {
+    if (socket.writable && dropIfStale(socket)) {
       count(this, 'stale')
       return
     }
@@ -182,7 +182,7 @@ function isPlainTo (agent, request, options) {
 /** Drops the connections that would be taken next and have died with their events still to come. */
 function dropStale (agent, idle, isFirst) {
   while (idle.length !== 0 && idle[0].destroyed) idle.shift()
-  while (idle.length !== 0 && isStale(isFirst ? idle[0] : idle.at(-1))) {
+  while (idle.length !== 0 && dropIfStale(isFirst ? idle[0] : idle.at(-1))) {
     count(agent, 'stale')
     if (isFirst) idle.shift()
     else idle.pop()

@@ -177,7 +177,7 @@ ClientConnection.prototype.onResponse = function onResponse (flags, status, vers
   const { request } = this
   // A response that no request asked for would be taken for the next request's (response queue poisoning).
   if (request === null || request.res !== null) {
-    if (!this.ignores()) this.refuse()
+    if (!this.dropsUnheard()) this.refuse()
     return
   }
   if ((flags & headFlags.NOTED) !== 0) countNoted(this, request)
@@ -311,10 +311,10 @@ ClientConnection.prototype.onEnd = function onEnd (text, isNoted) {
 }
 
 /**
- * True of a packet that nothing listens for: all of the response came with those before, and the exchange is not over, for
- * the response is still to be read. Core drops it.
+ * Drops a packet that nothing listens for, as core does: all of the response came with those before, and the exchange is not over,
+ * for the response is still to be read. True if it is one; the connection is not used again then.
  */
-ClientConnection.prototype.ignores = function ignores () {
+ClientConnection.prototype.dropsUnheard = function dropsUnheard () {
   if (!this.request?.res || this.heard === ALL || isSamePacket()) return false
   return (this.isSpoiled = true)
 }
@@ -328,7 +328,7 @@ ClientConnection.prototype.refuse = function refuse () {
 ClientConnection.prototype.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
   const { request, socket } = this
   // The end of the stream in the middle of a message: `onEof` and the socket's 'close' report it.
-  if (rawPacket === undefined || this.ignores()) return
+  if (rawPacket === undefined || this.dropsUnheard()) return
   const isUnasked = meet(this, request, kind)
   this.response = null
   if (request !== null) this.freeParser()

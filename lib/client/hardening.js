@@ -55,6 +55,7 @@ function harden (request, option) {
   request[kMode] = mode
 }
 
+/** True if the request's response is looked at, or counted, for what RFC 9112 forbids. */
 function isHardened (request) {
   return (request[kMode] ?? OFF) !== OFF
 }

@@ -26,10 +26,10 @@ function leaveContext (socket) {
 }
 
 /**
- * True if the socket must not be given to a request, and destroys it then. One of ours whose peer has ended, or has sent
+ * Destroys a socket that must not be given to a request. True if it is one. One of ours whose peer has ended, or has sent
  * unasked bytes, looks alive until its events have come; of others core asks the handle.
  */
-function isStale (socket) {
+function dropIfStale (socket) {
   if (socket.destroyed) return true
   if (!isNative(socket) || !socket[kConnection].isStale()) return false
   socket.destroy()
@@ -62,4 +62,4 @@ function unguard (socket) {
   socket[kOnRead] = undefined
 }
 
-module.exports = { kAsyncId, isNative, leaveContext, isStale, guard, unguard }
+module.exports = { kAsyncId, isNative, leaveContext, dropIfStale, guard, unguard }

@@ -79,6 +79,7 @@ function ownConnection (socket) {
   return connection === undefined || connection.stream !== null ? null : connection
 }
 
+/** True if the socket's bytes are no connection's of ours any more. */
 function isHandedOver (socket) {
   return ownConnection(socket) === null
 }

@@ -29,7 +29,7 @@ members.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
     if (rawPacket !== undefined) this.switching.rest = rawPacket.subarray(bytesParsed)
     return
   }
-  if (this.thrown !== null && this.isSpoilt(rawPacket) && rawPacket !== undefined) return
+  if (this.thrown !== null && this.dropsBehindException(rawPacket) && rawPacket !== undefined) return
   const error = parseError(kind, bytesParsed, rawPacket)
   if (rawPacket === undefined) {
     // The client left in the middle of a message. If there is a socket, its 'end' comes before the error.
@@ -57,10 +57,10 @@ function isAnswered (request, response) {
 }
 
 /**
- * True if what comes behind an exception is lost: core's parser stops at it, and takes later bytes for an error. False
- * once the request is answered: a client that waits for the answer gets it and keeps the connection.
+ * Drops what comes behind an exception: core's parser stops at it, and takes later bytes for an error. False, and the exception is
+ * forgotten, once the request is answered: a client that waits for the answer gets it and keeps the connection.
  */
-members.isSpoilt = function isSpoilt (bytes) {
+members.dropsBehindException = function dropsBehindException (bytes) {
   const { thrown } = this
   const { request, response } = thrown
   if (!thrown.isCut && isAnswered(request, response)) {
@@ -120,6 +120,7 @@ members.answerRaw = function answerRaw (answer) {
   this.writeRaw(this.stream === null ? answer : Buffer.from(answer), false)
 }
 
+/** True if an answer to the client's error can still be sent. */
 members.isWritable = function isWritable () {
   if (this.id === -1 || this.outputEnded) return false
   return this.socket === null || this.socket.writable === true

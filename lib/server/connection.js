@@ -169,7 +169,7 @@ ServerConnection.prototype.run = function run (step, self, a, b) {
 
 ServerConnection.prototype.onRequest = function onRequest (flags, method, version, targetLength, fieldCount, text) {
   const { server, listener } = this
-  if (this.isGone || (this.thrown !== null && this.isSpoilt(undefined))) return
+  if (this.isGone || (this.thrown !== null && this.dropsBehindException(undefined))) return
   if (listener !== null) {
     listener.refresh()
     if (this.timerScope !== null && this.current === null) this.timerScope = null
@@ -248,13 +248,13 @@ ServerConnection.prototype.stopListening = function stopListening () {
 
 ServerConnection.prototype.onData = function onData (chunk) {
   const { receiving } = this
-  if (this.thrown !== null && this.isSpoilt(chunk)) return
+  if (this.thrown !== null && this.dropsBehindException(chunk)) return
   if (receiving !== null) this.run(receiving[kReceive], receiving, chunk)
 }
 
 ServerConnection.prototype.onEnd = function onEnd (text) {
   const { receiving } = this
-  if (receiving === null || (this.thrown !== null && this.isSpoilt(undefined))) return
+  if (receiving === null || (this.thrown !== null && this.dropsBehindException(undefined))) return
   this.receiving = null
   this.began = 0
   this.run(receiving[kComplete], receiving, text)

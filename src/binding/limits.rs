@@ -6,7 +6,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{Env, Result};
 use napi_derive::napi;
 
-use super::commands::milliseconds;
+use super::arguments::milliseconds;
 use super::environment::Environment;
 use super::ffi::{Scope, shared_idle_time};
 use super::setup::environment;

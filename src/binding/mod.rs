@@ -4,6 +4,7 @@
 //! `unsafe` is in [`ffi`].
 
 mod accepting;
+mod arguments;
 mod broken;
 mod carry;
 mod closing;
@@ -24,6 +25,7 @@ mod listening;
 mod loans;
 mod records;
 mod send_flags;
+mod sending;
 mod setup;
 mod stats;
 mod tables;

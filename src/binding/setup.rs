@@ -12,7 +12,8 @@ use napi::bindgen_prelude::{Env, Object, Result};
 use napi::{Error, Status};
 use napi_derive::napi;
 
-use super::commands::{EXPORTS, milliseconds};
+use super::arguments::milliseconds;
+use super::commands::EXPORTS;
 use super::environment::Environment;
 use super::ffi::{self, Scope};
 use super::tables;
