@@ -19,8 +19,12 @@ use crate::panics::{self, Place};
 /// Words per record.
 pub(super) const STRIDE: usize = records::STRIDE as usize;
 
+/// Bytes of heads and trailers in one call, about, and one packet's more. Their strings live until the call is over: many that survive a
+/// collection make V8 enlarge its young generation, and keep it so.
+const FIELDS_A_CALL: usize = 128 * 1024;
+
 impl Encoder {
-    /// Encodes as many events as `words` hold; returns their number. `now` is the time, if the events have waited in a queue.
+    /// Encodes as many events as `words` hold, or fields fill a call; returns their number. `now` is the time, if the events have waited in a queue.
     pub(super) fn encode(
         &mut self,
         environment: &Environment,
@@ -37,6 +41,7 @@ impl Encoder {
         };
         let mut run: Option<Run> = None;
         let mut delivered = Delivered::default();
+        let mut fields = 0;
         let slots = words.len() / STRIDE;
         for slot in 0..slots {
             let (before, rest) = words.split_at_mut(slot * STRIDE);
@@ -46,6 +51,9 @@ impl Encoder {
             let Some(event) = self.batch.events.get_mut(self.position) else {
                 break;
             };
+            if packet.is_some() && fields >= FIELDS_A_CALL {
+                break;
+            }
             if packet.is_some()
                 && let Some(id) = ends_stream(event)
                 && before.chunks_exact(STRIDE).any(|one| one[1] == id as i32)
@@ -61,6 +69,7 @@ impl Encoder {
             let event = std::mem::replace(event, Event::Encoded);
             let weight = event.weight();
             let is_head = matches!(event, Event::Head { .. });
+            let has_fields = is_head || matches!(event, Event::End { .. });
             let (taken, midway) = (values.next, run.as_ref().map(|run| run.taken));
             let told = std::panic::catch_unwind(AssertUnwindSafe(|| {
                 self.record(environment, scope, &event, &mut values, &mut run, room, now)
@@ -84,6 +93,7 @@ impl Encoder {
             record[BEGINS as usize] =
                 packet.map_or(0, |packet| if packet.is_full { FULL } else { 1 });
             count += 1;
+            fields += if has_fields { weight } else { 0 };
             delivered.add(environment, owner, weight, is_head);
         }
         delivered.tell(environment);
