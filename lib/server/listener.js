@@ -119,9 +119,9 @@ Listener.prototype.close = function close (callback) {
  */
 Listener.prototype.receiveLast = function receiveLast (takes = false) {
   const { id, handle } = this
-  const later = native.endAccepting(id, takes)
-  // At once: the kernel would take more meanwhile, and reset them in the end.
+  // First: as long as the handle is open the kernel would take more, and reset them in the end. Ours is closed behind the last look.
   if (takes) this.original.close.call(handle)
+  const later = native.endAccepting(id, takes)
   // Whether they are paused is not known, and resuming does no harm.
   for (const accepted of [...takeAccepted(id), ...later]) connections[accepted] = this.accept(accepted, true)
 }
