@@ -61,7 +61,7 @@ class Shutdown {
     const server = this.#server
     const connections = server[kConnections]
     const before = connections.size
-    connections.limits?.stop()
+    connections.limits?.stop(true)
     const { _handle: handle } = server
     if (handle?.[kListener] !== undefined) handle[kListener].receiveWaiting()
     else if (handle?.fd >= 0) this.#receiveWaiting(handle, backlog)
@@ -190,6 +190,7 @@ class Shutdown {
     this.#clear()
     this.#isOver = true
     connections.shutdown = null
+    connections.limits?.stop(false)
     this.#resolve(this.#summary)
   }
 }
