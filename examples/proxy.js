@@ -7,7 +7,8 @@ const { pipeline } = require('node:stream')
 const { portOr } = require('./port')
 
 const upstream = { host: '127.0.0.1', port: Number(process.argv[2] ?? 3000) }
-const agent = new http.Agent({ keepAlive: true })
+// A request that crosses the end of a kept connection is sent once more, if it may be: see docs/AGENT.md.
+const agent = new http.Agent({ keepAlive: true, retryStale: true })
 
 // Fields that speak about one connection, not about the message (RFC 9110, section 7.6.1).
 const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'])

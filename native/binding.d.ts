@@ -124,8 +124,8 @@ export interface SocketAddress {
   path?: string
 }
 
-/** Has the health of a server say that it shuts down. */
-export declare function stopHealth(stats: number): void
+/** Tells whether a server shuts down: its health says so then, and what is answered natively ends its connection. */
+export declare function stopHealth(stats: number, isStopping: boolean): void
 
 /** Takes the answer to the next request of a connection whose head has `ANSWERED`, or to the one that was cut off. */
 export declare function takeAnswer(id: number): LimitAnswer | null

@@ -15,6 +15,7 @@ const tls = require('node:tls')
 const http = require('../..')
 const { Child } = require('../child')
 const { check } = require('../prometheus')
+const { serveApart } = require('./limits/served')
 const { expectStats, closes } = require('./expect-stats')
 
 const keys = path.join(__dirname, '../fixtures/https')
@@ -241,7 +242,32 @@ function block (ms) {
   while (performance.now() < end);
 }
 
-test('that JavaScript was stuck shows in the turns, in what waited for it, and in the time to the first byte', async (t) => {
+test('what an I/O thread has read waits for JavaScript for as long as it is stuck', async (t) => {
+  // With limits an I/O thread reads when JavaScript does not, and one request waits: the others are refused.
+  const { worker, next, open, connect } = await serveApart(t, { limits: { requestsWaiting: 1, healthPath: '/health' } })
+  const blocking = await connect().send(get('/before')).until('/before')
+  blocking.send(get('/block'))
+  assert.strictEqual(await next(), 'blocked')
+  const clients = [connect().send(get()), connect().send(get())]
+  const refused = await Promise.any(clients.map((client) => client.until(' 503 ')))
+  const waiting = clients.find((client) => client !== refused)
+  const age = async () => {
+    const probe = connect().send(get('/health?turn', 'GET', 'Connection: close'))
+    await probe.closed
+    return JSON.parse(probe.text.split('\r\n\r\n')[1]).turn
+  }
+  const before = await age()
+  while (await age() < before + 0.2);
+  open()
+  await Promise.all([blocking.until('/block'), waiting.until(' 200 ')])
+  worker.postMessage('queue')
+  let queue = await next()
+  while (queue.count === undefined) queue = await next()
+  assert.strictEqual(queue.count, 3)
+  assert.ok(queue.max >= 0.2 && queue.sum >= 0.2, JSON.stringify(queue))
+})
+
+test('that JavaScript was stuck shows in the turns, and in the time to the first byte', async (t) => {
   const { server, connect } = await serve(t, TRANSPORTS.native, {}, (request, response) => {
     if (request.url === '/slow') block(300)
     response.end('answer')

@@ -6,6 +6,7 @@
  */
 
 const assert = require('node:assert/strict')
+const { execFileSync } = require('node:child_process')
 const { once } = require('node:events')
 const fs = require('node:fs')
 const path = require('node:path')
@@ -61,6 +62,13 @@ async function stage (t, { module, options }) {
   return { server, held, ask, begin }
 }
 
+/** Connects from another process while this one waits. @returns {string} `connect`, or why not */
+function tryToConnect (port) {
+  const program = `const say = (text) => { console.log(text); process.exit() }
+    require('node:net').connect(${port}, '127.0.0.1').on('connect', () => say('connect')).on('error', ({ code }) => say(code))`
+  return execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' }).trim()
+}
+
 for (const [scheme, kind] of Object.entries(MODULES)) {
   test(`${scheme}: a server without connections has stopped at once`, async (t) => {
     const { server } = await stage(t, kind)
@@ -85,6 +93,17 @@ for (const [scheme, kind] of Object.entries(MODULES)) {
     assert.equal((await ask('/')).code, 'ECONNREFUSED')
     held.get('/slow').end('slow')
     assert.equal((await answer).text, 'slow')
+    await ended
+  })
+
+  test(`${scheme}: a connection that comes while those that wait are taken is refused, not reset`, async (t) => {
+    const { server } = await stage(t, kind)
+    const { port } = server.address()
+    const outcomes = []
+    server.on('connection', () => outcomes.push(tryToConnect(port)))
+    outcomes.push(tryToConnect(port))
+    const ended = server.shutdown({ timeout: LONG })
+    assert.deepEqual(outcomes, ['connect', 'ECONNREFUSED'])
     await ended
   })
 

@@ -7,8 +7,9 @@ const net = require('node:net')
 const os = require('node:os')
 const path = require('node:path')
 const tls = require('node:tls')
+const { spawnSync } = require('node:child_process')
 const { once } = require('node:events')
-const { mkdtempSync, rmSync, writeFileSync } = require('node:fs')
+const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs')
 const { test } = require('node:test')
 const { Child } = require('../child')
 
@@ -101,7 +102,55 @@ for (const kind of ['http', 'https']) {
   })
 }
 
-test('the primary of a cluster passes SIGTERM on, and ends behind its workers', async () => {
+/** Has a request held, and begins the end; gives the client, and the process. */
+async function beginEnd (options) {
+  const child = new Child('lifecycle/stopping.js', { args: ['http', 'busy'], execArgv, env: { HTTP_NATIVE_SHUTDOWN: '5s' }, ...options })
+  const port = await child.port()
+  const [held, other] = [await dial('http', port), await dial('http', port)]
+  held.write(get('/held'))
+  await child.line('held')
+  other.write('GET /release HTTP/1.1\r\n')
+  return { child, held, other }
+}
+
+test('a SIGTERM that comes twice is one: npm, and a primary, pass on what a group of processes gets', async () => {
+  const { child, held, other } = await beginEnd()
+  child.kill('SIGTERM')
+  await child.line('deaf')
+  child.kill('SIGTERM')
+  other.write('Host: x\r\n\r\n')
+  await Promise.all([once(held, 'end'), once(other, 'end')])
+  assert.match(held.text, /held until now\n$/)
+  assert.strictEqual((await child.ended()).signal, 'SIGTERM')
+})
+
+test('a later SIGTERM ends the process at once', async () => {
+  const { child, held } = await beginEnd()
+  child.kill('SIGTERM')
+  await child.line('deaf')
+  const again = setInterval(() => child.kill('SIGTERM'), 50)
+  assert.strictEqual((await child.ended()).signal, 'SIGTERM')
+  clearInterval(again)
+  assert.strictEqual(held.text, '')
+})
+
+/** The first process of a namespace of its own, as in a container; undefined where that is not allowed. */
+const CONTAINER = ['unshare', '--fork', '--pid', '--kill-child', '--mount-proc']
+const isAllowed = spawnSync(CONTAINER[0], [...CONTAINER.slice(1), 'true']).status === 0
+
+test('the first process of a container ends behind its servers, too', { skip: !isAllowed }, async () => {
+  const { child, held, other } = await beginEnd({ launcher: CONTAINER })
+  // Signals come from outside of the container.
+  const [pid] = readFileSync(`/proc/${child.process.pid}/task/${child.process.pid}/children`, 'latin1').split(' ')
+  process.kill(Number(pid), 'SIGTERM')
+  await child.line('deaf')
+  other.write('Host: x\r\n\r\n')
+  await Promise.all([once(held, 'end'), once(other, 'end')])
+  assert.match(held.text, /held until now\n$/)
+  assert.strictEqual((await child.ended()).code, 143)
+})
+
+test('the primary of a cluster passes SIGTERM on, and ends behind its workers, which have ended as they were told', async () => {
   const child = new Child('cluster/stopping.js', { execArgv, env: { HTTP_NATIVE_SHUTDOWN: '5s' } })
   const held = await dial('http', await child.port())
   held.write(get('/held'))
@@ -109,7 +158,9 @@ test('the primary of a cluster passes SIGTERM on, and ends behind its workers', 
   child.kill('SIGTERM')
   await once(held, 'end')
   assert.match(held.text, /Connection: close\r\n[^]*held until now\n$/)
-  assert.strictEqual((await child.ended()).signal, 'SIGTERM')
+  const { signal, stdout } = await child.ended()
+  assert.strictEqual(signal, 'SIGTERM')
+  assert.deepStrictEqual(stdout.match(/^exit.*$/mg), ['exit true', 'exit true'])
 })
 
 test('an application that listens for SIGTERM decides itself', async () => {
@@ -119,6 +170,14 @@ test('an application that listens for SIGTERM decides itself', async () => {
   const { code, stdout } = await child.ended()
   assert.strictEqual(code, 7)
   assert.match(stdout, /^own$/m)
+})
+
+test('it decides itself if it has listened once before register was loaded', async () => {
+  const child = new Child('lifecycle/listening-before.js', { env: { HTTP_NATIVE_SHUTDOWN: '5s' } })
+  await child.port()
+  child.kill('SIGTERM')
+  const { code, stdout } = await child.ended()
+  assert.deepStrictEqual([code, stdout.split('\n')[1]], [7, 'own true'])
 })
 
 test('without the variable SIGTERM ends the process at once', async () => {

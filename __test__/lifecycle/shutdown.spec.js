@@ -253,6 +253,25 @@ for (const [name, prepare] of [
   })
 }
 
+for (const [name, timeout, summary, text] of [
+  ['are waited for', 10000, { served: 1, refused: 0, cut: 0 }, /Connection: close[^]*late$/],
+  ['are cut off at the deadline', 1, { served: 0, refused: 0, cut: 1 }, /^$/]
+]) {
+  test(`streams of a server that does not listen ${name}`, async (t) => {
+    const server = http.createServer((req, res) => server.emit('held', res))
+    const front = net.createServer((socket) => server.emit('connection', socket)).listen(0, '127.0.0.1')
+    await once(front, 'listening')
+    t.after(() => front.close())
+    const client = new Client(front).send(get())
+    const [res] = await once(server, 'held')
+    const ended = server.shutdown({ timeout })
+    if (timeout > 1) setImmediate(() => setImmediate(() => res.end('late')))
+    assert.deepStrictEqual(await ended, summary)
+    await client.closed
+    assert.match(client.text, text)
+  })
+}
+
 test('a second call gives the same promise', async (t) => {
   const { server } = await serve(t)
   assert.strictEqual(server.shutdown(), server.shutdown())

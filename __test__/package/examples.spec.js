@@ -8,6 +8,7 @@ const { once } = require('node:events')
 const fs = require('node:fs')
 const http = require('node:http')
 const https = require('node:https')
+const net = require('node:net')
 const path = require('node:path')
 const { WebSocket } = require('ws')
 const { check } = require('../prometheus')
@@ -99,6 +100,23 @@ const TRIALS = {
     origin.child.kill('SIGKILL')
     await once(origin.child, 'exit')
     assert.equal((await ask(port)).status, 502)
+    // An origin that ends each connection when its second request comes.
+    let refused = 0
+    const fickle = net.createServer((socket) => {
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nfickle')
+        socket.once('data', () => {
+          refused++
+          socket.destroy()
+        })
+      }).on('error', () => {})
+    }).listen(0, '127.0.0.1')
+    t.after(() => fickle.close())
+    await once(fickle, 'listening')
+    const before = await start(t, 'proxy.js', String(fickle.address().port))
+    for (let count = 0; count < 3; count++) assert.equal((await ask(before.port)).text, 'fickle')
+    assert.equal(refused, 2)
+    before.child.kill('SIGKILL')
   },
   'upload.js': async (t, { port }) => {
     const body = Buffer.alloc(3_000_000, 'upload')

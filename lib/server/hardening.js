@@ -157,13 +157,15 @@ members.finishExchange = function finishExchange (response) {
   else if (!isBehindOthers(this)) this.run(refuse, this)
 }
 
-/** Answers what was refused, and closes the connection behind that. As `fail`, but what was said before is sent. */
+/** Answers what was refused, and closes the connection behind that. As `fail`, but what was said before is sent, and no request is answered twice. */
 function refuse () {
-  const { server, current, refusal } = this
+  const { server, current, receiving, refusal } = this
   this.refusal = null
   this.failed = true
   if (isHeard(server, 'clientError') && server.emit('clientError', refusal, this.getSocket())) return
-  if (this.isWritable() && (current === null || !hasBegun(current))) this.answerRaw(answerTo(refusal))
+  // Of a request whose answer has left only the body is here.
+  const isOwed = current === null ? receiving === null : !hasBegun(current)
+  if (isOwed && this.isWritable()) this.answerRaw(answerTo(refusal))
   this.isRefused = this.leavesUnread = true
   this.endLast()
 }

@@ -141,9 +141,9 @@ class Limits {
     limited.set(stats, () => itself.deref()?.tell())
   }
 
-  /** Has the server's health say that it shuts down. */
-  stop () {
-    if (this.#stats !== -1) native.stopHealth(this.#stats)
+  /** Has the server's health say that it shuts down, and no more. @param {boolean} isStopping */
+  stop (isStopping) {
+    if (this.#stats !== -1) native.stopHealth(this.#stats, isStopping)
   }
 
   /** @returns {{[limit: string]: number}} how often each limit was met since the last call; empty if none was */

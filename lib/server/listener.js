@@ -118,15 +118,19 @@ Listener.prototype.close = function close (callback) {
  * @param {boolean} [takes] true: also those that the kernel has, and we have not taken
  */
 Listener.prototype.receiveLast = function receiveLast (takes = false) {
-  const { id } = this
+  const { id, handle } = this
+  // First: as long as the handle is open the kernel would take more, and reset them in the end. Ours is closed behind the last look.
+  if (takes) this.original.close.call(handle)
   const later = native.endAccepting(id, takes)
   // Whether they are paused is not known, and resuming does no harm.
   for (const accepted of [...takeAccepted(id), ...later]) connections[accepted] = this.accept(accepted, true)
 }
 
-/** Takes the connections that wait to be accepted. */
+/** Accepts no more, and takes the connections that wait to be accepted. */
 Listener.prototype.receiveWaiting = function receiveWaiting () {
-  if (this.isListening) this.receiveLast(true)
+  if (!this.isListening) return
+  this.receiveLast(true)
+  this.stop()
 }
 
 /** Accepts no more. */

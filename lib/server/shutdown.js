@@ -61,7 +61,7 @@ class Shutdown {
     const server = this.#server
     const connections = server[kConnections]
     const before = connections.size
-    connections.limits?.stop()
+    connections.limits?.stop(true)
     const { _handle: handle } = server
     if (handle?.[kListener] !== undefined) handle[kListener].receiveWaiting()
     else if (handle?.fd >= 0) this.#receiveWaiting(handle, backlog)
@@ -71,7 +71,7 @@ class Shutdown {
       if (last !== null) this.#markLast(connection, last)
     }
     // Not core's http close(): it closes all connections that rest.
-    net.Server.prototype.close.call(server, () => this.#finish())
+    net.Server.prototype.close.call(server, () => this.#finishBehindStreams())
     for (const socket of connections.upgraded()) this.left(socket)
     this.#sweep()
     this.#timers.push(setInterval(() => this.#sweepSoon(), this.#idleTimeout || 100))
@@ -79,7 +79,10 @@ class Shutdown {
 
   /** Takes the connections that wait where Node accepts, as for TLS, which would reset them. */
   #receiveWaiting (handle, backlog) {
-    for (const fd of native.acceptWaiting(handle.fd)) {
+    const waiting = native.acceptWaiting(handle.fd)
+    // At once: the kernel would take more meanwhile, and reset them in the end.
+    handle.close()
+    for (const fd of waiting) {
       const client = handleOf(fd)
       if (client === null) continue
       if (backlog === 'refuse') {
@@ -172,10 +175,22 @@ class Shutdown {
     this.#timers = []
   }
 
+  /** Streams that were given by emitting 'connection' are not among the connections that net.Server waits for. */
+  #finishBehindStreams () {
+    const connections = this.#server[kConnections]
+    const streams = [...connections].map(({ stream }) => stream).concat(connections.upgraded())
+    const open = streams.find((stream) => stream !== null && !stream.closed)
+    if (open === undefined) this.#finish()
+    else open.once('close', () => this.#finishBehindStreams())
+  }
+
   #finish () {
+    const connections = this.#server[kConnections]
+    if (connections.shutdown !== this) return
     this.#clear()
     this.#isOver = true
-    this.#server[kConnections].shutdown = null
+    connections.shutdown = null
+    connections.limits?.stop(false)
     this.#resolve(this.#summary)
   }
 }

@@ -131,6 +131,10 @@ impl Environment {
             if !self.encoder.borrow_mut().refill(&self.queues.borrow()) {
                 return Ok(());
             }
+            if round != 0 {
+                // What came while JavaScript ran has waited for that.
+                now = Instant::now();
+            }
             loop {
                 let more = scope.nested(|scope| self.dispatch_some(scope, &self.encoder, now))?;
                 if !self.marked.borrow().is_empty() {

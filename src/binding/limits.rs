@@ -63,11 +63,11 @@ pub fn hear_of_limits(env: Env, stats: i32) -> Result<()> {
     Ok(())
 }
 
-/// Has the health of a server say that it shuts down.
+/// Tells whether a server shuts down: its health says so then, and what is answered natively ends its connection.
 #[napi(catch_unwind)]
-pub fn stop_health(env: Env, stats: i32) -> Result<()> {
+pub fn stop_health(env: Env, stats: i32, is_stopping: bool) -> Result<()> {
     if let Some(limits) = environment(env)?.blocks.limits(stats) {
-        limits.stops();
+        limits.stops(is_stopping);
     }
     Ok(())
 }

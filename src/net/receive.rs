@@ -291,7 +291,7 @@ impl Connection {
                         && self.answers_here(is_behind)
                     {
                         // JavaScript does not hear of it, and so it takes no memory.
-                        self.refuse(state, refused, batch, now);
+                        self.refuse(state, refused, input.is_empty(), batch, now);
                         self.account(state);
                         continue;
                     }

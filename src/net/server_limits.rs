@@ -317,9 +317,9 @@ impl ServerLimits {
         self.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// The server takes no more connections, and closes those that it has.
-    pub(crate) fn stops(&self) {
-        self.is_stopping.store(true, Ordering::Relaxed);
+    /// Notes whether the server takes no more connections, and closes those that it has.
+    pub(crate) fn stops(&self, is_stopping: bool) {
+        self.is_stopping.store(is_stopping, Ordering::Relaxed);
     }
 }
 

@@ -73,11 +73,12 @@ impl Connection {
         state.metered.answers.push_back(refused.answer);
     }
 
-    /// Answers a request that is not served.
+    /// Answers a request that is not served. `is_last`: nothing has come behind it.
     pub(super) fn refuse(
         &self,
         state: &mut State,
         refused: &Refused,
+        is_last: bool,
         batch: &mut Batch,
         now: Instant,
     ) {
@@ -86,9 +87,17 @@ impl Connection {
         }
         state.exchanges.begin(refused.method, now, &self.stats);
         state.metered.has_acted = true;
+        let is_stopping = self
+            .limits
+            .as_ref()
+            .is_some_and(|limits| limits.is_stopping());
         if refused.hit.is_some_and(|hit| hit.action != ANSWER) {
             self.cut_off(state);
-        } else if refused.has_body || refused.switch || !refused.keep_alive {
+        } else if refused.has_body
+            || refused.switch
+            || !refused.keep_alive
+            || (is_last && is_stopping)
+        {
             self.answer_last(state, &refused.answer, refused.is_head);
         } else {
             self.answer(state, &refused.answer);

@@ -5,8 +5,9 @@
 const assert = require('node:assert')
 const diagnostics = require('node:diagnostics_channel')
 const { once } = require('node:events')
+const net = require('node:net')
 const { test } = require('node:test')
-const { TRANSPORTS, get, serve, serveApart, serveOthers } = require('./served')
+const { Client, TRANSPORTS, get, serve, serveApart, serveOthers } = require('./served')
 
 /** A listener that leaves requests for /held unanswered until they are released. */
 function holding () {
@@ -165,6 +166,32 @@ test('a server that shuts down says so on its kept connections', async (t) => {
   assert.deepEqual(await client.end(), [200, 503])
   assert.match(client.text, /"status":"stopping"/)
   await summary
+})
+
+test('a server that shuts down ends the connections of what it answers natively, behind the last of a pipeline, and does not stop any more when it listens again', async (t) => {
+  const { held, listener, release } = holding()
+  const { server, connect } = await serve(t, { limits: { requests: 1, healthPath: '/health' } }, listener)
+  const [probe, beyond, pipeline, holder] = [connect(), connect(), connect(), connect()]
+  for (const client of [probe, beyond, pipeline]) await client.send(get('/health')).until('"ok"')
+  holder.send(get('/held'))
+  while (held.length < 1) await once(server, 'request')
+  // They do not rest for so long: what closes them is their answer.
+  const ended = server.shutdown({ idleTimeout: 60_000 })
+  probe.send(get('/health'))
+  beyond.send(get('/beyond'))
+  pipeline.send(get('/health') + get('/beyond') + get('/health'))
+  assert.deepEqual(await Promise.all([probe, beyond, pipeline].map((client) => client.end())), [[200, 503], [200, 503], [200, 503, 503, 503]])
+  for (const client of [probe, beyond, pipeline]) assert.match(client.text.split('HTTP/1.1 ').at(-1), /Connection: close/)
+  release()
+  await holder.end()
+  await ended
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const again = new Client(net.connect(server.address().port, '127.0.0.1'))
+  again.send(get('/health', 'GET', 'Connection: close'))
+  await again.end()
+  // It may still be shedding.
+  assert.match(again.text, /"(ok|shedding)"/)
 })
 
 test('the health path is that path alone, asked for by GET or HEAD', async (t) => {
