@@ -6,6 +6,7 @@
  */
 
 const assert = require('node:assert/strict')
+const path = require('node:path')
 const { test } = require('node:test')
 const { Child } = require('../child')
 
@@ -19,3 +20,11 @@ for (const policy of ['rr', 'none']) {
     assert.deepEqual(JSON.parse(stdout), { restarts: Number(restarts), cut: 0, failures: [], asked: true })
   })
 }
+
+test('workers that get SIGTERM under load give back what the primary has sent them meanwhile', async () => {
+  const execArgv = ['-r', path.join(__dirname, '../../register.js')]
+  const child = new Child('cluster/replaced.js', { args: [restarts], execArgv, env: { HTTP_NATIVE_SHUTDOWN: '5s' }, deadline: 30000 + Number(restarts) * 5000 })
+  const { stdout, stderr } = await child.ended()
+  assert.equal(stderr, '')
+  assert.deepEqual(JSON.parse(stdout), { asked: true, others: [] })
+})

@@ -20,12 +20,17 @@ const UNITS = { ms: 1, s: 1000 }
 /** Milliseconds behind the first SIGTERM in which another one is the same. */
 const SAME = 1000
 
+/**
+ * Milliseconds for which a worker of a cluster stays behind its servers: the primary may have sent it a connection before it heard that
+ * they are closed. Core gives such a one back, to another worker; it would be lost if the worker were gone.
+ */
+const RETURNS = 200
+
 /** What a shell shows of a process that SIGTERM has ended. */
 const EXIT_CODE = 128 + SIGTERM
 
 /** Passes the signal on to a cluster's workers, and waits for their end. */
-function endWorkers () {
-  const { workers = {} } = require('node:cluster')
+function endWorkers ({ workers = {} }) {
   return Object.values(workers).map((worker) => new Promise((resolve) => {
     worker.once('exit', resolve)
     // The application must not start another in its place.
@@ -55,8 +60,10 @@ function arm (text) {
     if (process.listenerCount('SIGTERM') > 0) return
     process.on('SIGTERM', ignore)
     setTimeout(() => process.removeListener('SIGTERM', ignore), SAME).unref()
+    const cluster = require('node:cluster')
     const running = servers.all().filter((server) => server.listening)
-    await Promise.allSettled([...endWorkers(), ...running.map((server) => shutdown.call(server, { timeout }))])
+    await Promise.allSettled([...endWorkers(cluster), ...running.map((server) => shutdown.call(server, { timeout }))])
+    if (cluster.isWorker) await new Promise((resolve) => setTimeout(resolve, RETURNS))
     process.removeListener('SIGTERM', ignore)
     process.kill(process.pid, 'SIGTERM')
     // The first process of a container is not ended by a signal that it does not listen for.
