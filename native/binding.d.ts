@@ -86,7 +86,10 @@ export interface LimitSettings {
   healthPath: string
 }
 
-/** Listens on a duplicate of a bound socket, on which others may listen, too (`is_shared`), and keeps the process alive. Gives 0 or a negative errno. */
+/**
+ * Listens on a duplicate of a bound socket, on which others may listen, too (`is_shared`), and keeps the process alive. Gives 0 or a
+ * negative errno.
+ */
 export declare function listen(id: number, fd: number, backlog: number, isShared: boolean): number
 
 /** What the native part has at the moment. */

@@ -114,13 +114,7 @@ impl Closing {
     /// Holds CLOSED until the close phase; of a connection that JavaScript has not destroyed, until the pending phase before it: in it
     /// JavaScript hears that its side has ended. True if it has.
     pub(super) fn holds(&self, closed: Event) -> bool {
-        let is_destroyed = matches!(
-            closed,
-            Event::Closed {
-                is_destroyed: true,
-                ..
-            }
-        );
+        let is_destroyed = closed.ends_destroyed();
         self.ended.borrow_mut().push(closed);
         is_destroyed
     }
@@ -139,16 +133,9 @@ impl Closing {
     /// Takes the CLOSED that may be told in the close phase.
     pub(super) fn take_ended(&self) -> Vec<Event> {
         let mut ended = self.ended.borrow_mut();
-        let may_come = |event: &mut Event| {
-            matches!(
-                event,
-                Event::Closed {
-                    is_destroyed: true,
-                    ..
-                }
-            )
-        };
-        ended.extract_if(.., may_come).collect()
+        ended
+            .extract_if(.., |event| event.ends_destroyed())
+            .collect()
     }
 
     /// True if what was closed in this turn has not been told. It is now: what is closed from now on belongs to the next.

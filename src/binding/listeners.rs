@@ -3,14 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use super::ffi::{ListenWatch, Timer};
+use super::ffi::{Timer, Watch};
 
 /// Connections that are accepted in one call, at most, where they come faster than one in a turn of the event loop.
 const AT_ONCE: u32 = 16;
 
 /// A listening socket that the event loop watches.
 pub(super) struct Watched {
-    pub(super) watch: ListenWatch,
+    pub(super) watch: Watch,
     /// The last turn of the event loop in which connections waited, and how many could be accepted in it.
     pub(super) told_in: u64,
     pub(super) at_once: u32,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use socket2::Socket;
 
 use super::environment::Environment;
-use super::ffi::{ListenWatch, Scope, Watch};
+use super::ffi::{Scope, Watch};
 use super::listeners::Watched;
 use crate::net::listener::Listener;
 
@@ -55,7 +55,7 @@ impl Environment {
         {
             return false;
         }
-        let Ok(watch) = ListenWatch::start(scope, self, socket.as_raw_fd(), id) else {
+        let Ok(watch) = Watch::listen(scope, self, socket.as_raw_fd(), id) else {
             return false;
         };
         let watched = Watched {

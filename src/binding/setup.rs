@@ -161,7 +161,8 @@ fn listener(environment: &Environment, id: u32) -> io::Result<Arc<Listener>> {
         .ok_or_else(|| io::Error::from_raw_os_error(9))
 }
 
-/// Listens on a duplicate of a bound socket, on which others may listen, too (`is_shared`), and keeps the process alive. Gives 0 or a negative errno.
+/// Listens on a duplicate of a bound socket, on which others may listen, too (`is_shared`), and keeps the process alive. Gives 0 or a
+/// negative errno.
 #[napi(catch_unwind)]
 pub fn listen(env: Env, id: u32, fd: i32, backlog: i32, is_shared: bool) -> Result<i32> {
     let environment = environment(env)?;

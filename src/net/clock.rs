@@ -1,7 +1,11 @@
 //! The time, which the model of the two threads moves on itself.
 
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long the JS thread waits for what an I/O thread is doing, at most. That takes microseconds, and waits for nothing of the JS thread's;
+/// but the machine may have stopped it.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 pub(super) fn now() -> Instant {
     #[cfg(test)]
@@ -9,6 +13,14 @@ pub(super) fn now() -> Instant {
         return now;
     }
     Instant::now()
+}
+
+/// Gives way to other threads until what one of them does is done, or for [`PATIENCE`]. On the JS thread.
+pub(super) fn give_way_until(is_done: impl Fn() -> bool) {
+    let end = now() + PATIENCE;
+    while !is_done() && now() < end {
+        std::thread::yield_now();
+    }
 }
 
 /// The time in microseconds, for an atomic: never 0.

@@ -1,7 +1,5 @@
 //! How JavaScript ends a connection: behind its output, at once, or with a reset.
 
-use std::time::Duration;
-
 use http_native_proto as proto;
 
 use super::clock;
@@ -11,9 +9,6 @@ use super::socket::{Unread, peek, send_fin};
 use super::state::{Ending, Fin};
 #[cfg(test)]
 use super::tests::model::{self, Fault};
-
-/// How long a write of the I/O thread is waited for. It does not block, but the machine may have stopped that thread.
-const LANDING: Duration = Duration::from_millis(100);
 
 impl Connection {
     /// Ends our side of the stream when all output is written. With `tells` the event FIN follows, behind what was read
@@ -87,16 +82,10 @@ impl Connection {
     /// Writes what the kernel takes, behind what the I/O thread may be writing: its peer may have that already, and would not hear of the
     /// end in the call. On the JS thread.
     fn flush_last(&self) {
-        let until = clock::now() + LANDING;
+        let has_landed = || !self.lock().is_in_flight();
         #[cfg(test)]
-        let until = if model::is_put_back(Fault::FlightUnseen) {
-            clock::now()
-        } else {
-            until
-        };
-        while self.lock().is_in_flight() && clock::now() < until {
-            std::thread::yield_now();
-        }
+        let has_landed = || has_landed() || model::is_put_back(Fault::FlightUnseen);
+        clock::give_way_until(has_landed);
         self.flush_from_js();
     }
 

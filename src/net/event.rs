@@ -159,6 +159,17 @@ impl<C> Event<C> {
         }
     }
 
+    /// True for CLOSED of a connection that JavaScript has destroyed.
+    pub(crate) fn ends_destroyed(&self) -> bool {
+        matches!(
+            self,
+            Self::Closed {
+                is_destroyed: true,
+                ..
+            }
+        )
+    }
+
     /// The connection, if it is what reading from its socket has brought.
     pub(super) fn read_from(&self) -> Option<u32> {
         match self {

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::Socket;
 
@@ -29,9 +29,6 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// ECONNREFUSED, by which JavaScript knows a connection that the limits have refused.
 const REFUSED: i32 = if cfg!(target_os = "linux") { 111 } else { 61 };
-
-/// How long the JS thread waits for connections that an I/O thread is just making, at most. It takes microseconds.
-const SETTLING: Duration = Duration::from_millis(100);
 
 /// The listening socket's life.
 enum Slot {
@@ -222,12 +219,9 @@ impl Listener {
         rest
     }
 
-    /// Waits until all that was accepted is among the connections of the I/O threads. Those wait for nothing of the JS thread's.
+    /// Waits until all that was accepted is among the connections of the I/O threads.
     pub(crate) fn settle(&self) {
-        let end = Instant::now() + SETTLING;
-        while self.arriving.load(Ordering::SeqCst) != 0 && Instant::now() < end {
-            std::thread::yield_now();
-        }
+        clock::give_way_until(|| self.arriving.load(Ordering::SeqCst) == 0);
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {

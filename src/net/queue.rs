@@ -144,15 +144,7 @@ impl<C> EventQueue<C> {
     pub(crate) fn has_ends_only(&self) -> bool {
         let batch = self.lock();
         let mut events = batch.events.iter();
-        events.all(|event| {
-            matches!(
-                event,
-                Event::Closed {
-                    is_destroyed: true,
-                    ..
-                }
-            )
-        })
+        events.all(Event::ends_destroyed)
     }
 
     /// True if all that waits was read from such connections, by their ids, or tells of one that was accepted.

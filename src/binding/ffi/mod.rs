@@ -21,4 +21,4 @@ pub(super) use memory::{Records, Releases, Wakes};
 pub(super) use phases::{ClosePhase, PendingPhase};
 pub(super) use scope::{Failure, Reference, Scope, Value};
 pub(super) use signal::Signal;
-pub(super) use watch::{BehindEvents, ListenWatch, LoopWatch, Timer, Watch};
+pub(super) use watch::{BehindEvents, LoopWatch, Timer, Watch};

@@ -6,14 +6,15 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use super::handle::{
-    Callee, UV_CHECK, UV_POLL, UV_PREPARE, UV_READABLE, UV_TIMER, call, callee, close, idle_time,
-    open, uv_check_init, uv_check_start, uv_check_stop, uv_handle_get_data, uv_poll_init_socket,
-    uv_poll_start, uv_prepare_init, uv_prepare_start, uv_timer_init, uv_timer_start, uv_unref,
+    Callee, PollCallback, UV_CHECK, UV_POLL, UV_PREPARE, UV_READABLE, UV_TIMER, call, callee,
+    close, idle_time, open, uv_check_init, uv_check_start, uv_check_stop, uv_handle_get_data,
+    uv_poll_init_socket, uv_poll_start, uv_prepare_init, uv_prepare_start, uv_timer_init,
+    uv_timer_start, uv_unref,
 };
 use super::host::Host;
 use super::scope::{Failure, Outcome, Scope};
 
-/// A running watch. It ends with [`Watch::stop`]; it does not keep the process alive.
+/// A running watch on a descriptor. It ends with [`Watch::stop`]; it does not keep the process alive.
 pub(in crate::binding) struct Watch(*mut c_void);
 
 impl Watch {
@@ -23,14 +24,36 @@ impl Watch {
         host: &H,
         fd: c_int,
     ) -> Outcome<Self> {
-        // SAFETY: `fd` is open: the caller closes it after `stop`.
+        Self::begin(scope, host, fd, 0, readable::<H>)
+    }
+
+    /// Calls [`Host::connects`] with a number in each turn of the event loop while connections wait at `fd`, which listens.
+    pub(in crate::binding) fn listen<H: Host>(
+        scope: Scope<'_>,
+        host: &H,
+        fd: c_int,
+        number: u32,
+    ) -> Outcome<Self> {
+        Self::begin(scope, host, fd, number, connects::<H>)
+    }
+
+    /// `callback` is one for this kind of host.
+    fn begin<H: Host>(
+        scope: Scope<'_>,
+        host: &H,
+        fd: c_int,
+        number: u32,
+        callback: PollCallback,
+    ) -> Outcome<Self> {
+        // SAFETY: `fd` is open: the caller closes it after `stop`. The data of an open handle is its `Callee`.
         unsafe {
             let handle = open::<H, UV_POLL>(scope, host, |event_loop, handle| {
                 uv_poll_init_socket(event_loop, handle, fd)
             })?;
+            (*uv_handle_get_data(handle).cast::<Callee>()).number = number;
             uv_unref(handle);
             let watch = Self(handle);
-            if uv_poll_start(handle, UV_READABLE, readable::<H>) != 0 {
+            if uv_poll_start(handle, UV_READABLE, callback) != 0 {
                 watch.stop();
                 return Err(Failure::Refused);
             }
@@ -46,7 +69,7 @@ impl Watch {
 }
 
 unsafe extern "C" fn readable<H: Host>(handle: *mut c_void, status: c_int, _events: c_int) {
-    // SAFETY: `start` opened the handle, for this host.
+    // SAFETY: `begin` opened the handle, for this host.
     unsafe {
         let callee = callee(handle);
         let is_sound = call::<H>(callee, |host, scope| {
@@ -63,42 +86,8 @@ unsafe extern "C" fn readable<H: Host>(handle: *mut c_void, status: c_int, _even
     }
 }
 
-/// A running watch on a listening socket. It ends with [`ListenWatch::stop`]; it does not keep the process alive.
-pub(in crate::binding) struct ListenWatch(*mut c_void);
-
-impl ListenWatch {
-    /// Calls [`Host::connects`] with a number in each turn of the event loop while connections wait.
-    pub(in crate::binding) fn start<H: Host>(
-        scope: Scope<'_>,
-        host: &H,
-        fd: c_int,
-        number: u32,
-    ) -> Outcome<Self> {
-        // SAFETY: `fd` is open: the caller closes it after `stop`. The data of an open handle is its `Callee`.
-        unsafe {
-            let handle = open::<H, UV_POLL>(scope, host, |event_loop, handle| {
-                uv_poll_init_socket(event_loop, handle, fd)
-            })?;
-            (*uv_handle_get_data(handle).cast::<Callee>()).number = number;
-            uv_unref(handle);
-            let watch = Self(handle);
-            if uv_poll_start(handle, UV_READABLE, connects::<H>) != 0 {
-                watch.stop();
-                return Err(Failure::Refused);
-            }
-            Ok(watch)
-        }
-    }
-
-    /// No more calls; the descriptor is libuv's no longer when this returns.
-    pub(in crate::binding) fn stop(self) {
-        // SAFETY: started once, stopped once: `self` is gone.
-        unsafe { close::<UV_POLL>(self.0) };
-    }
-}
-
 unsafe extern "C" fn connects<H: Host>(handle: *mut c_void, status: c_int, _events: c_int) {
-    // SAFETY: `start` opened the handle, for this host.
+    // SAFETY: `begin` opened the handle, for this host.
     unsafe {
         let callee = callee(handle);
         let number = callee.number;

@@ -32,7 +32,7 @@ fn what_waits_in_the_queue_of_a_listener_that_closes_is_given_up_to_us() {
 }
 
 /// A listener whose socket the JS thread has, with times of so many milliseconds.
-fn lent(stage: &Stage, keep_alive: u64) -> (SocketAddr, Arc<Listener>) {
+pub(super) fn lent(stage: &Stage, keep_alive: u64) -> (SocketAddr, Arc<Listener>) {
     let (socket, address) = bound();
     let listener = deaf(stage);
     listener.options.configure(keep_alive, 0, false);
@@ -41,6 +41,16 @@ fn lent(stage: &Stage, keep_alive: u64) -> (SocketAddr, Arc<Listener>) {
 }
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+
+/// Reads a request from a lent socket, and answers it.
+fn serve_lent(stage: &mut Stage, connection: &Connection) {
+    stage.receive_lent(connection, &mut read_buffer());
+    assert_eq!(stage.head(), b"/Host\nhere");
+    connection
+        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
+        .unwrap();
+    assert!(connection.flush_from_js());
+}
 
 #[test]
 fn the_js_thread_accepts_reads_answers_and_closes_by_itself() {
@@ -61,14 +71,8 @@ fn the_js_thread_accepts_reads_answers_and_closes_by_itself() {
     );
     assert!(!connection.is_unix());
     assert!(matches!(connection.act_undriven(), Acted::Rests));
-    stage.receive_lent(&connection, &mut read_buffer());
-    assert_eq!(stage.head(), b"/Host\nhere");
-
+    serve_lent(&mut stage, &connection);
     // The keep-alive time that begins is far, and may wait for a driver.
-    connection
-        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
-        .unwrap();
-    assert!(connection.flush_from_js());
     assert!(matches!(connection.act_undriven(), Acted::Rests));
     let mut answer = vec![0; HEAD.len() + 2];
     peer.read_exact(&mut answer).unwrap();
@@ -86,12 +90,7 @@ fn a_time_that_is_near_has_a_connection_driven_and_one_that_is_over_is_told_with
     let mut peer = TcpStream::connect(address).unwrap();
     peer.write_all(REQUEST).unwrap();
     let connection = listener.accept_lent().unwrap().unwrap();
-    stage.receive_lent(&connection, &mut read_buffer());
-    assert_eq!(stage.head(), b"/Host\nhere");
-    connection
-        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
-        .unwrap();
-    assert!(connection.flush_from_js());
+    serve_lent(&mut stage, &connection);
     assert!(matches!(connection.act_undriven(), Acted::NeedsClock));
     let mailbox = &stage.thread.shared.mailbox;
     mailbox.deliver(Command::attend(&connection));

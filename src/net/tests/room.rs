@@ -1,6 +1,7 @@
 //! Room for events in all: what was left for lack of it goes on when there is some, though nothing else wakes the I/O thread.
 
 use super::lending::undriven;
+use super::listening::lent;
 use super::*;
 use crate::net::limits::{READ_AHEAD, WINDOW_IN_ALL};
 use crate::net::undriven::Acted;
@@ -24,20 +25,25 @@ impl Stage {
             self.attend(&connection);
         }
     }
+
+    /// Takes as many requests as may wait for an answer, and answers the first when there is no room in all.
+    fn answer_with_no_room(&mut self, connection: &Connection) {
+        for _ in 0..READ_AHEAD {
+            let weight = self.next().0.weight();
+            connection.delivered(weight, 0);
+        }
+        self.fill(0);
+        connection
+            .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
+            .unwrap();
+    }
 }
 
 #[test]
 fn what_waited_for_an_answer_and_then_for_room_is_parsed() {
     let mut stage = Stage::new();
     let (_peer, connection) = stage.said(&REQUEST.repeat(READ_AHEAD as usize + 1));
-    for _ in 0..READ_AHEAD {
-        let weight = stage.next().0.weight();
-        connection.delivered(weight, 0);
-    }
-    stage.fill(0);
-    connection
-        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
-        .unwrap();
+    stage.answer_with_no_room(&connection);
     assert!(
         !connection.flush_from_js(),
         "only the driver waits for room"
@@ -74,28 +80,13 @@ fn a_rest_for_which_a_loan_has_no_room_goes_back_with_the_socket() {
 #[test]
 fn what_waited_for_an_answer_of_a_connection_without_a_driver_and_then_for_room_has_it_driven() {
     let mut stage = Stage::new();
-    let (socket, address) = bound();
-    let accepted = Accepted {
-        no_delay: true,
-        keep_alive: None,
-    };
-    let options = ServerOptions::new(0, Config::default(), accepted, Arc::default());
-    let listener = Listener::new(options, vec![Arc::clone(&stage.thread.shared)]);
-    listener.options.configure(0, 0, false);
-    listener.listen(socket, 16).unwrap();
+    let (address, listener) = lent(&stage, 0);
     let mut peer = TcpStream::connect(address).unwrap();
     peer.write_all(&REQUEST.repeat(READ_AHEAD as usize + 1))
         .unwrap();
     let connection = listener.accept_lent().unwrap().unwrap();
     stage.receive_lent(&connection, &mut read_buffer());
-    for _ in 0..READ_AHEAD {
-        let weight = stage.next().0.weight();
-        connection.delivered(weight, 0);
-    }
-    stage.fill(0);
-    connection
-        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
-        .unwrap();
+    stage.answer_with_no_room(&connection);
     assert!(!connection.flush_from_js());
     assert!(matches!(connection.act_undriven(), Acted::NeedsDriver));
     connection.return_loan();
