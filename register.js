@@ -11,13 +11,13 @@ const Module = require('node:module')
 const CLASSES = ['Agent', 'ClientRequest', 'IncomingMessage', 'OutgoingMessage', 'Server', 'ServerResponse']
 
 /** The modules that `http` is made of, and what of ours they show. The rest of them works with objects of core's own. */
-const PARTS = {
-  _http_agent: ['Agent', 'globalAgent'],
-  _http_client: ['ClientRequest'],
-  _http_incoming: ['IncomingMessage'],
-  _http_outgoing: ['OutgoingMessage', 'validateHeaderName', 'validateHeaderValue'],
-  _http_server: ['STATUS_CODES', 'Server', 'ServerResponse']
-}
+const parts = () => [
+  [require('node:_http_agent'), ['Agent', 'globalAgent']],
+  [require('node:_http_client'), ['ClientRequest']],
+  [require('node:_http_incoming'), ['IncomingMessage']],
+  [require('node:_http_outgoing'), ['OutgoingMessage', 'validateHeaderName', 'validateHeaderValue']],
+  [require('node:_http_server'), ['STATUS_CODES', 'Server', 'ServerResponse']]
+]
 
 /** What https and http2 take of _http_server besides, when they are loaded. */
 const TLS_PARTS = ['storeHTTPOptions', 'setupConnectionsTracking', '_connectionListener']
@@ -78,10 +78,10 @@ function install () {
     if (!kept.has(name)) show(core, name, http)
   }
   show(core, '_connectionListener', tls)
-  for (const [id, names] of Object.entries(PARTS)) {
-    for (const name of names) show(require(id), name, http)
+  for (const [part, names] of parts()) {
+    for (const name of names) show(part, name, http)
   }
-  for (const name of TLS_PARTS) show(require('_http_server'), name, tls)
+  for (const name of TLS_PARTS) show(require('node:_http_server'), name, tls)
   for (const name of CLASSES) {
     const mark = own(`is ${name}`)
     Object.defineProperty(http[name].prototype, mark, { __proto__: null, value: true })

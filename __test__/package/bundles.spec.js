@@ -8,10 +8,12 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { spawnSync } = require('node:child_process')
-const { layOutMain } = require('../../scripts/targets/packages')
+const { layOut, layOutMain } = require('../../scripts/targets/packages')
+const { targets, binaryOf, packageOf } = require('../../scripts/targets/list')
 
 const root = path.join(__dirname, '..', '..')
 const index = path.join(root, 'index.js')
+const native = path.join(root, 'native')
 
 /** Bundlers take long enough for one line of Node in CI. */
 function workplace (t) {
@@ -57,7 +59,7 @@ test('esbuild, with the application, minified and not', async (t) => {
 
 test('as it is published, in one file', async (t) => {
   const folder = await layOutMain(workplace(t))
-  fs.cpSync(path.join(root, 'native'), path.join(folder, 'native'), { recursive: true })
+  fs.cpSync(native, path.join(folder, 'native'), { recursive: true })
   isLikeCore(path.join(folder, 'index.js'))
 })
 
@@ -81,26 +83,43 @@ test('a bundle without the binary runs on core, with a warning', async (t) => {
   assert.match(stderr, /This is a bundle.*\n.*external/)
 })
 
-test('webpack, for production, with node-loader', async (t) => {
+/** @returns {Promise<string>} the bundle, whose binary is beside it */
+async function pack (folder, entry) {
   const webpack = require('webpack')
-  const folder = workplace(t)
   const compiler = webpack({
     mode: 'production',
     target: 'node',
-    context: root,
-    entry: index,
-    output: { path: folder, filename: 'http.js', library: { type: 'commonjs2' } },
+    context: path.dirname(entry),
+    entry,
+    output: { path: path.join(folder, 'dist'), filename: 'http.js', library: { type: 'commonjs2' } },
+    resolveLoader: { modules: [path.join(root, 'node_modules')] },
     module: { rules: [{ test: /\.node$/, loader: 'node-loader' }] }
   })
   const stats = await new Promise((resolve, reject) => compiler.run((error, result) => error ? reject(error) : resolve(result)))
   assert.deepEqual(stats.toJson().errors, [])
-  isLikeCore(path.join(folder, 'http.js'))
+  return path.join(folder, 'dist', 'http.js')
+}
+
+test('webpack, for production, with node-loader', async (t) => {
+  isLikeCore(await pack(workplace(t), index))
+})
+
+test('webpack, of what npm installs: one file, and the package of the platform', async (t) => {
+  const folder = workplace(t)
+  const modules = path.join(folder, 'node_modules')
+  fs.mkdirSync(modules)
+  await layOutMain(modules)
+  const [binary] = fs.readdirSync(native).filter((name) => name.endsWith('.node'))
+  const target = targets.find((each) => binaryOf(each) === binary)
+  fs.renameSync(layOut(modules, target, path.join(native, binary)), path.join(modules, packageOf(target)))
+  const app = path.join(folder, 'app.js')
+  fs.writeFileSync(app, "module.exports = require('http-native')")
+  isLikeCore(await pack(folder, app))
 })
 
 test('rollup, with the binary beside the bundle', async (t) => {
   const { rollup } = require('rollup')
   const folder = workplace(t)
-  const native = path.join(root, 'native')
   fs.cpSync(native, path.join(folder, 'native'), { recursive: true })
   const bundle = await rollup({
     input: index,
