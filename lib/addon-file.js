@@ -23,25 +23,21 @@ function readAt (file, into, position) {
   }
 }
 
-function readHeader (file) {
-  const header = Buffer.alloc(HEADER)
-  readAt(file, header, 0)
-  return header
-}
-
 const isElf = (header) => header.toString('latin1', 0, 4) === '\x7fELF'
 
-/** @returns {string} platform and architecture */
+/** @returns {string|null} platform and architecture; null for what is no library, or less than its header */
 function targetOf (file) {
-  const header = readHeader(file)
+  const header = Buffer.alloc(HEADER)
+  if (readAt(file, header, 0) < HEADER) return null
   if (isElf(header)) return ELF[header.readUInt16LE(18)] ?? `of another processor (ELF machine ${header.readUInt16LE(18)})`
   if (header.readUInt32LE(0) === 0xfeedfacf) return MACH_O[header.readUInt32LE(4)] ?? 'of another processor'
-  return fs.statSync(file).size === 0 ? 'empty' : 'no library'
+  return null
 }
 
 /** True if the file was cut short: the table of sections is the last thing in an ELF file. Other systems check it themselves. */
 function isCut (file) {
-  const header = readHeader(file)
+  const header = Buffer.alloc(HEADER)
+  readAt(file, header, 0)
   if (!isElf(header)) return false
   const end = Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60)
   // The last byte is looked for: less is loaded for that than for its size.

@@ -34,9 +34,18 @@ function failure (code, message, cause) {
   return error
 }
 
+/** True if there is such a file; `ifHidden` where the permission model does not let this be known, for which fs.existsSync throws. */
+function exists (file, ifHidden = false) {
+  try {
+    return fs.existsSync(file)
+  } catch {
+    return ifHidden
+  }
+}
+
 /** True on musl. The report takes milliseconds: it is made only where there is a doubt. */
 function isMusl () {
-  if (!fs.existsSync(MUSL[process.arch] ?? '')) return false
+  if (!exists(MUSL[process.arch] ?? '', true)) return false
   process.report.excludeNetwork = true
   return process.report.getReport().header.glibcVersionRuntime === undefined
 }
@@ -80,6 +89,8 @@ function requirePackage (target) {
   }
 }
 
+const isExplained = (error) => String(error.code).startsWith('HTTP_NATIVE_')
+
 /** Gives the error for a file that is there and cannot be loaded, by what Node and the system said. */
 function explained (error, file) {
   const { code, message } = error
@@ -88,7 +99,10 @@ function explained (error, file) {
     return failure('NOT_ALLOWED', `Addons may not be loaded here (${why}).`, error)
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'ERR_ACCESS_DENIED' || /Permission denied/.test(message)) {
-    return failure('NOT_READABLE', `${file} may not be read: ${message}`, error)
+    return failure('NOT_READABLE', `${error.resource || file} may not be read: ${message}`, error)
+  }
+  if (/libc\.musl-|ld-linux-/.test(message)) {
+    return failure('WRONG_TARGET', `${file} is for the other C library (glibc or musl): ${message}`, error)
   }
   if (/GLIBC_|symbol not found|undefined symbol/.test(message)) {
     return failure('OLD_SYSTEM', `${file} needs a newer system library than there is: ${message}`, error)
@@ -98,14 +112,14 @@ function explained (error, file) {
 
 /** Throws for a file that was cut short, which would end the process with SIGBUS, or that is for another platform. */
 function check (file, target) {
-  let found
   try {
-    found = targetOf(file)
-    if (target.startsWith(found) && isCut(file)) throw failure('NOT_WHOLE', `${file} was cut short.`)
+    const found = targetOf(file)
+    if (found === null) throw failure('NOT_WHOLE', `${file} is ${fs.statSync(file).size === 0 ? 'empty' : 'no library, or was cut short'}.`)
+    if (!target.startsWith(found)) throw failure('WRONG_TARGET', `${file} is ${found}, and this Node needs ${target}.`)
+    if (isCut(file)) throw failure('NOT_WHOLE', `${file} was cut short.`)
   } catch (error) {
-    throw String(error.code).startsWith('HTTP_NATIVE_') ? error : explained(error, file)
+    throw isExplained(error) ? error : explained(error, file)
   }
-  if (!target.startsWith(found)) throw failure('WRONG_TARGET', `${file} is ${found}, and this Node needs ${target}.`)
 }
 
 /** @returns {string|null} the package's file */
@@ -122,10 +136,10 @@ function locatePackage (target) {
 function missing (target, folder) {
   const looked = `Looked for native/http-native.${target}.node in ${folder}, and for the package http-native-${target}`
   const note = path.join(folder, 'native', 'not-built.txt')
-  if (fs.existsSync(note)) {
+  if (exists(note)) {
     return failure('NOT_BUILT', `The native part was not built when this package was installed from its sources: ${fs.readFileSync(note, 'utf8').trim()} ${looked}.`)
   }
-  if (fs.existsSync(path.join(folder, 'Cargo.toml'))) {
+  if (exists(path.join(folder, 'Cargo.toml'))) {
     return failure('NOT_BUILT', `The native part was not built: this is a checkout of the sources. ${looked}.`)
   }
   const others = TARGETS.filter((other) => locatePackage(other) !== null)
@@ -151,17 +165,20 @@ function loadBundled (target) {
 function loadFound (target) {
   const folder = path.dirname(__dirname)
   const built = `${folder}${path.sep}native${path.sep}http-native.${target}.node`
-  if (fs.existsSync(built)) {
+  if (exists(built)) {
     check(built, target)
     return requireFile(target)
   }
   const installed = locatePackage(target)
-  if (installed === null) throw missing(target, folder)
+  if (installed === null) {
+    if (exists(built, true)) check(built, target)
+    throw missing(target, folder)
+  }
   check(installed, target)
   return requirePackage(target)
 }
 
-/** @returns {object} the addon's exports, of the version of this JavaScript */
+/** @returns {object} the addon's exports, of the version of this JavaScript; throws errors with a code of ERRORS.md */
 function load () {
   if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
     throw failure('OLD_NODE', `Node ${OLDEST_NODE} or newer is needed; this is ${process.version}.`)
@@ -174,4 +191,8 @@ function load () {
   return addon
 }
 
-module.exports = load()
+try {
+  module.exports = load()
+} catch (error) {
+  throw isExplained(error) ? error : explained(error, 'the native part')
+}

@@ -72,13 +72,17 @@ test('with its binary it is active, and warns of nothing', (t) => {
   assert.deepEqual([stdout, stderr], ['hello true undefined undefined\n', ''])
 })
 
+/** Installs the package of this platform beside ours. @returns {string} its folder */
+function installPackage (modules) {
+  const own = path.join(modules, `http-native-${target}`)
+  fs.mkdirSync(own)
+  fs.writeFileSync(path.join(own, 'package.json'), JSON.stringify({ name: path.basename(own), version: '0.1.0', main: name }))
+  fs.copyFileSync(addon, path.join(own, name))
+  return own
+}
+
 test('the package of the platform serves as well as the file', (t) => {
-  const folder = install(t, ({ modules }) => {
-    const own = path.join(modules, `http-native-${target}`)
-    fs.mkdirSync(own)
-    fs.writeFileSync(path.join(own, 'package.json'), JSON.stringify({ name: path.basename(own), version: '0.1.0', main: name }))
-    fs.copyFileSync(addon, path.join(own, name))
-  })
+  const folder = install(t, ({ modules }) => installPackage(modules))
   const { stdout, stderr } = run(folder)
   assert.deepEqual([stdout, stderr], ['hello true undefined undefined\n', ''])
 })
@@ -113,12 +117,13 @@ test('a binary for another processor is not loaded', { skip: process.platform !=
 })
 
 test('a binary that is empty, or something else, is not loaded', (t) => {
-  fallsBack(t, 'WRONG_TARGET', /is empty/, ({ binary }) => fs.writeFileSync(binary, ''))
-  fallsBack(t, 'WRONG_TARGET', /is no library/, ({ binary }) => fs.writeFileSync(binary, 'version https://git-lfs.github.com/spec/v1\n'.repeat(3)))
+  fallsBack(t, 'NOT_WHOLE', /is empty/, ({ binary }) => fs.writeFileSync(binary, ''))
+  fallsBack(t, 'NOT_WHOLE', /is no library/, ({ binary }) => fs.writeFileSync(binary, '\x7f'))
+  fallsBack(t, 'NOT_WHOLE', /is no library/, ({ binary }) => fs.writeFileSync(binary, 'version https://git-lfs.github.com/spec/v1\n'.repeat(3)))
 })
 
 test('a binary that was cut short is not loaded: it would end the process with SIGBUS', { skip: process.platform !== 'linux' }, (t) => {
-  for (const size of [100, 5000, fs.statSync(addon).size - 1]) {
+  for (const size of [20, 100, 5000, fs.statSync(addon).size - 1]) {
     fallsBack(t, 'NOT_WHOLE', /was cut short/, ({ binary }) => fs.writeFileSync(binary, fs.readFileSync(addon).subarray(0, size)))
   }
 })
@@ -132,13 +137,43 @@ test('a binary that may not be read is not loaded', { skip: asRoot && spawnSync(
   assert.match(stdout, /EACCES/)
 })
 
+/** The permission model, with the network. */
+const permission = [
+  process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission',
+  ...process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : []
+]
+
 test('a process that may not load addons runs on core: the permission model without --allow-addons, and --no-addons', (t) => {
   const arrange = ({ binary }) => fs.copyFileSync(addon, binary)
-  const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission'
-  const network = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : []
-  const { stderr } = fallsBack(t, 'NOT_ALLOWED', /permission model without --allow-addons/, arrange, { execArgv: [flag, '--allow-fs-read=*', ...network] })
+  const { stderr } = fallsBack(t, 'NOT_ALLOWED', /permission model without --allow-addons/, arrange, { execArgv: [...permission, '--allow-fs-read=*'] })
   assert.match(stderr, /Start Node with --allow-addons/)
   fallsBack(t, 'NOT_ALLOWED', /--no-addons/, arrange, { execArgv: ['--no-addons'] })
+})
+
+/** The permission model, by which the application and these of its packages may be read, in an installation with `arrange`. */
+function allowing (t, arrange, names) {
+  const folder = install(t, arrange)
+  const paths = [path.join(folder, 'app.js'), ...names.map((name) => `${path.join(folder, 'node_modules', name)}${path.sep}`)]
+  return run(folder, { execArgv: [...permission, '--allow-addons', ...paths.map((file) => `--allow-fs-read=${file}`)] })
+}
+
+test('the permission model that lets ours be read, and the package of the platform, too, lets it serve', (t) => {
+  const { stdout, warnings, stderr } = allowing(t, ({ modules }) => installPackage(modules), ['http-native', `http-native-${target}`])
+  assert.deepEqual([stdout, warnings], ['hello true undefined undefined\n', []], stderr)
+})
+
+test('the permission model that hides the native part: the warning names the file, and what to do', (t) => {
+  const hides = (arrange, names, file) => {
+    const { stdout, warnings, stderr } = allowing(t, arrange, names)
+    assert.equal(stdout, 'hello false HTTP_NATIVE_NOT_READABLE ERR_ACCESS_DENIED\n', stderr)
+    assert.deepEqual(warnings.map(({ code }) => code), ['HTTP_NATIVE_NOT_READABLE'])
+    assert.match(warnings[0].text, file)
+    assert.match(stderr, /--allow-fs-read/)
+  }
+  hides(({ modules }) => installPackage(modules), ['http-native'], new RegExp(`http-native-${target}`))
+  const parts = ['index.js', 'register.js', 'lib', 'package.json'].map((part) => path.join('http-native', part))
+  // Where Node's resolver fails for what is hidden, the package is named, which may not be there either.
+  hides(({ binary }) => fs.copyFileSync(addon, binary), parts, /may not be read/)
 })
 
 test('JavaScript of another version than the binary runs on core', (t) => {
