@@ -57,6 +57,15 @@ test('esbuild, with the application, minified and not', async (t) => {
   }
 })
 
+test('esbuild, as a module with a require of its own', async (t) => {
+  const { build } = require('esbuild')
+  const outfile = path.join(workplace(t), 'app.mjs')
+  // As in the README.
+  const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" }
+  await build({ stdin: { contents: APP, resolveDir: root }, outfile, bundle: true, minify: true, platform: 'node', format: 'esm', banner, loader: { '.node': 'copy' }, logLevel: 'error' })
+  assert.equal(run(process.execPath, [outfile]), 'true Agent Agent Server ServerResponse false\n')
+})
+
 test('as it is published, in one file', async (t) => {
   const folder = await layOutMain(workplace(t))
   fs.cpSync(native, path.join(folder, 'native'), { recursive: true })
