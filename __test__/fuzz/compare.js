@@ -96,8 +96,11 @@ const THROWN = 'uncaught Error: thrown by a step'
 
 const throws = (program) => JSON.stringify(program).includes('"op":"throw"')
 
-/** Core does the ticks behind one that throws in an immediate, before which a connection may have been made (docs/COMPATIBILITY.md). */
-const delaysTicks = (program) => program.side === 'client' && throws(program)
+/**
+ * Core does the ticks behind an exception in an immediate, before which a connection may have been made (docs/COMPATIBILITY.md):
+ * behind what a step throws, or an error that nothing listens to.
+ */
+const delaysTicks = (program, lines) => program.side === 'client' && (lines.process ?? []).some((text) => text.startsWith('uncaught'))
 
 /** What a broken connection's socket had written by then depends on when it was written. */
 const untimed = (text) => (/^'close' .*errored:(EPIPE|ECONNRESET)/.test(text) ? text.replace(/(writableEnded|writableFinished) /g, '') : text)
@@ -132,7 +135,7 @@ function apartByKind (label, texts) {
  * 'finish' are compared among themselves, and drains are not.
  */
 function comparable (program, { lines, received, apart, moved }) {
-  const isMoved = (label) => moved?.has(label) || (delaysTicks(program) && label.startsWith('out '))
+  const isMoved = (label) => moved?.has(label) || (delaysTicks(program, lines) && label.startsWith('out '))
   const sort = (label, texts) => isMoved(label) ? apartByKind(label, texts) : isHeavy(program) ? apartByTime(label, texts) : { [label]: texts }
   const compared = { ...apart }
   for (const [label, all] of Object.entries(lines)) {

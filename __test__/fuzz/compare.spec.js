@@ -32,6 +32,15 @@ test('what such a request does is compared all the same', () => {
   assert.equal(differences(program, [waits], [fails])[0].label, 'out r2 (callbacks)')
 })
 
+test('behind an uncaught exception, and only there, a callback may come at another moment than the steps', () => {
+  const lines = (texts, ...uncaught) => run({ process: uncaught, 'out r1': texts }, [0], [1])
+  const early = ['0 callback null @', '1 end 1 -> itself @']
+  const late = early.toReversed()
+  const error = 'uncaught Error HPE_CLOSED_CONNECTION'
+  assert.deepEqual(differences(program, [lines(early, error)], [lines(late, error)]), [])
+  assert.equal(differences(program, [lines(early)], [lines(late)])[0].label, 'out r1')
+})
+
 test('a connection that core has used again behind its end may be another one, on which nothing was sent', () => {
   const ending = { ...program, maxSockets: 1, peer: { answers: [{ end: 'fin-with' }], connections: [{}] } }
   const fails = run({ 'out r1': ["'error' ECONNRESET @"] }, [0], [2])
