@@ -105,6 +105,25 @@ for (const way of ['connection-close', 'destroySoon', 'end-and-destroy', 'finish
   })
 }
 
+test("a socket that ends behind its last answer finishes before it closes, whichever thread hears of the peer's end", async () => {
+  const count = 8000
+  const { child, port } = await serve('unfinished', [String(count)])
+  const requests = 'GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
+  let left = count
+  const goOn = () => {
+    if (left-- <= 0) return
+    const socket = net.connect(port, '127.0.0.1', () => socket.write(requests))
+    socket.on('error', () => {})
+    socket.on('data', () => {})
+    // The peer's close follows its end at once.
+    socket.on('end', () => socket.destroy())
+    socket.on('close', goOn)
+  }
+  for (let i = 0; i < 24; i++) goOn()
+  const { stdout } = await child.ended()
+  assert.match(stdout, /^unfinished 0$/m)
+})
+
 test('a client that sends nothing but empty lines gets a 408, as with core', async () => {
   const told = async (module) => {
     const child = new Child('ends/closing.js', { module, deadline: 20_000 })

@@ -371,6 +371,8 @@ NativeSocket.prototype.timedOut = function timedOut () {
 NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   const error = errno === 0 ? undefined : systemError(errno, syscall)
   tellTaken(this, takenBy(this[kConnection]))
+  // Our side has ended before the connection has, also where the pending phase, which tells of that, comes later.
+  this._handle?.endShutdown?.()
   // A peer that resets fails the read in libuv, which looks before it writes, but for writes in the call; the handle cancels
   // the writes when it is closed.
   if (errno !== ECONNRESET || syscall === SYSCALLS.WRITE) failWaiting(this, () => error ?? new codes.ERR_SOCKET_CLOSED())
