@@ -14,12 +14,6 @@ const { kConnection, kCorked, kLeave } = require('../core/symbols')
 
 const { BODY, END, CORK, UNDER_CORK } = sendFlags
 
-/**
- * Bytes. A message that ends with less than this pending, and that nothing waits for, is over at once, as a small one is
- * in core.
- */
-const PENDING_MAX = 64 * 1024
-
 const { TAKEN_MAX } = native.LIMITS
 
 const NOTHING = new Uint8Array(0)
@@ -480,4 +474,4 @@ Connection.prototype.release = function release () {
   native.release(id, this.stream.bytesWritten)
 }
 
-module.exports = { Connection, PENDING_MAX }
+module.exports = { Connection }

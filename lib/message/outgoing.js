@@ -19,7 +19,7 @@ const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket } = require('./state')
 const { holdsBack, hold, holdNothing, sendHeld } = require('./one-chunk-a-tick')
-const { CORKED, nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
+const { nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
 const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
 const { baseEmit, isUnheard, isUntold, endsUntold, addEndCallback, finishAnyway, finishLater, settled, drained } = require('./finish')
 const { compareSlots, isUnusual, leaveToCore, tellBegun } = require('./delegate')
@@ -265,9 +265,8 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   // A head without a part stays corked until the end of the tick, too.
   flags |= size !== 0 ? BODY : flags && CORK
   if (flags === 0) return stillWaits(this)
-  if (callback !== undefined) flags |= CORKED
-  else if (size >= LARGE && isUntold(this)) flags |= UNTOLD
-  return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, callback ?? null))
+  if (callback === undefined && size >= LARGE && isUntold(this)) flags |= UNTOLD
+  return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, callback ?? null, true))
 }
 
 /** Gathers what is written until uncork(); nests. */

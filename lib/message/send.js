@@ -17,9 +17,6 @@ const {
 
 const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
 
-/** Flag of `transmit` alone: the part is a write of its own, not one of several that waited. */
-const CORKED = 1 << 27
-
 const CRLF = Buffer.from('\r\n')
 
 function nop () {}
@@ -58,11 +55,10 @@ function sizeOf (chunk, encoding) {
  * @param {string|null|undefined} encoding of a string body
  * @param {number} size bytes of the body, -1 if not known
  * @param {Function|null} callback for the body or the end
+ * @param {boolean} [isWrite=false] the part is a write of its own: core corks the socket for the rest of the tick then
  * @returns {number} bytes the transport has not taken
  */
-function transmit (message, flags, head, body, encoding, size, callback) {
-  const isCorked = (flags & CORKED) !== 0
-  flags &= ~CORKED
+function transmit (message, flags, head, body, encoding, size, callback, isWrite = false) {
   const connection = message[kConnection]
   if (connection.surplus !== 0) connection.settleCount()
 
@@ -98,7 +94,7 @@ function transmit (message, flags, head, body, encoding, size, callback) {
     body = undefined
   }
   // What an end waits for is bytes; what a part's writer is told is counted as its stream would.
-  if (isPart) return connection.counted(afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isCorked))
+  if (isPart) return connection.counted(afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isWrite))
 
   if (connection.batch !== null) connection.batch.leave()
   if (message._last) flags |= message[kLastFlags]
@@ -161,14 +157,14 @@ class Batch {
 
 /**
  * Calls back for a part that counts as taken, at the moment when core would.
- * @param {boolean} isCorked the part was a write of its own: core corks the socket for the rest of the tick then
+ * @param {boolean} isWrite as in `transmit`
  */
-function written (message, callback, isCorked) {
+function written (message, callback, isWrite) {
   const connection = message[kConnection]
   const batch = connection?.batch
   if (batch && batch.message === message) {
     batch.callbacks.push(callback)
-  } else if (isCorked && connection) {
+  } else if (isWrite && connection) {
     batch?.leave()
     connection.batch = new Batch(message, connection)
     connection.batch.callbacks.push(callback)
@@ -228,11 +224,11 @@ function whyLost (message) {
 }
 
 /** Sees to a write's callback: that of a write of its own waits for the end of the tick, as in core. @returns {number} pending */
-function afterSend (message, connection, pending, callback, isCorked = false) {
+function afterSend (message, connection, pending, callback, isWrite = false) {
   if (callback !== null) {
     // Even an empty list shows that callbacks wait for the transport: 'finish' comes behind them.
     message[kCallbacks] ??= []
-    if (isTaken(message, connection)) written(message, callback, isCorked)
+    if (isTaken(message, connection)) written(message, callback, isWrite)
     else whenTaken(message, connection, callback)
   }
   return pending
@@ -295,7 +291,6 @@ function stillWaits (message) {
 }
 
 module.exports = {
-  CORKED,
   CRLF,
   nop,
   isLost,
