@@ -10,7 +10,7 @@ const { settle, isDispatching } = require('../binding')
 const { codes } = require('../core/errors')
 const { isTaken, isWaiting, whenTaken, tellTaken } = require('./write-callbacks')
 const { isTouched } = require('./incoming')
-const { isLost, tellLeaving } = require('./send')
+const { isLost, tellDue } = require('./send')
 const versions = require('../core/versions')
 const {
   kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kHeld, kNative, kNeedDrain, kSettle, kSocket, kWritableFinished
@@ -106,7 +106,7 @@ function drained () {
     else if (connection.mayDrain(this)) emitDrain(this)
   }
   try {
-    if (isWaiting(this) && this[kConnection] !== null) tellLeaving(this[kConnection])
+    if (isWaiting(this) && this[kConnection] !== null) tellDue(this[kConnection])
   } finally {
     // Also behind what a callback threw: no other event tells of what is taken by now.
     tellSent(this, taken)

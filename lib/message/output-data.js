@@ -73,7 +73,7 @@ function enqueueParts (message, flags, head, body, encoding, size, callback) {
 }
 
 /** Sends a part, behind what is queued (core's _writeRaw), or queues it. Takes transmit's arguments. */
-function deliver (message, flags, head, body, encoding, size, callback, isWrite) {
+function sendOrQueue (message, flags, head, body, encoding, size, callback, isWrite) {
   if (message[kConnection] !== null) {
     if (message.outputData.length === 0) return transmit(message, flags, head, body, encoding, size, callback, isWrite)
     if (isOurs(message)) return transmitBehind(message, message[kConnection], flags, head, body, encoding, size, callback, isWrite)
@@ -90,7 +90,7 @@ function transmitBehind (message, connection, flags, head, body, encoding, size,
   return pending
 }
 
-/** True if all entries are `deliver`'s: the array is public. */
+/** True if all entries are `sendOrQueue`'s: the array is public. */
 function isOurs (message) {
   return message.outputData.every(({ flags }) => flags !== undefined)
 }
@@ -156,4 +156,4 @@ function headOf (message, data) {
   return data === head || data.startsWith(head) ? head : data.slice(0, data.indexOf('\r\n\r\n') + 4)
 }
 
-module.exports = { ended, deliver, isGluable, isOurs, flushQueue }
+module.exports = { ended, sendOrQueue, isGluable, isOurs, flushQueue }

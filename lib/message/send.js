@@ -12,7 +12,7 @@ const { isTaken, isWaiting, whenTaken, waitForRest } = require('./write-callback
 const { countLines } = require('./head')
 const { codes } = require('../core/errors')
 const {
-  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNative, kNeedDrain, kSocket, kUnusual
+  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNative, kNeedDrain, kSocket, kBeyondAscii
 } = require('../core/symbols')
 
 const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
@@ -60,7 +60,7 @@ function sizeOf (chunk, encoding) {
  */
 function transmit (message, flags, head, body, encoding, size, callback, isWrite = false) {
   const connection = message[kConnection]
-  if (connection.surplus !== 0) connection.settleCount()
+  if (connection.surplus !== 0) connection.clearSurplus()
 
   let lines = 0
   let length = 0
@@ -84,7 +84,7 @@ function transmit (message, flags, head, body, encoding, size, callback, isWrite
           if (isPart) connection.countAs(characters, bytes)
         }
         // Core writes a head that is glued to a string body in the body's encoding.
-        if (isHead && message[kUnusual] && (flags & UNTIL_CLOSE) !== CHUNKED) flags |= HEAD_UTF8
+        if (isHead && message[kBeyondAscii] && (flags & UNTIL_CLOSE) !== CHUNKED) flags |= HEAD_UTF8
       } else if (!isLatin1(encoding)) {
         body = Buffer.from(body, encoding)
         if (isPart) connection.countAs(characters, body.length)
@@ -96,7 +96,7 @@ function transmit (message, flags, head, body, encoding, size, callback, isWrite
   // What an end waits for is bytes; what a part's writer is told is counted as its stream would.
   if (isPart) return connection.counted(afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isWrite))
 
-  if (connection.batch !== null) connection.batch.leave()
+  if (connection.corkCallbacks !== null) connection.corkCallbacks.endCork()
   if (message._last) flags |= message[kLastFlags]
   if (message._trailer === '' || framingOf(message) !== CHUNKED) {
     return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback)
@@ -110,7 +110,7 @@ function transmit (message, flags, head, body, encoding, size, callback, isWrite
 }
 
 /** Callbacks of parts written in one tick: called in the tick behind the end of the cork, be that uncork() or end(). */
-class Batch {
+class CorkCallbacks {
   callbacks = []
   error = null
   /** The async context of the callbacks. */
@@ -123,13 +123,13 @@ class Batch {
     this.connection = connection
   }
 
-  leave () {
+  endCork () {
     const { connection, message } = this
-    if (connection.batch !== this) return
+    if (connection.corkCallbacks !== this) return
     const { socket, stream } = connection
     if (stream === null && socket !== null && socket.writableCorked !== 0) this.passTo(socket)
-    if (connection.batch !== this) return
-    connection.batch = null
+    if (connection.corkCallbacks !== this) return
+    connection.corkCallbacks = null
     if (isLost(message)) this.error = whyLost(message)
     else if (waitForRest(message, connection, this.callbacks)) return
     // All is written, and what follows is due with it.
@@ -140,7 +140,7 @@ class Batch {
   /** Has the socket call back, whose cork would hold the parts in core: behind what it holds, and its 'drain', which core's messages hear. */
   passTo (socket) {
     if (!socket.writable || (this.drains && this.message[kNative] === true)) return
-    this.connection.batch = null
+    this.connection.corkCallbacks = null
     if (this.drains) socket._writableState.needDrain = true
     putStandIn(this.connection, this.callbacks)
   }
@@ -148,8 +148,8 @@ class Batch {
   /** Calls back in the next tick, or before the callback of a later part that is taken until then. */
   tellNext () {
     const { connection } = this
-    connection.leaving ??= []
-    connection.leaving.push(this)
+    connection.due ??= []
+    connection.due.push(this)
     this.resource = new AsyncResource('HTTPWRITE')
     process.nextTick(tell, this)
   }
@@ -161,17 +161,17 @@ class Batch {
  */
 function written (message, callback, isWrite) {
   const connection = message[kConnection]
-  const batch = connection?.batch
-  if (batch && batch.message === message) {
-    batch.callbacks.push(callback)
+  const corkCallbacks = connection?.corkCallbacks
+  if (corkCallbacks && corkCallbacks.message === message) {
+    corkCallbacks.callbacks.push(callback)
   } else if (isWrite && connection) {
-    batch?.leave()
-    connection.batch = new Batch(message, connection)
-    connection.batch.callbacks.push(callback)
+    corkCallbacks?.endCork()
+    connection.corkCallbacks = new CorkCallbacks(message, connection)
+    connection.corkCallbacks.callbacks.push(callback)
     // Else the tick that ends the cork, which the first part of this tick has begun, sees to it.
-    if (!connection.corked) process.nextTick(leave, connection.batch)
+    if (!connection.corked) process.nextTick(endCork, connection.corkCallbacks)
   } else if (connection) {
-    const own = new Batch(message, connection)
+    const own = new CorkCallbacks(message, connection)
     own.callbacks.push(callback)
     own.drains = message[kNeedDrain]
     own.tellNext()
@@ -180,18 +180,18 @@ function written (message, callback, isWrite) {
   }
 }
 
-function tell (batch) {
-  const { callbacks, error, drains, connection, message } = batch
-  if (!connection.leaving.includes(batch)) return
+function tell (corkCallbacks) {
+  const { callbacks, error, drains, connection, message } = corkCallbacks
+  if (!connection.due.includes(corkCallbacks)) return
   const isOver = message.finished
   if (drains && !isOver && connection.id !== -1) {
-    batch.drains = false
+    corkCallbacks.drains = false
     // Behind 'drain' it tells of later parts, if they are taken by now, and of these before them.
     connection.onDrain()
   }
-  const at = connection.leaving.indexOf(batch)
+  const at = connection.due.indexOf(corkCallbacks)
   if (at === -1) return
-  connection.leaving.splice(at, 1)
+  connection.due.splice(at, 1)
   try {
     for (const callback of callbacks) callback(error)
   } finally {
@@ -200,22 +200,22 @@ function tell (batch) {
   }
 }
 
-function leave (batch) {
-  batch.leave()
+function endCork (corkCallbacks) {
+  corkCallbacks.endCork()
 }
 
 /** Calls the callbacks of parts that were taken before others, whose callbacks are next. */
-function tellLeaving (connection) {
-  while (connection.leaving?.length > 0) {
-    const [batch] = connection.leaving
-    batch.resource.runInAsyncScope(tell, undefined, batch)
+function tellDue (connection) {
+  while (connection.due?.length > 0) {
+    const [corkCallbacks] = connection.due
+    corkCallbacks.resource.runInAsyncScope(tell, undefined, corkCallbacks)
   }
 }
 
 /** Fails the parts of a cork that the connection was given up under, where core's stream fails its buffer: a tick behind that. */
 function failCorked (connection) {
-  if (connection.batch !== null && isLost(connection.batch.message)) connection.batch.leave()
-  if (connection.leaving !== null) for (const batch of connection.leaving.filter(({ error }) => error !== null)) tell(batch)
+  if (connection.corkCallbacks !== null && isLost(connection.corkCallbacks.message)) connection.corkCallbacks.endCork()
+  if (connection.due !== null) for (const corkCallbacks of connection.due.filter(({ error }) => error !== null)) tell(corkCallbacks)
 }
 
 /** Gives the error for the callback of a part that was lost with the transport. */
@@ -241,7 +241,7 @@ function afterSend (message, connection, pending, callback, isWrite = false) {
 function awaitOthers (message, callback) {
   const connection = message[kConnection]
   if (connection === null || message.outputData.length !== 0) return false
-  if (!isWaiting(message) && connection.batch?.message !== message && !connection.corked) return false
+  if (!isWaiting(message) && connection.corkCallbacks?.message !== message && !connection.corked) return false
   afterSend(message, connection, connection.pending(), callback, true)
   return true
 }
@@ -295,7 +295,7 @@ module.exports = {
   nop,
   isLost,
   transmit,
-  tellLeaving,
+  tellDue,
   failCorked,
   awaitDrain,
   noteBackpressure,

@@ -7,12 +7,12 @@ const { Date, clock } = require('../host')
 /** A field name or method: one or more tchar (RFC 9110 §5.6.2). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-/** All but TAB and printable ASCII: a cheap first look that most field values pass. */
-const UNUSUAL = /[^\t\x20-\x7e]/
+/** All but VCHAR, SP and HTAB: a cheap first look that most field values pass. */
+const BEYOND_VCHAR = /[^\t\x20-\x7e]/
 
-/** True if a field value holds anything beyond TAB and printable ASCII. */
-function isUnusual (value) {
-  return UNUSUAL.test(value)
+/** True if a field value holds anything but VCHAR, SP and HTAB (RFC 9110 §5.5): core's check decides. */
+function isBeyondVchar (value) {
+  return BEYOND_VCHAR.test(value)
 }
 
 /**
@@ -54,4 +54,4 @@ function utcDate () {
   return date
 }
 
-module.exports = { isUnusual, lowerToken, utcDate }
+module.exports = { isBeyondVchar, lowerToken, utcDate }
