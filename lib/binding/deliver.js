@@ -69,7 +69,7 @@ function isApart (connection, earlier, before, records, at) {
   if (kind === events.REQUEST) return records[at + 6] > FIELD_GROUP || connection?.hasFieldGroups === true
   if (kind === events.END) return (records[at + 2] & (TRAILERS | AT_EOF)) !== 0
   if (kind === events.EOF && last === events.END && (earlier[before + 2] & AT_EOF) !== 0) return false
-  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
+  return isEnd(records, at)
 }
 
 /** True if the record tells that nothing more can be read. */

@@ -132,13 +132,6 @@ ClientTransport.prototype.failWrites = function () {
   if (this.request !== null) failWaiting(this.request, this.taken())
 }
 
-/** Sends what a request has queued. */
-ClientTransport.prototype.flush = function flush (request) {
-  this.flushing = true
-  request._flush()
-  this.flushing = false
-}
-
 /** Tells the native side of a request whose head is still to come, or is core's to send: its response may be here first. */
 ClientTransport.prototype.expect = function expect (request) {
   if (this.isExpected || this.id === -1) return

@@ -39,18 +39,14 @@ function lowerToken (name) {
 let date = ''
 let dateExpires = 0
 
-/** Moves the cache to the current second. @returns {number} when it expires */
-function refreshDate (now) {
-  date = new Date(now).toUTCString()
-  dateExpires = now - now % 1000 + 1000
-  return dateExpires
-}
-
 /** Gives the time of now as an IMF-fixdate (RFC 9110 §5.6.7). */
 function utcDate () {
   const now = clock()
   // The lower bound is for clocks that were set back.
-  if (now >= dateExpires || now < dateExpires - 1000) refreshDate(now)
+  if (now >= dateExpires || now < dateExpires - 1000) {
+    date = new Date(now).toUTCString()
+    dateExpires = now - now % 1000 + 1000
+  }
   return date
 }
 
