@@ -10,11 +10,11 @@ const { native, connections, common } = require('.')
 
 /** Gives the connections that would be handles of libuv, less the unreferenced ones. */
 function active () {
-  return connections.filter((connection) => connection !== undefined && connection.id !== -1 && connection.stream === null && isHeld(connection))
+  return connections.filter((connection) => connection !== undefined && connection.id !== -1 && connection.stream === null && keepsRunning(connection))
 }
 
 /** True if the connection keeps the process running. */
-function isHeld ({ socket, givenUp }) {
+function keepsRunning ({ socket, givenUp }) {
   if (socket === null) return !givenUp
   return Boolean(socket._handle?.isReferenced)
 }

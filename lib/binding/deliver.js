@@ -3,7 +3,7 @@
 /** Delivers one record to its connection, with the values that go with it: Buffers and texts, each taken once, in the order of the records. */
 
 const native = require('../addon')
-const { AT_EOF, BATCH, BEGINS, FULL, NOTED, PART, TRAILERS, WHOLE, events } = require('./records')
+const { AT_EOF, FIELD_GROUP, BEGINS, FULL, NOTED, PART, TRAILERS, WHOLE, events } = require('./records')
 const { touch } = require('./turn')
 
 /** Connections by id; the slot is emptied when the connection's CLOSED record has been handled. */
@@ -64,12 +64,12 @@ function isApart (connection, earlier, before, records, at) {
   const last = earlier[before]
   if (last === events.DATA || last === events.EOF) return true
   // A FIN is an event of its own, apart from the bytes before it.
-  // Core's parser hands over trailers, heads of more than one batch of fields, and every head that comes after those,
+  // Core's parser gives trailers, heads of more than one group of fields, and every head that comes after those,
   // through a callback that runs ticks.
-  if (kind === events.REQUEST) return records[at + 6] > BATCH || connection?.batches === true
+  if (kind === events.REQUEST) return records[at + 6] > FIELD_GROUP || connection?.hasFieldGroups === true
   if (kind === events.END) return (records[at + 2] & (TRAILERS | AT_EOF)) !== 0
   if (kind === events.EOF && last === events.END && (earlier[before + 2] & AT_EOF) !== 0) return false
-  return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
+  return isEnd(records, at)
 }
 
 /** True if the record tells that nothing more can be read. */
@@ -79,7 +79,7 @@ function isEnd (records, at) {
   return kind === events.EOF || kind === events.CLOSED || (kind === events.PARSE_ERROR && records[at + 4] === 0)
 }
 
-/** Forgets the packet at hand: its dispatch is over. */
+/** Lets go of the packet at hand: its dispatch is over. */
 function endPackets () {
   readId = -1
 }
@@ -119,7 +119,7 @@ function deliver (connection, records, at, values) {
     case events.REQUEST: {
       const text = nextValue(values)
       if (connection === undefined) return
-      if (records[at + 6] > BATCH) connection.batches = true
+      if (records[at + 6] > FIELD_GROUP) connection.hasFieldGroups = true
       connection.onRequest(records[at + 2], records[at + 3], records[at + 4], records[at + 5], records[at + 6], text)
       return
     }
@@ -137,7 +137,7 @@ function deliver (connection, records, at, values) {
     case events.END: {
       const text = (records[at + 2] & TRAILERS) === 0 ? undefined : nextValue(values)
       if (connection === undefined) return
-      if (text !== undefined) connection.batches = true
+      if (text !== undefined) connection.hasFieldGroups = true
       connection.onEnd(text, (records[at + 2] & NOTED) !== 0)
       return
     }
@@ -190,8 +190,8 @@ function deliver (connection, records, at, values) {
 function endsHearing (connection, records, at) {
   const kind = records[at]
   if (kind > events.EOF && kind !== events.RAW) return false
-  connection.deaf ||= records[at + BEGINS] !== 0
-  return connection.deaf
+  connection.dropsEvents ||= records[at + BEGINS] !== 0
+  return connection.dropsEvents
 }
 
 module.exports = {

@@ -9,7 +9,7 @@ const native = require('../addon')
 const { process } = require('../host')
 const { connections, limited, listeners, isSamePacket, isReadOn } = require('./deliver')
 const { start, receive, receiveBody, takeAccepted, isFollowed } = require('./dispatch')
-const { handKept, hasKeptBytes, hasKeptEnd, dropKept, isFull } = require('./kept')
+const { deliverKept, hasKeptBytes, hasKeptEnd, dropKept, isFull } = require('./kept')
 const { headFlags, sendFlags } = require('./records')
 const { isDispatching, kSettle, settle, touch, flush, atClosePhase, atPendingPhase } = require('./turn')
 
@@ -35,7 +35,7 @@ module.exports = native[kFirst] ??= {
   flush,
   receive,
   receiveBody,
-  handKept,
+  deliverKept,
   hasKeptBytes,
   hasKeptEnd,
   dropKept,

@@ -13,7 +13,7 @@ const { hasFinished, runTicks, settleAll } = require('./turn')
 function keep (connection, records, at, values) {
   const kind = records[at]
   if (kind < events.REQUEST || (kind > events.CLOSED && kind !== events.RAW)) return false
-  if (connection.isDeaf) {
+  if (connection.dropsInput) {
     if (kind === events.CLOSED) return false
     skip(records, at, values)
     return true
@@ -82,7 +82,7 @@ function hasValue (record) {
  * Delivers the first of the kept packets, with ticks where there are some in a batch.
  * @returns {boolean} true if core would read on behind it before it did anything else
  */
-function handKept (connection) {
+function deliverKept (connection) {
   const { kept } = connection
   const next = kept.findIndex(({ record }, index) => index !== 0 && record[BEGINS] !== 0)
   const isBad = kept.at(next === -1 ? next : next - 1).record[0] === events.PARSE_ERROR
@@ -140,4 +140,4 @@ function dropKept (connection) {
   return dropped.length !== 0
 }
 
-module.exports = { keep, handKept, hasKeptBytes, hasKeptEnd, dropKept, isFull }
+module.exports = { keep, deliverKept, hasKeptBytes, hasKeptEnd, dropKept, isFull }

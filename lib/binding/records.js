@@ -9,8 +9,8 @@ const { WHOLE, PART } = native.DATA_PARTS
 const { TRAILERS, AT_EOF, NOTED } = native.END_FLAGS
 const { NONE: SYSCALL_NONE, READ: SYSCALL_READ } = native.SYSCALLS
 
-/** Fields that a head may have to be handed over at once. */
-const { BATCH } = native.LIMITS
+/** Fields that core's parser gives at a time. */
+const { FIELD_GROUP } = native.LIMITS
 
 /** The kinds of events. */
 const events = Object.freeze({ ...native.EVENTS })
@@ -22,5 +22,5 @@ const headFlags = Object.freeze({ ...native.HEAD_FLAGS })
 const sendFlags = Object.freeze({ ...native.SEND_FLAGS })
 
 module.exports = {
-  STRIDE, BEGINS, FULL, MAX_RECORDS, MAX_FED, WHOLE, PART, TRAILERS, AT_EOF, NOTED, SYSCALL_NONE, SYSCALL_READ, BATCH, events, headFlags, sendFlags
+  STRIDE, BEGINS, FULL, MAX_RECORDS, MAX_FED, WHOLE, PART, TRAILERS, AT_EOF, NOTED, SYSCALL_NONE, SYSCALL_READ, FIELD_GROUP, events, headFlags, sendFlags
 }

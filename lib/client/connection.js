@@ -10,10 +10,10 @@ const stream = require('node:stream')
 const diagnostics = require('node:diagnostics_channel')
 const { native, headFlags, touch, isSamePacket } = require('../binding')
 const { ClientTransport } = require('./transport')
-const { handOver } = require('../connection/detach')
+const { surrender } = require('../connection/detach')
 const { parseError } = require('../core/errors')
 const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
-const { ALL, watch, watchAgain, hear, hush, hushAll, leave, unwatch, hearResponseTimeout, listenersShown } = require('./socket-events')
+const { ALL, watch, watchAgain, hear, hush, hushAll, unhear, unwatch, hearResponseTimeout, listenersShown } = require('./socket-events')
 const { kAttempt } = require('./retry')
 const { kMode, countNoted, meet, switchError } = require('./hardening')
 const { blockFor, isAgent } = require('./pool-stats')
@@ -144,18 +144,18 @@ ClientConnection.prototype.isStale = function isStale () {
 
 /** Frees the connection: the exchange is over, and the transport may carry another. */
 ClientConnection.prototype.end = function end () {
-  leave(this)
-  this.forget()
-  if (this.stream?.closed) this.leave()
+  unhear(this)
+  this.clearExchange()
+  if (this.stream?.closed) this.releaseStream()
 }
 
 /** Ends the exchange of a connection that was closed: the listeners stay where they are, as in core. */
 ClientConnection.prototype.lose = function lose () {
   this.isLost = true
-  this.forget()
+  this.clearExchange()
 }
 
-ClientConnection.prototype.forget = function forget () {
+ClientConnection.prototype.clearExchange = function clearExchange () {
   if (this.request !== null) {
     this.lastContext = this.request[kResource]
     this.freeParser()
@@ -168,7 +168,7 @@ ClientConnection.prototype.forget = function forget () {
 
 /** Frees the parser: nothing more is to be parsed for the exchange. */
 ClientConnection.prototype.freeParser = function freeParser () {
-  if (Parser.leave(this)) this.request[kResource].emitDestroy()
+  if (Parser.freeFrom(this)) this.request[kResource].emitDestroy()
 }
 
 ClientConnection.prototype.listenersShown = listenersShown
@@ -185,10 +185,10 @@ ClientConnection.prototype.onResponse = function onResponse (flags, status, vers
   readResponse(response, status, version, reasonLength, fieldCount, text)
   response.joinDuplicateHeaders = request.joinDuplicateHeaders
   response.upgrade = (flags & headFlags.UPGRADE) !== 0
-  request[kResource].runInAsyncScope(deliver, this, request, response, flags)
+  request[kResource].runInAsyncScope(takeResponse, this, request, response, flags)
 }
 
-function deliver (request, response, flags) {
+function takeResponse (request, response, flags) {
   if ((flags & headFlags.UPGRADE) !== 0) {
     detach(this, request, response)
     return
@@ -237,7 +237,7 @@ function inform (request, response) {
   })
 }
 
-/** Hands the stream over with what came behind the head: the server left HTTP as asked. */
+/** Gives the application the stream with what came behind the head: the server left HTTP as asked. */
 function detach (connection, request, response) {
   const { socket } = connection
   const event = request.method === 'CONNECT' ? 'connect' : 'upgrade'
@@ -258,7 +258,7 @@ function detach (connection, request, response) {
   if (connection.stream === null) {
     connection.detached = true
     socket.detached(false)
-    isOver = handOver(connection)
+    isOver = surrender(connection)
   }
   if (!isOver) {
     native.upgrade(connection.id, true)
@@ -266,7 +266,7 @@ function detach (connection, request, response) {
   }
   if (connection.stream !== null) {
     connection.isUpgraded = true
-    connection.leave()
+    connection.releaseStream()
   } else {
     socket.read(0)
   }
@@ -277,8 +277,8 @@ function detach (connection, request, response) {
   emitClose(request)
 }
 
-/** Driver two: gives the stream up: it belongs to the application. */
-ClientConnection.prototype.leave = function leave () {
+/** Driver two: lets go of the stream: it has closed, or belongs to the application. */
+ClientConnection.prototype.releaseStream = function releaseStream () {
   if (this.id === -1) return
   this.noteEnd()
   this.release()

@@ -181,7 +181,9 @@ function takeSocket (request, socket, error) {
   request.emit('socket', socket)
   if (!socket.writable) return
   if (sendAgain(connection, request)) return
-  connection.flush(request)
+  connection.flushing = true
+  request._flush()
+  connection.flushing = false
   connection.expect(request)
   if (request[kNative] === true && request[kNeedDrain] && !request.finished) connection.notifyDrain()
 }

@@ -83,8 +83,8 @@ function hushAll (connection) {
   if (connection.stream !== null && heard !== NONE) connection.socket.removeListener('drain', onDrain)
 }
 
-/** Removes a stream's listeners: the exchange is over. */
-function leave (connection) {
+/** Removes a stream's listeners of an exchange, which is over. */
+function unhear (connection) {
   if (connection.stream === null) return
   hush(connection)
   connection.socket.removeListener('error', onSocketError)
@@ -94,7 +94,7 @@ function leave (connection) {
 /** Removes all listeners: the socket belongs to the application. */
 function unwatch (connection) {
   const { socket } = connection
-  leave(connection)
+  unhear(connection)
   connection.watching = false
   socket.removeListener('close', onSocketClose)
   socket.removeListener('drain', onDrain)
@@ -207,7 +207,7 @@ function onSocketClose () {
   if (connection.stream !== null && request !== null && request.socket !== this) return
   // The socket was destroyed before its end: what is under way is lost.
   const isCut = response !== null && connection.untilClose && !connection.inputEnded
-  if (connection.stream !== null) connection.leave()
+  if (connection.stream !== null) connection.releaseStream()
   if (request === null) return
   connection.lose()
   request[kResource].runInAsyncScope(lose, null, connection, request, this)
@@ -284,7 +284,7 @@ module.exports = {
   hear,
   hush,
   hushAll,
-  leave,
+  unhear,
   unwatch,
   armTimeout,
   disarmTimeout,

@@ -7,7 +7,7 @@
 
 const { process, setTimeout, clearTimeout } = require('../host')
 const { native, sendFlags, connections, touch } = require('../binding')
-const { Connection, PENDING_MAX } = require('../connection/connection')
+const { Connection } = require('../connection/connection')
 const { Handle } = require('../connection/handle')
 const { DiallingHandle } = require('./dialling')
 const { kResource } = require('./outcome')
@@ -15,6 +15,7 @@ const { kAsyncId } = require('./pooled-socket')
 const { kAttempt } = require('./retry')
 const { systemError } = require('../core/errors')
 const { tellOpened } = require('../stats/channels')
+const { PENDING_MAX } = require('../message/finish')
 const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
 const { kHeadFlags, kNeedDrain } = require('../core/symbols')
@@ -39,8 +40,6 @@ function ClientTransport (id, stream) {
   this.context = null
   /** The resource that it has left. */
   this.lastContext = null
-  /** True while a request is flushed, which asks whether it was handed over. */
-  this.flushing = false
   /** True once the native side knows of the request under way. */
   this.isExpected = false
   /** True once there was a request: from then on the native side knows which bytes are unasked. */
@@ -131,13 +130,6 @@ ClientTransport.prototype.failBufferedWrites = function failBufferedWrites () {
 ClientTransport.prototype.failWrites = function () {
   this.unsent = 0
   if (this.request !== null) failWaiting(this.request, this.taken())
-}
-
-/** Sends what a request has queued. */
-ClientTransport.prototype.flush = function flush (request) {
-  this.flushing = true
-  request._flush()
-  this.flushing = false
 }
 
 /** Tells the native side of a request whose head is still to come, or is core's to send: its response may be here first. */

@@ -7,18 +7,12 @@
 
 const { process } = require('../host')
 const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes } = require('../binding')
-const delivery = require('./pause')
+const pausing = require('./pause')
 const { wholeTime } = require('../core/delays')
 const { tellClosed } = require('../stats/channels')
-const { kConnection, kCorked, kLeave } = require('../core/symbols')
+const { kConnection, kCorked, kLeaveToCore } = require('../core/symbols')
 
 const { BODY, END, CORK, UNDER_CORK } = sendFlags
-
-/**
- * Bytes. A message that ends with less than this pending, and that nothing waits for, is over at once, as a small one is
- * in core.
- */
-const PENDING_MAX = 64 * 1024
 
 const { TAKEN_MAX } = native.LIMITS
 
@@ -46,18 +40,18 @@ function Connection (id, stream) {
   this.bytesWritten = 0
   /** True once we have closed it before its time; and true once its events are dropped for that (lib/binding/deliver.js). */
   this.givenUp = false
-  this.deaf = false
+  this.dropsEvents = false
   /** Paused; keeping the records of later packets; those records, about to be delivered; on its way to its end: lib/connection/pause.js. */
   this.paused = false
   this.keeps = false
   this.kept = null
   this.keptSize = 0
-  this.isHandingOver = false
-  this.isLeaving = false
+  this.isDeliveryDue = false
+  this.willEnd = false
   /** True once kept packets were dropped: what comes behind them is dropped, too. */
-  this.isDeaf = false
-  /** True once there were trailers, or more fields than core's parser hands over at once: lib/binding/dispatch.js. */
-  this.batches = false
+  this.dropsInput = false
+  /** True once there were trailers, or more fields than core's parser gives at once: lib/binding/dispatch.js. */
+  this.hasFieldGroups = false
   /** True once the bytes are no longer HTTP: an upgrade or CONNECT was accepted. */
   this.detached = false
   /** True if the bytes pass through the socket, which has listeners for them (lib/connection/socket.js). */
@@ -86,9 +80,9 @@ function Connection (id, stream) {
   /** Bytes, of all ever sent, that counted as taken when the connection ended. */
   this.takenAtEnd = 0
   /** Callbacks of the corked parts (lib/message/send.js). */
-  this.batch = null
+  this.corkCallbacks = null
   /** Those of the ticks before that are to be called in the next; null until the first. */
-  this.leaving = null
+  this.due = null
   /** True while parts are sent that waited for the connection: they are not corked. */
   this.flushing = false
   if (id !== -1) connections[id] = this
@@ -105,7 +99,7 @@ Connection.prototype.send = function send (flags, head, lines, body, length) {
   flags &= ~CORK
   if (corks) flags |= this.corked ? UNDER_CORK : CORK
   const pending = native.send(this.id, flags, head, lines, body, length)
-  if (this.keeps) delivery.meetEnd(this)
+  if (this.keeps) pausing.meetEnd(this)
   if (corks) this.cork()
   else if ((flags & END) !== 0) this.uncork()
   touch()
@@ -120,7 +114,7 @@ Connection.prototype.writeRaw = function writeRaw (chunk, utf8) {
     return 0
   }
   const pending = native.writeRaw(this.id, chunk, utf8)
-  if (this.keeps) delivery.meetEnd(this)
+  if (this.keeps) pausing.meetEnd(this)
   touch()
   return pending
 }
@@ -135,13 +129,13 @@ Connection.prototype.cork = function cork () {
 
 Connection.prototype.uncork = function () {
   this.corked = false
-  if (this.batch !== null) this.batch.leave()
+  if (this.corkCallbacks !== null) this.corkCallbacks.endCork()
 }
 
 function endOfTick (connection) {
   const { socket, current } = connection
   // The application has corked the socket behind parts of this tick, which wait in its stream in core.
-  if (socket !== null && connection.corked && socket.writableCorked !== 0) current?.[kLeave]?.()
+  if (socket !== null && connection.corked && socket.writableCorked !== 0) current?.[kLeaveToCore]?.()
   const { corkedWith } = connection
   connection.uncork()
   if (corkedWith !== null) {
@@ -211,8 +205,8 @@ Connection.prototype.countAs = function countAs (characters, bytes) {
   this.surplus += bytes - characters
 }
 
-/** Forgets what was counted otherwise, once it has left. Called before more is sent. */
-Connection.prototype.settleCount = function settleCount () {
+/** Clears what was counted otherwise, once it has left. Called before more is sent. */
+Connection.prototype.clearSurplus = function clearSurplus () {
   if (this.pending() === 0 && native.waiting(this.id, this.corked) === 0) this.surplus = 0
 }
 
@@ -340,7 +334,7 @@ Connection.prototype.notifyDrain = function notifyDrain () {
   if (this.id === -1) return
   if (native.takes(this.id, 0, true) === 0) {
     // It comes before the callbacks of the same parts.
-    if (this.batch !== null) this.batch.drains = true
+    if (this.corkCallbacks !== null) this.corkCallbacks.drains = true
     else process.nextTick(this.corked ? uncorkedNext : drained, this)
   } else {
     this.writeSoon()
@@ -352,14 +346,14 @@ Connection.prototype.notifyDrain = function notifyDrain () {
 Connection.prototype.pause = function pause () {
   if (this.id === -1) return
   if (this.stream !== null) this.stream.pause()
-  else delivery.pause(this)
+  else pausing.pause(this)
 }
 
 /** Reads from the transport again. */
 Connection.prototype.resume = function resume () {
   if (this.id === -1) return
   if (this.stream !== null) this.stream.resume()
-  else delivery.resume(this)
+  else pausing.resume(this)
 }
 
 /** Stops reading because the message's reader is behind; through the socket, if there is one, which then shows it as in core. */
@@ -375,7 +369,7 @@ Connection.prototype.goOn = function goOn () {
   else if (!socket._paused && socket.readable) socket.resume()
 }
 
-/** Answers a head with the UPGRADE flag: true hands the raw stream over, false goes on with HTTP. */
+/** Answers a head with the UPGRADE flag: true leaves HTTP, false goes on with it. */
 Connection.prototype.upgrade = function upgrade (accept) {
   if (this.id === -1) return
   native.upgrade(this.id, accept)
@@ -404,7 +398,7 @@ Connection.prototype.close = function close () {
     return
   }
   // While output is left what comes is still read, as in core, which destroys the socket behind it.
-  if (!this.keeps || this.pending() === 0) delivery.forgetKept(this)
+  if (!this.keeps || this.pending() === 0) pausing.discardInput(this)
   native.close(this.id)
   touch()
 }
@@ -426,7 +420,7 @@ Connection.prototype.destroy = function destroy (error) {
   }
   const receives = this.receiving !== null
   const isUnheard = hasKeptBytes(this.kept) || (receives && isFollowed(this.id))
-  delivery.forgetKept(this)
+  pausing.discardInput(this)
   this.givenUp = this.outputEnded = true
   this.discard()
   native.destroy(this.id, receives, isUnheard)
@@ -440,7 +434,7 @@ Connection.prototype.reset = function reset () {
     this.stream.destroy()
     return
   }
-  delivery.forgetKept(this)
+  pausing.discardInput(this)
   this.givenUp = this.outputEnded = true
   native.reset(this.id)
   touch()
@@ -480,4 +474,4 @@ Connection.prototype.release = function release () {
   native.release(id, this.stream.bytesWritten)
 }
 
-module.exports = { Connection, PENDING_MAX }
+module.exports = { Connection }

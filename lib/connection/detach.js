@@ -19,11 +19,11 @@ const kReinitializeHandle = Object.getOwnPropertySymbols(net.Socket.prototype)
   .find((symbol) => symbol.description === 'kReinitializeHandle')
 
 /**
- * Hands the socket over to libuv, if nothing is on its way in either direction.
+ * Gives the socket's descriptor to libuv, if nothing is on its way in either direction.
  * @param {import('./connection').Connection} connection whose last head asked to leave HTTP, and was not answered yet
  * @returns {boolean} false: the socket stays as it is
  */
-function handOver (connection) {
+function surrender (connection) {
   const { id, socket } = connection
   if (kReinitializeHandle === undefined || socket.destroyed || socket.writableEnded || socket.writableLength !== 0) return false
   const read = native.bytesRead(id)
@@ -88,4 +88,4 @@ function countFrom (handle, read, written) {
   handle[kWritten] = written
 }
 
-module.exports = { handOver, handleOf, kReinitializeHandle }
+module.exports = { surrender, handleOf, kReinitializeHandle }

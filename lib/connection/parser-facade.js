@@ -63,7 +63,7 @@ class HTTPParser {
   }
 
   /** Frees a client's parser at the end of the response. @returns {boolean} false if it was free */
-  static leave (connection) {
+  static freeFrom (connection) {
     const { parser } = connection
     if (parser === null || parser.outgoing === null) return false
     parser.outgoing.parser = null

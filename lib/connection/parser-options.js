@@ -11,7 +11,7 @@ const versions = require('../core/versions')
 const MAX_HEADERS = 1000
 
 /** What happens to fields beyond that. */
-const { REFUSE, DROP, DROP_BATCHES } = native.SURPLUS
+const { REFUSE, DROP, DROP_GROUPS } = native.SURPLUS
 
 const { INSECURE, RELAXED } = native.LENIENCY
 
@@ -47,7 +47,7 @@ function parserConfig ({ maxHeaderSize, maxHeadersCount, insecureHTTPParser, htt
   return {
     maxHeaderSize: maxHeaderSize || defaultSize,
     maxHeaders: limitOf(maxHeadersCount),
-    surplus: refuses ? REFUSE : versions.headersDropInBatches ? DROP_BATCHES : DROP,
+    surplus: refuses ? REFUSE : versions.headersDropInGroups ? DROP_GROUPS : DROP,
     llhttp93: versions.llhttp93,
     leniency: hardening === STRICT ? 0 : leniencyOf(insecureHTTPParser, httpValidation),
     hardening

@@ -5,16 +5,16 @@
  * until the connection goes on, and then delivered a packet at a time.
  */
 
-const { native, atClosePhase, touch, handKept, hasKeptEnd, dropKept, isFull } = require('../binding')
+const { native, atClosePhase, touch, deliverKept, hasKeptEnd, dropKept, isFull } = require('../binding')
 
 /** Kept records up to which reading goes on at once. */
 const FEW = 2
 
 /** Pauses a native connection: later packets are kept from now on. */
 function pause (connection) {
-  if (!connection.readsOn || connection.isLeaving || connection.detached || isFull(connection)) native.pause(connection.id)
+  if (!connection.readsOn || connection.willEnd || connection.detached || isFull(connection)) native.pause(connection.id)
   // Nothing would let it go on to its end.
-  if (connection.isLeaving) return
+  if (connection.willEnd) return
   connection.paused = connection.keeps = true
   connection.kept ??= []
 }
@@ -24,8 +24,8 @@ function resume (connection) {
   const { kept } = connection
   connection.paused = false
   const count = kept === null ? 0 : kept.length
-  if (count !== 0) handOverLater(connection)
-  else connection.keeps = connection.isDeaf
+  if (count !== 0) deliverLater(connection)
+  else connection.keeps = connection.dropsInput
   // The I/O thread reads more meanwhile only if few records are kept.
   if (count > FEW) return
   native.resume(connection.id)
@@ -33,17 +33,17 @@ function resume (connection) {
 }
 
 /** Delivers a packet, and those behind it that core would read at once; its reader may be behind again. */
-function handOver (connection) {
+function deliverNext (connection) {
   const hasKept = connection.kept.length !== 0
-  connection.isHandingOver = false
+  connection.isDeliveryDue = false
   try {
     let readsOn = true
-    while (readsOn && !connection.paused && connection.kept.length !== 0) readsOn = handKept(connection)
+    while (readsOn && !connection.paused && connection.kept.length !== 0) readsOn = deliverKept(connection)
   } finally {
     // Also behind what a listener threw.
     if (!connection.paused) {
       if (connection.kept.length !== 0) {
-        handOverLater(connection)
+        deliverLater(connection)
       } else {
         connection.resume()
         if (hasKept) awaitEnd(connection)
@@ -54,29 +54,29 @@ function handOver (connection) {
 
 /** Has the end of input come no earlier than a turn behind the bytes before it, and what these led to, as when core reads. */
 function awaitEnd (connection) {
-  if (connection.id === -1 || connection.isDeaf) return
+  if (connection.id === -1 || connection.dropsInput) return
   connection.keeps = true
-  handOverLater(connection)
+  deliverLater(connection)
 }
 
 /** Delivers where core would read again: when the event loop has come round. */
-function handOverLater (connection) {
-  if (connection.isHandingOver) return
-  connection.isHandingOver = true
-  atClosePhase(() => handOver(connection))
+function deliverLater (connection) {
+  if (connection.isDeliveryDue) return
+  connection.isDeliveryDue = true
+  atClosePhase(() => deliverNext(connection))
 }
 
 /** Drops what is kept, and all input behind it: the connection is to end. */
-function forgetKept (connection) {
-  connection.isLeaving = true
+function discardInput (connection) {
+  connection.willEnd = true
   if (!connection.keeps) return
-  if (dropKept(connection)) connection.isDeaf = true
+  if (dropKept(connection)) connection.dropsInput = true
   resume(connection)
 }
 
 /** Drops what is kept if the connection's end is among it: a command is given, which meets that end. */
 function meetEnd (connection) {
-  if (hasKeptEnd(connection.kept)) forgetKept(connection)
+  if (hasKeptEnd(connection.kept)) discardInput(connection)
 }
 
-module.exports = { pause, resume, forgetKept, meetEnd }
+module.exports = { pause, resume, discardInput, meetEnd }

@@ -79,8 +79,8 @@ function ownConnection (socket) {
   return connection === undefined || connection.stream !== null ? null : connection
 }
 
-/** True if the socket's bytes are no connection's of ours any more. */
-function isHandedOver (socket) {
+/** True if the socket's bytes are no connection's of ours any more (`surrender` in detach.js). */
+function isSurrendered (socket) {
   return ownConnection(socket) === null
 }
 
@@ -88,7 +88,7 @@ function isHandedOver (socket) {
 Object.defineProperty(NativeSocket.prototype, '_httpMessage', {
   get () { return ownConnection(this)?.current },
   set (message) {
-    if (isHandedOver(this)) Object.defineProperty(this, '_httpMessage', { value: message, writable: true, enumerable: true, configurable: true })
+    if (isSurrendered(this)) Object.defineProperty(this, '_httpMessage', { value: message, writable: true, enumerable: true, configurable: true })
     else this[kConnection].current = message
   },
   enumerable: true,
@@ -107,7 +107,7 @@ Object.defineProperty(NativeSocket.prototype, 'writableLength', {
 
 /** Writes one chunk or a batch to the connection. As net.Socket's _writeGeneric. */
 NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, encoding, callback) {
-  if (this.connecting || isHandedOver(this)) return net.Socket.prototype._writeGeneric.call(this, writev, data, encoding, callback)
+  if (this.connecting || isSurrendered(this)) return net.Socket.prototype._writeGeneric.call(this, writev, data, encoding, callback)
   this._pendingData = null
   this._pendingEncoding = ''
   const connection = this[kConnection]
@@ -224,7 +224,7 @@ function onTapped (chunk) {
 
 /** @throws ERR_HTTP_SOCKET_ENCODING in HTTP mode: the bytes belong to the messages. */
 NativeSocket.prototype.setEncoding = function setEncoding (encoding) {
-  if (!isHandedOver(this) && !this[kConnection].detached) throw new codes.ERR_HTTP_SOCKET_ENCODING()
+  if (!isSurrendered(this) && !this[kConnection].detached) throw new codes.ERR_HTTP_SOCKET_ENCODING()
   return net.Socket.prototype.setEncoding.call(this, encoding)
 }
 
@@ -235,7 +235,7 @@ NativeSocket.prototype.listeners = function listeners (event) {
 }
 
 NativeSocket.prototype.listenerCount = function listenerCount (event, listener) {
-  if (isHandedOver(this)) return net.Socket.prototype.listenerCount.call(this, event, listener)
+  if (isSurrendered(this)) return net.Socket.prototype.listenerCount.call(this, event, listener)
   const found = this.listeners(event)
   return listener ? found.filter((one) => one === listener).length : found.length
 }

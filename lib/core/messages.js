@@ -56,7 +56,7 @@ function deferMember (ours, theirs, isTheirs) {
  * @param {string[]} guarded members that do so themselves, since every message passes through them
  * @param {string[]} [sending] members that are core's also for messages of ours that core sends
  */
-function leaveCores (prototype, name, guarded, sending = []) {
+function deferToCore (prototype, name, guarded, sending = []) {
   for (const key of Reflect.ownKeys(prototype)) {
     const theirs = Object.getOwnPropertyDescriptor(cores[name], key)
     if (theirs === undefined || key === 'constructor' || guarded.includes(key)) continue
@@ -84,4 +84,4 @@ function rebase (object, name, ours) {
   }
 }
 
-module.exports = { cores, isCores, leaveCores, rebase }
+module.exports = { cores, isCores, deferToCore, rebase }

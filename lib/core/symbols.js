@@ -99,7 +99,7 @@ module.exports = {
   /** The head as rendered, to notice a replaced `_header`. */
   kHead: own('kHead'),
   /** Method: makes the message core's (lib/message/delegate.js). */
-  kLeave: own('kLeave'),
+  kLeaveToCore: own('kLeaveToCore'),
   /** Method: renders a message's head. */
   kRenderHead: own('kRenderHead'),
   /** CRLFs in kHead. */
@@ -107,7 +107,7 @@ module.exports = {
   /** How the rendered head says the body ends: sendFlags.NO_BODY, LENGTH, CHUNKED or UNTIL_CLOSE. */
   kFraming: own('kFraming'),
   /** True if a field value or the reason holds something beyond printable ASCII. */
-  kUnusual: own('kUnusual'),
+  kBeyondAscii: own('kBeyondAscii'),
   /** Flags that a subclass adds to every HEAD it sends (REQUEST_HEAD…); 0 on the prototype. */
   kHeadFlags: own('kHeadFlags'),
   /** Flags that a subclass adds to END when `_last` is set (LAST); 0 on the prototype. */

@@ -99,8 +99,8 @@ module.exports = Object.freeze({
   closedHandleTellsWrites: has(22),
   /** Too many fields end the connection with 431; before, the surplus was dropped. */
   headerOverflowRejects: has(26, { 22: 23, 24: 21, 25: Infinity }),
-  /** Of too many fields whole batches of the parser's are dropped; later, what is beyond the limit. */
-  headersDropInBatches: !has(22),
+  /** Of too many fields whole groups of the parser's are dropped; later, what is beyond the limit. */
+  headersDropInGroups: !has(22),
   /** Core's parser is llhttp 9.3, whose grammar differs in details from that of 9.4. */
   llhttp93: isBefore(process.versions.llhttp, 9, 4),
   /** `socket` is an own data property of outgoing messages; later an accessor of their prototype. */

@@ -82,7 +82,7 @@ function carryThrough (message, connection) {
   // It may be corked for longer than this tick.
   if (!socket.writable) return
   if (message[kNeedDrain]) socket._writableState.needDrain = true
-  if (connection.batch?.message === message) connection.batch.passTo(socket)
+  if (connection.corkCallbacks?.message === message) connection.corkCallbacks.passTo(socket)
   else putStandIn(connection, [])
 }
 

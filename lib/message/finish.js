@@ -7,15 +7,20 @@
 const { EventEmitter } = require('node:events')
 const { process } = require('../host')
 const { settle, isDispatching } = require('../binding')
-const { PENDING_MAX } = require('../connection/connection')
 const { codes } = require('../core/errors')
 const { isTaken, isWaiting, whenTaken, tellTaken } = require('./write-callbacks')
 const { isTouched } = require('./incoming')
-const { isLost, tellLeaving } = require('./send')
+const { isLost, tellDue } = require('./send')
 const versions = require('../core/versions')
 const {
   kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kHeld, kNative, kNeedDrain, kSettle, kSocket, kWritableFinished
 } = require('../core/symbols')
+
+/**
+ * Bytes. A message that ends with less than this pending, and that nothing waits for, is over at once, as a small one is in core.
+ * A decision of lib/ alone: the native side counts, and tells whether there is room for more.
+ */
+const PENDING_MAX = 64 * 1024
 
 const baseEmit = EventEmitter.prototype.emit
 
@@ -101,7 +106,7 @@ function drained () {
     else if (connection.mayDrain(this)) emitDrain(this)
   }
   try {
-    if (isWaiting(this) && this[kConnection] !== null) tellLeaving(this[kConnection])
+    if (isWaiting(this) && this[kConnection] !== null) tellDue(this[kConnection])
   } finally {
     // Also behind what a callback threw: no other event tells of what is taken by now.
     tellSent(this, taken)
@@ -195,5 +200,5 @@ function fail (message, error) {
 }
 
 module.exports = {
-  baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
+  PENDING_MAX, baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 }

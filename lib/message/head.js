@@ -10,9 +10,9 @@ const { validateHeaderName, validateHeaderValue } = require('node:http')
 const { Buffer } = require('../host')
 const { sendFlags } = require('../binding')
 const { cores } = require('../core/messages')
-const { lowerToken, isUnusual, utcDate } = require('./syntax')
+const { lowerToken, isBeyondVchar, utcDate } = require('./syntax')
 const versions = require('../core/versions')
-const { kOutHeaders, kUniqueHeaders, kHead, kLines, kFraming, kUnusual } = require('../core/symbols')
+const { kOutHeaders, kUniqueHeaders, kHead, kLines, kFraming, kBeyondAscii } = require('../core/symbols')
 
 const { NO_BODY, LENGTH, CHUNKED, UNTIL_CLOSE } = sendFlags
 
@@ -92,8 +92,8 @@ function note (message, lower, value) {
 
 /** Has core throw for a value that must not be sent; notes one that is not plain ASCII. */
 function checkValue (message, name, value) {
-  if (value !== undefined && !isUnusual(value)) return
-  message[kUnusual] = true
+  if (value !== undefined && !isBeyondVchar(value)) return
+  message[kBeyondAscii] = true
   validateHeaderValue(name, value, message._isLenientHeaderValidation?.())
 }
 
@@ -112,7 +112,7 @@ function fromLatin1 (value) {
 function field (message, name, lower, value, check) {
   if (lower === 'content-disposition' && message._contentLength) {
     value = Array.isArray(value) ? value.map(fromLatin1) : fromLatin1(value)
-    message[kUnusual] = true
+    message[kBeyondAscii] = true
   }
   if (Array.isArray(value)) {
     if ((value.length < 2 || lower !== 'cookie') && !message[kUniqueHeaders]?.has(lower)) {

@@ -6,9 +6,9 @@
  * message is decided when the head is rendered (lib/message/head.js).
  */
 
-const { lowerToken, isUnusual } = require('./syntax')
+const { lowerToken, isBeyondVchar } = require('./syntax')
 const { cores, isCores } = require('../core/messages')
-const { kOutHeaders, kUnusual } = require('../core/symbols')
+const { kOutHeaders, kBeyondAscii } = require('../core/symbols')
 
 const methods = {}
 
@@ -24,8 +24,8 @@ HeaderStore.prototype = Object.create(null)
  */
 methods.setHeader = function setHeader (name, value) {
   const lower = lowerToken(name)
-  if (this._header || lower === undefined || value === undefined || isUnusual(value) || isCores(this)) {
-    return setUnusual(this, 'setHeader', arguments)
+  if (this._header || lower === undefined || value === undefined || isBeyondVchar(value) || isCores(this)) {
+    return setByCore(this, 'setHeader', arguments)
   }
   let headers = this[kOutHeaders]
   if (headers === null || headers === undefined) this[kOutHeaders] = headers = new HeaderStore()
@@ -35,13 +35,13 @@ methods.setHeader = function setHeader (name, value) {
 
 /** Adds a value to a field, which becomes an array. */
 methods.appendHeader = function appendHeader (name, value) {
-  return isUnusual(value) ? setUnusual(this, 'appendHeader', arguments) : cores.OutgoingMessage.appendHeader.apply(this, arguments)
+  return isBeyondVchar(value) ? setByCore(this, 'appendHeader', arguments) : cores.OutgoingMessage.appendHeader.apply(this, arguments)
 }
 
 /** Has core check and store a field whose value holds something beyond printable ASCII, or that is wrong. */
-function setUnusual (message, method, args) {
+function setByCore (message, method, args) {
   const result = cores.OutgoingMessage[method].apply(message, args)
-  if (!isCores(message)) message[kUnusual] = true
+  if (!isCores(message)) message[kBeyondAscii] = true
   return result
 }
 

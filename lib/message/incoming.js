@@ -9,7 +9,7 @@
 const { Readable, finished } = require('node:stream')
 const { process } = require('../host')
 const { addDistinct, fold } = require('./fold-headers')
-const { cores, isCores, leaveCores } = require('../core/messages')
+const { cores, isCores, deferToCore } = require('../core/messages')
 const { quiet } = require('./listeners')
 const versions = require('../core/versions')
 const {
@@ -375,9 +375,9 @@ IncomingMessage.prototype._destroy = function _destroy (error, callback) {
     const { socket } = this
     if (socket && !socket.destroyed) {
       socket.destroy(error)
-      const forget = finished(socket, (reason) => {
+      const cleanUp = finished(socket, (reason) => {
         if (reason?.code === 'ERR_STREAM_PREMATURE_CLOSE') reason = null
-        forget()
+        cleanUp()
         process.nextTick(answer, this, reason || error, callback)
       })
       return
@@ -396,6 +396,6 @@ function answer (message, error, callback) {
 
 if (versions.distinctHasPrototype) IncomingMessage.prototype._addHeaderLineDistinct = addDistinct
 
-leaveCores(IncomingMessage.prototype, 'IncomingMessage', ['_read', '_dump', '_destroy'])
+deferToCore(IncomingMessage.prototype, 'IncomingMessage', ['_read', '_dump', '_destroy'])
 
 module.exports = { IncomingMessage, newMessage, readRequest, readResponse, isTouched, linger, lingerOn }

@@ -6,7 +6,7 @@
 
 const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
-const { deliver } = require('./output-data')
+const { sendOrQueue } = require('./output-data')
 const { leaveToCore, isUnusual } = require('./delegate')
 const { awaitDrain, isLost, takeHeadFlag } = require('./send')
 const versions = require('../core/versions')
@@ -14,8 +14,8 @@ const { kConnection, kHeld, kChunkedLength, kCorked, kDrainScope, kNative, kNeed
 
 const { HEAD, BODY } = sendFlags
 
-/** True if a body part of this size (bytes) is held until the end of the tick. */
-function holdsBack (message, size) {
+/** True if a part of this size (bytes) is held until the end of the tick. */
+function holdsPart (message, size) {
   if (!versions.tickMergesChunks || !message.chunkedEncoding || message.outputData.length !== 0 || message[kConnection] === null) return false
   // An empty part makes no chunk: it is held only behind others.
   return size !== 0 || (message[kHeld] !== null && message[kHeld].length !== 0)
@@ -29,7 +29,7 @@ function beginChunk (message) {
 
 /** Begins the chunk to which the tick's later parts belong, with a part that is empty. */
 function holdNothing (message) {
-  if (holdsBack(message, 1)) beginChunk(message)
+  if (holdsPart(message, 1)) beginChunk(message)
 }
 
 /** Holds a part. @returns {boolean} as write() */
@@ -80,7 +80,7 @@ function sendHeld (message) {
   const part = takeHeld(message)
   if (part === undefined) return 0
   const flags = takeHeadFlag(message) | BODY
-  return deliver(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
+  return sendOrQueue(message, flags, flags & HEAD ? message._header : '', part.data, part.encoding, part.size, part.callback)
 }
 
 /**
@@ -107,4 +107,4 @@ function releaseHeld (message) {
   message.emit('drain')
 }
 
-module.exports = { heldLength, holdsBack, hold, holdNothing, sendHeld }
+module.exports = { heldLength, holdsPart, hold, holdNothing, sendHeld }

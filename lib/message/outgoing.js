@@ -18,19 +18,19 @@ const { native, sendFlags } = require('../binding')
 const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket } = require('./state')
-const { holdsBack, hold, holdNothing, sendHeld } = require('./one-chunk-a-tick')
-const { CORKED, nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
-const { deliver, isGluable, isOurs, flushQueue } = require('./output-data')
+const { holdsPart, hold, holdNothing, sendHeld } = require('./one-chunk-a-tick')
+const { nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
+const { sendOrQueue, isGluable, isOurs, flushQueue } = require('./output-data')
 const { baseEmit, isUnheard, isUntold, endsUntold, addEndCallback, finishAnyway, finishLater, settled, drained } = require('./finish')
 const { compareSlots, isUnusual, leaveToCore, tellBegun } = require('./delegate')
-const { cores, isCores, leaveCores } = require('../core/messages')
+const { cores, isCores, deferToCore } = require('../core/messages')
 const { quiet } = require('./listeners')
 const versions = require('../core/versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kHeld, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
-  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kUnusual, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom,
-  kChunkedBuffer, kLeave, kRenderHead, ofCore
+  kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kBeyondAscii, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom,
+  kChunkedBuffer, kLeaveToCore, kRenderHead, ofCore
 } = require('../core/symbols')
 
 /** Core's answer to whether field values are checked leniently, of which it asks itself once for a message. */
@@ -96,7 +96,7 @@ function OutgoingMessage (options) {
   this[kHead] = null
   this[kLines] = 0
   this[kFraming] = UNTIL_CLOSE
-  this[kUnusual] = false
+  this[kBeyondAscii] = false
   this[kCallbacks] = null
   this[kDrainScope] = null
   this[kAwaitsRoom] = false
@@ -119,7 +119,7 @@ OutgoingMessage.prototype[kLastFlags] = 0
 OutgoingMessage.prototype[kFinished] = nop
 OutgoingMessage.prototype[kSettle] = settled
 OutgoingMessage.prototype[kDrained] = drained
-OutgoingMessage.prototype[kLeave] = function leave () { leaveToCore(this) }
+OutgoingMessage.prototype[kLeaveToCore] = function () { leaveToCore(this) }
 OutgoingMessage.prototype[kUniqueHeaders] = null
 OutgoingMessage.prototype[kFlushError] = null
 
@@ -141,10 +141,10 @@ function _send (data, encoding, callback) {
   if (this[kNative] === true && data === '' && typeof encoding !== 'function' && !callback && !isUnusual(this)) {
     let flags = takeHeadFlag(this)
     // Core glues the data to the head and writes both as one string, in the encoding of the data.
-    if (flags !== 0 && this[kUnusual] && isUtf8(encoding)) flags |= HEAD_UTF8
+    if (flags !== 0 && this[kBeyondAscii] && isUtf8(encoding)) flags |= HEAD_UTF8
     // The parts behind this head have corked their socket.
     if (flags !== 0 && this[kHeld] !== null) flags |= CORK
-    if (flags !== 0) return deliver(this, flags, this._header, undefined, null, -1, null) < this[kHighWaterMark]
+    if (flags !== 0) return sendOrQueue(this, flags, this._header, undefined, null, -1, null) < this[kHighWaterMark]
     if (this[kConnection] !== null) return this.writableLength < this[kHighWaterMark]
   }
   leaveToCore(this)
@@ -177,7 +177,7 @@ function isInformation (data) {
 /** As core's _writeRaw: a 1xx block is sent, or queued until it is this message's turn; core sends anything else. */
 function _writeRaw (data, encoding, callback) {
   if (this[kNative] === true && !this._headerSent && typeof encoding !== 'function' && isInformation(data) && !isUnusual(this)) {
-    return deliver(this, INFORMATIONAL, data, undefined, null, -1, typeof callback === 'function' ? callback : null) < this[kHighWaterMark]
+    return sendOrQueue(this, INFORMATIONAL, data, undefined, null, -1, typeof callback === 'function' ? callback : null) < this[kHighWaterMark]
   }
   leaveToCore(this)
   // One whose end is with the connection stays ours, and may have no socket yet.
@@ -191,7 +191,7 @@ OutgoingMessage.prototype._writeRaw = _writeRaw
 // ------------------------------------------------------------------------------------------- write() and end()
 
 /** True if the message is core's. Makes it core's first if it is unusual, or if `_send` or `_writeRaw` was replaced. */
-function leaves (message) {
+function becomesCores (message) {
   if (message[kNative] !== true) return true
   if (!isUnusual(message) && message._send === _send && message._writeRaw === _writeRaw) return false
   leaveToCore(message)
@@ -229,7 +229,7 @@ function isOdd (chunk, encoding) {
  */
 OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   if (this.finished) return complain(this, 'write', arguments)
-  if (leaves(this)) return cores.OutgoingMessage.write.apply(this, arguments)
+  if (becomesCores(this)) return cores.OutgoingMessage.write.apply(this, arguments)
   if (typeof encoding === 'function') {
     callback = encoding
     encoding = null
@@ -243,7 +243,7 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   if (!this._header) {
     this._implicitHeader()
     // `_implicitHeader`, a method of the application perhaps, can have changed the message.
-    if (leaves(this)) return cores.OutgoingMessage.write.apply(this, arguments)
+    if (becomesCores(this)) return cores.OutgoingMessage.write.apply(this, arguments)
   }
   if (!this._hasBody) {
     // Core's throws.
@@ -252,7 +252,7 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
     return true
   }
   const size = sizeOf(chunk, encoding)
-  if (holdsBack(this, size)) return hold(this, chunk, encoding, size, callback ?? null)
+  if (holdsPart(this, size)) return hold(this, chunk, encoding, size, callback ?? null)
   // An empty part is queued, too, and may be called back for.
   if (size === 0 && (callback !== undefined || this[kConnection] === null)) {
     if (this._headerSent && awaitOthers(this, callback)) return stillWaits(this)
@@ -265,9 +265,8 @@ OutgoingMessage.prototype.write = function write (chunk, encoding, callback) {
   // A head without a part stays corked until the end of the tick, too.
   flags |= size !== 0 ? BODY : flags && CORK
   if (flags === 0) return stillWaits(this)
-  if (callback !== undefined) flags |= CORKED
-  else if (size >= LARGE && isUntold(this)) flags |= UNTOLD
-  return noteBackpressure(this, deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, callback ?? null))
+  if (callback === undefined && size >= LARGE && isUntold(this)) flags |= UNTOLD
+  return noteBackpressure(this, sendOrQueue(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, callback ?? null, true))
 }
 
 /** Gathers what is written until uncork(); nests. */
@@ -301,7 +300,7 @@ OutgoingMessage.prototype.uncork = function uncork () {
  */
 OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   if (this.finished) return complain(this, 'end', arguments)
-  if (leaves(this)) {
+  if (becomesCores(this)) {
     if (leavesChunksBehind(this)) releaseCorked(this)
     return cores.OutgoingMessage.end.apply(this, arguments)
   }
@@ -328,7 +327,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   if (!this._header) {
     this._contentLength = size
     this._implicitHeader()
-    if (leaves(this)) return cores.OutgoingMessage.end.apply(this, arguments)
+    if (becomesCores(this)) return cores.OutgoingMessage.end.apply(this, arguments)
   }
   if (!this._hasBody) {
     if (size !== 0 && this[kRejectNonStandardBodyWrites]) return cores.OutgoingMessage.end.apply(this, arguments)
@@ -350,7 +349,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   const carried = this[kConnection] !== null
   // True if no byte is left to send: neither a last chunk nor anything queued.
   const isSent = flags === END && !chunk && !(this._hasBody && this.chunkedEncoding) && this.outputSize === 0 && !this[kConnection]?.corked
-  const pending = carried || !isSent ? deliver(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null) : 0
+  const pending = carried || !isSent ? sendOrQueue(this, flags, flags & HEAD ? this._header : '', chunk, encoding, size, null) : 0
   this.finished = true
   if (carried) {
     finishLater(this, this[kConnection], pending)
@@ -421,7 +420,7 @@ OutgoingMessage.prototype.destroy = function destroy (error) {
   return cores.OutgoingMessage.destroy.call(this, error)
 }
 
-leaveCores(OutgoingMessage.prototype, 'OutgoingMessage', [
+deferToCore(OutgoingMessage.prototype, 'OutgoingMessage', [
   'setHeader', 'appendHeader', 'getHeader', 'hasHeader', 'setTimeout', 'socket',
   'write', 'end', 'cork', 'uncork', '_storeHeader', '_send', '_writeRaw', '_flush', '_finish'
 ], ['writableFinished', 'writableLength', 'writableCorked', '_flushOutput'])

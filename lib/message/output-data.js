@@ -13,9 +13,8 @@ const { kConnection, kTurn } = require('../core/symbols')
 
 const { HEAD, BODY, END, HEAD_UTF8, INFORMATIONAL } = sendFlags
 
-/** Flags of entries only: a part of a chunk's frame; an empty part that a head is glued to. */
-const FRAME = 1 << 29
-const EMPTY = 1 << 28
+/** The flags of an entry that is a part of a chunk's frame, or an empty part that a head is glued to. */
+const NONE = 0
 
 const LAST_CHUNK = '0\r\n'
 
@@ -42,7 +41,7 @@ function enqueueGlued (message, head, headFlags, flags, data, encoding, callback
   if (isGluable(data, encoding)) {
     return enqueue(message, flags | headFlags, head + data, encoding, callback)
   }
-  enqueue(message, headFlags | EMPTY, head, 'latin1', null)
+  enqueue(message, headFlags, head, 'latin1', null)
   return enqueue(message, flags, data, encoding, callback)
 }
 
@@ -55,10 +54,10 @@ function enqueueParts (message, flags, head, body, encoding, size, callback) {
   if ((flags & BODY) !== 0) {
     if (isChunked) {
       const length = size === -1 ? sizeOf(body, encoding) : size
-      enqueueGlued(message, head, headFlags, FRAME, length.toString(16), 'latin1', null)
-      enqueue(message, FRAME, CRLF, null, null)
+      enqueueGlued(message, head, headFlags, NONE, length.toString(16), 'latin1', null)
+      enqueue(message, NONE, CRLF, null, null)
       enqueue(message, BODY, body, encoding, null)
-      enqueue(message, FRAME, CRLF, null, callback ?? nop)
+      enqueue(message, NONE, CRLF, null, callback ?? nop)
     } else if (isEnd && versions.endCallbackGetsError) {
       return enqueueGlued(message, head, headFlags, BODY | END, body, encoding, ended)
     } else {
@@ -69,29 +68,29 @@ function enqueueParts (message, flags, head, body, encoding, size, callback) {
   if (isEnd) {
     return enqueueGlued(message, head, headFlags, END, isChunked ? `${LAST_CHUNK}${message._trailer}\r\n` : '', 'latin1', ended)
   }
-  if (headFlags !== 0) return enqueueGlued(message, head, headFlags, EMPTY, '', undefined, callback ?? undefined)
+  if (headFlags !== 0) return enqueueGlued(message, head, headFlags, NONE, '', undefined, callback ?? undefined)
   return message.outputSize
 }
 
 /** Sends a part, behind what is queued (core's _writeRaw), or queues it. Takes transmit's arguments. */
-function deliver (message, flags, head, body, encoding, size, callback) {
+function sendOrQueue (message, flags, head, body, encoding, size, callback, isWrite) {
   if (message[kConnection] !== null) {
-    if (message.outputData.length === 0) return transmit(message, flags, head, body, encoding, size, callback)
-    if (isOurs(message)) return transmitBehind(message, message[kConnection], flags, head, body, encoding, size, callback)
+    if (message.outputData.length === 0) return transmit(message, flags, head, body, encoding, size, callback, isWrite)
+    if (isOurs(message)) return transmitBehind(message, message[kConnection], flags, head, body, encoding, size, callback, isWrite)
   }
   return enqueueParts(message, flags, head, body, encoding, size, callback)
 }
 
 /** Sends what is queued under one cork, as core's _flushOutput; a last part behind it goes under the same (core's end). */
-function transmitBehind (message, connection, flags, head, body, encoding, size, callback) {
+function transmitBehind (message, connection, flags, head, body, encoding, size, callback, isWrite) {
   flushQueue(message)
   connection.flushing = (flags & BODY) !== 0 && (flags & END) !== 0
-  const pending = transmit(message, flags, head, body, encoding, size, callback)
+  const pending = transmit(message, flags, head, body, encoding, size, callback, isWrite)
   connection.flushing = false
   return pending
 }
 
-/** True if all entries are `deliver`'s: the array is public. */
+/** True if all entries are `sendOrQueue`'s: the array is public. */
 function isOurs (message) {
   return message.outputData.every(({ flags }) => flags !== undefined)
 }
@@ -135,7 +134,7 @@ function assemble (message, entries) {
     const content = flags & (BODY | END)
     if (content === 0) {
       const next = entries[i + 1]
-      const isNextFramed = next !== undefined && (next.flags & (BODY | END | FRAME)) !== 0
+      const isNextFramed = next !== undefined && (next.flags === NONE || (next.flags & (BODY | END)) !== 0)
       if (headFlags === 0 || (isNextFramed && !callback)) continue
     }
     const isBody = (content & BODY) !== 0
@@ -157,4 +156,4 @@ function headOf (message, data) {
   return data === head || data.startsWith(head) ? head : data.slice(0, data.indexOf('\r\n\r\n') + 4)
 }
 
-module.exports = { ended, deliver, isGluable, isOurs, flushQueue }
+module.exports = { ended, sendOrQueue, isGluable, isOurs, flushQueue }

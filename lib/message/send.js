@@ -12,13 +12,10 @@ const { isTaken, isWaiting, whenTaken, waitForRest } = require('./write-callback
 const { countLines } = require('./head')
 const { codes } = require('../core/errors')
 const {
-  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNative, kNeedDrain, kSocket, kUnusual
+  kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNative, kNeedDrain, kSocket, kBeyondAscii
 } = require('../core/symbols')
 
 const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BODY_UTF8 } = sendFlags
-
-/** Flag of `transmit` alone: the part is a write of its own, not one of several that waited. */
-const CORKED = 1 << 27
 
 const CRLF = Buffer.from('\r\n')
 
@@ -58,13 +55,12 @@ function sizeOf (chunk, encoding) {
  * @param {string|null|undefined} encoding of a string body
  * @param {number} size bytes of the body, -1 if not known
  * @param {Function|null} callback for the body or the end
+ * @param {boolean} [isWrite=false] the part is a write of its own: core corks the socket for the rest of the tick then
  * @returns {number} bytes the transport has not taken
  */
-function transmit (message, flags, head, body, encoding, size, callback) {
-  const isCorked = (flags & CORKED) !== 0
-  flags &= ~CORKED
+function transmit (message, flags, head, body, encoding, size, callback, isWrite = false) {
   const connection = message[kConnection]
-  if (connection.surplus !== 0) connection.settleCount()
+  if (connection.surplus !== 0) connection.clearSurplus()
 
   let lines = 0
   let length = 0
@@ -88,7 +84,7 @@ function transmit (message, flags, head, body, encoding, size, callback) {
           if (isPart) connection.countAs(characters, bytes)
         }
         // Core writes a head that is glued to a string body in the body's encoding.
-        if (isHead && message[kUnusual] && (flags & UNTIL_CLOSE) !== CHUNKED) flags |= HEAD_UTF8
+        if (isHead && message[kBeyondAscii] && (flags & UNTIL_CLOSE) !== CHUNKED) flags |= HEAD_UTF8
       } else if (!isLatin1(encoding)) {
         body = Buffer.from(body, encoding)
         if (isPart) connection.countAs(characters, body.length)
@@ -98,9 +94,9 @@ function transmit (message, flags, head, body, encoding, size, callback) {
     body = undefined
   }
   // What an end waits for is bytes; what a part's writer is told is counted as its stream would.
-  if (isPart) return connection.counted(afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isCorked))
+  if (isPart) return connection.counted(afterSend(message, connection, connection.send(flags, head, lines, body, length), callback, isWrite))
 
-  if (connection.batch !== null) connection.batch.leave()
+  if (connection.corkCallbacks !== null) connection.corkCallbacks.endCork()
   if (message._last) flags |= message[kLastFlags]
   if (message._trailer === '' || framingOf(message) !== CHUNKED) {
     return afterSend(message, connection, connection.send(flags, head, lines, body, length), callback)
@@ -114,7 +110,7 @@ function transmit (message, flags, head, body, encoding, size, callback) {
 }
 
 /** Callbacks of parts written in one tick: called in the tick behind the end of the cork, be that uncork() or end(). */
-class Batch {
+class CorkCallbacks {
   callbacks = []
   error = null
   /** The async context of the callbacks. */
@@ -127,13 +123,13 @@ class Batch {
     this.connection = connection
   }
 
-  leave () {
+  endCork () {
     const { connection, message } = this
-    if (connection.batch !== this) return
+    if (connection.corkCallbacks !== this) return
     const { socket, stream } = connection
     if (stream === null && socket !== null && socket.writableCorked !== 0) this.passTo(socket)
-    if (connection.batch !== this) return
-    connection.batch = null
+    if (connection.corkCallbacks !== this) return
+    connection.corkCallbacks = null
     if (isLost(message)) this.error = whyLost(message)
     else if (waitForRest(message, connection, this.callbacks)) return
     // All is written, and what follows is due with it.
@@ -144,7 +140,7 @@ class Batch {
   /** Has the socket call back, whose cork would hold the parts in core: behind what it holds, and its 'drain', which core's messages hear. */
   passTo (socket) {
     if (!socket.writable || (this.drains && this.message[kNative] === true)) return
-    this.connection.batch = null
+    this.connection.corkCallbacks = null
     if (this.drains) socket._writableState.needDrain = true
     putStandIn(this.connection, this.callbacks)
   }
@@ -152,8 +148,8 @@ class Batch {
   /** Calls back in the next tick, or before the callback of a later part that is taken until then. */
   tellNext () {
     const { connection } = this
-    connection.leaving ??= []
-    connection.leaving.push(this)
+    connection.due ??= []
+    connection.due.push(this)
     this.resource = new AsyncResource('HTTPWRITE')
     process.nextTick(tell, this)
   }
@@ -161,21 +157,21 @@ class Batch {
 
 /**
  * Calls back for a part that counts as taken, at the moment when core would.
- * @param {boolean} isCorked the part was a write of its own: core corks the socket for the rest of the tick then
+ * @param {boolean} isWrite as in `transmit`
  */
-function written (message, callback, isCorked) {
+function written (message, callback, isWrite) {
   const connection = message[kConnection]
-  const batch = connection?.batch
-  if (batch && batch.message === message) {
-    batch.callbacks.push(callback)
-  } else if (isCorked && connection) {
-    batch?.leave()
-    connection.batch = new Batch(message, connection)
-    connection.batch.callbacks.push(callback)
+  const corkCallbacks = connection?.corkCallbacks
+  if (corkCallbacks && corkCallbacks.message === message) {
+    corkCallbacks.callbacks.push(callback)
+  } else if (isWrite && connection) {
+    corkCallbacks?.endCork()
+    connection.corkCallbacks = new CorkCallbacks(message, connection)
+    connection.corkCallbacks.callbacks.push(callback)
     // Else the tick that ends the cork, which the first part of this tick has begun, sees to it.
-    if (!connection.corked) process.nextTick(leave, connection.batch)
+    if (!connection.corked) process.nextTick(endCork, connection.corkCallbacks)
   } else if (connection) {
-    const own = new Batch(message, connection)
+    const own = new CorkCallbacks(message, connection)
     own.callbacks.push(callback)
     own.drains = message[kNeedDrain]
     own.tellNext()
@@ -184,18 +180,18 @@ function written (message, callback, isCorked) {
   }
 }
 
-function tell (batch) {
-  const { callbacks, error, drains, connection, message } = batch
-  if (!connection.leaving.includes(batch)) return
+function tell (corkCallbacks) {
+  const { callbacks, error, drains, connection, message } = corkCallbacks
+  if (!connection.due.includes(corkCallbacks)) return
   const isOver = message.finished
   if (drains && !isOver && connection.id !== -1) {
-    batch.drains = false
+    corkCallbacks.drains = false
     // Behind 'drain' it tells of later parts, if they are taken by now, and of these before them.
     connection.onDrain()
   }
-  const at = connection.leaving.indexOf(batch)
+  const at = connection.due.indexOf(corkCallbacks)
   if (at === -1) return
-  connection.leaving.splice(at, 1)
+  connection.due.splice(at, 1)
   try {
     for (const callback of callbacks) callback(error)
   } finally {
@@ -204,22 +200,22 @@ function tell (batch) {
   }
 }
 
-function leave (batch) {
-  batch.leave()
+function endCork (corkCallbacks) {
+  corkCallbacks.endCork()
 }
 
 /** Calls the callbacks of parts that were taken before others, whose callbacks are next. */
-function tellLeaving (connection) {
-  while (connection.leaving?.length > 0) {
-    const [batch] = connection.leaving
-    batch.resource.runInAsyncScope(tell, undefined, batch)
+function tellDue (connection) {
+  while (connection.due?.length > 0) {
+    const [corkCallbacks] = connection.due
+    corkCallbacks.resource.runInAsyncScope(tell, undefined, corkCallbacks)
   }
 }
 
 /** Fails the parts of a cork that the connection was given up under, where core's stream fails its buffer: a tick behind that. */
 function failCorked (connection) {
-  if (connection.batch !== null && isLost(connection.batch.message)) connection.batch.leave()
-  if (connection.leaving !== null) for (const batch of connection.leaving.filter(({ error }) => error !== null)) tell(batch)
+  if (connection.corkCallbacks !== null && isLost(connection.corkCallbacks.message)) connection.corkCallbacks.endCork()
+  if (connection.due !== null) for (const corkCallbacks of connection.due.filter(({ error }) => error !== null)) tell(corkCallbacks)
 }
 
 /** Gives the error for the callback of a part that was lost with the transport. */
@@ -228,11 +224,11 @@ function whyLost (message) {
 }
 
 /** Sees to a write's callback: that of a write of its own waits for the end of the tick, as in core. @returns {number} pending */
-function afterSend (message, connection, pending, callback, isCorked = false) {
+function afterSend (message, connection, pending, callback, isWrite = false) {
   if (callback !== null) {
     // Even an empty list shows that callbacks wait for the transport: 'finish' comes behind them.
     message[kCallbacks] ??= []
-    if (isTaken(message, connection)) written(message, callback, isCorked)
+    if (isTaken(message, connection)) written(message, callback, isWrite)
     else whenTaken(message, connection, callback)
   }
   return pending
@@ -245,7 +241,7 @@ function afterSend (message, connection, pending, callback, isCorked = false) {
 function awaitOthers (message, callback) {
   const connection = message[kConnection]
   if (connection === null || message.outputData.length !== 0) return false
-  if (!isWaiting(message) && connection.batch?.message !== message && !connection.corked) return false
+  if (!isWaiting(message) && connection.corkCallbacks?.message !== message && !connection.corked) return false
   afterSend(message, connection, connection.pending(), callback, true)
   return true
 }
@@ -295,12 +291,11 @@ function stillWaits (message) {
 }
 
 module.exports = {
-  CORKED,
   CRLF,
   nop,
   isLost,
   transmit,
-  tellLeaving,
+  tellDue,
   failCorked,
   awaitDrain,
   noteBackpressure,

@@ -7,12 +7,12 @@ const { Date, clock } = require('../host')
 /** A field name or method: one or more tchar (RFC 9110 §5.6.2). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-/** All but TAB and printable ASCII: a cheap first look that most field values pass. */
-const UNUSUAL = /[^\t\x20-\x7e]/
+/** All but VCHAR, SP and HTAB: a cheap first look that most field values pass. */
+const BEYOND_VCHAR = /[^\t\x20-\x7e]/
 
-/** True if a field value holds anything beyond TAB and printable ASCII. */
-function isUnusual (value) {
-  return UNUSUAL.test(value)
+/** True if a field value holds anything but VCHAR, SP and HTAB (RFC 9110 §5.5): core's check decides. */
+function isBeyondVchar (value) {
+  return BEYOND_VCHAR.test(value)
 }
 
 /**
@@ -39,19 +39,15 @@ function lowerToken (name) {
 let date = ''
 let dateExpires = 0
 
-/** Moves the cache to the current second. @returns {number} when it expires */
-function refreshDate (now) {
-  date = new Date(now).toUTCString()
-  dateExpires = now - now % 1000 + 1000
-  return dateExpires
-}
-
 /** Gives the time of now as an IMF-fixdate (RFC 9110 §5.6.7). */
 function utcDate () {
   const now = clock()
   // The lower bound is for clocks that were set back.
-  if (now >= dateExpires || now < dateExpires - 1000) refreshDate(now)
+  if (now >= dateExpires || now < dateExpires - 1000) {
+    date = new Date(now).toUTCString()
+    dateExpires = now - now % 1000 + 1000
+  }
   return date
 }
 
-module.exports = { isUnusual, lowerToken, utcDate }
+module.exports = { isBeyondVchar, lowerToken, utcDate }

@@ -7,7 +7,7 @@
 
 const { native, isReadOn } = require('../binding')
 const { connectionReset, canceledWrite, systemError } = require('../core/errors')
-const { forgetKept } = require('../connection/pause')
+const { discardInput } = require('../connection/pause')
 const { failEndCallbacks } = require('../message/finish')
 const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting, tellTaken } = require('../message/write-callbacks')
@@ -140,7 +140,7 @@ members.endLast = function endLast () {
 
 /** With nothing to write core's socket closes before it reads again, unless its loop is reading. */
 members.closesSoon = function closesSoon () {
-  if (this.keeps && this.kept.length !== 0 && this.pending() === 0 && !isReadOn(this.id)) forgetKept(this)
+  if (this.keeps && this.kept.length !== 0 && this.pending() === 0 && !isReadOn(this.id)) discardInput(this)
 }
 
 /**

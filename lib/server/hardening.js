@@ -107,9 +107,9 @@ members.beforeRelease = function beforeRelease (errno) {
 }
 
 /** Driver two: as `beforeRelease`. */
-members.forget = function forget (id) {
+members.free = function free (id) {
   countNoted(this)
-  this.base.forget.call(this, id)
+  this.base.free.call(this, id)
 }
 
 members.onExpired = function onExpired (which) {

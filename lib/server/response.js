@@ -8,11 +8,11 @@ const { sendFlags } = require('../binding')
 const { OutgoingMessage } = require('../message/outgoing')
 const { tellFinished } = require('../message/delegate')
 const { ownSocket } = require('../message/state')
-const { isUnusual } = require('../message/syntax')
-const { cores, isCores, leaveCores } = require('../core/messages')
+const { isBeyondVchar } = require('../message/syntax')
+const { cores, isCores, deferToCore } = require('../core/messages')
 const measure = require('../core/performance-entries')
 const versions = require('../core/versions')
-const { kConnection, kFinished, kLastFlags, kListenersShown, kOutHeaders, kUnusual } = require('../core/symbols')
+const { kConnection, kFinished, kLastFlags, kListenersShown, kOutHeaders, kBeyondAscii } = require('../core/symbols')
 
 const createdChannel = diagnostics.channel('http.server.response.created')
 
@@ -143,9 +143,9 @@ ServerResponse.prototype.writeHead = function writeHead (statusCode, reason, hea
   const isNamed = typeof reason === 'string'
   const message = isNamed ? reason : this.statusMessage || STATUS_CODES[code] || 'unknown'
   const fields = isNamed ? headers : headers ?? reason
-  const isOdd = message !== STATUS_CODES[code] && isUnusual(message)
+  const isOdd = message !== STATUS_CODES[code] && isBeyondVchar(message)
   if (isOdd || this._header || code < 100 || code > 999 || (fields && this[kOutHeaders]) || isCores(this)) {
-    if (isOdd) this[kUnusual] = true
+    if (isOdd) this[kBeyondAscii] = true
     return cores.ServerResponse.writeHead.apply(this, arguments)
   }
   this.statusMessage = message
@@ -174,7 +174,7 @@ if (!versions.validatesHints) {
   }
 }
 
-leaveCores(ServerResponse.prototype, 'ServerResponse', ['_finish', 'writeHead', 'writeHeader', 'writeEarlyHints'])
+deferToCore(ServerResponse.prototype, 'ServerResponse', ['_finish', 'writeHead', 'writeHeader', 'writeEarlyHints'])
 
 module.exports = {
   ServerResponse,

@@ -131,7 +131,7 @@ function onStreamEnd () {
 
 function onStreamClose () {
   const connection = this[kConnection]
-  connection.forget(connection.id)
+  connection.free(connection.id)
   Parser.free(this)
   connection.abort()
   // A response that has the stream hears of it last, behind earlier listeners.
@@ -165,8 +165,8 @@ function onStreamTimeout () {
   connection.onTimeout()
 }
 
-/** Gives the stream up: it belongs to the application. @param {boolean} isKnown true if it has the stream already */
-StreamConnection.prototype.leave = function leave (isKnown) {
+/** Lets go of the stream: it belongs to the application. @param {boolean} isKnown true if it has the stream already */
+StreamConnection.prototype.releaseStream = function releaseStream (isKnown) {
   const { stream } = this
   stopListening(this)
   Parser.free(stream)
@@ -184,14 +184,14 @@ StreamConnection.prototype.owesNothing = function owesNothing () {
 function onLeftStreamClose () {
   const connection = this[kConnection]
   connection.closeResponses()
-  connection.forget(connection.id)
+  connection.free(connection.id)
 }
 
 StreamConnection.prototype.letGo = function letGo () {
   this.stream.removeListener('close', onCarrierClose)
   this.stream[kConnection] = undefined
   this.noteClose(CLOSES.UPGRADED)
-  this.forget(this.id)
+  this.free(this.id)
 }
 
 /** Reports a message that has been arriving for too long. @param {number} headers ms, 0 for no limit @param {number} request ms */
@@ -208,7 +208,7 @@ StreamConnection.prototype.expired = function expired (reason, which) {
 }
 
 /** Drops the connection from the server's list, and its native side. */
-StreamConnection.prototype.forget = function forget (id) {
+StreamConnection.prototype.free = function free (id) {
   if (id === -1) return
   this.server[kConnections].delete(this)
   this.release()

@@ -7,7 +7,7 @@
 const { Duplex } = require('node:stream')
 const { Buffer } = require('../host')
 const { native, headFlags, receiveBody } = require('../binding')
-const { handOver } = require('../connection/detach')
+const { surrender } = require('../connection/detach')
 const { Parser } = require('../connection/parser-facade')
 const versions = require('../core/versions')
 const { kComplete, kConnections } = require('../core/symbols')
@@ -154,7 +154,7 @@ function detach (connection, isKnown) {
     connection.stopListening()
     socket.detached(isKnown)
     Parser.free(socket)
-    if (!connection.isAnswering) isOver = handOver(connection)
+    if (!connection.isAnswering) isOver = surrender(connection)
     if (!isOver) {
       socket.staysNative()
       connection.resetTimeout(isKnown ? socket.timeout || 0 : connection.listener.idle)
@@ -162,7 +162,7 @@ function detach (connection, isKnown) {
   }
   if (!isOver) native.upgrade(connection.id, true)
   else connection.resource.emitDestroy()
-  if (stream !== null) connection.leave(isKnown)
+  if (stream !== null) connection.releaseStream(isKnown)
   else if (!socket.isPaused()) socket.read(0)
   return head
 }

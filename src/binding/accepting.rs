@@ -54,7 +54,7 @@ impl Environment {
             });
         }
         self.begin_loan(scope, connection);
-        self.settle_lent(scope, connection);
+        self.act_on_lent(scope, connection);
         self.time(scope);
     }
 
@@ -80,7 +80,7 @@ impl Environment {
             let id = connection.id;
             if !self.loans.ages(id) {
                 self.time(scope);
-            } else if self.loans.is_settled(id) {
+            } else if self.loans.is_persistent(id) {
                 self.attend(&connection);
             } else {
                 self.end_loan(id);

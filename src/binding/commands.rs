@@ -53,9 +53,9 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 53] = [
     }),
     (c"writeNow", |environment, scope, arguments| {
         let id = id(scope, arguments)?;
-        let settled = environment.with(id, |connection| connection.write_now())?;
+        let is_taken = environment.with(id, |connection| connection.write_now())?;
         environment.mark(id);
-        Ok(Some(scope.integer(i32::from(settled))?))
+        Ok(Some(scope.integer(i32::from(is_taken))?))
     }),
     (c"taken", |environment, scope, arguments| {
         let taken = environment.with(id(scope, arguments)?, |connection| connection.taken())?;
@@ -190,7 +190,7 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 53] = [
         say(environment, scope, arguments, |connection| {
             connection.destroy(unheard || receives && connection.is_unheard())
         })?;
-        environment.settle_at_once(scope, id(scope, arguments)?);
+        environment.act_at_once(scope, id(scope, arguments)?);
         Ok(None)
     }),
     (c"closes", |environment, scope, _| {

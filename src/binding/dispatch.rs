@@ -357,7 +357,7 @@ impl Environment {
             }
             Ok(Received::End) => {
                 if let Ok(connection) = self.connection(id) {
-                    self.settle_lent(scope, &connection);
+                    self.act_on_lent(scope, &connection);
                 }
                 true
             }

@@ -67,7 +67,7 @@ impl Environment {
         let done = flushed.unwrap_or(false);
         // The end of an answer begins a time.
         if lent && (!done || connection.is_undriven()) {
-            self.settle_lent(scope, connection);
+            self.act_on_lent(scope, connection);
         } else if !done {
             self.attend(connection);
         } else if !lent {

@@ -24,7 +24,7 @@ impl Environment {
     /// Ends the loans if too much comes at a time, most heads come from elsewhere, or JavaScript is busy.
     pub(super) fn reconsider_loans(&self, scope: Scope<'_>, now: Instant) {
         if self.loans.should_end(now, || idle_time(scope)) {
-            self.end_loans(self.loans.settled());
+            self.end_loans(self.loans.persistent());
         }
         self.reconsider_listeners(scope);
     }
@@ -56,17 +56,17 @@ impl Environment {
     }
 
     /// Ends a connection in the call that destroys it, if this thread has it alone.
-    pub(super) fn settle_at_once(&self, scope: Scope<'_>, id: u32) {
+    pub(super) fn act_at_once(&self, scope: Scope<'_>, id: u32) {
         if self.loans.includes(id)
             && let Ok(connection) = self.connection(id)
             && connection.is_undriven()
         {
-            self.settle_lent(scope, &connection);
+            self.act_on_lent(scope, &connection);
         }
     }
 
     /// Does what is left to do of a connection whose socket is lent, or has the I/O thread do it.
-    pub(super) fn settle_lent(&self, scope: Scope<'_>, connection: &Arc<Connection>) {
+    pub(super) fn act_on_lent(&self, scope: Scope<'_>, connection: &Arc<Connection>) {
         let id = connection.id;
         match self.guarded(connection, |connection| connection.act_undriven()) {
             Ok(Acted::Rests) => {}

@@ -51,7 +51,7 @@ pub(super) struct Loans {
     /// Loans asked for and running; running; those of them that load decides about: of connections with more than one exchange.
     wanted: Cell<usize>,
     running: Cell<usize>,
-    settled: Cell<usize>,
+    persistent: Cell<usize>,
     pub(super) load: Load,
 }
 
@@ -80,13 +80,13 @@ impl Loans {
             slot.heads = slot.heads.saturating_add(1);
             (slot.lent.is_some(), slot.heads == HEADS)
         });
-        let settles = lent && is_second;
-        if settles {
-            self.settled.set(self.settled.get() + 1);
+        let is_persistent = lent && is_second;
+        if is_persistent {
+            self.persistent.set(self.persistent.get() + 1);
         }
         self.load
-            .saw_head((self.settled.get() != 0).then_some(lent));
-        settles && !self.load.are_few()
+            .saw_head((self.persistent.get() != 0).then_some(lent));
+        is_persistent && !self.load.are_few()
     }
 
     /// True if a connection may begin with its socket lent, whatever the load: in one exchange that costs less than to have an I/O
@@ -102,7 +102,7 @@ impl Loans {
 
     /// True if the loans should end ([`Load::should_end`]).
     pub(super) fn should_end(&self, now: Instant, idle: impl FnOnce() -> u64) -> bool {
-        self.load.should_end(self.settled.get() != 0, now, idle)
+        self.load.should_end(self.persistent.get() != 0, now, idle)
     }
 
     /// True if the connection's socket should be lent as soon as load is low.
@@ -145,14 +145,15 @@ impl Loans {
 
     /// Begins the loan of a socket that is in the set already.
     pub(super) fn begin_watched(&self, id: u32, socket: Arc<Socket>) {
-        let settles = self.with(id, |slot| {
+        let is_persistent = self.with(id, |slot| {
             slot.lent = Some(socket);
             slot.is_old = false;
             slot.heads >= HEADS
         });
         self.wanted.set(self.wanted.get() + 1);
         self.running.set(self.running.get() + 1);
-        self.settled.set(self.settled.get() + usize::from(settles));
+        self.persistent
+            .set(self.persistent.get() + usize::from(is_persistent));
     }
 
     /// Adds something to the set, which `watch` has the event loop watch.
@@ -203,7 +204,7 @@ impl Loans {
         if self.running.get() == 0 {
             return false;
         }
-        let (lent, settled) = self.with(id, |slot| (slot.lent.take(), slot.heads >= HEADS));
+        let (lent, persistent) = self.with(id, |slot| (slot.lent.take(), slot.heads >= HEADS));
         let Some(socket) = lent else {
             return false;
         };
@@ -212,7 +213,8 @@ impl Loans {
         }
         self.wanted.set(self.wanted.get() - 1);
         self.running.set(self.running.get() - 1);
-        self.settled.set(self.settled.get() - usize::from(settled));
+        self.persistent
+            .set(self.persistent.get() - usize::from(persistent));
         true
     }
 
@@ -249,12 +251,12 @@ impl Loans {
     }
 
     /// Those of them that load decides about.
-    pub(super) fn settled(&self) -> Vec<u32> {
+    pub(super) fn persistent(&self) -> Vec<u32> {
         self.lent_from(HEADS)
     }
 
     /// True if the connection has carried more than one exchange.
-    pub(super) fn is_settled(&self, id: u32) -> bool {
+    pub(super) fn is_persistent(&self, id: u32) -> bool {
         self.with(id, |slot| slot.heads >= HEADS)
     }
 

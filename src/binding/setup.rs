@@ -50,7 +50,7 @@ impl From<HttpConfig> for Config {
         Self {
             max_header_size: config.max_header_size,
             max_headers: config.max_headers,
-            surplus: [Surplus::Refuse, Surplus::Drop, Surplus::DropBatches]
+            surplus: [Surplus::Refuse, Surplus::Drop, Surplus::DropGroups]
                 .into_iter()
                 .find(|surplus| *surplus as u32 == config.surplus)
                 .unwrap_or_default(),
@@ -203,7 +203,7 @@ pub fn end_accepting(env: Env, id: u32, takes: bool) -> Result<Vec<u32>> {
         listener.close();
         Vec::new()
     };
-    listener.settle();
+    listener.await_arrivals();
     let scope = Scope::of(&env);
     let mut ids = environment.know_accepted(scope, &listener);
     // Those that the limits turn away are answered by that.

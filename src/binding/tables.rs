@@ -15,7 +15,7 @@ use crate::numbers::Table;
 
 /// How much of each thing there may be.
 const LIMITS: Table = &[
-    ("BATCH", Surplus::BATCH as i32),
+    ("FIELD_GROUP", Surplus::GROUP as i32),
     ("EVENTS_A_CALL", EVENTS_A_CALL as i32),
     ("SEGMENT", SEGMENT as i32),
     ("TAKEN_MAX", TAKEN_MAX as i32),
@@ -27,7 +27,7 @@ const LIMITS: Table = &[
 const SURPLUS: Table = &[
     ("REFUSE", Surplus::Refuse as i32),
     ("DROP", Surplus::Drop as i32),
-    ("DROP_BATCHES", Surplus::DropBatches as i32),
+    ("DROP_GROUPS", Surplus::DropGroups as i32),
 ];
 
 /// Lenient bits: those that `insecureHTTPParser` stands for, and the one of `httpValidation: 'relaxed'`.

@@ -55,7 +55,7 @@ impl Connection {
     /// then; no DRAIN follows in that case. The I/O thread must attend to the rest.
     pub(crate) fn write_now(&self) -> bool {
         let state = self.lock();
-        self.asks.swap(false, Ordering::Relaxed) && self.write_out(state).0.settles_notice()
+        self.asks.swap(false, Ordering::Relaxed) && self.write_out(state).0.meets_notice()
     }
 
     /// Writes the output, and pushes the events that JavaScript waits for.
@@ -105,10 +105,10 @@ impl Connection {
         let Some(queue) = self.queue() else {
             return;
         };
-        if !self.asks.load(Ordering::Relaxed) && state.settles_notice() {
+        if !self.asks.load(Ordering::Relaxed) && state.meets_notice() {
             queue.push(Event::Drain { id: self.id });
         }
-        if state.settles_rest() {
+        if state.meets_rest() {
             queue.push(Event::Rest { id: self.id });
         }
     }

@@ -220,7 +220,7 @@ impl Listener {
     }
 
     /// Waits until all that was accepted is among the connections of the I/O threads.
-    pub(crate) fn settle(&self) {
+    pub(crate) fn await_arrivals(&self) {
         clock::give_way_until(|| self.arriving.load(Ordering::SeqCst) == 0);
     }
 

@@ -333,24 +333,24 @@ impl State {
     }
 
     /// True if what JavaScript waits for is taken, or has room, now. It waits no longer then.
-    pub(super) fn settles_notice(&mut self) -> bool {
+    pub(super) fn meets_notice(&mut self) -> bool {
         if self.has_failed() {
             // What was not taken is lost, and CLOSED tells of it.
             return false;
         }
-        let settles = match self.notice {
+        let meets = match self.notice {
             Notice::None => false,
             Notice::Taken(at) => self.taken() >= at || self.take(),
             Notice::Room => self.has_room(),
         };
-        if settles {
+        if meets {
             self.notice = Notice::None;
         }
-        settles
+        meets
     }
 
     /// True if nothing waits to be written, once, if that is to be told.
-    pub(super) fn settles_rest(&mut self) -> bool {
+    pub(super) fn meets_rest(&mut self) -> bool {
         let rests = self.ending == Ending::Closed || self.is_written();
         rests && std::mem::take(&mut self.tells_rest)
     }

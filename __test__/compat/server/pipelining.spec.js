@@ -182,7 +182,7 @@ scenario.server('thousands of pipelined requests are answered with Buffers while
   run.log('server', 'told', told)
 })
 
-scenario.server('ticks run between pipelined requests where core hands fields over in batches, and there only', async (run) => {
+scenario.server('ticks run between pipelined requests where the parser of core gives fields in groups, and there only', async (run) => {
   const many = Array.from({ length: 32 }, (_, index) => `a${index}: b`)
   const trailed = 'POST /trailed HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n'
   for (const requests of [[get('/1'), get('/2')], [trailed, get('/2'), get('/3')], [get('/1'), get('/2', ...many), get('/3'), get('/4')], [get('/1', ...many.slice(0, 29)), get('/2', ...many.slice(0, 30)), get('/3')], [trailed, 'garbage\r\n\r\n']]) {

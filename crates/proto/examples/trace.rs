@@ -5,7 +5,7 @@
 //! head 1.1 GET "/" keep up- [Host: a]; end
 //! ```
 //!
-//! A line is the role, options (`lenient=1023 size=100 fields=5 drop batches llhttp93 strict audit reference eof head connect`),
+//! A line is the role, options (`lenient=1023 size=100 fields=5 drop groups llhttp93 strict audit reference eof head connect`),
 //! a colon, and packets, separated by spaces. In packets `\s` is a space, `\r \n \t \\` and `\xHH` what
 //! they are in Rust. `end` stands behind every message, `raw` for bytes of another protocol, and
 //! `error CODE "reason" @offset` ends a case (the reason is a row's name if hardening refuses), and then `noted` with the rows

@@ -37,8 +37,8 @@ pub struct Config {
 
 /// What becomes of fields beyond the limit.
 ///
-/// Node takes fields in batches of [`BATCH`](Self::BATCH), and counts what it keeps by those. A head
-/// that is no larger than one batch is kept whole in every release; what is beyond the limit
+/// Node takes fields in groups of [`GROUP`](Self::GROUP), and counts what it keeps by those. A head
+/// that is no larger than one group is kept whole in every release; what is beyond the limit
 /// is left out of the folded headers only: see [`Fields::counted`](crate::Fields::counted).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Surplus {
@@ -46,16 +46,16 @@ pub enum Surplus {
     /// security releases of July 2026.
     #[default]
     Refuse,
-    /// Dropped, save in a head of one batch. Node: clients, and servers of release 25.
+    /// Dropped, save in a head of one group. Node: clients, and servers of release 25.
     Drop,
-    /// Batches that begin beyond the limit are dropped, and all that trailers keep counts. Node:
+    /// Groups that begin beyond the limit are dropped, and all that trailers keep counts. Node:
     /// release 20.
-    DropBatches,
+    DropGroups,
 }
 
 impl Surplus {
-    /// Fields of a batch.
-    pub const BATCH: u32 = 31;
+    /// Fields of a group.
+    pub const GROUP: u32 = 31;
 }
 
 impl Default for Config {

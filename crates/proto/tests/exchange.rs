@@ -183,7 +183,7 @@ fn fields_beyond_the_limit_are_refused_or_do_not_count() {
 }
 
 #[test]
-fn a_head_of_several_batches_is_cut() {
+fn a_head_of_several_groups_is_cut() {
     let kept = |surplus, max_headers, fields: usize| {
         let config = Config {
             max_headers,
@@ -202,10 +202,10 @@ fn a_head_of_several_batches_is_cut() {
     assert_eq!(kept(Surplus::Drop, 3, 32), (3, 3));
     assert_eq!(kept(Surplus::Drop, 40, 63), (40, 40));
     assert_eq!(kept(Surplus::Drop, 31, 32), (31, 31));
-    assert_eq!(kept(Surplus::DropBatches, 3, 31), (31, 3));
-    assert_eq!(kept(Surplus::DropBatches, 3, 32), (31, 3));
-    assert_eq!(kept(Surplus::DropBatches, 62, 63), (62, 62));
-    assert_eq!(kept(Surplus::DropBatches, 63, 99), (93, 63));
+    assert_eq!(kept(Surplus::DropGroups, 3, 31), (31, 3));
+    assert_eq!(kept(Surplus::DropGroups, 3, 32), (31, 3));
+    assert_eq!(kept(Surplus::DropGroups, 62, 63), (62, 62));
+    assert_eq!(kept(Surplus::DropGroups, 63, 99), (93, 63));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_dropped_field_still_counts_for_framing() {
     // CVE-2026-58044: what is hidden from the application must not be hidden from the parser.
     let config = Config {
         max_headers: 1,
-        surplus: Surplus::DropBatches,
+        surplus: Surplus::DropGroups,
         ..Config::default()
     };
     let mut server = Connection::new(Role::Server, config);

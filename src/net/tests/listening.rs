@@ -21,7 +21,7 @@ fn what_waits_in_the_queue_of_a_listener_that_closes_is_given_up_to_us() {
         .map(|_| TcpStream::connect(address).unwrap())
         .collect();
     let rest = listener.close_behind();
-    listener.settle();
+    listener.await_arrivals();
     // Each is accepted, by one thread or the other.
     let threads = listener.threads().iter();
     let known: usize = threads

@@ -283,17 +283,17 @@ impl Machine {
             surplus,
             ..
         } = rules.config;
-        if surplus == Surplus::DropBatches {
-            return (self.begun - 1) / Surplus::BATCH * Surplus::BATCH < max_headers;
+        if surplus == Surplus::DropGroups {
+            return (self.begun - 1) / Surplus::GROUP * Surplus::GROUP < max_headers;
         }
         if self.facts.has(TRAILING) {
             return false;
         }
-        if self.begun == Surplus::BATCH + 1 && self.kept > max_headers {
-            // More than one batch after all.
+        if self.begun == Surplus::GROUP + 1 && self.kept > max_headers {
+            // More than one group after all.
             self.kept = max_headers;
             self.field = self.allowed;
         }
-        self.begun <= Surplus::BATCH
+        self.begun <= Surplus::GROUP
     }
 }

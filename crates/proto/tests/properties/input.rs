@@ -61,7 +61,7 @@ pub(super) fn config(flags: u8, lenient: u8, more: u8, size: u8, fields: u8) -> 
         },
         surplus: match flags >> Options::SURPLUS & 3 {
             1 => Surplus::Drop,
-            2 => Surplus::DropBatches,
+            2 => Surplus::DropGroups,
             _ => Surplus::Refuse,
         },
         llhttp_93: flags & Options::LLHTTP_93 != 0,

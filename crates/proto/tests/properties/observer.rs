@@ -343,8 +343,8 @@ impl Observer {
         if config.max_headers != 0 {
             match config.surplus {
                 Surplus::Refuse => assert!(len <= config.max_headers),
-                Surplus::Drop | Surplus::DropBatches => {
-                    assert!(len <= config.max_headers.saturating_add(Surplus::BATCH));
+                Surplus::Drop | Surplus::DropGroups => {
+                    assert!(len <= config.max_headers.saturating_add(Surplus::GROUP));
                 }
             }
         }

@@ -54,7 +54,7 @@ pub(crate) fn parse(line: &str) -> Case {
             "size" => case.config.max_header_size = number(),
             "fields" => case.config.max_headers = number(),
             "drop" => case.config.surplus = Surplus::Drop,
-            "batches" => case.config.surplus = Surplus::DropBatches,
+            "groups" => case.config.surplus = Surplus::DropGroups,
             "llhttp93" => case.config.llhttp_93 = true,
             "strict" => case.config.hardening = Hardening::Strict,
             "audit" => case.config.hardening = Hardening::Audit,

@@ -170,8 +170,7 @@ fn fast_and_reference_agree() {
         }
         if random.below(8) == 0 {
             config.max_headers = 1 + random.below(5) as u32;
-            config.surplus =
-                [Surplus::Refuse, Surplus::Drop, Surplus::DropBatches][random.below(3)];
+            config.surplus = [Surplus::Refuse, Surplus::Drop, Surplus::DropGroups][random.below(3)];
         }
         config.llhttp_93 = random.below(4) == 0;
         config.hardening = [Hardening::Off, Hardening::Strict, Hardening::Audit][random.below(3)];

@@ -76,7 +76,7 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "field-count",
-        r"server fields=2 batches : GET\s/\sHTTP/1.1\r\nHost:\sa\r\nA:\sb\r\nB:\sc\r\n\r\n",
+        r"server fields=2 groups : GET\s/\sHTTP/1.1\r\nHost:\sa\r\nA:\sb\r\nB:\sc\r\n\r\n",
     ),
     (
         "expect-inexact",

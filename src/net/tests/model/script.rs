@@ -165,7 +165,7 @@ impl Script {
         self.begin_loan();
         if self.lent.is_some() {
             // As when it was accepted.
-            self.settle_lent();
+            self.act_on_lent();
         }
         self.play_on();
         // A driver that looks at its deadlines would find what it was not woken for.
@@ -359,7 +359,7 @@ impl Script {
         self.ended = end;
         self.marked = true;
         if self.lent.is_some() && self.connection.is_undriven() && self.random.once_in(2) {
-            self.settle_lent();
+            self.act_on_lent();
         }
     }
 
@@ -401,7 +401,7 @@ impl Script {
         }
         let done = self.connection.flush_from_js();
         if self.lent.is_some() && (!done || self.connection.is_undriven()) {
-            self.settle_lent();
+            self.act_on_lent();
         } else if !done {
             self.attend();
         } else if self.lent.is_none() && self.random.once_in(4) {

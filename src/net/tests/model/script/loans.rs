@@ -54,7 +54,7 @@ impl Script {
     }
 
     /// Does what is left to do while the socket is lent, or has the I/O thread do it.
-    pub(super) fn settle_lent(&mut self) {
+    pub(super) fn act_on_lent(&mut self) {
         match self.connection.act_undriven() {
             Acted::Rests => {}
             Acted::NeedsClock => self.attend(),
@@ -91,7 +91,7 @@ impl Script {
                     self.take_events();
                 }
                 Received::End => {
-                    self.settle_lent();
+                    self.act_on_lent();
                     self.take_events();
                 }
                 Received::Nothing => {}

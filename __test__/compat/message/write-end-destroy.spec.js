@@ -1,6 +1,6 @@
 'use strict'
 
-/** Writes, ends and destroys in unusual orders: what is returned, the events and callbacks with their order, and what is on the wire. */
+/** Writes, ends and destroys in orders that few applications have: what is returned, the events and callbacks with their order, and what is on the wire. */
 
 const { AsyncLocalStorage } = require('node:async_hooks')
 const { scenario } = require('../../oracle')
