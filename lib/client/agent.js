@@ -42,6 +42,12 @@ let lastPort
 let lastName = 'localhost::'
 
 /**
+ * The agent whose next connection, which core's createSocket() asks for in the call, may be ours; null if none's may. A mark in the
+ * options costs a copy of them: then only where a method of the application's runs in between.
+ */
+let dialling = null
+
+/**
  * @param {object} [options] core's, `retryStale` (docs/AGENT.md) and `hardening` (docs/HARDENING.md)
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
  */
@@ -127,7 +133,9 @@ function serves (proxy, { host, port, socketPath }) {
 /** Makes a native connection to the origin or the proxy; undefined if that is for core to do. */
 function makeOurs (agent, options, callback) {
   const proxy = agent?.[kProxyConfig]
-  if (options === null || typeof options !== 'object' || options[kDialable] !== true) return undefined
+  const isDialable = agent !== undefined && agent === dialling
+  dialling = null
+  if (options === null || typeof options !== 'object' || !(isDialable || options[kDialable] === true)) return undefined
   const block = isAgent(agent) ? blockFor(agent) : undefined
   if (!proxy || !serves(proxy, options)) return connect(options, callback, { block })
   // The origin's options are not the proxy's.
@@ -249,11 +257,17 @@ Agent.prototype.reuseSocket = function reuseSocket (socket, request) {
 Agent.prototype.createSocket = function createSocket (request, options, callback) {
   // A native connection can carry our own requests only, and a subclass's createConnection() has to see its socket made.
   const isDialable = request[kDialable] === true && this.createConnection === Agent.prototype.createConnection
-  methods.createSocket.call(this, request, isDialable ? { ...options, [kDialable]: true } : options, (error, socket) => {
-    // There is no socket whose 'error' would tell of it.
-    if (error) countFailed(this, error)
-    callback(error, socket)
-  })
+  const isPlain = isDialable && this.getName === getName
+  if (isPlain) dialling = this
+  try {
+    methods.createSocket.call(this, request, isDialable && !isPlain ? { ...options, [kDialable]: true } : options, (error, socket) => {
+      // There is no socket whose 'error' would tell of it.
+      if (error) countFailed(this, error)
+      callback(error, socket)
+    })
+  } finally {
+    dialling = null
+  }
 }
 
 /**
@@ -287,6 +301,11 @@ function isField ({ 1: parameter, index }, text, fieldsAt) {
 
 takeMembers(Agent.prototype, methods)
 
+/** Gives a request without an agent (`agent: false`) one of its own; false if that is for core to make, of the default agent's class. */
+function agentForOne (defaultAgent) {
+  return defaultAgent.constructor === Agent && new Agent()
+}
+
 let globalAgent = new Agent(core.globalAgent.options)
 
 /**
@@ -312,6 +331,7 @@ module.exports = {
   Agent,
   listen,
   takeBack,
+  agentForOne,
   setGlobalProxyFromEnv,
   get globalAgent () {
     return globalAgent

@@ -54,7 +54,7 @@ function ClientRequest (input, options, callback) {
   const args = sortArguments(input, options, callback)
   const { options: own } = args
   const defaultAgent = own._defaultAgent || agents.globalAgent
-  const agent = own.agent ?? defaultAgent
+  const agent = own.agent === false ? agents.agentForOne(defaultAgent) : own.agent ?? defaultAgent
   const { hardening = agent?.options?.hardening } = own
   if (hardening !== undefined || isHardenedByDefault) harden(this, hardening)
   if (isPlain(own, agent, defaultAgent)) {

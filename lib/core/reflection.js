@@ -38,11 +38,18 @@ function takeMembers (prototype, other) {
   }
 }
 
-/** Gives an object members of ours, which enumerating does not show. @param {object} object @param {object} members by name */
-function addHidden (object, members) {
+/** Gives the descriptors of members that enumerating does not show. @param {object} members by name */
+function hidden (members) {
+  const descriptors = { __proto__: null }
   for (const key of Reflect.ownKeys(members)) {
-    Object.defineProperty(object, key, { __proto__: null, value: members[key], writable: true, enumerable: false, configurable: true })
+    descriptors[key] = { __proto__: null, value: members[key], writable: true, enumerable: false, configurable: true }
   }
+  return descriptors
 }
 
-module.exports = { likeHost, takeMembers, addHidden }
+/** Gives an object members of ours, which enumerating does not show. @param {object} object @param {object} members by name */
+function addHidden (object, members) {
+  Object.defineProperties(object, hidden(members))
+}
+
+module.exports = { likeHost, takeMembers, hidden, addHidden }

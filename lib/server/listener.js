@@ -20,19 +20,20 @@ const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
 const { faultOf, keepAliveTime } = require('./idle-timeout')
 const { wholeTime } = require('../core/delays')
-const { addHidden } = require('../core/reflection')
+const { hidden } = require('../core/reflection')
 const { tellOpened } = require('../stats/channels')
 const { kConnections, kListener, kParserConfig } = require('../core/symbols')
 
 const socketChannel = diagnostics.channel('net.server.socket')
 
 /** The methods of a handle that are replaced. */
-const methods = {
+const methods = hidden({
   listen (backlog) { return this[kListener].listen(backlog) },
   close (callback) { this[kListener].close(callback) },
   ref () { this[kListener].ref() },
   unref () { this[kListener].unref() }
-}
+})
+const names = Object.keys(methods)
 
 /**
  * Takes a handle of Node's over, until it is closed or another server takes it over.
@@ -71,12 +72,12 @@ function Listener (server, handle, isGiven) {
   /** The handle's own methods. */
   this.original = {}
   this.own = {}
-  for (const name of Object.keys(methods)) {
+  for (const name of names) {
     this.original[name] = handle[name]
     this.own[name] = Object.getOwnPropertyDescriptor(handle, name)
   }
   // Inspecting a server shows its handle as it was.
-  addHidden(handle, methods)
+  Object.defineProperties(handle, methods)
   Object.defineProperty(handle, kListener, { __proto__: null, value: this, enumerable: false, configurable: true })
   /** net.Server's callback for a connection. */
   this.onconnection = null

@@ -110,6 +110,53 @@ scenario('a patched createConnection of the agent is used', async (run) => {
   await run.exchange({ agent })
 })
 
+for (const place of ['lookup', 'getName']) {
+  scenario(`a socket that is asked of an agent in ${place}, while the agent makes one for a request`, async (run) => {
+    await run.serve({}, (req, res) => res.end(req.url))
+    const agent = run.agent({})
+    const { getName } = agent
+    const heard = []
+    /** Asks with raw bytes, once. */
+    const talk = () => {
+      if (heard.length !== 0) return
+      const socket = agent.createConnection({ host: '127.0.0.1', port: run.port })
+      heard.push(new Promise((resolve) => {
+        let text = ''
+        socket.setEncoding('latin1').on('data', (chunk) => { text += chunk }).on('close', () => resolve(text))
+      }))
+      socket.end('GET /raw HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    }
+    if (place === 'getName') {
+      agent.getName = function (...values) {
+        talk()
+        return getName.apply(this, values)
+      }
+    }
+    const lookup = (name, options, callback) => {
+      if (place === 'lookup') talk()
+      callback(null, options.all ? [{ address: '127.0.0.1', family: 4 }] : '127.0.0.1', 4)
+    }
+    await run.exchange({ agent, host: 'origin.invalid', port: run.port, lookup })
+    const [text] = await Promise.all(heard)
+    run.log('raw', text.slice(0, 15), text.slice(text.indexOf('\r\n\r\n')))
+  })
+}
+
+scenario('a request with `agent: false` has an agent of its own', async (run) => {
+  await run.serve({}, (req, res) => res.end(req.headers.connection))
+  const { client } = run
+  for (const options of [{}, { method: 'POST' }, { headers: { Connection: 'keep-alive' } }, { auth: 'a:b' }, { _defaultAgent: run.agent({ keepAlive: true }) }]) {
+    const request = client.request({ host: '127.0.0.1', port: run.port, agent: false, ...options })
+    const { agent } = request
+    run.log('agent', agent.constructor === client.Agent, agent === client.globalAgent, Object.keys(agent).sort(), agent.maxSockets, agent.keepAlive, tables(agent))
+    run.log('request', request.shouldKeepAlive, request._last, request.method, request.getHeaderNames())
+    request.end()
+    const [response] = await run.once(request, 'response')
+    await run.read('client', response)
+    await run.closed(request)
+  }
+})
+
 scenario('globalAgent is used by default and can be replaced', async (run) => {
   await run.serve({}, (req, res) => res.end('x'))
   const { client } = run
