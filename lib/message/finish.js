@@ -100,16 +100,16 @@ function settledInTick (message) {
 /** Handles progress of the transport: 'drain' if all is taken, and nothing held for the end of the tick, then callbacks of writes, then 'finish'. */
 function drained () {
   const connection = this[kConnection]
-  const taken = connection?.taken() ?? Infinity
-  if (taken === Infinity && !this.finished && this[kNeedDrain] && this[kHeld] === null && isOpen(connection) && !isSocketFull(this)) {
+  const taken = () => connection?.taken() ?? Infinity
+  if (taken() === Infinity && !this.finished && this[kNeedDrain] && this[kHeld] === null && isOpen(connection) && !isSocketFull(this)) {
     if (connection.isGathering()) connection.notifyDrain()
     else if (connection.mayDrain(this)) emitDrain(this)
   }
   try {
     if (isWaiting(this) && this[kConnection] !== null) tellDue(this[kConnection])
   } finally {
-    // Also behind what a callback threw: no other event tells of what is taken by now.
-    tellSent(this, taken)
+    // Also behind what a callback threw: no other event tells of what is taken by now. Asked again: a listener of 'drain' has written more.
+    tellSent(this, taken())
   }
   if (!this[kAwaitsRoom]) return
   this[kAwaitsRoom] = false
