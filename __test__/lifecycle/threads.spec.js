@@ -21,3 +21,8 @@ for (const task of TASKS) {
     assert.deepEqual(ours, core)
   })
 }
+
+test('workers that are terminated while they load it end alone', async () => {
+  const { code, signal, stdout, stderr } = await new Child('lifecycle/terminated-loading.js', { deadline: 60_000 }).ended()
+  assert.deepEqual({ code, signal, stdout }, { code: 0, signal: null, stdout: 'all ended\n' }, stderr)
+})

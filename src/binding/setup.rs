@@ -102,13 +102,14 @@ impl SocketAddress {
 #[napi(module_exports)]
 pub fn init(mut exports: Object, env: Env) -> Result<()> {
     let environment = Rc::new(Environment::new());
+    // Before there is anything to tear down: a worker that is terminated meanwhile refuses the calls below.
+    ffi::on_cleanup(&env, &environment)?;
     let opened = environment.signal.open(&env, &environment);
     opened.map_err(|_| Error::new(Status::GenericFailure, "http-native: no async handle"))?;
     for (name, function) in EXPORTS {
         ffi::export(&env, &exports, &environment, name, function)?;
     }
     tables::export(&env, &mut exports)?;
-    ffi::on_cleanup(&env, &environment)?;
     env.set_instance_data(environment, (), |_| {})
 }
 
