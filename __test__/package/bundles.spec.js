@@ -123,7 +123,20 @@ test('webpack, of what npm installs: one file, and the package of the platform',
   fs.renameSync(layOut(modules, target, path.join(native, binary)), path.join(modules, packageOf(target)))
   const app = path.join(folder, 'app.js')
   fs.writeFileSync(app, "module.exports = require('http-native')")
-  isLikeCore(await pack(folder, app))
+  const bundle = await pack(folder, app)
+  isLikeCore(bundle)
+  // Where it may not be loaded, or did not come along, core serves.
+  const script = "const http = require(process.argv[1]); console.log(http.native.active, http.Server === require('http').Server)"
+  const without = (...flags) => spawnSync(process.execPath, [...flags, '-e', script, bundle], { encoding: 'utf8' })
+  const refused = without('--no-addons')
+  assert.equal(refused.stdout, 'false true\n', refused.stderr)
+  assert.match(refused.stderr, /HTTP_NATIVE_NOT_ALLOWED/)
+  for (const name of fs.readdirSync(path.dirname(bundle))) {
+    if (name.endsWith('.node')) fs.rmSync(path.join(path.dirname(bundle), name))
+  }
+  const missing = without()
+  assert.equal(missing.stdout, 'false true\n', missing.stderr)
+  assert.match(missing.stderr, /HTTP_NATIVE_\w+\] HttpNativeWarning/)
 })
 
 test('rollup, with the binary beside the bundle', async (t) => {

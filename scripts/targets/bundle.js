@@ -29,9 +29,13 @@ const REQUIRED = /\brequire\("(\.[^"]*)(?<!\.node)"\)/g
 
 const OF_NODE = /\brequire\("node:(\w+)"\)/g
 
-/** What the modules of the file stand on. The late ones are given those of Node's modules that the others have required, too. */
-const prelude = (late) => `
-const $done = [], $late = ${JSON.stringify(late)}, $node = {};
+/**
+ * What the modules of the file stand on.
+ * @param {string} late the text of the late modules. Bundlers do not look into it: they see what it requires of Node as functions
+ * @param {string[]} names of Node's modules
+ */
+const prelude = (late, names) => `
+const $done = [], $late = ${JSON.stringify(late)}, $node = {}, $ofNode = {${names.map((name) => `${name}: () => $node.${name} ??= require("node:${name}")`)}};
 function $load(id) {
   let module = $done[id];
   if (module === undefined) {
@@ -43,7 +47,7 @@ function $load(id) {
 }
 function $compile() {
   const filename = typeof __filename === "undefined" ? "http-native.late.js" : __filename.replace(/js$/, "late.js");
-  Object.assign($modules, $node.vm.compileFunction($late, ["$load", "$node", "require"], { filename })($load, $node, require));
+  Object.assign($modules, $ofNode.vm().compileFunction($late, ["$load", "$ofNode"], { filename })($load, $ofNode));
 }
 function $later(id, name) {
   return function () {
@@ -104,11 +108,16 @@ async function joinModules () {
     })
     return `function(exports,module){${text}}`
   }
-  const known = new Set([...early].flatMap((file) => [...texts.get(file).matchAll(OF_NODE)].map(([, name]) => name)))
+  const names = new Set(['vm'])
   const late = [...ids].filter(([file]) => !early.has(file)).map(([file, id]) => {
-    return `${id}:${wrap(file).replace(OF_NODE, (all, name) => known.has(name) ? `$node.${name}` : all)}`
+    return `${id}:${wrap(file).replace(OF_NODE, (all, name) => {
+      names.add(name)
+      return `$ofNode.${name}()`
+    })}`
   })
-  return `"use strict";${await minify(prelude(`"use strict";return {${late.join(',\n')}}`))}
+  const left = late.find((text) => /\brequire\(/.test(text))
+  if (left !== undefined) throw new Error(`A late module requires what is no module of Node's: ${/\brequire\(.{1,40}/.exec(left)}`)
+  return `"use strict";${await minify(prelude(`"use strict";return {${late.join(',\n')}}`, [...names]))}
 const $modules=[
 ${[...early].map((file) => wrap(file).replace(OF_NODE, '($node.$1??=$&)')).join(',\n')}
 ];
