@@ -94,11 +94,12 @@ const isExplained = (error) => String(error.code).startsWith('HTTP_NATIVE_')
 /** Gives the error for a file that is there and cannot be loaded, by what Node and the system said. */
 function explained (error, file) {
   const { code, message } = error
-  if (code === 'ERR_DLOPEN_DISABLED') {
+  // Loaders of bundlers keep the message alone.
+  if (code === 'ERR_DLOPEN_DISABLED' || /loading addons is disabled/.test(message)) {
     const why = process.permission === undefined ? '--no-addons' : 'the permission model without --allow-addons'
     return failure('NOT_ALLOWED', `Addons may not be loaded here (${why}).`, error)
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'ERR_ACCESS_DENIED' || /Permission denied/.test(message)) {
+  if (code === 'EACCES' || code === 'EPERM' || code === 'ERR_ACCESS_DENIED' || /permission denied/i.test(message)) {
     return failure('NOT_READABLE', `${error.resource || file} may not be read: ${message}`, error)
   }
   if (/libc\.musl-|ld-linux-/.test(message)) {
@@ -129,6 +130,21 @@ function locatePackage (target) {
   } catch (error) {
     if (error.code === 'MODULE_NOT_FOUND') return null
     throw explained(error, `http-native-${target}`)
+  }
+}
+
+/** Throws if the package's folder is there, of which the file was not found. */
+function checkFolder (target) {
+  const name = `http-native-${target}`
+  for (const modules of createRequire(__filename).resolve.paths(name) ?? []) {
+    const folder = path.join(modules, name)
+    if (!exists(folder)) continue
+    try {
+      fs.accessSync(folder, fs.constants.R_OK | fs.constants.X_OK)
+    } catch (error) {
+      throw explained(error, folder)
+    }
+    throw failure('NOT_WHOLE', `The package in ${folder} lacks its file.`)
   }
 }
 
@@ -172,6 +188,7 @@ function loadFound (target) {
   const installed = locatePackage(target)
   if (installed === null) {
     if (exists(built, true)) check(built, target)
+    checkFolder(target)
     throw missing(target, folder)
   }
   check(installed, target)

@@ -29,11 +29,11 @@ const REMEDIES = {
 function warn (reason) {
   if (getEnvironmentData(SAID)) return
   setEnvironmentData(SAID, true)
-  const remedy = REMEDIES[reason.code]
+  const remedy = REMEDIES[reason.code] ?? 'The message says what Node or the system refused.'
   process.emitWarning(`node:http is used instead of http-native. ${reason.message}`, {
     type: 'HttpNativeWarning',
     code: reason.code,
-    detail: remedy && `${remedy} More: docs/ERRORS.md of http-native.`
+    detail: `${remedy} More: docs/ERRORS.md of http-native.`
   })
 }
 

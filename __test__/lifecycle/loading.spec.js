@@ -128,6 +128,11 @@ test('a binary that was cut short is not loaded: it would end the process with S
   }
 })
 
+test('a package of the platform without its binary is to be installed again', (t) => {
+  const { stderr } = fallsBack(t, 'NOT_WHOLE', new RegExp(`http-native-${target} lacks its file`), ({ modules }) => fs.rmSync(path.join(installPackage(modules), name)))
+  assert.match(stderr, /rm -rf node_modules/)
+})
+
 /** Root reads everything, unless it gives the capability away. */
 const asRoot = process.getuid?.() === 0
 const launcher = asRoot ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-dac_override,-dac_read_search'] : []
@@ -142,6 +147,10 @@ const permission = [
   process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission',
   ...process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : []
 ]
+
+test('a package of the platform whose folder may not be read is not loaded', { skip: asRoot && spawnSync(launcher[0], ['--version']).status !== 0 && 'no setpriv' }, (t) => {
+  fallsBack(t, 'NOT_READABLE', new RegExp(`http-native-${target}.* may not be read`), ({ modules }) => fs.chmodSync(installPackage(modules), 0), { launcher })
+})
 
 test('a process that may not load addons runs on core: the permission model without --allow-addons, and --no-addons', (t) => {
   const arrange = ({ binary }) => fs.copyFileSync(addon, binary)
