@@ -193,7 +193,7 @@ const CORKED = {
 
 for (const size of [1, 1000]) {
   scenario.server(`the callback and 'drain' of a write of ${size} bytes that is corked in its tick`, async (run) => {
-    // With too much to write it is the message's own cork() that 'drain' waits for here (docs/RELIABILITY.md).
+    // With too much to write it is the message's own cork() that 'drain' waits for here.
     const cases = Object.keys(CORKED).filter((name) => size === 1 || !name.includes('socket'))
     await playAll(run, { highWaterMark: 1000 }, cases.map((name) => [name]), get('/', 'Connection: close'), ([name], req, res) => {
       const line = new Line(res)
