@@ -83,7 +83,7 @@ const isOfStream = ({ transport }) => transport !== 'tcp' && transport !== 'unix
  * (docs/COMPATIBILITY.md). Then the uncaught exceptions and the bytes are compared, of which there may be more with us: what a
  * later step throws, too.
  */
-const BAD_REQUEST = /HTTP\/1\.1 400 Bad Request\\r\nConnection: close\\r\n\\r\n$/
+const BAD_REQUEST = /HTTP\/1\.1 400 Bad Request\\r\n(Connection: close\\r\n)?\\r\n$/
 
 const isLostToCore = (program) => program.side === 'server' && program.careless === true
 

@@ -41,6 +41,15 @@ test('behind an uncaught exception, and only there, a callback may come at anoth
   assert.equal(differences(program, [lines(early)], [lines(late)])[0].label, 'out r1')
 })
 
+test('a 400 that core sends behind an exception of a listener may be missing, and nothing else', () => {
+  const careless = { side: 'server', transport: 'tcp', careless: true, handlers: [{ chains: [] }], peer: { connections: [{ requests: [{}] }] } }
+  const answers = (bytes) => ({ lines: {}, received: [{ bytes, events: [] }] })
+  for (const fields of ['', 'Connection: close\\r\n']) {
+    assert.deepEqual(differences(careless, [answers(`x HTTP/1.1 400 Bad Request\\r\n${fields}\\r\n`)], [answers('x ')]), [])
+  }
+  assert.equal(differences(careless, [answers('x HTTP/1.1 200 OK\\r\n\\r\n')], [answers('x ')])[0].label, 'peer 0 received')
+})
+
 test('a connection that core has used again behind its end may be another one, on which nothing was sent', () => {
   const ending = { ...program, maxSockets: 1, peer: { answers: [{ end: 'fin-with' }], connections: [{}] } }
   const fails = run({ 'out r1': ["'error' ECONNRESET @"] }, [0], [2])
