@@ -72,7 +72,7 @@ impl Connection {
         }
     }
 
-    /// True if nothing more is taken from the peer for now: a limit was met beyond which things wait.
+    /// True if nothing more is taken from the peer for now: a limit was met beyond which things wait. Its end is, if nothing else waits.
     #[inline]
     pub(super) fn is_held(&self, state: &State) -> bool {
         match &self.limits {
@@ -81,9 +81,18 @@ impl Connection {
         }
     }
 
+    /// True if nothing but the limits keeps the driver from reading.
+    pub(super) fn awaits_limits(&self, state: &State) -> bool {
+        self.limits.is_some()
+            && !state.metered.has_only_end
+            && state.goes_on_reading()
+            && self.is_held(state)
+    }
+
     #[inline(never)]
     fn is_held_by(limits: &ServerLimits, state: &State) -> bool {
-        let is_held = limits.holds(state.metered.account.bytes, !state.proto.receiving());
+        let is_held = !state.metered.has_only_end
+            && limits.holds(state.metered.account.bytes, !state.proto.receiving());
         if is_held {
             state.metered.gated.store(true, Ordering::Relaxed);
         }

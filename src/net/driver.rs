@@ -20,9 +20,9 @@ use super::event::Syscall;
 use super::limits::READS_PER_TURN;
 use super::line::InLine;
 use super::linger;
-use super::reactor::{self, Registered};
+use super::reactor::{self, ReadReadiness, Registered};
 use super::shared::Shared;
-use super::socket::{errno, send_fin};
+use super::socket::{Unread, errno, peek, send_fin};
 use super::state::{Duty, Ending, Fin, Flow, State};
 use super::stats::Timeout;
 #[cfg(test)]
@@ -43,6 +43,7 @@ pub(super) struct Driver {
     socket: Option<Registered>,
     timer: Option<Pin<Box<Sleep>>>,
     timer_at: Instant,
+    readiness: ReadReadiness,
     /// Something was left in this poll, since JavaScript had no room for it.
     lacked_room: bool,
     /// In the line of connections that the limits of the server hold.
@@ -64,6 +65,7 @@ impl Driver {
             socket,
             timer: None,
             timer_at: clock::now(),
+            readiness: ReadReadiness::default(),
             lacked_room: false,
             place: None,
         }
@@ -227,10 +229,10 @@ impl Driver {
     ) -> Poll<Result<(), Finished>> {
         for _ in 0..READS_PER_TURN {
             if !self.may_read() {
-                return Poll::Pending;
+                return self.poll_hang_up(socket, cx);
             }
-            let mut guard = match ready!(socket.poll_read_ready(cx)) {
-                Ok(guard) => guard,
+            let readable = match ready!(self.readiness.poll_readable(socket, cx)) {
+                Ok(readable) => readable,
                 Err(error) => return Poll::Ready(Err(self.fail(&error, Syscall::Read))),
             };
             match self.read(socket.get_ref()) {
@@ -241,20 +243,53 @@ impl Driver {
                 Ok(READ) => self.shared.queue.publish_if_many(),
                 Ok(len) => {
                     // The kernel has no more: spare the read that would say so. An end of stream stays ready.
-                    guard.clear_ready();
+                    self.readiness.is_drained(readable);
                     if len == 0 {
                         return Poll::Ready(Ok(()));
                     }
                 }
                 Err(error) => match io::Error::kind(&error) {
                     io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock => guard.clear_ready(),
+                    io::ErrorKind::WouldBlock => self.readiness.is_drained(readable),
                     _ => return Poll::Ready(Err(self.fail(&error, Syscall::Read))),
                 },
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Where answers that are owed, or limits, keep this from reading, sees whether the peer has hung up. Answers do so no longer then;
+    /// limits hold back what is left, but not an end behind which there is nothing: they may wait for those who have gone.
+    fn poll_hang_up(
+        &mut self,
+        socket: &Registered,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Finished>> {
+        let (is_held, has_rest) = {
+            let state = self.connection.lock();
+            let is_held = self.connection.awaits_limits(&state);
+            if !is_held && !state.awaits_answers() {
+                return Poll::Pending;
+            }
+            (is_held, !state.input.is_empty())
+        };
+        if let Err(error) = ready!(self.readiness.poll_hang_up(socket, cx)) {
+            return Poll::Ready(Err(self.fail(&error, Syscall::Read)));
+        }
+        if is_held && (has_rest || peek(socket.get_ref()) == Unread::Bytes) {
+            // Behind a reset there is no one to answer.
+            return match socket.get_ref().take_error() {
+                Ok(Some(error)) => Poll::Ready(Err(self.fail(&error, Syscall::Read))),
+                Ok(None) | Err(_) => Poll::Pending,
+            };
+        }
+        let mut state = self.connection.lock();
+        state.hung_up = true;
+        if is_held {
+            state.metered.has_only_end = true;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// True if bytes may be read, of which JavaScript has room for what they mean.
@@ -394,7 +429,7 @@ impl Driver {
                 continue;
             }
             match self.poll_read(socket, cx) {
-                // End of stream: see whether that ends the connection.
+                // End of stream: see whether that ends the connection. Or it is known to come, and what waits may be parsed.
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(finished)) => return Poll::Ready(finished),
                 Poll::Pending => return Poll::Pending,

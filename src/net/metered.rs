@@ -31,6 +31,7 @@ static NOTHING: Meter = Meter {
     is_unread: false,
     unread_until: None,
     is_watched: false,
+    has_only_end: false,
 };
 
 impl Metered {
@@ -80,6 +81,8 @@ pub(super) struct Meter {
     unread_until: Option<Instant>,
     /// It is among the loans that are watched.
     pub(super) is_watched: bool,
+    /// The peer has hung up, and there is nothing to read before its end: no limit holds that back.
+    pub(super) has_only_end: bool,
 }
 
 impl Meter {

@@ -136,6 +136,8 @@ pub(super) struct State {
     pub(super) paused: bool,
     /// The peer has ended its side.
     pub(super) eof: bool,
+    /// The kernel has told so, or that the peer has gone: nothing more will come than it has by now.
+    pub(super) hung_up: bool,
     pub(super) fin: Fin,
     /// `Fin` is to tell.
     pub(super) tells_fin: bool,
@@ -193,6 +195,7 @@ impl State {
             expected: false,
             paused,
             eof: false,
+            hung_up: false,
             fin: Fin::None,
             tells_fin: false,
             filled: false,
@@ -219,9 +222,25 @@ impl State {
 
     // Input.
 
+    /// True if so many answers are owed that no more is read before one is said. What a peer has left when it hangs up is heard all
+    /// the same, and then that it has: the kernel's buffer bounds it.
+    fn is_far_ahead(&self) -> bool {
+        self.asked && !self.hung_up && self.proto.outstanding() >= READ_AHEAD
+    }
+
+    /// True if neither JavaScript nor the peer's end keeps the driver from reading: only answers that are owed, or limits, may.
+    pub(super) fn goes_on_reading(&self) -> bool {
+        !self.paused && !self.eof && !self.tapped && self.input.mode != Mode::Held
+    }
+
+    /// True if nothing but answers that are owed keeps the driver from reading.
+    pub(super) fn awaits_answers(&self) -> bool {
+        self.goes_on_reading() && self.is_far_ahead()
+    }
+
     /// True if the answers that are owed, and the requests that were sent, let more be parsed.
     pub(super) fn may_parse(&self) -> bool {
-        self.input.mode != Mode::Held && self.asked && self.proto.outstanding() < READ_AHEAD
+        self.input.mode != Mode::Held && self.asked && !self.is_far_ahead()
     }
 
     /// True if bytes may be read. What they mean need not be known yet; but nothing is read while something waits.
@@ -231,7 +250,7 @@ impl State {
             && (self.tapped
                 || ((self.input.is_empty() || input::overtakes())
                     && self.input.mode != Mode::Held
-                    && (!self.asked || self.proto.outstanding() < READ_AHEAD)))
+                    && !self.is_far_ahead()))
     }
 
     /// True if the JS thread may read by itself: there is nothing about the connection that only the driver sees to.

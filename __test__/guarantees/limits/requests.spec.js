@@ -91,6 +91,30 @@ test('requests beyond a limit that waits are served when there is room', async (
   assert.deepEqual(server.stats().limits, {})
 })
 
+/** How clients go that are answered no sooner, and what they have said beyond the limit; FIN behind more requests is no end for those. */
+const GOES = { end: '', destroy: '', resetAndDestroy: '', 'resetAndDestroy, with more in the packet': get('/more'), 'resetAndDestroy, with more in the kernel': get('/more') }
+
+for (const [way, more] of Object.entries(GOES)) {
+  test(`clients that go while a limit that waits is full make room: ${way}`, { timeout: 20_000 }, async (t) => {
+    const { held, listener } = holding()
+    const { server, connect } = await serve(t, { limits: { requests: { max: 2, then: 'wait' } } }, listener)
+    const isLater = way.endsWith('kernel')
+    const clients = [connect().send(get('/held'))]
+    while (held.length < 1) await once(server, 'request')
+    clients.push(connect().send(get('/held') + (isLater ? '' : more)))
+    while (held.length < 2) await once(server, 'request')
+    if (isLater) for (const client of clients) client.send(more)
+    const waiting = connect().send(get('/one'))
+    await once(waiting.socket, 'connect')
+    await serveOthers(t)
+    const gone = held.map((response) => once(response, 'close'))
+    for (const { socket } of clients) socket[way.split(',')[0]]()
+    await Promise.all(gone)
+    await waiting.until('/one')
+    assert.deepEqual(waiting.statuses, [200])
+  })
+}
+
 test('requests beyond a limit that closes cost their connections', async (t) => {
   const { held, listener } = holding()
   const { server, connect } = await serve(t, { limits: { requests: { max: 1, then: 'close' } } }, listener)

@@ -1,5 +1,6 @@
 //! An I/O thread against std's blocking sockets: what JavaScript would see, and what the peer does.
 
+mod ahead;
 mod exchange;
 mod handover;
 mod lending;

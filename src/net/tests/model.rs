@@ -56,6 +56,8 @@ pub(in crate::net) enum Fault {
     ToldEarly,
     /// A connection is destroyed while the I/O thread writes, and the peer, which has that already, does not hear of it in the call.
     FlightUnseen,
+    /// A peer that hangs up behind as many requests as may be unanswered is not heard of until they are answered.
+    HangUpUnseen,
 }
 
 thread_local! {
@@ -73,6 +75,13 @@ pub(in crate::net) fn now() -> Option<Instant> {
 pub(in crate::net) fn step() {
     if RUNS.get() && !std::thread::panicking() {
         shuttle::thread::yield_now();
+    }
+}
+
+/// In the model, a system call that takes as long as others need for several things.
+pub(in crate::net) fn lasts() {
+    for _ in 0..4 {
+        step();
     }
 }
 
@@ -225,6 +234,11 @@ impl Connection {
         let state = self.lock();
         let deadline = state.timing.idle_deadline();
         deadline.zip(now()).is_some_and(|(due, now)| due <= now)
+    }
+
+    /// True if a thread writes.
+    fn is_in_flight(&self) -> bool {
+        self.lock().is_in_flight()
     }
 
     /// Its state, as a help to find the cause.
@@ -479,4 +493,9 @@ fn an_end_behind_a_write_of_the_io_thread_that_the_peer_does_not_hear_of_is_foun
         Fault::FlightUnseen,
         &["destroyed, and the peer has not heard"],
     );
+}
+
+#[test]
+fn a_peer_that_hangs_up_behind_unanswered_requests_is_heard_of() {
+    finds(Fault::HangUpUnseen, &["not parsed", "no CLOSED"]);
 }

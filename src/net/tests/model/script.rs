@@ -65,9 +65,15 @@ pub(super) struct Script {
     does: u64,
     /// Things left to do at random before all is brought to its end.
     left: usize,
+    /// Nothing is answered before the peer has ended its side.
+    neglects: bool,
     /// It ends when all is answered.
     end: End,
     ended: End,
+    /// It ends while the other thread writes, if that does.
+    ends_in_flight: bool,
+    /// Ticks to wait for that.
+    patience: usize,
     /// Bytes that were known to count as taken when it did.
     promised: u64,
     marked: bool,
@@ -115,10 +121,14 @@ impl Script {
         mut random: Random,
     ) -> Self {
         use End::{Close, Destroy, None as Open, Reset, Shutdown};
-        let choices = [Open, Shutdown, Shutdown, Close, Close, Destroy, Reset];
+        let choices = [
+            Open, Shutdown, Shutdown, Close, Close, Destroy, Destroy, Reset,
+        ];
         let end = random.of(&choices);
         let left = random.below(30);
         let does = random.next() | 1;
+        let ends_in_flight = matches!(end, Destroy | Reset) && random.once_in(2);
+        let neglects = plan.role == Role::Server && random.once_in(6);
         Self {
             connection,
             socket,
@@ -131,8 +141,11 @@ impl Script {
             wrong: Vec::new(),
             does,
             left,
+            neglects,
             end,
             ended: End::None,
+            ends_in_flight,
+            patience: 20,
             promised: 0,
             marked: false,
             relieves: false,
@@ -232,6 +245,15 @@ impl Script {
             self.bring_to_its_end();
             return;
         }
+        if self.ends_in_flight
+            && (self.has_heard_all() || self.random.once_in(4))
+            && self.connection.is_in_flight()
+        {
+            // Where the other thread has to do what this one cannot.
+            self.end(self.end);
+            self.progress.moved();
+            return;
+        }
         for _ in 0..=self.random.below(3) {
             self.left = self.left.saturating_sub(1);
             self.do_something();
@@ -304,7 +326,7 @@ impl Script {
         }
         if self.held.is_some() && (self.saying.is_none() || self.plan.role == Role::Server) {
             self.decide();
-        } else if self.may_ask() || !self.owed.is_empty() || self.saying.is_some() {
+        } else if self.may_ask() || self.may_answer() || self.saying.is_some() {
             self.answer();
         } else if self.has_heard_all() {
             // A peer that has ended its side is left, as by core's server.
@@ -316,7 +338,13 @@ impl Script {
             if end == End::None {
                 return;
             }
-            self.end(end);
+            // The other thread has been told to write, and is about to.
+            let waits = self.ends_in_flight && self.patience > 0 && self.connection.has_output();
+            if waits && !self.connection.is_in_flight() {
+                self.patience -= 1;
+            } else {
+                self.end(end);
+            }
         } else {
             return;
         }
@@ -395,7 +423,8 @@ impl Script {
         if self.connection.is_asked_for() {
             self.connection.flush_from_js();
         }
-        if self.lent.is_none() && !self.shared.mailbox.is_asleep() && self.random.once_in(2) {
+        let is_elsewhere = self.ends_in_flight || self.random.once_in(2);
+        if self.lent.is_none() && !self.shared.mailbox.is_asleep() && is_elsewhere {
             self.attend();
             return;
         }
