@@ -82,11 +82,14 @@ impl Connection {
     /// Writes what the kernel takes, behind what the I/O thread may be writing: its peer may have that already, and would not hear of the
     /// end in the call. On the JS thread.
     fn flush_last(&self) {
-        let has_landed = || !self.lock().is_in_flight();
+        let has_landed = || {
+            // Refused while the I/O thread writes, which may begin with it at any time as long as there is anything. It writes all.
+            self.flush_from_js();
+            !self.lock().is_in_flight()
+        };
         #[cfg(test)]
         let has_landed = || has_landed() || model::is_put_back(Fault::FlightUnseen);
         clock::give_way_until(has_landed);
-        self.flush_from_js();
     }
 
     /// Ends the connection after a panic in what was being done with it: EIO is what JavaScript sees. What was on its way out is lost,

@@ -11,6 +11,8 @@ use super::output::Output;
 use super::socket::errno;
 use super::state::{Ending, Flow, State};
 use super::stats::Stats;
+#[cfg(test)]
+use super::tests::model;
 use crate::panics::{self, Place};
 
 /// What is left to do after [`Connection::flush`].
@@ -94,6 +96,8 @@ impl Connection {
             drop(state);
             panics::at(Place::Write);
             let result = output.write_to(&socket);
+            #[cfg(test)]
+            model::lasts();
             state = self.lock();
             state.landed(output, result, &self.stats);
         }
