@@ -16,7 +16,9 @@ const { HEAD, BODY } = sendFlags
 
 /** True if a part of this size (bytes) is held until the end of the tick. */
 function holdsPart (message, size) {
-  if (!versions.tickMergesChunks || !message.chunkedEncoding || message.outputData.length !== 0 || message[kConnection] === null) return false
+  if (!versions.tickMergesChunks || !message.chunkedEncoding || message.outputData.length !== 0) return false
+  // What was begun before the socket was taken away goes on.
+  if (message[kConnection] === null && message[kHeld] === null) return false
   // An empty part makes no chunk: it is held only behind others.
   return size !== 0 || (message[kHeld] !== null && message[kHeld].length !== 0)
 }
