@@ -5,9 +5,9 @@
  * parts are put together from them again, since proto frames by itself.
  */
 
-const { AsyncResource } = require('node:async_hooks')
 const { sendFlags } = require('../binding')
 const { CRLF, nop, sizeOf, transmit } = require('./send')
+const { Scope } = require('../core/scope')
 const versions = require('../core/versions')
 const { kConnection, kTurn } = require('../core/symbols')
 
@@ -46,7 +46,7 @@ function enqueueGlued (message, head, headFlags, flags, data, encoding, callback
 }
 
 function enqueueParts (message, flags, head, body, encoding, size, callback) {
-  if (message[kTurn] === null) message[kTurn] = new AsyncResource('HTTPTURN')
+  if (message[kTurn] === null) message[kTurn] = new Scope('HTTPTURN')
   if ((flags & INFORMATIONAL) !== 0) return enqueue(message, INFORMATIONAL, head, 'ascii', callback ?? undefined)
   const isEnd = (flags & END) !== 0
   const isChunked = message.chunkedEncoding && message._hasBody
