@@ -13,7 +13,10 @@ const { kConnection, kTurn } = require('../core/symbols')
 
 const { HEAD, BODY, END, HEAD_UTF8, INFORMATIONAL } = sendFlags
 
-/** The flags of an entry that is a part of a chunk's frame, or an empty part that a head is glued to. */
+/**
+ * The flags of an entry of which nothing is sent: the size or a CRLF of a chunk, which proto makes anew, or an empty string. HEAD is
+ * set besides if a head stands before it.
+ */
 const NONE = 0
 
 const LAST_CHUNK = '0\r\n'
