@@ -25,23 +25,25 @@ function readAt (file, into, position) {
 
 const isElf = (header) => header.toString('latin1', 0, 4) === '\x7fELF'
 
-/** @returns {string|null} platform and architecture; null for what is no library, or less than its header */
-function targetOf (file) {
+/** @returns {Buffer|null} the file's first bytes; null if there are fewer */
+function readHeader (file) {
   const header = Buffer.alloc(HEADER)
-  if (readAt(file, header, 0) < HEADER) return null
+  return readAt(file, header, 0) < HEADER ? null : header
+}
+
+/** @returns {string|null} platform and architecture; null for what is no library */
+function targetOf (header) {
   if (isElf(header)) return ELF[header.readUInt16LE(18)] ?? `of another processor (ELF machine ${header.readUInt16LE(18)})`
   if (header.readUInt32LE(0) === 0xfeedfacf) return MACH_O[header.readUInt32LE(4)] ?? 'of another processor'
   return null
 }
 
 /** True if the file was cut short: the table of sections is the last thing in an ELF file. Other systems check it themselves. */
-function isCut (file) {
-  const header = Buffer.alloc(HEADER)
-  readAt(file, header, 0)
+function isCut (file, header) {
   if (!isElf(header)) return false
   const end = Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60)
   // The last byte is looked for: less is loaded for that than for its size.
   return readAt(file, Buffer.alloc(1), end - 1) === 0
 }
 
-module.exports = { targetOf, isCut }
+module.exports = { readHeader, targetOf, isCut }

@@ -9,7 +9,7 @@ const fs = require('node:fs')
 const { createRequire } = require('node:module')
 const path = require('node:path')
 const { process } = require('./host')
-const { targetOf, isCut } = require('./addon-file')
+const { readHeader, targetOf, isCut } = require('./addon-file')
 
 /** The version of this JavaScript; the native part has its own. */
 const VERSION = '0.1.0'
@@ -114,10 +114,11 @@ function explained (error, file) {
 /** Throws for a file that was cut short, which would end the process with SIGBUS, or that is for another platform. */
 function check (file, target) {
   try {
-    const found = targetOf(file)
+    const header = readHeader(file)
+    const found = header === null ? null : targetOf(header)
     if (found === null) throw failure('NOT_WHOLE', `${file} is ${fs.statSync(file).size === 0 ? 'empty' : 'no library, or was cut short'}.`)
     if (!target.startsWith(found)) throw failure('WRONG_TARGET', `${file} is ${found}, and this Node needs ${target}.`)
-    if (isCut(file)) throw failure('NOT_WHOLE', `${file} was cut short.`)
+    if (isCut(file, header)) throw failure('NOT_WHOLE', `${file} was cut short.`)
   } catch (error) {
     throw isExplained(error) ? error : explained(error, file)
   }

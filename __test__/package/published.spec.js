@@ -37,6 +37,13 @@ test('what serves is compiled with the first listener', async () => {
   })
 })
 
+test('an exception that nobody catches shows a short line of the file', async () => {
+  const { code, stderr } = await run('package/uncaught.js', ['--require', register])
+  assert.notEqual(code, 0)
+  assert.match(stderr, /^\S+http-native\.js:\d+\n.+\n\s*\^\n\nError: connect ECONNREFUSED/m)
+  assert.ok(Math.max(...stderr.split('\n').map((line) => line.length)) < 250, stderr)
+})
+
 for (const [order, preloaded] of Object.entries({ 'before it': (tracer) => [tracer, register], 'behind it': (tracer) => [register, tracer] })) {
   test(`a tracer that is loaded ${order} sees what the application requires, and nothing of ours but register`, async () => {
     const tracer = path.join(fixtures, 'package', 'requires.js')

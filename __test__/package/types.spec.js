@@ -8,7 +8,8 @@ const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
-const { layOutMain, pack } = require('../../scripts/targets/packages')
+const { layOut, layOutMain, pack } = require('../../scripts/targets/packages')
+const { targets } = require('../../scripts/targets/list')
 
 const root = path.join(__dirname, '..', '..')
 
@@ -120,10 +121,15 @@ test('Are The Types Wrong finds nothing', async (t) => {
   assert.deepEqual(JSON.parse(stdout).problems ?? {}, {})
 })
 
-test('publint finds nothing', async (t) => {
+test('publint finds nothing, nor in the packages of platforms', async (t) => {
   const { publint } = await import('publint')
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'http-native-types-'))
   t.after(() => fs.rmSync(folder, { recursive: true, force: true }))
-  const { messages } = await publint({ pkgDir: await layOutMain(folder), strict: true })
-  assert.deepEqual(messages, [])
+  // What the file says does not matter here.
+  const binary = path.join(folder, 'any.node')
+  fs.writeFileSync(binary, '')
+  for (const pkgDir of [await layOutMain(folder), ...targets.map((target) => layOut(folder, target, binary))]) {
+    const { messages } = await publint({ pkgDir, strict: true })
+    assert.deepEqual(messages, [], pkgDir)
+  }
 })

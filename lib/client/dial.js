@@ -6,12 +6,11 @@
  * application has patched is left to core's sockets.
  */
 
-const { AsyncResource } = require('node:async_hooks')
 const net = require('node:net')
 const diagnostics = require('node:diagnostics_channel')
 const { Agent } = require('../core/classes')
 const { ClientConnection } = require('./connection')
-const { dials, giveHandle } = require('./dialling')
+const { HandleScope, dials, giveHandle } = require('./dialling')
 const { NativeSocket } = require('../connection/socket')
 const { own } = require('../core/symbols')
 
@@ -55,7 +54,7 @@ function connect (options, callback, { block, isProxied = false }) {
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket })
   if (options.timeout) socket.setTimeout(options.timeout)
   // The handle that connects, if it is libuv's, is given up; what comes after 'connect' belongs to the same context.
-  connection.context = new AsyncResource(options.path ? 'PIPEWRAP' : 'TCPWRAP')
+  connection.context = new HandleScope(options.path ? 'PIPEWRAP' : 'TCPWRAP', connection)
   if (dials(options)) giveHandle(connection)
   socket.connect(net._normalizeArgs([options, callback]))
   connection.isConnecting = true

@@ -27,6 +27,17 @@ const CANCELED = -errno.ECANCELED
 /** The handles that dial, of all copies of lib/: what `process` lists as active (lib/binding/active-handles.js). */
 const dialling = common.dialling ??= new Set()
 
+/** The context of a connection, as hooks have that of libuv's handle: it tells whether the socket keeps the process running. */
+class HandleScope extends AsyncResource {
+  constructor (type, connection) {
+    super(type)
+    this.connection = connection
+  }
+
+  // Hooks may call it while the constructor runs.
+  hasRef () { return Boolean(this.connection?.socket?._handle?.hasRef?.()) }
+}
+
 /**
  * @param {import('./connection').ClientConnection} connection
  */
@@ -104,12 +115,13 @@ function hangUp (handle) {
 
 /** Called when the dial has ended. @param {number} status 0, or a negative errno: then the socket stays until it is closed */
 DiallingHandle.prototype.onDialled = function onDialled (status) {
-  const { request } = this
+  const { request, requestResource } = this
   this.isOver = true
   if (status !== 0) connections[this.dial] = undefined
   try {
-    this.requestResource.runInAsyncScope(complete, null, this, request, status)
+    requestResource.runInAsyncScope(complete, null, this, request, status)
   } finally {
+    requestResource.emitDestroy()
     if (this.request === request) this.request = null
     dialling.delete(this)
   }
@@ -142,7 +154,11 @@ DiallingHandle.prototype.close = function close (callback) {
   if (callback) atClosePhase(() => resource.runInAsyncScope(callback))
   if (this.dial === -1) return
   hangUp(this)
-  if (!isOver) atClosePhase(() => requestResource.runInAsyncScope(complete, null, this, request, CANCELED))
+  if (isOver) return
+  atClosePhase(() => {
+    requestResource.runInAsyncScope(complete, null, this, request, CANCELED)
+    requestResource.emitDestroy()
+  })
 }
 
 // What core's Agent gives a handle for its next request.
@@ -154,7 +170,7 @@ DiallingHandle.prototype.getAsyncId = function getAsyncId () {
 }
 
 DiallingHandle.prototype.asyncReset = function asyncReset () {
-  if (!this.isCarried) this.resource = new AsyncResource('TCPWRAP')
+  if (!this.isCarried) this.resource = new HandleScope('TCPWRAP', this.connection)
 }
 
 for (const [name, peer] of [['getsockname', false], ['getpeername', true]]) {
@@ -169,4 +185,4 @@ for (const [name, peer] of [['getsockname', false], ['getpeername', true]]) {
   }
 }
 
-module.exports = { DiallingHandle, dials, giveHandle }
+module.exports = { DiallingHandle, HandleScope, dials, giveHandle }

@@ -60,6 +60,7 @@ Handle.prototype.shutdown = function shutdown (request) {
     this.endShutdown = () => {
       this.endShutdown = null
       resource.runInAsyncScope(done)
+      resource.emitDestroy()
     }
     atPendingPhase(() => { this.endShutdown?.() })
   } else {

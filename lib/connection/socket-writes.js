@@ -27,6 +27,12 @@ function takenBy (connection) {
   return Math.min(connection.taken(), Number.MAX_SAFE_INTEGER)
 }
 
+/** Calls back in the write's own context, which is over then, as that of libuv's request. */
+function complete ({ callback, resource }, error) {
+  resource.runInAsyncScope(callback, undefined, error)
+  resource.emitDestroy()
+}
+
 /** Calls the callbacks of writes that are taken. */
 function tellTaken (socket, taken) {
   const waiting = socket[kWaiting]
@@ -34,7 +40,7 @@ function tellTaken (socket, taken) {
   const first = waiting.findIndex(({ at }) => at > taken)
   socket[kWaiting] = first === -1 ? null : waiting.slice(first)
   const due = first === -1 ? waiting : waiting.slice(0, first)
-  for (const { callback, resource } of due) resource.runInAsyncScope(callback, undefined, null)
+  for (const entry of due) complete(entry, null)
 }
 
 /** Fails the callbacks of all other writes. @param {() => Error | null} reason is asked only if there are any */
@@ -43,7 +49,7 @@ function failWaiting (socket, reason) {
   if (waiting === null) return
   socket[kWaiting] = null
   const error = reason()
-  for (const { callback, resource } of waiting) resource.runInAsyncScope(callback, undefined, error)
+  for (const entry of waiting) complete(entry, error)
 }
 
 module.exports = { isTaken, wait, takenBy, tellTaken, failWaiting }

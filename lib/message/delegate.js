@@ -11,10 +11,10 @@
  */
 
 const net = require('node:net')
-const { AsyncResource } = require('node:async_hooks')
 const { Stream } = require('node:stream')
 const { native, touch } = require('../binding')
 const { cores } = require('../core/messages')
+const { Scope } = require('../core/scope')
 const { putStandIn } = require('../connection/stand-in')
 const { finishAnyway } = require('./finish')
 const { ended } = require('./output-data')
@@ -40,7 +40,7 @@ const { write: socketWrite } = net.Socket.prototype
 function leaveToCore (message) {
   if (message[kNative] !== true || (message.finished && message[kConnection] !== null && message.outputData.length === 0)) return
   message[kNative] = false
-  if (message[kTurn] === null) message[kTurn] = new AsyncResource('HTTPTURN')
+  if (message[kTurn] === null) message[kTurn] = new Scope('HTTPTURN')
   // What it has or inherits already keeps its hidden class.
   for (const slot of slots) if (!Object.hasOwn(message, slot)) message[slot] = pristine[slot]
   let isEnded = false

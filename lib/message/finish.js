@@ -97,19 +97,25 @@ function settledInTick (message) {
   else finishTaken(message, connection)
 }
 
+/** Gives the bytes that count as taken; Infinity if all do, or if there is no transport. */
+function takenOn (connection) {
+  return connection?.taken() ?? Infinity
+}
+
 /** Handles progress of the transport: 'drain' if all is taken, and nothing held for the end of the tick, then callbacks of writes, then 'finish'. */
 function drained () {
   const connection = this[kConnection]
-  const taken = () => connection?.taken() ?? Infinity
-  if (taken() === Infinity && !this.finished && this[kNeedDrain] && this[kHeld] === null && isOpen(connection) && !isSocketFull(this)) {
+  const taken = takenOn(connection)
+  if (taken === Infinity && !this.finished && this[kNeedDrain] && this[kHeld] === null && isOpen(connection) && !isSocketFull(this)) {
     if (connection.isGathering()) connection.notifyDrain()
     else if (connection.mayDrain(this)) emitDrain(this)
   }
   try {
     if (isWaiting(this) && this[kConnection] !== null) tellDue(this[kConnection])
   } finally {
-    // Also behind what a callback threw: no other event tells of what is taken by now. Asked again: a listener of 'drain' has written more.
-    tellSent(this, taken())
+    // Also behind what a callback threw: no other event tells of what is taken by now. "All" is asked again: a listener of 'drain', or
+    // a callback, may have written more, which a number of bytes does not reach.
+    if (isWaiting(this)) tellSent(this, taken === Infinity ? takenOn(connection) : taken)
   }
   if (!this[kAwaitsRoom]) return
   this[kAwaitsRoom] = false

@@ -5,15 +5,18 @@
  * parts are put together from them again, since proto frames by itself.
  */
 
-const { AsyncResource } = require('node:async_hooks')
 const { sendFlags } = require('../binding')
 const { CRLF, nop, sizeOf, transmit } = require('./send')
+const { Scope } = require('../core/scope')
 const versions = require('../core/versions')
 const { kConnection, kTurn } = require('../core/symbols')
 
 const { HEAD, BODY, END, HEAD_UTF8, INFORMATIONAL } = sendFlags
 
-/** The flags of an entry that is a part of a chunk's frame, or an empty part that a head is glued to. */
+/**
+ * The flags of an entry of which nothing is sent: the size or a CRLF of a chunk, which proto makes anew, or an empty string. HEAD is
+ * set besides if a head stands before it.
+ */
 const NONE = 0
 
 const LAST_CHUNK = '0\r\n'
@@ -46,7 +49,7 @@ function enqueueGlued (message, head, headFlags, flags, data, encoding, callback
 }
 
 function enqueueParts (message, flags, head, body, encoding, size, callback) {
-  if (message[kTurn] === null) message[kTurn] = new AsyncResource('HTTPTURN')
+  if (message[kTurn] === null) message[kTurn] = new Scope('HTTPTURN')
   if ((flags & INFORMATIONAL) !== 0) return enqueue(message, INFORMATIONAL, head, 'ascii', callback ?? undefined)
   const isEnd = (flags & END) !== 0
   const isChunked = message.chunkedEncoding && message._hasBody

@@ -4,13 +4,13 @@
  * Sends a message's parts through the Connection that carries it: one `send` each; proto frames them.
  */
 
-const { AsyncResource } = require('node:async_hooks')
 const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
 const { putStandIn } = require('../connection/stand-in')
 const { isTaken, isWaiting, whenTaken, waitForRest } = require('./write-callbacks')
 const { countLines } = require('./head')
 const { codes } = require('../core/errors')
+const { Scope } = require('../core/scope')
 const {
   kConnection, kCallbacks, kDrainScope, kErrored, kFraming, kHead, kHeadFlags, kHighWaterMark, kLastFlags, kLines, kNative, kNeedDrain, kSocket, kBeyondAscii
 } = require('../core/symbols')
@@ -150,7 +150,7 @@ class CorkCallbacks {
     const { connection } = this
     connection.due ??= []
     connection.due.push(this)
-    this.resource = new AsyncResource('HTTPWRITE')
+    this.resource = new Scope('HTTPWRITE')
     process.nextTick(tell, this)
   }
 }
@@ -263,7 +263,7 @@ function takeHeadFlag (message) {
 /** Notes that write() returned false: 'drain' is to come, in the async context of this write. */
 function awaitDrain (message) {
   message[kNeedDrain] = true
-  message[kDrainScope] ??= new AsyncResource('HTTPDRAIN')
+  message[kDrainScope] ??= new Scope('HTTPDRAIN')
 }
 
 /** True if less waits than makes a write() return false, without what earlier ticks have said: core's kernel has that. */

@@ -6,9 +6,9 @@
  * the order of their parts, each with the number of bytes, of all ever sent on its connection, that must be taken before.
  */
 
-const { AsyncResource } = require('node:async_hooks')
 const { process } = require('../host')
 const { codes, canceledWrite } = require('../core/errors')
+const { Scope } = require('../core/scope')
 const versions = require('../core/versions')
 const { kCallbacks, kConnection } = require('../core/symbols')
 
@@ -34,7 +34,7 @@ function whenTaken (message, connection, callback) {
     at: connection.takes(),
     write: connection.corks,
     callback,
-    resource: new AsyncResource('HTTPWRITE')
+    resource: new Scope('HTTPWRITE')
   })
 }
 
@@ -47,7 +47,7 @@ function waitForRest (message, connection, callbacks) {
   const later = message[kCallbacks]?.find(({ write }) => write === connection.corks)
   const at = later === undefined ? connection.takes() : later.at
   if (at === 0) return false
-  const resource = new AsyncResource('HTTPWRITE')
+  const resource = new Scope('HTTPWRITE')
   message[kCallbacks] ??= []
   message[kCallbacks].unshift(...callbacks.map((callback) => ({ at, write: connection.corks, callback, resource })))
   return true

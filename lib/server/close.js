@@ -116,7 +116,8 @@ members.afterClose = function afterClose () {
   this.isGone = true
   if (!this.detached) this.closeResponses()
   this.receiving = null
-  if (this.resource !== null) this.resource.emitDestroy()
+  // That of a connection that has left HTTP has ended with that.
+  if (this.resource !== null && !this.detached) this.resource.emitDestroy()
 }
 
 members.closeResponses = function closeResponses () {

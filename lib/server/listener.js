@@ -7,7 +7,6 @@
  * the handle is given.
  */
 
-const { AsyncResource } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const { isIP } = require('node:net')
 const { constants: { errno: { ECONNREFUSED } } } = require('node:os')
@@ -20,6 +19,7 @@ const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
 const { faultOf, keepAliveTime } = require('./idle-timeout')
 const { wholeTime } = require('../core/delays')
+const { Scope } = require('../core/scope')
 const { hidden } = require('../core/reflection')
 const { tellOpened } = require('../stats/channels')
 const { kConnections, kListener, kParserConfig } = require('../core/symbols')
@@ -67,8 +67,13 @@ function Listener (server, handle, isGiven) {
   this.holds = true
   /** True while connections come from a socket of ours. */
   this.isListening = false
-  /** The context in which listen() was called, and which connections inherit. Those that others accept come in their own. */
-  this.resource = handle.fd >= 0 ? new AsyncResource('LISTENER', { requireManualDestroy: true }) : null
+  /**
+   * The context in which listen() was called, and which connections inherit: to hooks one connection of the handle's, which stands for
+   * them all. Those that others accept come in their own.
+   */
+  this.resource = handle.fd >= 0
+    ? new Scope(isTcp ? 'TCPWRAP' : 'PIPEWRAP', { requireManualDestroy: true, triggerAsyncId: handle.getAsyncId?.() })
+    : null
   /** The handle's own methods. */
   this.original = {}
   this.own = {}

@@ -161,7 +161,8 @@ function detach (connection, isKnown) {
     }
   }
   if (!isOver) native.upgrade(connection.id, true)
-  else connection.resource.emitDestroy()
+  // To hooks the resource is the parser, which core frees here.
+  connection.resource.emitDestroy()
   if (stream !== null) connection.releaseStream(isKnown)
   else if (!socket.isPaused()) socket.read(0)
   return head

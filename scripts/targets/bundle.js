@@ -30,12 +30,18 @@ const REQUIRED = /\brequire\("(\.[^"]*)(?<!\.node)"\)/g
 const OF_NODE = /\brequire\("node:(\w+)"\)/g
 
 /**
- * What the modules of the file stand on.
- * @param {string} late the text of the late modules. Bundlers do not look into it: they see what it requires of Node as functions
+ * Characters behind which a line ends where it can. Of an exception that nobody catches Node shows the line, and as much of a second
+ * one as leads to its place.
+ */
+const LINE = 120
+
+/**
+ * What the modules of the file stand on. Bundlers do not look into the text of the late ones: they see what it requires of Node as
+ * functions.
  * @param {string[]} names of Node's modules
  */
-const prelude = (late, names) => `
-const $done = [], $late = ${JSON.stringify(late)}, $node = {}, $ofNode = {${names.map((name) => `${name}: () => $node.${name} ??= require("node:${name}")`)}};
+const prelude = (names) => `
+const $done = [], $node = {}, $ofNode = {${names.map((name) => `${name}: () => $node.${name} ??= require("node:${name}")`)}};
 function $load(id) {
   let module = $done[id];
   if (module === undefined) {
@@ -69,6 +75,15 @@ async function minify (text) {
   return code.replace(/^"use strict";/, '').trim()
 }
 
+/** In a string: the backslash by which it goes on in the next line. */
+const CONTINUED = /(?<!\\)((?:\\\\)*)\\\n/g
+
+/** Gives a text of short lines. Strings stay whole: what reads the names of required modules may not know of such a backslash. */
+async function breakLines (text) {
+  const { code } = await transform(text, { minifyWhitespace: true, lineLimit: LINE, target: 'node20', platform: 'node' })
+  return code.replace(CONTINUED, '$1').trim()
+}
+
 /** Reads a module and what it requires. @param {Map<string, string>} texts by file */
 async function gather (file, texts) {
   if (texts.has(file)) return
@@ -100,26 +115,29 @@ async function joinModules () {
   for (const file of faces) await gather(file, texts)
   const early = reach(faces, texts)
   const ids = new Map([...early, ...[...texts.keys()].filter((file) => !early.has(file))].map((file, id) => [file, id]))
-  const wrap = (file) => {
+  const names = new Set(['vm'])
+  /** Gives a module as a function that takes the others, and Node's, from what the file stands on. */
+  const wrap = async (file) => {
+    const isEarly = early.has(file)
     const text = texts.get(file).replace(REQUIRED, (all, name) => {
       const target = find(file, name)
       const id = ids.get(target)
-      return LATE.includes(target) && early.has(file) ? `(${stand(target, id, texts)})` : `$load(${id})`
-    })
-    return `function(exports,module){${text}}`
-  }
-  const names = new Set(['vm'])
-  const late = [...ids].filter(([file]) => !early.has(file)).map(([file, id]) => {
-    return `${id}:${wrap(file).replace(OF_NODE, (all, name) => {
+      return LATE.includes(target) && isEarly ? `(${stand(target, id, texts)})` : `$load(${id})`
+    }).replace(OF_NODE, (all, name) => {
+      if (isEarly) return `($node.${name}??=${all})`
       names.add(name)
       return `$ofNode.${name}()`
-    })}`
-  })
-  const left = late.find((text) => /\brequire\(/.test(text))
-  if (left !== undefined) throw new Error(`A late module requires what is no module of Node's: ${/\brequire\(.{1,40}/.exec(left)}`)
-  return `"use strict";${await minify(prelude(`"use strict";return {${late.join(',\n')}}`, [...names]))}
+    })
+    const left = !isEarly && /\brequire\(.{1,40}/.exec(text)
+    if (left) throw new Error(`A late module requires what is no module of Node's: ${left}`)
+    return `function(exports,module){${await breakLines(text)}}`
+  }
+  const wrapped = await Promise.all([...ids.keys()].map(wrap))
+  const late = wrapped.map((text, id) => `${id}:${text}`).slice(early.size)
+  return `"use strict";${await minify(`const $late=${JSON.stringify(`"use strict";return {${late.join(',\n')}}`)}`)}
+${await breakLines(await minify(prelude([...names])))}
 const $modules=[
-${[...early].map((file) => wrap(file).replace(OF_NODE, '($node.$1??=$&)')).join(',\n')}
+${wrapped.slice(0, early.size).join(',\n')}
 ];
 exports.index=()=>$load(${ids.get(faces[0])});exports.register=()=>$load(${ids.get(faces[1])});
 `

@@ -49,6 +49,7 @@ function layOut (folder, target, binary) {
     description: `The native part of http-native for ${target.name}`,
     license,
     ...origin,
+    type: 'commonjs',
     main,
     files: [main, ...LICENSES],
     engines,
