@@ -29,7 +29,8 @@ const readsNet = Agent.prototype.createConnection !== netCreateConnection
 /** True if they were patched before this file came (lib/register/wrappers.js). */
 let wasPatched = false
 
-function leaveToNet () {
+/** Has each connection made by the patched net. */
+function noteEarlierPatch () {
   wasPatched = true
 }
 
@@ -61,4 +62,4 @@ function connect (options, callback, { block, isProxied = false }) {
   return socket
 }
 
-module.exports = { connect, kDialable, leaveToNet }
+module.exports = { connect, kDialable, noteEarlierPatch }

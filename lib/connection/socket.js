@@ -105,7 +105,7 @@ Object.defineProperty(NativeSocket.prototype, 'writableLength', {
   configurable: true
 })
 
-/** Writes one chunk or a batch to the connection. As net.Socket's _writeGeneric. */
+/** Writes one chunk, or all that have gathered, to the connection. As net.Socket's _writeGeneric. */
 NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, encoding, callback) {
   if (this.connecting || isSurrendered(this)) return net.Socket.prototype._writeGeneric.call(this, writev, data, encoding, callback)
   this._pendingData = null

@@ -119,7 +119,7 @@ module.exports = Object.freeze({
   closesQueuedResponses: has(26, { 24: 21, 25: Infinity }),
   /** closeIdleConnections() also closes connections that never sent a byte. */
   closesVirginConnections: has(26),
-  /** The body of an upgrade request is parsed; the stream is handed over behind it. */
+  /** The body of an upgrade request is parsed; the listener gets the stream behind it. */
   upgradeParsesBody: has(26),
   /** server.shouldUpgradeCallback; before, only listenerCount('upgrade') decided. */
   shouldUpgradeCallback: 'shouldUpgradeCallback' in serverOptions,

@@ -10,7 +10,7 @@
 
 const net = require('node:net')
 const { process } = require('../host')
-const { leaveToNet } = require('../client/dial')
+const { noteEarlierPatch } = require('../client/dial')
 
 /** Core's files with the functions that its http exports. */
 const FILES = ['http', '_http_agent', '_http_client', '_http_incoming', '_http_outgoing', '_http_server', 'internal/errors', 'internal/util', 'net']
@@ -69,7 +69,7 @@ function carryOver (core, ours, originals, classes) {
 /** Connections of a net that was patched before are made by it, as those of one that is patched later. */
 function heedNet () {
   const isCores = sourcesOfCore()
-  if (![net.connect, net.createConnection, net.Socket.prototype.connect].every(isCores)) leaveToNet()
+  if (![net.connect, net.createConnection, net.Socket.prototype.connect].every(isCores)) noteEarlierPatch()
 }
 
 function warn (kept, lost) {

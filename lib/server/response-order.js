@@ -112,7 +112,7 @@ members.slacken = function slacken () {
   this.goOn()
 }
 
-/** Ends the exchange of a response that was handed over, and gives the connection to the next. As core's resOnFinish. */
+/** Ends the exchange of a response that has been sent, and gives the connection to the next. As core's resOnFinish. */
 members.finishExchange = function finishExchange (response) {
   if (response !== this.current) return
   if (response[kNative] !== true) tellAnswered(this, response.statusCode | 0)

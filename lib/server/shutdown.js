@@ -113,7 +113,7 @@ class Shutdown {
     this.#last.set(connection, response)
   }
 
-  /** Called when a response was handed over. */
+  /** Called when a response has been sent. */
   answered (connection) {
     this.#summary.served++
     if (this.#idleTimeout === 0) setImmediate(endResting, connection)

@@ -38,7 +38,7 @@ Object.setPrototypeOf(StreamConnection.prototype, ServerConnection.prototype)
 function serveStream (server, stream) {
   const id = native.open(0, server[kParserConfig](), server[kConnections].stats)
   const connection = new (classFor(StreamConnection, server))(id, stream, server)
-  // As in core: what happens on it happens in the context of the code that handed the stream over.
+  // As in core: what happens on it happens in the context of the code that gave it the stream.
   connection.resource = newResource(connection)
   stream.server = server
   if (stream._server === undefined) stream._server = null

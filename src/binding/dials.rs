@@ -62,3 +62,45 @@ impl Dials {
         self.by_id.take();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use socket2::{Domain, Type};
+
+    use super::*;
+
+    fn dials(began: u64) -> Dials {
+        let dials = Dials::default();
+        let socket = Arc::new(Socket::new(Domain::IPV4, Type::STREAM, None).unwrap());
+        let dial = Dial {
+            socket,
+            began,
+            reads: false,
+            is_over: false,
+        };
+        dials.by_id.borrow_mut().insert(7, dial);
+        dials
+    }
+
+    #[test]
+    fn what_a_look_found_that_was_made_before_is_not_about_the_dial() {
+        let dials = dials(3);
+        assert!(!dials.meet(8, true, 3), "there is no such dial");
+        assert!(dials.meet(7, true, 3));
+        assert!(!dials.by_id.borrow()[&7].reads);
+        assert!(dials.take_met().is_empty());
+        assert!(dials.meet(7, true, 4));
+        assert_eq!(dials.take_met(), [7]);
+    }
+
+    #[test]
+    fn a_dial_that_is_over_notes_what_there_is_to_read_and_is_not_met_again() {
+        let dials = dials(0);
+        dials.by_id.borrow_mut().get_mut(&7).unwrap().is_over = true;
+        assert!(dials.meet(7, false, 1) && dials.meet(7, true, 2) && dials.meet(7, false, 3));
+        assert!(dials.by_id.borrow()[&7].reads);
+        assert!(dials.take_met().is_empty());
+        dials.clear();
+        assert!(dials.socket(7).is_none());
+    }
+}

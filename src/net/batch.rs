@@ -112,7 +112,7 @@ impl<C> Batch<C> {
     }
 
     /// What is appended meanwhile came in one packet, of `len` bytes, which was read at this time.
-    pub(super) fn packet(&mut self, len: usize, at: Instant, append: impl FnOnce(&mut Self)) {
+    pub(crate) fn packet(&mut self, len: usize, at: Instant, append: impl FnOnce(&mut Self)) {
         let position = self.events.len();
         append(self);
         if self.events.len() > position {
