@@ -272,7 +272,8 @@ impl Driver {
             if !is_held && !state.awaits_answers() {
                 return Poll::Pending;
             }
-            (is_held, !state.input.is_empty())
+            // A packet without bytes waits where the limit was met behind the last: what it gives belongs to what was taken.
+            (is_held, state.input.len() != 0)
         };
         if let Err(error) = ready!(self.readiness.poll_hang_up(socket, cx)) {
             return Poll::Ready(Err(self.fail(&error, Syscall::Read)));

@@ -95,24 +95,27 @@ test('requests beyond a limit that waits are served when there is room', async (
 const GOES = { end: '', destroy: '', resetAndDestroy: '', 'resetAndDestroy, with more in the packet': get('/more'), 'resetAndDestroy, with more in the kernel': get('/more') }
 
 for (const [way, more] of Object.entries(GOES)) {
-  test(`clients that go while a limit that waits is full make room: ${way}`, { timeout: 20_000 }, async (t) => {
-    const { held, listener } = holding()
-    const { server, connect } = await serve(t, { limits: { requests: { max: 2, then: 'wait' } } }, listener)
-    const isLater = way.endsWith('kernel')
-    const clients = [connect().send(get('/held'))]
-    while (held.length < 1) await once(server, 'request')
-    clients.push(connect().send(get('/held') + (isLater ? '' : more)))
-    while (held.length < 2) await once(server, 'request')
-    if (isLater) for (const client of clients) client.send(more)
-    const waiting = connect().send(get('/one'))
-    await once(waiting.socket, 'connect')
-    await serveOthers(t)
-    const gone = held.map((response) => once(response, 'close'))
-    for (const { socket } of clients) socket[way.split(',')[0]]()
-    await Promise.all(gone)
-    await waiting.until('/one')
-    assert.deepEqual(waiting.statuses, [200])
-  })
+  for (const max of [1, 2]) {
+    test(`clients that go while a limit that waits is full make room: ${way}, ${max}`, { timeout: 20_000 }, async (t) => {
+      const { held, listener } = holding()
+      const { server, connect } = await serve(t, { limits: { requests: { max, then: 'wait' } } }, listener)
+      const isLater = way.endsWith('kernel')
+      const clients = []
+      for (let count = 1; count <= max; count++) {
+        clients.push(connect().send(get('/held') + (count === max && !isLater ? more : '')))
+        while (held.length < count) await once(server, 'request')
+      }
+      if (isLater) for (const client of clients) client.send(more)
+      const waiting = Array.from({ length: max + 1 }, (_, index) => connect().send(get(`/${index}`, 'GET', 'Connection: close')))
+      await once(waiting[max].socket, 'connect')
+      await serveOthers(t)
+      // Each, and not only the first that makes room.
+      const gone = held.map((response) => once(response, 'close'))
+      for (const { socket } of clients) socket[way.split(',')[0]]()
+      await Promise.all(gone)
+      for (const client of waiting) assert.deepEqual(await client.end(), [200])
+    })
+  }
 }
 
 test('requests beyond a limit that closes cost their connections', async (t) => {
