@@ -171,7 +171,8 @@ function setTimeoutThrough (socket, args) {
 NativeSocket.prototype.pause = function pause () {
   const connection = ownConnection(this)
   // In HTTP mode a paused socket stops the messages, too; see core's http.Server (onSocketPause).
-  if (connection !== null && !connection.detached && !this.connecting && !isUndone(this, connection)) connection.pause()
+  // One whose bytes pass through it is read until its buffer is full, and so hears that its peer has gone: as net.Socket's.
+  if (connection !== null && !connection.detached && !connection.tapped && !this.connecting && !isUndone(this, connection)) connection.pause()
   return net.Socket.prototype.pause.call(this)
 }
 

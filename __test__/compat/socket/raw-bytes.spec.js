@@ -131,3 +131,25 @@ for (const framing of ['Content-Length: 2\r\n', '']) {
     await later()
   })
 }
+
+for (const how of ['end', 'reset']) {
+  scenario.server(`a socket with a data listener that is paused hears of its peer: ${how}`, async (run) => {
+    let heard
+    const server = await run.serve({}, (req, res) => {
+      const { socket } = req
+      run.watch('request', req, ['aborted', 'error', 'end', 'close'])
+      run.watch('raw', socket, ['end', 'error', 'close'])
+      socket.on('close', () => heard())
+      socket.pause()
+      run.log('raw', 'paused')
+      res.write('begun\n')
+    })
+    server.on('connection', (socket) => { socket.on('data', () => {}) })
+    const peer = run.dial()
+    peer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo')
+    await peer.until('begun\n')
+    const closed = new Promise((resolve) => { heard = resolve })
+    peer[how]()
+    await closed
+  })
+}
