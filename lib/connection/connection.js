@@ -12,7 +12,7 @@ const { wholeTime } = require('../core/delays')
 const { tellClosed } = require('../stats/channels')
 const { kConnection, kCorked, kLeaveToCore } = require('../core/symbols')
 
-const { BODY, END, CORK, UNDER_CORK } = sendFlags
+const { BODY, END, CORK, UNDER_CORK, AT_ONCE } = sendFlags
 
 const { TAKEN_MAX } = native.LIMITS
 
@@ -98,6 +98,7 @@ Connection.prototype.send = function send (flags, head, lines, body, length) {
   const corks = (flags & END) === 0 && (flags & (BODY | CORK)) !== 0 && !this.flushing
   flags &= ~CORK
   if (corks) flags |= this.corked ? UNDER_CORK : CORK
+  else if (!this.flushing && (!this.corked || (flags & END) !== 0)) flags |= AT_ONCE
   const pending = native.send(this.id, flags, head, lines, body, length)
   if (this.keeps) pausing.meetEnd(this)
   if (corks) this.cork()
@@ -106,14 +107,14 @@ Connection.prototype.send = function send (flags, head, lines, body, length) {
   return pending
 }
 
-/** Sends bytes as they are, outside of any message. */
-Connection.prototype.writeRaw = function writeRaw (chunk, utf8) {
+/** Sends bytes as they are, outside of any message. @param {boolean} [atOnce] true if nothing of the same write follows */
+Connection.prototype.writeRaw = function writeRaw (chunk, utf8, atOnce = false) {
   if (this.id === -1) return 0
   if (this.stream !== null) {
     this.stream.write(chunk, typeof chunk === 'string' && !utf8 ? 'latin1' : undefined)
     return 0
   }
-  const pending = native.writeRaw(this.id, chunk, utf8)
+  const pending = native.writeRaw(this.id, chunk, utf8, atOnce)
   if (this.keeps) pausing.meetEnd(this)
   touch()
   return pending

@@ -118,20 +118,21 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
   // The stream writes: whatever corked it is over.
   if (connection.corked) connection.uncork()
   if (writev) {
-    for (const { chunk, encoding } of data) writeChunk(connection, chunk, encoding)
+    for (let i = 0; i < data.length; i++) writeChunk(connection, data[i].chunk, data[i].encoding, i === data.length - 1)
   } else {
-    writeChunk(connection, data, encoding)
+    writeChunk(connection, data, encoding, true)
   }
   if (this[kWaiting] === null && (isTaken(connection) || connection.writesAtOnce())) callback()
   else wait(connection, callback)
 }
 
-function writeChunk (connection, chunk, encoding) {
+/** @param {boolean} isLast true if it is the last of its write */
+function writeChunk (connection, chunk, encoding, isLast) {
   if (isStandIn(connection, chunk)) return
-  if (typeof chunk !== 'string') return connection.writeRaw(chunk, false)
-  if (encoding === 'latin1' || encoding === 'binary') return connection.writeRaw(chunk, false)
-  if (!encoding || encoding === 'utf8' || encoding === 'utf-8') return connection.writeRaw(chunk, true)
-  return connection.writeRaw(Buffer.from(chunk, encoding), false)
+  if (typeof chunk !== 'string') return connection.writeRaw(chunk, false, isLast)
+  if (encoding === 'latin1' || encoding === 'binary') return connection.writeRaw(chunk, false, isLast)
+  if (!encoding || encoding === 'utf8' || encoding === 'utf-8') return connection.writeRaw(chunk, true, isLast)
+  return connection.writeRaw(Buffer.from(chunk, encoding), false, isLast)
 }
 
 /**

@@ -41,6 +41,22 @@ impl Environment {
         self.drive_carried();
     }
 
+    /// Writes what was said, where [`Self::flush`] would do so on this thread: until then the application may compute for long, or end the
+    /// process. Not with more than so many answers `owed`: those of a pipeline leave as one. Returns the bytes that do not count as taken
+    /// then. The flush sees to the rest.
+    pub(super) fn write_at_once(&self, id: u32, owed: u32) -> Option<usize> {
+        if !self.loans.includes(id) && !self.loans.are_few() {
+            return None;
+        }
+        let written = self.with(id, |connection| {
+            (connection.owed() <= owed).then(|| {
+                connection.flush_from_js();
+                connection.pending()
+            })
+        });
+        written.ok().flatten()
+    }
+
     fn is_unreferenced(&self, id: u32) -> bool {
         match self.known.borrow().get(id as usize) {
             Some(Some(known)) => !known.held && known.connection.thread().is_some(),

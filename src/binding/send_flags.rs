@@ -42,5 +42,7 @@ numbers! {
         UNTOLD = 8192,
         /// What was said since CORK waits for the end of the tick: it counts as pending, although it may be taken by now.
         UNDER_CORK = 16384,
+        /// Core would write now: it is written in the call, where the end of the turn would write it on this thread.
+        AT_ONCE = 32768,
     }
 }

@@ -116,8 +116,12 @@ pub(super) fn send<'s>(
         Err(Failure::Broken) => LOST,
         Err(failure) => return Err(failure),
     };
+    let left = match flags & flags::AT_ONCE {
+        0 => None,
+        _ => environment.write_at_once(id, u32::from(flags & flags::END == 0)),
+    };
     environment.mark(id);
-    Ok(Some(scope.number(pending as f64)?))
+    Ok(Some(scope.number(left.unwrap_or(pending) as f64)?))
 }
 
 pub(super) fn write_raw<'s>(
@@ -133,6 +137,10 @@ pub(super) fn write_raw<'s>(
         Err(Failure::Broken) => LOST,
         pending => pending?,
     };
+    let left = match scope.bool(arguments[3]).unwrap_or(false) {
+        false => None,
+        true => environment.write_at_once(id, 1),
+    };
     environment.mark(id);
-    Ok(Some(scope.number(pending as f64)?))
+    Ok(Some(scope.number(left.unwrap_or(pending) as f64)?))
 }
