@@ -275,7 +275,7 @@ Listener.prototype.adopt = function adopt (error, client) {
  * @param {number} assumed ms: the idle time that the native side began with; server.timeout may have been set meanwhile
  */
 Listener.prototype.begin = function begin (id, isPaused, assumed) {
-  const { server, resource } = this
+  const { server } = this
   const connection = new (classFor(ServerConnection, server))(id, null, server, this)
   if (this.idle !== 0 || assumed !== 0) connection.resetTimeout(this.idle)
   if (differ(server, this.assumed)) native.configure(id, server[kParserConfig]())
@@ -283,16 +283,27 @@ Listener.prototype.begin = function begin (id, isPaused, assumed) {
   tellOpened(connection, 'server', server)
   if (server.pauseOnConnect) connection.getSocket().pause()
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })
-  if (server.emit !== baseEmit || server.listenerCount('connection') > 1) {
-    const socket = connection.getSocket()
-    connection.isOffered = true
-    if (resource === null) server.emit('connection', socket)
-    else resource.runInAsyncScope(server.emit, server, 'connection', socket)
+  try {
+    if (server.emit !== baseEmit || server.listenerCount('connection') > 1) this.offer(connection)
+    // By now the server's own listener has served it, or another in its place.
     connection.isOffered = false
+  } finally {
+    // Core reads on though a listener has paused the socket: it has begun to, and 'resume' is to come. So it does though one has
+    // thrown, but for a connection that the server's own listener has not had.
+    const isRead = (isPaused || connection.paused) && !connection.isOffered
+    connection.isOffered = false
+    if (isRead && !(server.pauseOnConnect && connection.getSocket().isPaused())) connection.resume()
   }
-  // Core reads on though a listener has paused the socket: it has begun to, and 'resume' is to come.
-  if ((isPaused || connection.paused) && !(server.pauseOnConnect && connection.getSocket().isPaused())) connection.resume()
   return connection
+}
+
+/** Emits 'connection'. */
+Listener.prototype.offer = function offer (connection) {
+  const { server, resource } = this
+  const socket = connection.getSocket()
+  connection.isOffered = true
+  if (resource === null) server.emit('connection', socket)
+  else resource.runInAsyncScope(server.emit, server, 'connection', socket)
 }
 
 /** Closes a connection beyond maxConnections; net.Server emits 'drop'. */

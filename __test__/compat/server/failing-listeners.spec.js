@@ -181,3 +181,32 @@ for (const [what, parts] of Object.entries(packets)) {
     run.log('request', 'complete', first.complete, 'destroyed', first.destroyed)
   })
 }
+
+const SPOILS = {
+  'behind the server\'s own': (server, spoil) => server.on('connection', spoil),
+  'behind the server\'s own, which pauses the socket': (server, spoil) => server.on('connection', (socket) => { spoil(socket.pause()) }),
+  'behind the server\'s own, with others for its bytes': (server, spoil) => server.on('connection', (socket) => { spoil(socket.on('data', () => {})) }),
+  'of the server\'s replaced emit()': (server, spoil) => {
+    const { emit } = server
+    server.emit = function (event, ...values) {
+      const result = emit.call(this, event, ...values)
+      if (event === 'connection') spoil()
+      return result
+    }
+  }
+}
+
+for (const [where, add] of Object.entries(SPOILS)) {
+  overAll(`an exception of a listener for connections, ${where}, and a request and the client's end`, async (run, reach) => {
+    const server = run.server.createServer((req, res) => { res.end(req.url) })
+    add(server, () => { throw new Error('from the listener') })
+    const thrown = new Promise((resolve) => { run.onUncaught = resolve })
+    const peer = await reach(server)
+    await thrown
+    peer.send(get('/next'))
+    while (!peer.received.endsWith('/next')) await run.sleep(2)
+    peer.end()
+    await peer.ended()
+    run.log('server', 'closes', await new Promise((resolve) => server.close(resolve)))
+  }, ['a socket'])
+}
