@@ -132,24 +132,39 @@ for (const framing of ['Content-Length: 2\r\n', '']) {
   })
 }
 
-for (const how of ['end', 'reset']) {
-  scenario.server(`a socket with a data listener that is paused hears of its peer: ${how}`, async (run) => {
-    let heard
-    const server = await run.serve({}, (req, res) => {
-      const { socket } = req
-      run.watch('request', req, ['aborted', 'error', 'end', 'close'])
-      run.watch('raw', socket, ['end', 'error', 'close'])
-      socket.on('close', () => heard())
-      socket.pause()
-      run.log('raw', 'paused')
-      res.write('begun\n')
+/** How a client goes whose socket is paused by the application, which reads its bytes, too. */
+const LEAVES = { 'its end': (peer) => peer.end(), 'its reset': (peer) => peer.reset() }
+
+for (const [what, leave] of Object.entries(LEAVES)) {
+  for (const [when, later] of Object.entries({ 'in a tick of its request': process.nextTick, 'in an immediate': setImmediate })) {
+    scenario.server(`a socket with a listener for its bytes, which is paused ${when}, hears of ${what}`, async (run) => {
+      let paused
+      const isPaused = new Promise((resolve) => { paused = resolve })
+      const server = run.server.createServer((req, res) => {
+        run.watch('request', req, ['aborted', 'error', 'close'])
+        run.watch('response', res, ['close'])
+        later(() => {
+          req.socket.pause()
+          paused()
+        })
+      })
+      server.on('clientError', (error, socket) => {
+        run.log('server', 'clientError', error.code)
+        socket.destroy()
+      })
+      const closed = new Promise((resolve) => server.on('connection', (socket) => {
+        run.watch('socket', socket.on('data', () => {}), ['end', 'error', 'close'])
+        socket.on('close', resolve)
+      }))
+      await run.listen(server)
+      const peer = run.dial()
+      peer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\na')
+      await isPaused
+      // The packet is over by then.
+      await run.sleep(20)
+      leave(peer)
+      await closed
+      run.log('server', 'closes', await new Promise((resolve) => server.close(resolve)))
     })
-    server.on('connection', (socket) => { socket.on('data', () => {}) })
-    const peer = run.dial()
-    peer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo')
-    await peer.until('begun\n')
-    const closed = new Promise((resolve) => { heard = resolve })
-    peer[how]()
-    await closed
-  })
+  }
 }
