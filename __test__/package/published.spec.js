@@ -57,6 +57,7 @@ for (const [order, preloaded] of Object.entries({ 'before it': (tracer) => [trac
 for (const [what, script, earlier] of [
   ['https and http2 have the classes of http', 'https/classes.js', []],
   ['https is served, and requests are made over it', 'https/reads.js', []],
+  ['stacks name the class of what emits', 'package/emitters.js', []],
   ['what was held before register constructs ours', 'earlier/app.js', ['--require', path.join(fixtures, 'earlier', 'hold.js')]],
   ['connections of a patched net are left to it', 'apm/app.js', ['--require', path.join(fixtures, 'apm', 'net.js')]],
   ['a tracer that came before sees everything', 'apm/app.js', ['--require', path.join(fixtures, 'apm', 'eager.js')]]

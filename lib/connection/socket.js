@@ -31,15 +31,16 @@ const ECONNRESET = -constants.errno.ECONNRESET
 const { setTimeout: netSetTimeout, resetAndDestroy: netResetAndDestroy } = net.Socket.prototype
 
 /**
- * Without a handle among its options it is to connect, by net's methods; the connection carries it when it has (`carried`).
+ * Without a handle among its options it is to connect, by net's methods; the connection carries it when it has (`carried`). Stacks show
+ * Socket, the name of its prototype's constructor: it has none itself, which minifiers and bundlers could drop or change.
  * @param {import('./connection').Connection} connection
  * @param {object} options of net.Socket: allowHalfOpen, highWaterMark
  */
-const NativeSocket = function Socket (connection, options) { // The name that stacks show.
+const NativeSocket = Object(function (connection, options) {
   this[kConnection] = connection
   this[kWaiting] = null
   net.Socket.call(this, options)
-}
+})
 Object.setPrototypeOf(NativeSocket.prototype, net.Socket.prototype)
 Object.setPrototypeOf(NativeSocket, net.Socket)
 // Applications see a Socket.

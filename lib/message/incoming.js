@@ -58,9 +58,10 @@ Object.setPrototypeOf(IncomingMessage, Readable)
 /**
  * A message from a connection, without the Readable that it may never need; its prototype is IncomingMessage's. All
  * stores are here, in one order: V8 makes the object as large as the stores that it counts in a constructor, and gives
- * all requests one hidden class. Stacks show the name that the function has here.
+ * all requests one hidden class. Stacks show IncomingMessage, the name of its prototype's constructor:
+ * it has none itself, which minifiers and bundlers could drop or change.
  */
-const Arrival = function IncomingMessage (connection) {
+const Arrival = Object(function (connection) {
   this._events = undefined
   this._eventsCount = 0
   this._maxListeners = undefined
@@ -91,7 +92,7 @@ const Arrival = function IncomingMessage (connection) {
   this[kAbortController] = null
   this[kSocket] = undefined
   this[kConnection] = connection
-}
+})
 Arrival.prototype = IncomingMessage.prototype
 
 /**
