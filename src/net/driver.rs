@@ -273,7 +273,7 @@ impl Driver {
                 return Poll::Pending;
             }
             // A packet without bytes waits where the limit was met behind the last: what it gives belongs to what was taken.
-            (is_held, state.input.len() != 0)
+            (is_held, state.input.has_bytes())
         };
         if let Err(error) = ready!(self.readiness.poll_hang_up(socket, cx)) {
             return Poll::Ready(Err(self.fail(&error, Syscall::Read)));

@@ -96,6 +96,12 @@ impl Input {
         self.waiting.iter().map(len).sum()
     }
 
+    /// True if bytes wait: a packet may have none left.
+    pub(super) fn has_bytes(&self) -> bool {
+        let mut packets = self.waiting.iter();
+        packets.any(|packet| packet.at < packet.bytes.len())
+    }
+
     /// Drops what waits: the connection has ended.
     pub(super) fn clear(&mut self) {
         self.waiting = VecDeque::new();
