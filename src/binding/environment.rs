@@ -29,6 +29,8 @@ pub(super) struct Known {
     pub(super) connection: Arc<Connection>,
     /// Something was said on it since the last flush.
     pub(super) marked: bool,
+    /// Its I/O thread attends to it in this round at the latest ([`Shared::put`]).
+    pub(super) put: Option<usize>,
     /// It keeps the process alive, being referenced.
     pub(super) held: bool,
     /// It keeps the process alive, whatever was said about that, until it is made and what was said is written: in libuv
@@ -184,6 +186,7 @@ impl Environment {
         known[index] = Some(Known {
             connection,
             marked: false,
+            put: None,
             held,
             working: false,
         });
@@ -377,10 +380,8 @@ impl Environment {
     /// Has the I/O thread look at a connection.
     pub(super) fn attend(&self, connection: &Arc<Connection>) {
         if let Some(thread) = connection.thread() {
-            connection.leave_to_thread();
             self.threads.borrow()[thread]
                 .shared
-                .mailbox
                 .deliver(Command::attend(connection));
         }
     }

@@ -41,19 +41,38 @@ impl Environment {
         self.drive_carried();
     }
 
-    /// Writes what was said, where [`Self::flush`] would do so on this thread: until then the application may compute for long, or end the
-    /// process. Not with more than so many answers `owed`: those of a pipeline leave as one. Returns the bytes that do not count as taken
-    /// then. The flush sees to the rest.
+    /// Has what was said leave now, or soon: until the flush the application may compute for long, or end the process. This thread writes
+    /// where the flush would, unless more answers are `owed` than this: those of a pipeline leave as one. Otherwise the I/O thread writes.
+    /// Gives the bytes that do not count as taken then, if this thread has written. The flush sees to the rest.
     pub(super) fn write_at_once(&self, id: u32, owed: u32) -> Option<usize> {
-        if !self.loans.includes(id) && !self.loans.are_few() {
-            return None;
+        if self.loans.includes(id) || self.loans.are_few() {
+            return self.write_here(id, owed);
         }
-        let written = self.with(id, |connection| {
-            (connection.owed() <= owed).then(|| {
-                connection.flush_from_js();
-                connection.pending()
-            })
-        });
+        let known = self.known.borrow();
+        let thread = known.get(id as usize)?.as_ref()?.connection.thread()?;
+        drop(known);
+        // To wake the thread for one connection would cost as much as writing, and reach the peer later.
+        let is_first = self.marked.borrow().is_empty();
+        if is_first && !self.threads.borrow()[thread].shared.mailbox.hears() {
+            let written = self.write_here(id, owed);
+            if written.is_some() {
+                return written;
+            }
+        }
+        if let Some(Some(known)) = self.known.borrow_mut().get_mut(id as usize) {
+            let shared = &self.threads.borrow()[thread].shared;
+            if known
+                .put
+                .is_none_or(|round| shared.mailbox.has_taken(round))
+            {
+                known.put = shared.put(&known.connection);
+            }
+        }
+        None
+    }
+
+    fn write_here(&self, id: u32, owed: u32) -> Option<usize> {
+        let written = self.with(id, |connection| connection.write_owed(owed));
         written.ok().flatten()
     }
 
@@ -101,20 +120,18 @@ impl Environment {
             }
         }
         for (index, thread) in self.threads.borrow().iter().enumerate() {
+            let mailbox = &thread.shared.mailbox;
             let ours = marked.iter().filter_map(|id| {
                 let known = self.known.borrow();
                 let known = known.get(*id as usize)?.as_ref()?;
-                let is_ours = known.marked && known.connection.thread() == Some(index);
+                let is_put = known.put.is_some_and(|round| !mailbox.has_taken(round));
+                let is_ours = known.marked && known.connection.thread() == Some(index) && !is_put;
                 is_ours.then(|| Arc::clone(&known.connection))
             });
-            let commands = ours.flat_map(|connection| {
-                connection.leave_to_thread();
-                Command::attend(&connection)
-            });
-            let commands: Vec<_> = commands.collect();
-            if !commands.is_empty() {
-                thread.shared.mailbox.deliver(commands);
-            }
+            let commands: Vec<_> = ours
+                .flat_map(|connection| Command::attend(&connection))
+                .collect();
+            thread.shared.deliver(commands);
         }
         for id in marked {
             self.unmark(*id);
@@ -125,6 +142,7 @@ impl Environment {
         let mut known = self.known.borrow_mut();
         let known = known.get_mut(id as usize)?.as_mut()?;
         known.marked = false;
+        known.put = None;
         Some(Arc::clone(&known.connection))
     }
 

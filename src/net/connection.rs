@@ -196,7 +196,7 @@ impl Connection {
     }
 
     /// Leaves what was said to the I/O thread, which is about to be told.
-    pub(crate) fn leave_to_thread(&self) {
+    pub(super) fn leave_to_thread(&self) {
         self.is_left.store(true, Ordering::Relaxed);
     }
 

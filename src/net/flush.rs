@@ -4,6 +4,8 @@ use std::io;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 
+use http_native_proto::Role;
+
 use super::clock;
 use super::connection::{Connection, Event};
 use super::event::Syscall;
@@ -29,7 +31,9 @@ impl Connection {
     /// Writes the output, and wakes the driver if more is to be done. On the I/O thread.
     pub(super) fn attend(&self) {
         self.is_left.store(false, Ordering::Relaxed);
-        if self.flush() == Flushed::Driver {
+        let (state, flushed) = self.flush(self.lock());
+        drop(state);
+        if flushed == Flushed::Driver {
             self.wake_driver();
         }
     }
@@ -44,13 +48,32 @@ impl Connection {
 
     /// Writes the output, on the JS thread. False if the I/O thread must attend to what is left.
     pub(crate) fn flush_from_js(&self) -> bool {
-        let flushed = self.flush();
+        let (state, flushed) = self.flush(self.lock());
+        drop(state);
+        self.publish_behind(flushed);
+        flushed != Flushed::Driver
+    }
+
+    /// The same, unless a server owes more answers than this. Gives the bytes that do not count as taken then.
+    pub(crate) fn write_owed(&self, at_most: u32) -> Option<usize> {
+        let state = self.lock();
+        if self.role == Role::Server && state.proto.outstanding() > at_most {
+            return None;
+        }
+        let (state, flushed) = self.flush(state);
+        let untaken = state.untaken();
+        drop(state);
+        self.publish_behind(flushed);
+        Some(untaken)
+    }
+
+    /// Has JavaScript hear of what a write of its own has led to.
+    fn publish_behind(&self, flushed: Flushed) {
         if flushed != Flushed::Over
             && let Some(queue) = self.queue()
         {
             queue.publish();
         }
-        flushed != Flushed::Driver
     }
 
     /// Writes what was asked for ([`Connection::take`]), on the JS thread. True if what JavaScript waits for is taken
@@ -61,22 +84,22 @@ impl Connection {
     }
 
     /// Writes the output, and pushes the events that JavaScript waits for.
-    fn flush(&self) -> Flushed {
-        let (mut state, written) = self.write_out(self.lock());
-        if !written {
-            return if state.is_over() {
-                Flushed::Over
-            } else {
+    fn flush<'a>(&'a self, state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, Flushed) {
+        let (mut state, written) = self.write_out(state);
+        let flushed = if written {
+            self.tell_written(&mut state);
+            self.account(&mut state);
+            if state.needs_driver(self.has_window_for_driver(&state)) {
                 Flushed::Driver
-            };
-        }
-        self.tell_written(&mut state);
-        self.account(&mut state);
-        if state.needs_driver(self.has_window_for_driver(&state)) {
-            Flushed::Driver
+            } else {
+                Flushed::Done
+            }
+        } else if state.is_over() {
+            Flushed::Over
         } else {
-            Flushed::Done
-        }
+            Flushed::Driver
+        };
+        (state, flushed)
     }
 
     /// Writes until the output is empty or the kernel takes no more. False if that is not possible: the other thread
@@ -119,19 +142,16 @@ impl Connection {
 
     /// Writes the output. On the I/O thread, from the driver, which looks for duties by itself.
     pub(super) fn attend_output(&self) {
-        self.flush();
+        drop(self.flush(self.lock()));
     }
 
     /// Writes on, since the kernel can take more. False if it takes no more again. On the I/O thread.
     pub(super) fn unblock(&self) -> bool {
-        {
-            let mut state = self.lock();
-            if state.flow == Flow::Blocked {
-                state.flow = Flow::Open;
-            }
-        }
-        self.flush();
         let mut state = self.lock();
+        if state.flow == Flow::Blocked {
+            state.flow = Flow::Open;
+        }
+        let (mut state, _) = self.flush(state);
         state.resets_the_read();
         state.flow != Flow::Blocked
     }

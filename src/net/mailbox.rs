@@ -1,13 +1,35 @@
 //! The one way down: commands for an I/O thread, whatever they are, and the wake that is spared while it is awake.
+//!
+//! What JavaScript says in a turn is delivered at the turn's end, with one wake. So that it does not wait as long as a handler computes,
+//! it is put in when it is said, and the thread looks by itself, every [`LOOK`], for as long as anything is put in.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
+use std::time::Duration;
+
+#[cfg(test)]
+use super::tests::model::{self, Fault};
+
+/// After what time the thread looks for what was put in and not delivered.
+pub(crate) const LOOK: Duration = Duration::from_millis(2);
+
+/// What waits for the thread.
+struct Waiting<Command> {
+    commands: Vec<Command>,
+    /// The thread looks by itself; and something was put in since it did.
+    looks: bool,
+    was_put: bool,
+}
 
 /// The commands for one I/O thread.
 pub(crate) struct Mailbox<Command> {
-    commands: Mutex<Vec<Command>>,
-    /// `commands` is not empty.
+    waiting: Mutex<Waiting<Command>>,
+    /// `looks` of what waits, to be asked without the lock.
+    looks: AtomicBool,
+    /// How often the thread has taken commands.
+    rounds: AtomicUsize,
+    /// Commands wait, and the thread is to take them as soon as it can.
     mail: AtomicBool,
     asleep: AtomicBool,
     /// The thread has ended: what is delivered is dropped.
@@ -18,7 +40,13 @@ pub(crate) struct Mailbox<Command> {
 impl<Command> Default for Mailbox<Command> {
     fn default() -> Self {
         Self {
-            commands: Mutex::default(),
+            waiting: Mutex::new(Waiting {
+                commands: Vec::new(),
+                looks: false,
+                was_put: false,
+            }),
+            looks: AtomicBool::new(false),
+            rounds: AtomicUsize::new(0),
             mail: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -28,8 +56,8 @@ impl<Command> Default for Mailbox<Command> {
 }
 
 impl<Command> Mailbox<Command> {
-    fn commands(&self) -> MutexGuard<'_, Vec<Command>> {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, Waiting<Command>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True if the thread is parked, or about to be.
@@ -39,17 +67,91 @@ impl<Command> Mailbox<Command> {
 
     /// Delivers commands, waking the thread only if it sleeps.
     pub(crate) fn deliver(&self, commands: impl IntoIterator<Item = Command>) {
+        self.deliver_all(commands, |_| {});
+    }
+
+    /// Delivers commands, and what was put in; `each` sees everything that the thread has not taken by then.
+    pub(crate) fn deliver_all(
+        &self,
+        commands: impl IntoIterator<Item = Command>,
+        each: impl FnMut(&Command),
+    ) {
         {
-            let mut waiting = self.commands();
+            let mut waiting = self.waiting();
             if self.closed.load(Ordering::SeqCst) {
                 return;
             }
-            waiting.extend(commands);
-            self.mail.store(!waiting.is_empty(), Ordering::SeqCst);
+            waiting.commands.extend(commands);
+            if waiting.commands.is_empty() {
+                return;
+            }
+            waiting.commands.iter().for_each(each);
+            self.mail.store(true, Ordering::SeqCst);
         }
+        self.rouse();
+    }
+
+    /// Puts a command in, to be delivered later: the thread takes it then, or when it looks by itself, or does anything else. It is woken
+    /// only if it does not look yet. Gives the round in which it takes the command ([`Mailbox::has_taken`]).
+    pub(crate) fn put(&self, command: Command) -> usize {
         #[cfg(test)]
-        super::tests::model::step();
-        // The thread that clears the flag wakes: one wake however many deliveries.
+        model::step();
+        let round = {
+            let mut waiting = self.waiting();
+            let round = self.rounds.load(Ordering::SeqCst);
+            if self.closed.load(Ordering::SeqCst) {
+                return round;
+            }
+            waiting.commands.push(command);
+            waiting.was_put = true;
+            if std::mem::replace(&mut waiting.looks, true) {
+                return round;
+            }
+            self.looks.store(true, Ordering::Relaxed);
+            self.mail.store(true, Ordering::SeqCst);
+            round
+        };
+        self.rouse();
+        round
+    }
+
+    /// True if what was put in for this round is taken. What is said from then on has to be put in again; what was said before is seen
+    /// by the thread, which takes commands first and carries them out then.
+    pub(crate) fn has_taken(&self, round: usize) -> bool {
+        #[cfg(test)]
+        if model::is_put_back(Fault::RoundUnseen) {
+            return false;
+        }
+        self.rounds.load(Ordering::SeqCst) != round
+    }
+
+    /// True if the thread hears of what is put in without being woken: it looks by itself, or is awake.
+    pub(crate) fn hears(&self) -> bool {
+        self.looks() || !self.is_asleep()
+    }
+
+    /// True if the thread is to look by itself.
+    pub(super) fn looks(&self) -> bool {
+        self.looks.load(Ordering::Relaxed)
+    }
+
+    /// The thread has looked by itself, a while after the last time: true if it is to go on.
+    pub(super) fn looks_on(&self) -> bool {
+        #[cfg(test)]
+        model::lasts();
+        let mut waiting = self.waiting();
+        let goes_on = std::mem::take(&mut waiting.was_put);
+        #[cfg(test)]
+        let goes_on = goes_on && !model::is_put_back(Fault::PutUnseen);
+        waiting.looks = goes_on;
+        self.looks.store(goes_on, Ordering::Relaxed);
+        goes_on
+    }
+
+    /// Wakes the thread if it sleeps. Whichever thread clears the flag does: one wake however many deliveries.
+    fn rouse(&self) {
+        #[cfg(test)]
+        model::step();
         if self.asleep.swap(false, Ordering::SeqCst) {
             self.wake();
         }
@@ -70,7 +172,7 @@ impl<Command> Mailbox<Command> {
     pub(crate) fn fall_asleep(&self) {
         self.asleep.store(true, Ordering::SeqCst);
         #[cfg(test)]
-        super::tests::model::step();
+        model::step();
         if self.mail.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             self.wake();
         }
@@ -86,9 +188,9 @@ impl<Command> Mailbox<Command> {
     /// Drops the commands and the waker, which holds the runtime and its descriptors: the thread has ended.
     pub(super) fn close(&self) {
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let mut commands = self.commands();
+        let mut waiting = self.waiting();
         self.closed.store(true, Ordering::SeqCst);
-        commands.clear();
+        waiting.commands.clear();
     }
 
     pub(crate) fn wake_up(&self) {
@@ -105,9 +207,10 @@ impl<Command> Mailbox<Command> {
             }
         }
         #[cfg(test)]
-        super::tests::model::step();
-        let mut waiting = self.commands();
+        model::step();
+        let mut waiting = self.waiting();
         self.mail.store(false, Ordering::SeqCst);
-        std::mem::swap(&mut *waiting, taken);
+        self.rounds.fetch_add(1, Ordering::SeqCst);
+        std::mem::swap(&mut waiting.commands, taken);
     }
 }

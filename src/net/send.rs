@@ -251,14 +251,6 @@ impl Connection {
         state.output.untaken()
     }
 
-    /// How many answers are owed, that which is being said among them.
-    pub(crate) fn owed(&self) -> u32 {
-        match self.role {
-            proto::Role::Server => self.lock().proto.outstanding(),
-            proto::Role::Client => 0,
-        }
-    }
-
     /// Bytes that do not count as taken.
     pub(crate) fn pending(&self) -> usize {
         self.lock().untaken()

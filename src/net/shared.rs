@@ -84,6 +84,22 @@ impl Shared {
         connections.values().filter(own).cloned().collect()
     }
 
+    /// Has the thread write what was said on a connection that it drives, soon if nothing is delivered before. Gives the round of
+    /// [`Mailbox::put`]; none if it does not drive the connection yet, which the delivery is to tell of.
+    pub(crate) fn put(&self, connection: &Arc<Connection>) -> Option<usize> {
+        let is_driven = connection.is_driven.load(Ordering::Relaxed);
+        is_driven.then(|| self.mailbox.put(Command::Attend(Arc::clone(connection))))
+    }
+
+    /// Delivers commands, and what was put in: what was said on their connections is left to the thread.
+    pub(crate) fn deliver(&self, commands: impl IntoIterator<Item = Command>) {
+        self.mailbox.deliver_all(commands, |command| {
+            if let Command::Attend(connection) = command {
+                connection.leave_to_thread();
+            }
+        });
+    }
+
     /// Bytes of connections that are over which count as taken and are still to be written.
     pub(crate) fn lingering(&self) -> usize {
         self.lingering.load(Ordering::SeqCst)

@@ -2,19 +2,21 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use http_native_proto::Role;
 use socket2::Socket;
+use tokio::time::Sleep;
 
 use super::admission::Admission;
 use super::clock;
 use super::connection::{Connection, Event};
 use super::driver::Driver;
 use super::event::{BROKEN, Syscall};
+use super::mailbox::LOOK;
 use super::options::ServerOptions;
 use super::reactor::{self, Registered};
 use super::shared::{Command, Shared};
@@ -25,17 +27,25 @@ impl Shared {
     /// Takes commands as they come, until the thread is stopped.
     pub(super) async fn work(self: Arc<Self>) {
         let mut commands = Vec::new();
+        let mut look: Option<Pin<Box<Sleep>>> = None;
         poll_fn(move |cx| {
             loop {
                 self.mailbox.take(cx, &mut commands);
                 if commands.is_empty() {
-                    return Poll::<()>::Pending;
+                    break;
                 }
                 for command in commands.drain(..) {
                     // A bug costs the connection it is about, not the commands for the others.
                     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.execute(command)));
                 }
             }
+            while self.mailbox.looks() {
+                let due = look.get_or_insert_with(|| Box::pin(tokio::time::sleep(LOOK)));
+                ready!(due.as_mut().poll(cx));
+                look = None;
+                self.mailbox.looks_on();
+            }
+            Poll::<()>::Pending
         })
         .await;
     }

@@ -33,6 +33,7 @@ use crate::net::io_thread::IoThread;
 use crate::net::options::{Accepted, ServerOptions};
 use crate::net::reactor;
 use crate::net::shared::{Command, Shared};
+use crate::net::state::Flow;
 use crate::net::transport::Transport;
 use crate::net::watched_loans::Loan;
 use crowd::{Crowd, CrowdThread};
@@ -58,6 +59,10 @@ pub(in crate::net) enum Fault {
     FlightUnseen,
     /// A peer that hangs up behind as many requests as may be unanswered is not heard of until they are answered.
     HangUpUnseen,
+    /// The I/O thread stops looking for what JavaScript says in a turn that goes on, though something was put in since it has looked.
+    PutUnseen,
+    /// What is said behind that which the I/O thread has taken, in the same turn, is not put in.
+    RoundUnseen,
 }
 
 thread_local! {
@@ -239,6 +244,12 @@ impl Connection {
     /// True if a thread writes.
     fn is_in_flight(&self) -> bool {
         self.lock().is_in_flight()
+    }
+
+    /// True if no thread writes what the kernel would take.
+    fn is_left_unwritten(&self) -> bool {
+        let state = self.lock();
+        state.flow == Flow::Open && !state.output.is_empty() && !state.has_failed()
     }
 
     /// Its state, as a help to find the cause.
@@ -498,4 +509,17 @@ fn an_end_behind_a_write_of_the_io_thread_that_the_peer_does_not_hear_of_is_foun
 #[test]
 fn a_peer_that_hangs_up_behind_unanswered_requests_is_heard_of() {
     finds(Fault::HangUpUnseen, &["not parsed", "no CLOSED"]);
+}
+
+#[test]
+fn what_is_said_in_a_long_turn_is_written_in_it() {
+    finds(Fault::PutUnseen, &["not written in its turn"]);
+}
+
+#[test]
+fn what_is_said_behind_that_is_written_too() {
+    finds(
+        Fault::RoundUnseen,
+        &["not written in its turn", "no CLOSED", "not written"],
+    );
 }

@@ -20,6 +20,7 @@ use super::peer::Plan;
 use super::{Progress, QUIET, Random, SERVER, step};
 use crate::net::batch::{ReadBuffer, read_buffer};
 use crate::net::connection::Connection;
+use crate::net::mailbox::LOOK;
 use crate::net::poll_set::PollSet;
 use crate::net::shared::{Command, Shared};
 
@@ -42,7 +43,7 @@ struct Saying {
 }
 
 /// What it may do in a tick.
-const CHOICES: usize = 19;
+const CHOICES: usize = 20;
 
 /// The shortest time that is set, and one that is longer than any, in milliseconds.
 const SHORTEST: u64 = 3;
@@ -77,6 +78,8 @@ pub(super) struct Script {
     /// Bytes that were known to count as taken when it did.
     promised: u64,
     marked: bool,
+    /// What was said was put in for the I/O thread, for this round.
+    put: Option<usize>,
     /// There may be room in all that there was not before.
     relieves: bool,
     /// All that was said.
@@ -148,6 +151,7 @@ impl Script {
             patience: 20,
             promised: 0,
             marked: false,
+            put: None,
             relieves: false,
             said: Vec::new(),
             saying: None,
@@ -309,6 +313,7 @@ impl Script {
             }
             16 => self.progress.pass(self.random.of(&[1, 2, 10])),
             17 => self.expire(5),
+            18 => self.compute(),
             _ if self.random.once_in(8) => self.end(self.end),
             _ => {}
         }
@@ -406,9 +411,48 @@ impl Script {
 
     // The end of a tick.
 
-    fn attend(&self) {
-        let attend = Command::attend(&self.connection);
-        self.shared.mailbox.deliver(attend);
+    fn attend(&mut self) {
+        let is_put = self.is_put();
+        self.put = None;
+        let attend = (!is_put).then(|| Command::attend(&self.connection));
+        self.shared.deliver(attend.into_iter().flatten());
+    }
+
+    fn is_put(&self) -> bool {
+        let mailbox = &self.shared.mailbox;
+        self.put.is_some_and(|round| !mailbox.has_taken(round))
+    }
+
+    /// Has the I/O thread write what was just said, which it has the socket for, though the turn goes on.
+    pub(super) fn put(&mut self) {
+        if self.lent.is_none() && !self.is_put() {
+            self.put = self.shared.put(&self.connection);
+        }
+    }
+
+    /// Computes for longer than the I/O thread leaves alone what was put in.
+    fn compute(&mut self) {
+        if self.lent.is_some() || self.closed {
+            return;
+        }
+        self.put();
+        if self.put.is_none() {
+            return;
+        }
+        for says in [true, true, false, false] {
+            self.progress.pass(LOOK.as_millis() as u64);
+            let before = self.progress.now().io_turns;
+            while self.progress.now().io_turns < before + 3 {
+                if says && self.random.once_in(4) {
+                    self.answer();
+                    self.put();
+                }
+                step();
+            }
+        }
+        if self.connection.is_left_unwritten() {
+            self.wrong.push("not written in its turn".to_owned());
+        }
     }
 
     /// Lets connections be read from that were not because too much waited in all.
@@ -429,6 +473,7 @@ impl Script {
             return;
         }
         let done = self.connection.flush_from_js();
+        self.put = self.put.filter(|_| self.is_put());
         if self.lent.is_some() && (!done || self.connection.is_undriven()) {
             self.act_on_lent();
         } else if !done {

@@ -59,6 +59,7 @@ impl Script {
             let bytes = self.fresh(10);
             self.connection.write_raw(Body::Copied(&bytes));
             self.marked = true;
+            self.put_at_random();
             return;
         }
         let mut head = String::new();
@@ -134,12 +135,20 @@ impl Script {
         if self.connection.send(message).is_err() {
             self.wrong.push("the answer is refused".to_owned());
         }
+        self.put_at_random();
         // From here on the peer may know of it.
         self.plan.asked.fetch_max(self.asked, Ordering::SeqCst);
         if ends && saying.last {
             self.ended = End::Close;
         } else if !ends {
             self.saying = Some(Saying { left, ..saying });
+        }
+    }
+
+    /// As with load, or without.
+    fn put_at_random(&mut self) {
+        if self.random.once_in(2) {
+            self.put();
         }
     }
 
