@@ -253,9 +253,7 @@ impl Connection {
     /// Reports TIMEOUT after this idle time; zero for never.
     pub(crate) fn set_timeout(&self, idle: Duration) {
         let mut state = self.lock();
-        state.timing.idle = idle;
-        state.timing.keep_alive_set = false;
-        state.timing.active(clock::now());
+        state.timing.set_idle(idle, clock::now());
         state.attention = true;
     }
 

@@ -344,7 +344,7 @@ impl Driver {
                         state.timing.timed_out = true;
                         self.connection
                             .stats
-                            .timed_out(if state.timing.keep_alive_set {
+                            .timed_out(if state.timing.is_keep_alive() {
                                 Timeout::KeepAlive
                             } else {
                                 Timeout::Idle

@@ -66,7 +66,7 @@ impl State {
             return noted;
         }
         Close::for_reason(if self.timing.timed_out || self.timing.is_heard {
-            if self.timing.keep_alive_set {
+            if self.timing.is_keep_alive() {
                 stats::KEEP_ALIVE
             } else {
                 stats::IDLE

@@ -187,10 +187,14 @@ impl State {
                 stats.sent(taken as u64);
                 let ends = self.exchanges.awaits_leaving();
                 let is_timed = !self.timing.idle.is_zero();
-                if ends || is_timed {
+                let begins = self.timing.awaits_keep_alive() && self.is_written();
+                if ends || is_timed || begins {
                     let now = clock::now();
                     if is_timed {
                         self.timing.active(now);
+                    }
+                    if begins {
+                        self.timing.begin_keep_alive(now);
                     }
                     if ends {
                         self.exchanges.left(self.bytes_written, now, stats);

@@ -1,6 +1,6 @@
 //! Bytes to events: what proto makes of a packet, appended to the batch.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_native_proto as proto;
 use proto::{BodyFraming, Event as Said};
@@ -312,13 +312,9 @@ impl Connection {
                             self.body_begins(state, now);
                         }
                     }
-                    if state.timing.keep_alive_set {
-                        state.timing.keep_alive_set = false;
-                        state.timing.idle = self
-                            .server
-                            .as_ref()
-                            .map_or(std::time::Duration::ZERO, |server| server.idle());
-                    }
+                    let server = self.server.as_ref();
+                    let idle = server.map_or(Duration::ZERO, |server| server.idle());
+                    state.timing.end_keep_alive(idle);
                     if has_body {
                         state.timing.head_complete(now);
                     } else {

@@ -218,17 +218,17 @@ impl Connection {
         }
     }
 
-    /// Begins the keep-alive time, if no exchange is open. `now` is the time, if that was looked at.
+    /// Begins the keep-alive time, if no exchange is open, or has it begin with what was said. `now` is the time, if that was looked at.
     fn response_ended(&self, state: &mut State, now: Option<Instant>) {
         if self.role == proto::Role::Server
             && state.proto.outstanding() == 0
             && let Some(server) = &self.server
         {
-            let keep_alive = server.keep_alive();
-            if !keep_alive.is_zero() {
-                state.timing.idle = keep_alive;
-                state.timing.keep_alive_set = true;
-                state.timing.active(now.unwrap_or_else(clock::now));
+            state.timing.is_answered(server.keep_alive());
+            if state.is_written() {
+                state
+                    .timing
+                    .begin_keep_alive(now.unwrap_or_else(clock::now));
             }
         }
     }

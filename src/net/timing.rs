@@ -9,7 +9,9 @@ pub(super) struct Timing {
     /// Idle time after which TIMEOUT is reported; zero for never.
     pub(super) idle: Duration,
     /// `idle` is the keep-alive timeout; the next head puts the ordinary one back, as in core.
-    pub(super) keep_alive_set: bool,
+    keep_alive_set: bool,
+    /// The keep-alive timeout that begins when what was said is written; zero for none.
+    keep_alive_due: Duration,
     /// TIMEOUT was reported; activity arms it again.
     pub(super) timed_out: bool,
     /// JavaScript hears of TIMEOUT now, though something may have come since.
@@ -27,6 +29,7 @@ impl Timing {
         Self {
             idle,
             keep_alive_set: false,
+            keep_alive_due: Duration::ZERO,
             timed_out: false,
             is_heard: false,
             last_activity: now,
@@ -41,6 +44,47 @@ impl Timing {
         self.last_activity = now;
         self.timed_out = false;
         self.is_heard = false;
+    }
+
+    /// Sets another idle time, from now on; zero for never.
+    pub(super) fn set_idle(&mut self, idle: Duration, now: Instant) {
+        self.idle = idle;
+        self.keep_alive_set = false;
+        self.active(now);
+    }
+
+    /// The last exchange that was open is answered: when that is written, the keep-alive time begins. Until then a reader that is slow has
+    /// the ordinary time, as in core, which waits for 'finish' (`resOnFinish` of `_http_server.js`).
+    pub(super) fn is_answered(&mut self, keep_alive: Duration) {
+        self.keep_alive_due = keep_alive;
+    }
+
+    /// True if the keep-alive time is to begin when what was said is written.
+    pub(super) fn awaits_keep_alive(&self) -> bool {
+        !self.keep_alive_due.is_zero()
+    }
+
+    /// Begins the keep-alive time, if it is due: what was said is written.
+    pub(super) fn begin_keep_alive(&mut self, now: Instant) {
+        let keep_alive = std::mem::take(&mut self.keep_alive_due);
+        if !keep_alive.is_zero() {
+            self.idle = keep_alive;
+            self.keep_alive_set = true;
+            self.active(now);
+        }
+    }
+
+    /// Ends the keep-alive time with the head of another request: `idle` is the ordinary time.
+    pub(super) fn end_keep_alive(&mut self, idle: Duration) {
+        self.keep_alive_due = Duration::ZERO;
+        if std::mem::take(&mut self.keep_alive_set) {
+            self.idle = idle;
+        }
+    }
+
+    /// True if the idle time is the keep-alive timeout.
+    pub(super) fn is_keep_alive(&self) -> bool {
+        self.keep_alive_set
     }
 
     /// When TIMEOUT is due.
