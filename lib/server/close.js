@@ -72,6 +72,7 @@ function abortRequest (request) {
 members.onClosed = function onClosed (errno, syscall) {
   const { server, socket, stream } = this
   this.errno = errno
+  this.listener?.hasLost()
   if (!this.detached) server[kConnections].delete(this)
   if (stream === null && socket !== null) {
     // The socket's 'close' leads to the rest, in core's order.
