@@ -35,7 +35,11 @@ class HandleScope extends AsyncResource {
   }
 
   // Hooks may call it while the constructor runs.
-  hasRef () { return Boolean(this.connection?.socket?._handle?.hasRef?.()) }
+  hasRef () {
+    const handle = this.connection?.socket?._handle
+    // Another is there by itself.
+    return handle instanceof Handle && handle.hasRef()
+  }
 }
 
 /**

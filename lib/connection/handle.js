@@ -75,25 +75,25 @@ Handle.prototype.shutdown = function shutdown (request) {
  */
 Handle.prototype.close = function close (callback) {
   const { connection } = this
-  const tell = () => {
+  const tellWrites = () => {
     tellTaken(connection.socket, takenBy(connection))
     // libuv cancels the handle's write; older releases of Node do not report it.
     failWaiting(connection.socket, canceled)
     connection.failWrites()
+  }
+  const tellClosed = () => {
     callback?.()
     connection.afterClose?.()
   }
-  const closed = () => connection.runForSocket(tell)
   process.nextTick(() => connection.failBufferedWrites())
-  if (connection.id === -1) {
-    atClosePhase(closed)
-    return
+  if (connection.id !== -1) {
+    connection.discard()
+    if (this.isReset) connection.reset()
+    else connection.destroy()
   }
-  connection.discard()
-  if (this.isReset) connection.reset()
-  else connection.destroy()
-  // Closed before the native side reports it.
-  atClosePhase(closed)
+  // Before the native side reports it. The writes are told first, and ticks run between, as between libuv's callbacks.
+  atClosePhase(() => connection.runForSocket(tellClosed))
+  atClosePhase(() => connection.runForSocket(tellWrites))
 }
 
 const canceled = () => versions.closedHandleTellsWrites ? canceledWrite() : null

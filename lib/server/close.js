@@ -5,7 +5,7 @@
  * the server's own methods. `lib/server/connection.js` puts these methods on its prototype.
  */
 
-const { native, isReadOn } = require('../binding')
+const { native, atClosePhase, isReadOn } = require('../binding')
 const { connectionReset, canceledWrite, systemError } = require('../core/errors')
 const { discardInput } = require('../connection/pause')
 const { failEndCallbacks } = require('../message/finish')
@@ -13,7 +13,7 @@ const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting, tellTaken } = require('../message/write-callbacks')
 const { closeResponse } = require('./response')
 const versions = require('../core/versions')
-const { setTimeout, clearTimeout } = require('../host')
+const { process, setTimeout, clearTimeout } = require('../host')
 const { kChunkedBuffer, kConnections, kHeld, kWritableFinished } = require('../core/symbols')
 
 /** Milliseconds for which the bytes that a client still sends are read and dropped, as of native connections (src/net/linger.rs). */
@@ -72,6 +72,7 @@ function abortRequest (request) {
 members.onClosed = function onClosed (errno, syscall) {
   const { server, socket, stream } = this
   this.errno = errno
+  this.listener?.hasLost()
   if (!this.detached) server[kConnections].delete(this)
   if (stream === null && socket !== null) {
     // The socket's 'close' leads to the rest, in core's order.
@@ -82,8 +83,32 @@ members.onClosed = function onClosed (errno, syscall) {
     this.fault = systemError(errno, syscall)
     this.failOnce(this.fault)
   }
-  this.failWrites()
   this.countOut()
+  // Those of a connection that was given up are told there.
+  if (this.givenUp || !this.hasExchanges()) this.endExchanges()
+  else this.endInClosePhase()
+}
+
+/** True if there are messages to hear of the close. */
+members.hasExchanges = function hasExchanges () {
+  return this.current !== null || this.dismissed !== null || this.isAwaited()
+}
+
+/** Ends the exchanges where the callback of a closed handle comes, behind the immediates: server.close() may have called back by then. */
+members.endInClosePhase = function endInClosePhase () {
+  process.nextTick(() => this.failBufferedWrites())
+  atClosePhase(() => this.endExchanges())
+  atClosePhase(() => this.failWrites())
+}
+
+members.endExchanges = function endExchanges () {
+  const { socket, fault } = this
+  this.failWrites()
+  if (socket !== null) {
+    // Made since: its listeners lead to the rest.
+    socket.emit('close', fault !== null)
+    return
+  }
   this.abort()
   this.afterClose()
 }
@@ -171,8 +196,9 @@ members.unanswered = function unanswered () {
 
 /** Closes the connection at once: server.closeAllConnections(). */
 members.terminate = function terminate () {
-  if (this.socket !== null) {
-    this.socket.destroy()
+  if (this.socket !== null || this.hasExchanges()) {
+    // The messages hear of it in the order that a socket's close has.
+    this.getSocket().destroy()
   } else {
     this.destroy()
     // Not when the transport is closed: server.close() may be waiting.

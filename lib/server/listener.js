@@ -7,6 +7,7 @@
  * the handle is given.
  */
 
+const { AsyncResource } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const { isIP } = require('node:net')
 const { constants: { errno: { ECONNREFUSED } } } = require('node:os')
@@ -19,10 +20,9 @@ const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
 const { faultOf, keepAliveTime } = require('./idle-timeout')
 const { wholeTime } = require('../core/delays')
-const { Scope } = require('../core/scope')
 const { hidden } = require('../core/reflection')
 const { tellOpened } = require('../stats/channels')
-const { kConnections, kListener, kParserConfig } = require('../core/symbols')
+const { kConnection, kConnections, kListener, kParserConfig } = require('../core/symbols')
 
 const socketChannel = diagnostics.channel('net.server.socket')
 
@@ -34,6 +34,20 @@ const methods = hidden({
   unref () { this[kListener].unref() }
 })
 const names = Object.keys(methods)
+
+/**
+ * The context of a listener's connections: to hooks one of the handle's, which stands for them all. It is there for as long as the
+ * listener or one of them is, and keeps the process running as any of them does.
+ */
+class ConnectionsScope extends AsyncResource {
+  constructor (type, listener, triggerAsyncId) {
+    super(type, { requireManualDestroy: true, triggerAsyncId })
+    this.listener = listener
+  }
+
+  // Hooks may call it while the constructor runs.
+  hasRef () { return this.listener?.isKeptRunning() === true }
+}
 
 /**
  * Takes a handle of Node's over, until it is closed or another server takes it over.
@@ -67,13 +81,10 @@ function Listener (server, handle, isGiven) {
   this.holds = true
   /** True while connections come from a socket of ours. */
   this.isListening = false
-  /**
-   * The context in which listen() was called, and which connections inherit: to hooks one connection of the handle's, which stands for
-   * them all. Those that others accept come in their own.
-   */
-  this.resource = handle.fd >= 0
-    ? new Scope(isTcp ? 'TCPWRAP' : 'PIPEWRAP', { requireManualDestroy: true, triggerAsyncId: handle.getAsyncId?.() })
-    : null
+  /** Its connections that have not been closed. */
+  this.open = 0
+  /** The context in which listen() was called, and which connections inherit. Those that others accept come in their own. */
+  this.resource = handle.fd >= 0 ? new ConnectionsScope(isTcp ? 'TCPWRAP' : 'PIPEWRAP', this, handle.getAsyncId?.()) : null
   /** The handle's own methods. */
   this.original = {}
   this.own = {}
@@ -148,7 +159,22 @@ Listener.prototype.stop = function stop () {
   listeners.delete(id)
   native.closeListener(id)
   touch()
-  this.resource?.emitDestroy()
+  if (this.open === 0) this.resource?.emitDestroy()
+}
+
+/** Called when one of its connections is closed, or is libuv's from now on. */
+Listener.prototype.hasLost = function hasLost () {
+  this.open--
+  if (this.open === 0 && this.id < 0) this.resource?.emitDestroy()
+}
+
+/** True if one of its connections keeps the process running. */
+Listener.prototype.isKeptRunning = function isKeptRunning () {
+  if (this.open === 0) return false
+  const carries = ({ socket }) => socket?._handle?.hasRef?.() !== false
+  const list = this.server[kConnections]
+  const left = list.upgraded().map((socket) => socket[kConnection])
+  return [...list, ...left].some((connection) => connection?.listener === this && carries(connection))
 }
 
 /** Gives the handle back as it was found. */
@@ -277,6 +303,7 @@ Listener.prototype.adopt = function adopt (error, client) {
 Listener.prototype.begin = function begin (id, isPaused, assumed) {
   const { server } = this
   const connection = new (classFor(ServerConnection, server))(id, null, server, this)
+  this.open++
   if (this.idle !== 0 || assumed !== 0) connection.resetTimeout(this.idle)
   if (differ(server, this.assumed)) native.configure(id, server[kParserConfig]())
   server._connections++

@@ -160,7 +160,8 @@ function detach (connection, isKnown) {
       connection.resetTimeout(isKnown ? socket.timeout || 0 : connection.listener.idle)
     }
   }
-  if (!isOver) native.upgrade(connection.id, true)
+  if (isOver) connection.listener.hasLost()
+  else native.upgrade(connection.id, true)
   // To hooks the resource is the parser, which core frees here.
   connection.resource.emitDestroy()
   if (stream !== null) connection.releaseStream(isKnown)

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use socket2::{SockAddr, Socket};
+use socket2::Socket;
 
 use super::socket::is_out_of_descriptors;
 
@@ -16,7 +17,7 @@ const REST: usize = 4096;
 ///
 /// # Errors
 /// There is no descriptor for it, and none that could be given up to turn it away; or the kernel has no memory.
-pub(super) fn accept(listening: &Socket) -> io::Result<Option<(Socket, bool)>> {
+pub(super) fn accept(listening: &Socket) -> io::Result<Option<(Socket, Option<SocketAddr>)>> {
     loop {
         match accept_first(listening) {
             Ok(accepted) => return Ok(Some(accepted)),
@@ -33,22 +34,18 @@ pub(super) fn accept(listening: &Socket) -> io::Result<Option<(Socket, bool)>> {
 }
 
 #[cfg(target_os = "linux")]
-fn accept_first(listening: &Socket) -> io::Result<(Socket, bool)> {
+fn accept_first(listening: &Socket) -> io::Result<(Socket, Option<SocketAddr>)> {
     /// SOCK_NONBLOCK and SOCK_CLOEXEC, the same on all processors that Node is built for.
     const FLAGS: i32 = 0o2_004_000;
     let (accepted, peer) = listening.accept4(FLAGS)?;
-    Ok((accepted, is_tcp(&peer)))
+    Ok((accepted, peer.as_socket()))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn accept_first(listening: &Socket) -> io::Result<(Socket, bool)> {
+fn accept_first(listening: &Socket) -> io::Result<(Socket, Option<SocketAddr>)> {
     let (accepted, peer) = listening.accept()?;
     accepted.set_nonblocking(true)?;
-    Ok((accepted, is_tcp(&peer)))
-}
-
-fn is_tcp(peer: &SockAddr) -> bool {
-    peer.is_ipv4() || peer.is_ipv6()
+    Ok((accepted, peer.as_socket()))
 }
 
 /// Takes the connections that wait.

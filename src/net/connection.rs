@@ -5,6 +5,7 @@
 //! thread take effect here at once (`send.rs` frames a response straight into the output); the flush (`flush.rs`) then
 //! writes, on whichever thread it is called.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -279,7 +280,10 @@ impl Connection {
     }
 
     pub(crate) fn local_address(&self) -> Option<SockAddr> {
-        self.transport().socket()?.local_addr().ok()
+        match self.transport() {
+            Transport::Socket(socket) => socket.local_addr().ok(),
+            Transport::None => self.lock().ends.local.map(SockAddr::from),
+        }
     }
 
     /// Notes that its socket is one of TCP, so that nothing has to ask.
@@ -287,14 +291,24 @@ impl Connection {
         self.lock().is_tcp = true;
     }
 
+    /// The same, of one that came from this address.
+    pub(crate) fn note_peer(&self, peer: SocketAddr) {
+        let mut state = self.lock();
+        state.is_tcp = true;
+        state.ends.peer = Some(peer);
+    }
+
     /// True if it is, or was, a Unix socket.
     pub(crate) fn is_unix(&self) -> bool {
         let address = self.local_address();
-        address.map_or_else(|| self.lock().was_unix, |address| address.is_unix())
+        address.map_or_else(|| self.lock().ends.were_unix, |address| address.is_unix())
     }
 
     pub(crate) fn peer_address(&self) -> Option<SockAddr> {
-        self.transport().socket()?.peer_addr().ok()
+        match self.transport() {
+            Transport::Socket(socket) => socket.peer_addr().ok(),
+            Transport::None => self.lock().ends.peer.map(SockAddr::from),
+        }
     }
 
     /// The socket, while there is one.

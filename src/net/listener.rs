@@ -139,7 +139,7 @@ impl Listener {
         let Some(listening) = self.lent() else {
             return Ok(None);
         };
-        let Some((socket, is_tcp)) = backlog::accept(&listening)? else {
+        let Some((socket, peer)) = backlog::accept(&listening)? else {
             return Ok(None);
         };
         panics::at(Place::Accept);
@@ -147,8 +147,8 @@ impl Listener {
         let shared = &self.threads[self.turn()];
         let mut connection = accepted(Arc::new(socket), &self.options, shared, None);
         connection.begin_undriven();
-        if is_tcp {
-            connection.note_tcp();
+        if let Some(peer) = peer {
+            connection.note_peer(peer);
         }
         Ok(Some(Arc::new(connection)))
     }

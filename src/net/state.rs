@@ -43,7 +43,7 @@ use super::stats::Close;
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 use super::timing::Timing;
-use super::transport::{Lending, Transport};
+use super::transport::{Ends, Lending, Transport};
 
 /// How the connection is to end; the later outranks the earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -118,10 +118,10 @@ pub(super) enum Notice {
 pub(super) struct State {
     pub(super) proto: proto::Connection,
     pub(super) transport: Transport,
-    /// It was a Unix socket: JavaScript may ask before it hears that the connection has closed.
-    pub(super) was_unix: bool,
     /// It is known to be no Unix socket.
     pub(super) is_tcp: bool,
+    /// What JavaScript may ask for before it hears that the connection has closed.
+    pub(super) ends: Ends,
     pub(super) lending: Lending,
     pub(super) output: Output,
     pub(super) flow: Flow,
@@ -184,8 +184,8 @@ impl State {
         Self {
             proto: proto::Connection::new(role, config),
             transport,
-            was_unix: false,
             is_tcp: false,
+            ends: Ends::default(),
             lending: Lending::None,
             output: Output::default(),
             flow: Flow::Open,
@@ -478,13 +478,19 @@ impl State {
         if !self.tapped || self.ending >= Ending::Now {
             self.input.clear();
         }
+        let remembers =
+            self.ending <= Ending::AfterOutput && self.proto.role() == proto::Role::Server;
         self.ending = Ending::Closed;
         self.output = Output::default();
         self.task = None;
         self.admission = None;
-        let socket = self.transport.socket().filter(|_| !self.is_tcp);
-        let address = socket.map(|socket| socket.local_addr());
-        self.was_unix = matches!(address, Some(Ok(address)) if address.is_unix());
+        if let Some(socket) = self
+            .transport
+            .socket()
+            .filter(|_| remembers || !self.is_tcp)
+        {
+            self.ends.note(socket, remembers);
+        }
         std::mem::replace(&mut self.transport, Transport::None)
     }
 

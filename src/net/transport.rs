@@ -1,8 +1,9 @@
 //! The socket of a connection, and which of its two threads watches it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use socket2::Socket;
+use socket2::{SockAddr, Socket};
 
 /// The socket. The I/O thread's reactor watches it, or, while it is lent, the JS thread's event loop.
 #[derive(Clone)]
@@ -17,6 +18,27 @@ impl Transport {
         match self {
             Self::None => None,
             Self::Socket(socket) => Some(socket),
+        }
+    }
+}
+
+/// What is known of a connection's two ends once its socket has closed.
+#[derive(Default)]
+pub(super) struct Ends {
+    pub(super) were_unix: bool,
+    pub(super) local: Option<SocketAddr>,
+    pub(super) peer: Option<SocketAddr>,
+}
+
+impl Ends {
+    /// Asks a socket that is about to close; for the peer only if it is `wanted`, and not known.
+    pub(super) fn note(&mut self, socket: &Socket, wanted: bool) {
+        let local = socket.local_addr().ok();
+        self.were_unix = local.as_ref().is_some_and(SockAddr::is_unix);
+        self.local = local.and_then(|address| address.as_socket());
+        if wanted && self.peer.is_none() && !self.were_unix {
+            let peer = socket.peer_addr().ok();
+            self.peer = peer.and_then(|address| address.as_socket());
         }
     }
 }

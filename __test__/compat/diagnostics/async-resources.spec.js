@@ -139,6 +139,7 @@ async function openBehind (run, steps) {
   run.log('open', 'all told')
   // Those in messages are held as long as these are.
   run.held = active
+  run.upgraded?.destroy()
 }
 
 const LEAVING = {
@@ -152,6 +153,26 @@ const LEAVING = {
     const peer = run.dial()
     peer.send(get('/'))
     await peer.until('over\n')
+  },
+  'a closed server whose connections have closed': STEPS['answers two requests of a connection'],
+  'a closed server with an unreferenced socket': async (run, server) => {
+    run.dial().send(get('/'))
+    const [req] = await once(server, 'request')
+    req.socket.unref()
+    server.close()
+  },
+  'a closed server with an upgraded connection': async (run, server) => {
+    run.dial().send(get('/', 'Connection: Upgrade', 'Upgrade: x'))
+    const [, socket] = await once(server, 'upgrade')
+    run.upgraded = socket
+    server.close()
+  },
+  'a closed server with an upgraded connection that owes an answer': async (run, server) => {
+    run.dial().send(get('/') + get('/', 'Connection: Upgrade', 'Upgrade: x'))
+    server.on('request', (req, res) => { run.owed = res })
+    const [, socket] = await once(server, 'upgrade')
+    run.upgraded = socket
+    server.close()
   },
   'an unreferenced server with responses that have begun, one behind the other': async (run, server) => {
     const responses = []
@@ -167,12 +188,14 @@ const LEAVING = {
   }
 }
 
-for (const [what, steps] of Object.entries(LEAVING)) {
-  scenario.server(`what async_hooks show as open behind ${what}`, (run) => openBehind(run, async () => {
-    const server = run.server.createServer()
-    await run.listen(server)
-    await steps(run, server)
-  }))
+for (const [where, place] of Object.entries(WHERE)) {
+  for (const [what, steps] of Object.entries(LEAVING)) {
+    scenario.server(`what async_hooks show as open behind ${what}, on ${where}`, (run) => openBehind(run, async () => {
+      const server = run.server.createServer()
+      await run.listenAt(server, place(run))
+      await steps(run, server)
+    }))
+  }
 }
 
 scenario('what async_hooks show as open behind a request that had a body before it had a connection', (run) => openBehind(run, async () => {

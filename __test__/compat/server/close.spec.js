@@ -358,3 +358,66 @@ for (const [what, behind] of [['no request', 0], ['requests', 2]]) {
     await closed
   })
 }
+
+/** How the last connection of a closing server is lost while it has an exchange under way. */
+const LOSSES = {
+  'its client ends': ({ peer }) => peer.end(),
+  'its client destroys': ({ peer }) => peer.destroy(),
+  'its client resets': ({ peer }) => peer.reset(),
+  'its request is destroyed': ({ req }) => req.destroy(),
+  'its response is destroyed': ({ res }) => res.destroy(),
+  'its server closes all': ({ server }) => server.closeAllConnections()
+}
+
+/** What is under way: a response that streams, or one that has ended but that the kernel does not take. */
+const EXCHANGES = {
+  'a response that streams': ({ peer, res }) => {
+    res.write('part')
+    return peer.until('part')
+  },
+  'a response that has not begun': () => {},
+  'a part that is not taken': ({ run, peer, res }) => {
+    peer.socket.pause()
+    res.write(Buffer.alloc(2e7), (error) => run.log('server', 'written', error?.code))
+  },
+  'an end that is not taken': ({ run, peer, res }) => {
+    peer.socket.pause()
+    run.watch('server', res, ['finish'], 'res ')
+    res.end(Buffer.alloc(2e7), (error) => run.log('server', 'ended', error?.code))
+  }
+}
+
+for (const [under, begin] of Object.entries(EXCHANGES)) {
+  for (const [loss, lose] of Object.entries(LOSSES)) {
+    // Our side is not ended before what was written is taken; and core takes a connection whose response has ended for idle.
+    if (under === 'an end that is not taken' ? loss.startsWith('its client') : under.endsWith('not taken') && loss === 'its client ends') continue
+    for (const touched of [false, true]) {
+      scenario.server(`close() calls back before ${under} hears that ${loss}${touched ? ', and its socket' : ''}`, async (run) => {
+        const server = await run.serve({}, (req, res) => {
+          if (touched) run.watch('server', req.socket, ['close'], 'socket ')
+          run.watch('server', req, ['aborted', 'close'], 'req ')
+          run.watch('server', res, ['close'], 'res ')
+        })
+        const peer = run.dial()
+        const requested = run.once(server, 'request')
+        peer.send(GET)
+        const [req, res] = await requested
+        const over = run.closed(req, res)
+        await begin({ run, peer, res })
+        // So that the loss begins in a turn of its own.
+        await run.sleep(10)
+        const closed = new Promise((resolve) => {
+          server.close(() => {
+            run.log('server', 'closed', res.destroyed, res.writable)
+            process.nextTick(() => run.log('server', 'tick'))
+            setImmediate(() => run.log('server', 'immediate'))
+            resolve()
+          })
+        })
+        lose({ peer, server, req, res })
+        await closed
+        await over
+      })
+    }
+  }
+}

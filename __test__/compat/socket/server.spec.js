@@ -295,3 +295,50 @@ for (const how of ['at once', 'in a tick', 'in a microtask', 'and resumed at onc
     peer.destroy()
   })
 }
+
+/** Tells where a socket's ends are. */
+const ends = ({ localAddress, localPort, localFamily, remoteAddress, remotePort, remoteFamily }, near, far) =>
+  [localAddress, localPort === near, localFamily, remoteAddress, remotePort === far, remoteFamily]
+
+const LAST = {
+  'that ends its connection': get('/', 'Connection: close'),
+  'of HTTP/1.0': 'GET / HTTP/1.0\r\n\r\n',
+  'behind another': get('/') + get('/', 'Connection: close')
+}
+
+/** When they are asked for: once only, since net keeps what it was told. */
+const MOMENTS = {
+  'behind end()': (res, tell) => {
+    res.end('over\n')
+    tell()
+  },
+  'in the next tick': (res, tell) => {
+    res.end('over\n')
+    process.nextTick(tell)
+  },
+  'in a microtask': (res, tell) => {
+    res.end('over\n')
+    Promise.resolve().then(tell)
+  },
+  'by the callback of end()': (res, tell) => res.end('over\n', tell),
+  'at \'finish\'': (res, tell) => res.on('finish', tell).end('over\n'),
+  'at \'close\'': (res, tell) => res.on('close', tell).end('over\n')
+}
+
+for (const [what, requests] of Object.entries(LAST)) {
+  for (const [answered, delay] of Object.entries({ 'at once': (answer) => answer(), later: (answer) => setTimeout(answer, 10) })) {
+    for (const [moment, end] of Object.entries(MOMENTS)) {
+      scenario.server(`the addresses of a socket ${moment} of the answer to a request ${what}, answered ${answered}`, async (run) => {
+        const over = []
+        await run.serve({}, (req, res) => {
+          over.push(run.closed(res))
+          delay(() => end(res, () => run.log('server', 'ends', ...ends(req.socket, run.port, peer.socket.localPort))))
+        })
+        const peer = run.dial()
+        peer.send(requests)
+        await peer.ended()
+        await Promise.all(over)
+      })
+    }
+  }
+}
