@@ -14,7 +14,7 @@ use crate::net::stats::Close;
 use http_native_proto::Row;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function<Environment>); 54] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 55] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -86,6 +86,11 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 54] = [
         let accept = scope.bool(arguments[1])?;
         say(environment, scope, arguments, |connection| {
             connection.upgrade(accept)
+        })
+    }),
+    (c"leaveHttp", |environment, scope, arguments| {
+        say(environment, scope, arguments, |connection| {
+            connection.leave_http()
         })
     }),
     (c"upgradeAfterBody", |environment, scope, arguments| {
