@@ -15,6 +15,7 @@ const { native, connections, listeners, takeAccepted, touch } = require('../bind
 const { Connection } = require('../connection/connection')
 const { ServerConnection } = require('./connection')
 const { classFor } = require('./hardening')
+const { leaveUnbegun } = require('./upgrade')
 const { baseEmit } = require('../message/finish')
 const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
@@ -315,11 +316,12 @@ Listener.prototype.begin = function begin (id, isPaused, assumed) {
     // By now the server's own listener has served it, or another in its place.
     connection.isOffered = false
   } finally {
-    // Core reads on though a listener has paused the socket: it has begun to, and 'resume' is to come. So it does though one has
-    // thrown, but for a connection that the server's own listener has not had.
-    const isRead = (isPaused || connection.paused) && !connection.isOffered
+    const isServed = !connection.isOffered
     connection.isOffered = false
-    if (isRead && !(server.pauseOnConnect && connection.getSocket().isPaused())) connection.resume()
+    // Core reads on though a listener has paused the socket: it has begun to, and 'resume' is to come. So it does though one has
+    // thrown.
+    if (!isServed) leaveUnbegun(connection)
+    else if ((isPaused || connection.paused) && !(server.pauseOnConnect && connection.getSocket().isPaused())) connection.resume()
   }
   return connection
 }

@@ -14,7 +14,7 @@ use crate::net::stats::Close;
 use http_native_proto::Row;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function<Environment>); 53] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 55] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -57,6 +57,12 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 53] = [
         environment.mark(id);
         Ok(Some(scope.integer(i32::from(is_taken))?))
     }),
+    (c"writeAtOnce", |environment, scope, arguments| {
+        let id = id(scope, arguments)?;
+        environment.write_at_once(id, 1);
+        environment.mark(id);
+        Ok(None)
+    }),
     (c"taken", |environment, scope, arguments| {
         let taken = environment.with(id(scope, arguments)?, |connection| connection.taken())?;
         Ok(Some(scope.number(taken as f64)?))
@@ -80,6 +86,11 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 53] = [
         let accept = scope.bool(arguments[1])?;
         say(environment, scope, arguments, |connection| {
             connection.upgrade(accept)
+        })
+    }),
+    (c"leaveHttp", |environment, scope, arguments| {
+        say(environment, scope, arguments, |connection| {
+            connection.leave_http()
         })
     }),
     (c"upgradeAfterBody", |environment, scope, arguments| {

@@ -30,6 +30,14 @@ impl Connection {
         state.attention = true;
     }
 
+    /// Leaves HTTP before any head: the bytes are nobody's messages. For the stats that is no upgrade.
+    pub(crate) fn leave_http(&self) {
+        let mut state = self.lock();
+        state.input.mode = Mode::Raw;
+        state.timing.message_complete();
+        state.attention = true;
+    }
+
     /// Lets a head leave HTTP when its body is over: then the connection is held once more, for [`Self::upgrade`].
     /// What has come of the body is parsed. True if there is more to ask for with [`Self::receive`].
     pub(crate) fn upgrade_after_body(&self, batch: &mut Batch) -> bool {
@@ -160,6 +168,15 @@ mod tests {
             connection.receive(Some(b"raw"), &mut batch);
             assert_eq!(body_events(&batch), ["raw"]);
         }
+    }
+
+    #[test]
+    fn what_comes_on_a_connection_that_left_http_before_any_head_is_raw() {
+        let connection = on_a_stream();
+        connection.leave_http();
+        let mut batch = Batch::default();
+        connection.receive(Some(b"GET / HTTP/1.1\r\n\r\n"), &mut batch);
+        assert_eq!(body_events(&batch), ["raw"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 /** Exceptions and rejections of a server's listeners: captureRejections, and exceptions of handlers that have not answered. */
 
-const { EventEmitter } = require('node:events')
+const { EventEmitter, once } = require('node:events')
 const { scenario } = require('../../oracle')
 const { overAll } = require('../../oracle/transports')
 
@@ -209,4 +209,60 @@ for (const [where, add] of Object.entries(SPOILS)) {
     await peer.ended()
     run.log('server', 'closes', await new Promise((resolve) => server.close(resolve)))
   }, ['a socket'])
+}
+
+const LEAVES = {
+  'a client that resets': async ({ peer }) => { peer.reset() },
+  'a client that ends, and the server does': async ({ peer, socket }) => {
+    peer.end()
+    await once(socket, 'end')
+    socket.end()
+    await peer.ended()
+  },
+  'a client that resets behind a request': async (run) => {
+    run.peer.send(get('/'))
+    await run.read(get('/').length)
+    run.peer.reset()
+  },
+  'what the application reads': async ({ peer, socket, log }) => {
+    socket.once('data', (chunk) => log('server', 'data', String(chunk)))
+    peer.send('hello')
+    await once(socket, 'data')
+    peer.reset()
+  },
+  'what it writes': async ({ peer, socket }) => {
+    socket.end('hello')
+    peer.end()
+    await peer.ended()
+  },
+  'server.closeAllConnections()': async ({ peer, server, socket, log }) => {
+    server.closeAllConnections()
+    log('server', 'destroyed', socket.destroyed)
+    socket.destroy()
+    await peer.ended()
+  }
+}
+
+for (const [what, act] of Object.entries(LEAVES)) {
+  for (const listens of [false, true]) {
+    scenario.server(`an exception of a listener for connections, in front of the server's own${listens ? ', that listens' : ''}, and ${what}`, async (run) => {
+      const server = run.server.createServer((req, res) => { res.end(req.url) })
+      let socket
+      server.prependListener('connection', (accepted) => {
+        socket = accepted
+        if (listens) run.watch('socket', socket.on('data', () => {}), ['error', 'end', 'close'])
+        throw new Error('from the listener')
+      })
+      const thrown = new Promise((resolve) => { run.onUncaught = resolve })
+      await run.listenAt(server, { port: 0, host: '127.0.0.1' })
+      const peer = run.dial()
+      await thrown
+      run.log('server', 'flows', socket.readableFlowing, ...['error', 'end', 'close', 'data'].map((event) => socket.listeners(event).filter((listener) => listener.name !== 'onReadableStreamEnd').length))
+      const closed = once(socket, 'close').catch(() => {})
+      const read = async (bytes) => { while (socket.bytesRead < bytes) await run.sleep(2) }
+      await act({ peer, server, socket, read, log: run.log.bind(run) })
+      await closed
+      run.log('server', 'read', socket.bytesRead, 'closes', await new Promise((resolve) => server.close(resolve)))
+    })
+  }
 }
