@@ -135,8 +135,8 @@ impl<Command> Mailbox<Command> {
         self.looks.load(Ordering::Relaxed)
     }
 
-    /// The thread has looked by itself, a while after the last time: true if it is to go on.
-    pub(super) fn looks_on(&self) -> bool {
+    /// The thread has looked by itself, a while after the last time, and goes on if anything was put in since.
+    pub(super) fn looked(&self) {
         #[cfg(test)]
         model::lasts();
         let mut waiting = self.waiting();
@@ -145,7 +145,6 @@ impl<Command> Mailbox<Command> {
         let goes_on = goes_on && !model::is_put_back(Fault::PutUnseen);
         waiting.looks = goes_on;
         self.looks.store(goes_on, Ordering::Relaxed);
-        goes_on
     }
 
     /// Wakes the thread if it sleeps. Whichever thread clears the flag does: one wake however many deliveries.

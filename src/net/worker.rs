@@ -39,11 +39,12 @@ impl Shared {
                     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.execute(command)));
                 }
             }
+            // JavaScript speaks in a turn that may be long: what it puts in later wakes nothing.
             while self.mailbox.looks() {
                 let due = look.get_or_insert_with(|| Box::pin(tokio::time::sleep(LOOK)));
                 ready!(due.as_mut().poll(cx));
                 look = None;
-                self.mailbox.looks_on();
+                self.mailbox.looked();
             }
             Poll::<()>::Pending
         })
