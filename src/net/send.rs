@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_native_proto as proto;
 
-use super::block::{self, BLOCK};
+use super::block;
 use super::clock;
 use super::connection::Connection;
 use super::event::Syscall;
@@ -54,12 +54,14 @@ impl State {
             Body::Owned(bytes) => self.output.push(bytes),
             Body::Borrowed { bytes, is_told } => {
                 let fits = self.flow != Flow::Blocked && self.untaken() + bytes.len() <= TAKEN_MAX;
-                if is_told && fits {
-                    for part in bytes.chunks(BLOCK) {
-                        self.output.push(block::copy(part));
-                    }
+                let copies = if is_told && fits {
+                    block::copy(&bytes)
                 } else {
-                    self.output.push_borrowed(bytes);
+                    None
+                };
+                match copies {
+                    Some(copies) => copies.into_iter().for_each(|copy| self.output.push(copy)),
+                    None => self.output.push_borrowed(bytes),
                 }
             }
         }
