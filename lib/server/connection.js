@@ -53,6 +53,8 @@ function ServerConnection (id, stream, server, listener) {
   this.isOffered = false
   /** True while a connection that has left HTTP owes answers to requests from before. */
   this.isAnswering = false
+  /** The listeners of its socket then, if that is core's own by now; null before. */
+  this.left = null
   /** Requests so far, counted while maxRequestsPerSocket is set. */
   this.requests = 0
   /** Bytes that the queued responses have gathered: core's socketState.outgoingData. */
