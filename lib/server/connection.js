@@ -192,7 +192,6 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   if (!hasBody) this.began = 0
   if (hasBody) this.receiving = request
   this.incoming = request
-  if (this.needDrain || this.outgoingData !== 0 || this.socket !== null) this.throttle()
   let detached = false
   try {
     detached = this.run(exchange, this, request, flags)

@@ -58,6 +58,7 @@ function exchange (request, flags) {
     }
     this.upgrade(false)
   }
+  if (this.needDrain || this.outgoingData !== 0 || this.socket !== null) this.throttle()
 
   const Class = server[kServerResponse]
   const response = new Class(request, {

@@ -143,6 +143,8 @@ function beginUpgraded (connection) {
 function detach (connection, isKnown) {
   const { server, stream, current, queue } = connection
   connection.detached = true
+  // What drains does not have the socket flow.
+  connection.heldBack = false
   const socket = connection.getSocket()
   server[kConnections].leave(connection)
   // First: it is freed with the connection.

@@ -18,7 +18,7 @@ const play = async (module, recipient, env) => {
   return { code, stdout, stderr }
 }
 
-const recipients = ['none', 'same', 'other', 'a process', 'lost', 'destroyed']
+const recipients = ['none', 'same', 'other', 'a process', 'who comes later', 'lost', 'destroyed']
 if (process.versions.openssl) recipients.push('wrapped', 'a TLS server')
 
 for (const recipient of recipients) {
