@@ -10,7 +10,7 @@ const stream = require('node:stream')
 const diagnostics = require('node:diagnostics_channel')
 const { native, headFlags, touch, isSamePacket } = require('../binding')
 const { ClientTransport } = require('./transport')
-const { surrender } = require('../connection/detach')
+const { leaveMessage, surrender } = require('../connection/detach')
 const { parseError } = require('../core/errors')
 const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
 const { ALL, watch, watchAgain, hear, hush, hushAll, unhear, unwatch, hearResponseTimeout, listenersShown } = require('./socket-events')
@@ -250,6 +250,7 @@ function detach (connection, request, response) {
   }
   request.upgradeOrConnect = true
   socket.emit('agentRemove')
+  if (connection.stream === null) leaveMessage(connection)
   unwatch(connection)
   connection.end()
   // First: it is freed with the connection.
@@ -344,7 +345,8 @@ ClientConnection.prototype.onParseError = function onParseError (kind, bytesPars
 }
 
 ClientConnection.prototype.onDrain = function onDrain () {
-  const { request } = this
+  // One that has left HTTP has let go of its request, which may still have been on its way.
+  const request = this.detached ? this.current : this.request
   if (this.stream === null) this.socket.drained()
   if (request !== null) request[kResource].runInAsyncScope(request[kDrained], request)
 }

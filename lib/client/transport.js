@@ -128,8 +128,9 @@ ClientTransport.prototype.failBufferedWrites = function failBufferedWrites () {
 
 /** Fails all other writes: the handle is closed. */
 ClientTransport.prototype.failWrites = function () {
+  const request = this.detached ? this.current : this.request
   this.unsent = 0
-  if (this.request !== null) failWaiting(this.request, this.taken())
+  if (request !== null) failWaiting(request, this.taken())
 }
 
 /** Tells the native side of a request whose head is still to come, or is core's to send: its response may be here first. */

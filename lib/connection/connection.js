@@ -249,12 +249,15 @@ function drained (connection) {
   if (connection.id !== -1) connection.onDrain()
 }
 
+/** Bytes, of all ever sent, that must have left before all counts as taken, of a connection whose socket is core's by now; 0 if all has. */
+Connection.prototype.restAt = 0
+
 /**
  * Asks whether all that was sent counts as taken. If it does not, `onDrain` follows once it does.
  * @returns {number} 0 if it is taken; else the bytes, of all ever sent, that must be taken before
  */
 Connection.prototype.takes = function takes () {
-  if (this.id === -1) return 0
+  if (this.id === -1) return this.restAt
   const at = native.takes(this.id, 0, true)
   if (at !== 0) this.writeSoon()
   return at

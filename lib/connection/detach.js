@@ -8,8 +8,11 @@
 
 const { closeSync } = require('node:fs')
 const net = require('node:net')
+const { process } = require('../host')
 const { native, connections, touch } = require('../binding')
-const { kConnection } = require('../core/symbols')
+const { tellTaken, failWaiting } = require('./socket-writes')
+const versions = require('../core/versions')
+const { kConnection, kLeaveToCore, kWaiting } = require('../core/symbols')
 
 const kRead = Symbol('bytes read before')
 const kWritten = Symbol('bytes written before')
@@ -18,18 +21,35 @@ const kWritten = Symbol('bytes written before')
 const kReinitializeHandle = Object.getOwnPropertySymbols(net.Socket.prototype)
   .find((symbol) => symbol.description === 'kReinitializeHandle')
 
+/** Not one that was replaced. */
+const { write } = net.Socket.prototype
+
+/** Has core send what is still to come of the message under way: through the socket, whatever handle that has. */
+function leaveMessage (connection) {
+  const { corked, corkedWith, current, socket } = connection
+  connection.uncork()
+  current?.[kLeaveToCore]?.()
+  if (!corked || corkedWith !== null || current === null) return
+  // Core has corked it for parts of this tick (carryThrough in lib/message/delegate.js).
+  connection.corkedWith = versions.tickMergesChunks ? current : socket
+  connection.corkedWith.cork()
+}
+
 /**
- * Gives the socket's descriptor to libuv, if nothing is on its way in either direction.
+ * Gives the socket's descriptor to libuv, with what of the answers before the kernel has not taken yet.
  * @param {import('./connection').Connection} connection whose last head asked to leave HTTP, and was not answered yet
  * @returns {boolean} false: the socket stays as it is
  */
 function surrender (connection) {
   const { id, socket } = connection
-  if (kReinitializeHandle === undefined || socket.destroyed || socket.writableEnded || socket.writableLength !== 0) return false
+  if (kReinitializeHandle === undefined || connection.tapped || socket.destroyed || socket.writableEnded) return false
+  // What stands in the stream for parts of this tick would be written.
+  if (connection.standIn !== null) return false
   const read = native.bytesRead(id)
   const written = native.bytesWritten(id)
-  const fd = native.surrender(id)
-  if (fd < 0) return false
+  const given = native.surrender(id)
+  if (given === undefined) return false
+  const [fd, rest] = given
   const { isReferenced } = socket._handle
   const handle = handleOf(fd)
   // There is no memory for another handle. The connection is as good as lost, and its events will report that.
@@ -37,7 +57,7 @@ function surrender (connection) {
   connections[id] = undefined
   connection.id = -1
   touch()
-  countFrom(handle, read, written)
+  countFrom(handle, read, written - rest.length)
   if (!isReferenced) handle.unref()
 
   socket._handle = null
@@ -47,7 +67,36 @@ function surrender (connection) {
   socket.push = net.Socket.prototype.push
   socket[kReinitializeHandle](handle)
   if (socket.timeout) socket.setTimeout(socket.timeout)
+  connection.takenAtEnd = written - rest.length
+  if (rest.length !== 0) writeRest(connection, rest, written)
+  else if (connection.current !== null || socket[kWaiting] !== null) process.nextTick(told, connection)
   return true
+}
+
+/** Writes what the kernel has not taken, before anything else that is written to the socket. @param {number} written bytes, of all ever sent */
+function writeRest (connection, rest, written) {
+  const { socket } = connection
+  const { _writableState: { length, corked } } = socket
+  connection.restAt = written
+  const done = (error) => {
+    connection.restAt = 0
+    if (error || socket.destroyed) {
+      failWaiting(socket, () => error)
+      connection.failWrites()
+    } else {
+      told(connection)
+    }
+  }
+  // Other writes wait in the stream, which are behind these bytes, or whose callbacks wait for them.
+  if (length !== 0 || corked !== 0) net.Socket.prototype._writeGeneric.call(socket, false, rest, 'buffer', done)
+  else write.call(socket, rest, done)
+}
+
+/** Tells what waits for it that all is taken. */
+function told (connection) {
+  connection.takenAtEnd = Infinity
+  tellTaken(connection.socket, Infinity)
+  connection.onDrain()
 }
 
 /** Gives a handle of Node's for a descriptor; null if there can be none: then it is closed. */
@@ -88,4 +137,4 @@ function countFrom (handle, read, written) {
   handle[kWritten] = written
 }
 
-module.exports = { surrender, handleOf, kReinitializeHandle }
+module.exports = { leaveMessage, surrender, handleOf, kReinitializeHandle }

@@ -160,7 +160,7 @@ members.closeResponses = function closeResponses () {
 /** Closes the connection behind what was written: there will be no other exchange. */
 members.endLast = function endLast () {
   this.outputEnded = true
-  if (this.socket !== null && this.stream === null) this.socket.destroySoon()
+  if (this.socket !== null && (this.stream === null || this.left !== null)) this.socket.destroySoon()
   else this.close()
 }
 

@@ -53,6 +53,8 @@ function ServerConnection (id, stream, server, listener) {
   this.isOffered = false
   /** True while a connection that has left HTTP owes answers to requests from before. */
   this.isAnswering = false
+  /** The listeners of its socket then, if that is core's own by now; null before. */
+  this.left = null
   /** Requests so far, counted while maxRequestsPerSocket is set. */
   this.requests = 0
   /** Bytes that the queued responses have gathered: core's socketState.outgoingData. */
@@ -190,7 +192,6 @@ ServerConnection.prototype.onRequest = function onRequest (flags, method, versio
   if (!hasBody) this.began = 0
   if (hasBody) this.receiving = request
   this.incoming = request
-  if (this.needDrain || this.outgoingData !== 0 || this.socket !== null) this.throttle()
   let detached = false
   try {
     detached = this.run(exchange, this, request, flags)

@@ -58,6 +58,7 @@ function exchange (request, flags) {
     }
     this.upgrade(false)
   }
+  if (this.needDrain || this.outgoingData !== 0 || this.socket !== null) this.throttle()
 
   const Class = server[kServerResponse]
   const response = new Class(request, {
@@ -77,7 +78,7 @@ function exchange (request, flags) {
   if (this.stream !== null) leaveToCore(response)
   if (startChannel.hasSubscribers) startChannel.publish({ request, response, socket: this.getSocket(), server })
 
-  if (this.current === null) this.attach(response)
+  if (this.current === null && !isTaken(this)) this.attach(response)
   else this.enqueue(response)
 
   if ((flags & ANSWERED) !== 0) {
@@ -108,6 +109,11 @@ function exchange (request, flags) {
   }
   server.emit('request', request, response)
   return false
+}
+
+/** True if another server's response has the stream: ours waits behind it, as in core. */
+function isTaken ({ stream }) {
+  return stream !== null && Boolean(stream._httpMessage)
 }
 
 /** Answers Expect. @returns {boolean} true if 'request' is still to be emitted */

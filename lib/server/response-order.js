@@ -40,7 +40,8 @@ members.attach = function attach (response) {
     this.countPending(response)
     response.assignSocket(this.getSocket())
     this.current = response
-    this.socket.on('close', onCarrierClose)
+    if (this.left !== null) response[kConnection] = this
+    this.socket.on('close', this.left?.onClose ?? onCarrierClose)
     return
   }
   const { socket } = this
@@ -133,7 +134,7 @@ members.finishExchange = function finishExchange (response) {
   }
   const { socket } = this
   if (socket !== null) {
-    socket.removeListener('close', onCarrierClose)
+    socket.removeListener('close', this.left?.onClose ?? onCarrierClose)
     // A response takes its corks with it (core's `socket` setter).
     if (versions.corkMergesChunks && response[kSocket] === socket) for (let left = response[kCorked]; left > 0; left--) socket.uncork()
   }
@@ -179,9 +180,26 @@ members.dismiss = function dismiss (response) {
   this.socket?.removeListener('close', onCarrierClose)
 }
 
+/**
+ * Has the answers from before the connection left HTTP go through the socket, which is core's own by now, and may carry another
+ * connection of ours.
+ */
+members.answersThrough = function answersThrough (socket) {
+  this.stream = socket
+  this.left = { onClose: () => this.closeResponses(), onDrain: () => this.tellDrained() }
+  socket.removeListener('close', onCarrierClose)
+  if (this.current !== null) {
+    // Core's messages write to a socket that has them.
+    socket._httpMessage = this.current
+    socket.prependListener('close', this.left.onClose)
+  }
+  socket.prependListener('drain', this.left.onDrain)
+}
+
 /** Called when the last answer from before the connection left HTTP is sent. */
 members.owesNothing = function owesNothing () {
   this.isAnswering = false
+  if (this.left !== null) this.socket.removeListener('drain', this.left.onDrain)
 }
 
 /** Forgets a request that was read after its response had been sent. */

@@ -44,7 +44,8 @@ function serveStream (server, stream) {
   if (stream._server === undefined) stream._server = null
   stream.parser = Parser.of(connection, stream)
   stream._paused = false
-  stream._httpMessage = null
+  // An answer from before it left another server's HTTP may still be under way.
+  stream._httpMessage ??= null
   if (server.timeout && typeof stream.setTimeout === 'function') stream.setTimeout(server.timeout)
   stream.setEncoding = refuseEncoding
   stream.on('data', onStreamData)

@@ -8,7 +8,7 @@
 const { Duplex } = require('node:stream')
 const { Buffer } = require('../host')
 const { native, headFlags, receiveBody, touch } = require('../binding')
-const { surrender } = require('../connection/detach')
+const { leaveMessage, surrender } = require('../connection/detach')
 const { Parser } = require('../connection/parser-facade')
 const versions = require('../core/versions')
 const { kComplete, kConnections } = require('../core/symbols')
@@ -144,19 +144,24 @@ function beginUpgraded (connection) {
 function detach (connection, isKnown) {
   const { server, stream, current, queue } = connection
   connection.detached = true
+  // What drains does not have the socket flow.
+  connection.heldBack = false
   const socket = connection.getSocket()
   server[kConnections].leave(connection)
   // First: it is freed with the connection.
   const head = native.takeHead(connection.id)
-  // Answers to earlier requests that are still under way need the connection.
+  // Answers to earlier requests that are still under way.
   connection.isAnswering = current !== null || (queue !== null && queue.length !== 0)
   let isOver = false
   if (stream === null) {
+    leaveMessage(connection)
     connection.stopListening()
     socket.detached(isKnown)
     Parser.free(socket)
-    if (!connection.isAnswering) isOver = surrender(connection)
-    if (!isOver) {
+    isOver = surrender(connection)
+    if (isOver) {
+      if (connection.isAnswering) connection.answersThrough(socket)
+    } else {
       socket.staysNative()
       connection.resetTimeout(isKnown ? socket.timeout || 0 : connection.listener.idle)
     }

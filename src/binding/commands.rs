@@ -1,7 +1,7 @@
 //! The hot commands: raw functions on a connection id. `docs/BOUNDARY.md` has the table.
 
 use std::ffi::CStr;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::IntoRawFd;
 
 use super::arguments::{Outcome, id, milliseconds};
 use super::environment::{Dispatch, Environment};
@@ -166,12 +166,17 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 55] = [
             Err(Failure::Broken) => None,
             given => given?,
         };
-        if given.is_some() {
-            // The event loop must not watch it twice.
-            environment.end_loan(id);
-            environment.mark(id);
-        }
-        Ok(Some(scope.integer(given.map_or(-1, OwnedFd::into_raw_fd))?))
+        let Some((socket, rest)) = given else {
+            return Ok(None);
+        };
+        // The event loop must not watch it twice.
+        environment.end_loan(id);
+        environment.mark(id);
+        let given = scope.array()?;
+        let rest = scope.buffer(&rest)?;
+        scope.set(given, 1, rest)?;
+        scope.set(given, 0, scope.integer(socket.into_raw_fd())?)?;
+        Ok(Some(given))
     }),
     (c"tap", |environment, scope, arguments| {
         say(environment, scope, arguments, Connection::tap)

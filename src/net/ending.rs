@@ -81,7 +81,7 @@ impl Connection {
 
     /// Writes what the kernel takes, behind what the I/O thread may be writing: its peer may have that already, and would not hear of the
     /// end in the call. On the JS thread.
-    fn flush_last(&self) {
+    pub(super) fn flush_last(&self) {
         let has_landed = || {
             // Refused while the I/O thread writes, which may begin with it at any time as long as there is anything. It writes all.
             self.flush_from_js();

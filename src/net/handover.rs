@@ -1,6 +1,7 @@
 //! Bytes that JavaScript wants to see itself: those behind HTTP, all of a socket, which leaves with its descriptor, or
 //! what is read from it, which then comes back to be parsed.
 
+use std::cell::Cell;
 use std::os::fd::OwnedFd;
 
 use super::clock;
@@ -67,25 +68,47 @@ impl Connection {
     }
 
     /// Gives the socket away, as a descriptor that Node's event loop will own, and closes the connection without the
-    /// peer's noticing. `None` unless HTTP is over here and nothing is on its way in either direction.
-    pub(crate) fn surrender(&self) -> Option<OwnedFd> {
-        let mut state = self.lock();
-        // While a head is held neither thread reads: what comes from now on is the new owner's.
-        let quiet = state.input.mode == Mode::Held
+    /// peer's noticing. `None` unless HTTP is over here and nothing is on its way in from the peer. What was said before is written
+    /// now; what the kernel does not take of it is given with the socket, and has to be written first.
+    pub(crate) fn surrender(&self) -> Option<(OwnedFd, Vec<u8>)> {
+        let writes = {
+            let state = self.lock();
+            Self::is_quiet(&state) && !state.is_written()
+        };
+        if writes {
+            self.flush_last();
+        }
+        let given = Cell::new(None);
+        // The I/O thread may write what was left, as soon as the kernel takes more.
+        clock::give_way_until(|| {
+            let mut state = self.lock();
+            let is_here = !state.is_in_flight();
+            if is_here && Self::is_quiet(&state) {
+                given.set(self.give_away(&mut state));
+            }
+            is_here
+        });
+        given.into_inner()
+    }
+
+    /// True if a head is held, and neither side has ended. While one is held neither thread reads: what comes from now on is the new
+    /// owner's.
+    fn is_quiet(state: &State) -> bool {
+        state.input.mode == Mode::Held
             && !state.eof
             && !state.tapped
             && state.fin == Fin::None
             && state.ending == Ending::None
-            && state.is_written();
-        if !quiet {
-            return None;
-        }
+    }
+
+    fn give_away(&self, state: &mut State) -> Option<(OwnedFd, Vec<u8>)> {
         // A descriptor of its own: dropping ours takes the socket off the reactor, and no more.
         let socket = state.transport.socket()?.try_clone().ok()?;
-        self.count_switch(&mut state);
+        let rest = state.output.take_all();
+        self.count_switch(state);
         state.close_noted = Some(Close::for_reason(UPGRADED));
         state.end(Ending::Now);
-        Some(socket.into())
+        Some((socket.into(), rest))
     }
 
     /// Has packets go up as they are, as RAW, from now on; what JavaScript gives back with `receive` is parsed. So is what

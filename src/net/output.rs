@@ -154,7 +154,6 @@ impl Output {
     }
 
     /// Empties into one buffer.
-    #[cfg(test)]
     pub(crate) fn take_all(&mut self) -> Vec<u8> {
         if self.segments.is_empty() && self.written == 0 {
             self.accepted = 0;

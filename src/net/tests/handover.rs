@@ -153,7 +153,7 @@ fn a_surrendered_socket_lives_on_with_its_new_owner() {
     let mut stage = Stage::new();
     let (mut peer, connection) = stage.asked_to_leave(b"head");
     assert_eq!(connection.take_head(), b"head");
-    let mut socket = TcpStream::from(connection.surrender().expect("the socket"));
+    let mut socket = TcpStream::from(connection.surrender().expect("the socket").0);
     stage.attend(&connection);
     assert!(matches!(
         stage.next(),
@@ -196,16 +196,35 @@ fn a_socket_that_speaks_http_is_not_surrendered() {
 }
 
 #[test]
-fn a_socket_with_something_to_write_is_not_surrendered() {
+fn what_was_said_is_written_before_a_socket_is_surrendered() {
     let mut stage = Stage::new();
     let (mut peer, connection) = stage.asked_to_leave(b"");
     connection.write_raw(Body::Copied(b"first"));
-    assert!(connection.surrender().is_none());
-    assert!(connection.flush_from_js());
+    let (_socket, rest) = connection.surrender().expect("the socket");
+    assert!(rest.is_empty());
     let mut said = [0; 5];
     peer.read_exact(&mut said).unwrap();
     assert_eq!(&said, b"first");
-    assert!(connection.surrender().is_some());
+}
+
+#[test]
+fn what_the_kernel_does_not_take_is_surrendered_with_the_socket() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = stage.asked_to_leave(b"");
+    let said: Vec<u8> = (0..30_000_000_u32).map(|place| place as u8).collect();
+    connection.write_raw(Body::Copied(&said));
+    let (socket, rest) = connection.surrender().expect("the socket");
+    assert!(!rest.is_empty());
+    stage.attend(&connection);
+    assert!(matches!(stage.next(), (Event::Closed { errno: 0, .. }, _)));
+
+    let mut socket = TcpStream::from(socket);
+    socket.set_nonblocking(false).unwrap();
+    let writer = std::thread::spawn(move || socket.write_all(&rest));
+    let mut heard = Vec::new();
+    peer.read_to_end(&mut heard).unwrap();
+    writer.join().unwrap().unwrap();
+    assert!(heard == said);
 }
 
 #[test]

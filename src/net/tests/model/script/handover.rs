@@ -70,17 +70,18 @@ impl Script {
 
     /// True if JavaScript gets the socket itself.
     fn is_given(&mut self) -> bool {
-        let Some(descriptor) = self.connection.surrender() else {
+        let Some((descriptor, rest)) = self.connection.surrender() else {
             return false;
         };
         self.ended = End::Surrender;
         let mut socket = UnixStream::from(descriptor);
         self.owed.clear();
         let start = self.said.len();
-        let bytes = self.fresh(10);
+        let kept = start - rest.len();
+        let bytes = [rest, self.fresh(10)].concat();
         // The peer may have left no room.
         let written = socket.write(&bytes).unwrap_or(0);
-        self.said.truncate(start + written);
+        self.said.truncate(kept + written);
         self.given = Some(socket);
         true
     }
