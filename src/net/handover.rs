@@ -59,11 +59,13 @@ impl Connection {
     }
 
     /// Gives the socket away, as a descriptor that Node's event loop will own, and closes the connection without the
-    /// peer's noticing. `None` unless HTTP is over here and nothing is on its way in either direction.
+    /// peer's noticing. `None` unless HTTP is over here, or has not begun (paused since it was accepted), and nothing is on its way in
+    /// either direction.
     pub(crate) fn surrender(&self) -> Option<OwnedFd> {
         let mut state = self.lock();
-        // While a head is held neither thread reads: what comes from now on is the new owner's.
-        let quiet = state.input.mode == Mode::Held
+        // While a head is held, or the connection is paused, neither thread reads: what comes from now on is the new owner's.
+        let is_held = state.input.mode == Mode::Held;
+        let quiet = (is_held || (state.paused && state.virgin))
             && !state.eof
             && !state.tapped
             && state.fin == Fin::None
@@ -74,7 +76,9 @@ impl Connection {
         }
         // A descriptor of its own: dropping ours takes the socket off the reactor, and no more.
         let socket = state.transport.socket()?.try_clone().ok()?;
-        self.count_switch(&mut state);
+        if is_held {
+            self.count_switch(&mut state);
+        }
         state.close_noted = Some(Close::for_reason(UPGRADED));
         state.end(Ending::Now);
         Some(socket.into())
