@@ -29,6 +29,8 @@ function Handle (connection) {
 /** In HTTP mode the messages decide about reading; see kReceive in incoming.js. */
 Handle.prototype.readStart = function readStart () {
   const { connection } = this
+  // Who reads is known when 'connection' has been emitted.
+  if (connection.isOffered) return 0
   if (connection.detached) keepProcess(connection, this, true)
   if (connection.detached || connection.tapped) connection.resume()
   return 0
@@ -36,6 +38,7 @@ Handle.prototype.readStart = function readStart () {
 
 Handle.prototype.readStop = function readStop () {
   const { connection } = this
+  if (connection.isOffered) return 0
   if (connection.detached || connection.tapped) connection.pause()
   return 0
 }

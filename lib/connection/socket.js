@@ -210,16 +210,18 @@ for (const name of ['on', 'addListener', 'prependListener']) {
 }
 
 /** Adds bytes to what is parsed. */
-NativeSocket.prototype.push = function push (chunk, encoding) {
-  if (chunk !== null) tap(this)
-  return net.Socket.prototype.push.call(this, chunk, encoding)
+for (const name of ['push', 'unshift']) {
+  NativeSocket.prototype[name] = {
+    [name] (chunk, encoding) {
+      if (chunk !== null) tap(this)
+      return net.Socket.prototype[name].call(this, chunk, encoding)
+    }
+  }[name]
 }
 
 function tap (socket) {
   const connection = ownConnection(socket)
   if (connection === null || connection.tapped || connection.detached || socket.destroyed) return
-  // In core the parser takes the bytes from listeners that were there before it, until a new one is added.
-  if (connection.isOffered) return
   connection.tapped = true
   net.Socket.prototype.on.call(socket, 'data', onTapped)
   if (!socket.connecting) connection.tap()

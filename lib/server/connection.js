@@ -6,6 +6,7 @@
  * itself is made only when it is read.
  */
 
+const { Readable } = require('node:stream')
 const { elapsed } = require('../host')
 const { native, headFlags } = require('../binding')
 const { Connection } = require('../connection/connection')
@@ -49,7 +50,7 @@ function ServerConnection (id, stream, server, listener) {
   this.resource = null
   /** What follows the arriving body, if the connection leaves HTTP behind it (a Switch, lib/server/upgrade.js); null if nothing. */
   this.switching = null
-  /** True while 'connection' is emitted to the listeners that come before the server's own. */
+  /** True while 'connection' is emitted to those who come before the server's own listener: then it counts as detached (lib/server/offer.js). */
   this.isOffered = false
   /** True while a connection that has left HTTP owes answers to requests from before. */
   this.isAnswering = false
@@ -102,6 +103,13 @@ ServerConnection.prototype.getSocket = function getSocket () {
   socket.server = server
   // net.Socket counts itself out when it is destroyed.
   socket._server = this.isCounted ? server : null
+  if (!this.isOffered) this.equip(socket)
+  return socket
+}
+
+/** Gives the socket what core's connectionListener gives it. */
+ServerConnection.prototype.equip = function equip (socket) {
+  const { server } = this
   socket.parser = this.detached || this.id === -1 ? null : Parser.of(this, socket)
   socket._paused = this.heldBack
   if (server.timeout) socket.timeout = server.timeout
@@ -114,7 +122,15 @@ ServerConnection.prototype.getSocket = function getSocket () {
   if (this.givenUp && this.id !== -1) socket.destroy()
   // Our side was ended before there was a socket to be ended.
   else if (this.outputEnded) socket._writableState.ending = socket._writableState.ended = true
-  return socket
+}
+
+/** Begins HTTP: the server's own listener was called with the socket. In core the parser takes the bytes from earlier listeners of it. */
+ServerConnection.prototype.beginHttp = function beginHttp () {
+  const { server, socket } = this
+  this.isOffered = this.detached = false
+  if (server.timeout && socket.timeout) this.resetTimeout(this.idle)
+  this.equip(socket)
+  if (socket.readableFlowing !== false) Readable.prototype.resume.call(socket)
 }
 
 /** Only shown as a listener: the connection hears from the addon what core hears from its socket. */

@@ -15,8 +15,7 @@ const { native, connections, listeners, takeAccepted, touch } = require('../bind
 const { Connection } = require('../connection/connection')
 const { ServerConnection } = require('./connection')
 const { classFor } = require('./hardening')
-const { leaveUnbegun } = require('./upgrade')
-const { baseEmit } = require('../message/finish')
+const { isOwnAlone, offer } = require('./offer')
 const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
 const { faultOf, keepAliveTime } = require('./idle-timeout')
@@ -225,7 +224,7 @@ Listener.prototype.refresh = function refresh () {
 /** True if application code can see a connection before its first request: then nothing is read from it before. */
 Listener.prototype.isWatched = function isWatched () {
   const { server } = this
-  return server.emit !== baseEmit || server.listenerCount('connection') > 1 || socketChannel.hasSubscribers ||
+  return !isOwnAlone(server) || socketChannel.hasSubscribers ||
     server.pauseOnConnect || differ(server, this.assumed)
 }
 
@@ -250,7 +249,7 @@ Listener.prototype.isFull = function isFull () {
 /**
  * Called by lib/binding for each connection that came to our socket.
  * @param {boolean} isPaused true: nothing is read from it before it is resumed
- * @returns {Connection}
+ * @returns {Connection|undefined} undefined if its socket is Node's by now
  */
 Listener.prototype.accept = function accept (id, isPaused) {
   const { server } = this
@@ -260,7 +259,9 @@ Listener.prototype.accept = function accept (id, isPaused) {
   this.refresh()
   if (this.idleFault !== null) this.leaveUnserved(id)
   this.watch()
-  return this.begin(id, isPaused, assumed)
+  const connection = this.begin(id, isPaused, assumed)
+  // What still comes of one that was handed out is nobody's.
+  return connection.id === -1 ? undefined : connection
 }
 
 /** Throws for a server.timeout that no timer takes, where core would serve the connection; the connection stays open, unread. */
@@ -308,31 +309,20 @@ Listener.prototype.begin = function begin (id, isPaused, assumed) {
   if (this.idle !== 0 || assumed !== 0) connection.resetTimeout(this.idle)
   if (differ(server, this.assumed)) native.configure(id, server[kParserConfig]())
   server._connections++
+  connection.isOffered = connection.detached = !isOwnAlone(server)
   tellOpened(connection, 'server', server)
   if (server.pauseOnConnect) connection.getSocket().pause()
-  if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })
   try {
-    if (server.emit !== baseEmit || server.listenerCount('connection') > 1) this.offer(connection)
-    // By now the server's own listener has served it, or another in its place.
-    connection.isOffered = false
+    if (connection.isOffered) offer(connection, isPaused)
+    if (socketChannel.hasSubscribers) socketChannel.publish({ socket: connection.getSocket() })
   } finally {
-    const isServed = !connection.isOffered
-    connection.isOffered = false
-    // Core reads on though a listener has paused the socket: it has begun to, and 'resume' is to come. So it does though one has
-    // thrown.
-    if (!isServed) leaveUnbegun(connection)
-    else if ((isPaused || connection.paused) && !(server.pauseOnConnect && connection.getSocket().isPaused())) connection.resume()
+    if (!connection.detached) {
+      // Core reads on though a listener has paused the socket, and though one has thrown: it has begun to, and 'resume' is to come.
+      if (server.pauseOnConnect && connection.getSocket().isPaused()) connection.pause()
+      else if (isPaused || connection.paused) connection.resume()
+    }
   }
   return connection
-}
-
-/** Emits 'connection'. */
-Listener.prototype.offer = function offer (connection) {
-  const { server, resource } = this
-  const socket = connection.getSocket()
-  connection.isOffered = true
-  if (resource === null) server.emit('connection', socket)
-  else resource.runInAsyncScope(server.emit, server, 'connection', socket)
 }
 
 /** Closes a connection beyond maxConnections; net.Server emits 'drop'. */

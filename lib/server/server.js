@@ -11,7 +11,7 @@ const core = require('../core/classes')
 const { Listener } = require('./listener')
 const { ConnectionsList } = require('./connections-list')
 const { shutdown } = require('./shutdown')
-const { serveStream } = require('./stream')
+const { connectionListener } = require('./offer')
 const { ServerResponse } = require('./response')
 const { serverStats } = require('../stats/snapshot')
 const { IncomingMessage } = require('../message/incoming')
@@ -22,7 +22,7 @@ const { limitsOf } = require('./limits')
 const { assumed, modeOf, Ledger } = require('../connection/hardening')
 const { native } = require('../binding')
 const versions = require('../core/versions')
-const { kConnection, kConnections, kIncomingMessage, kServerResponse, kListener, kParserConfig } = require('../core/symbols')
+const { kConnections, kIncomingMessage, kServerResponse, kListener, kParserConfig } = require('../core/symbols')
 
 const { OFF } = native.HARDENING
 
@@ -55,6 +55,17 @@ for (const name of ['on', 'addListener', 'prependListener']) {
       net.Server.prototype[name].call(this, event, listener)
       if (event === 'request') rebaseApplication(listener)
       if (event === 'connection') this._handle?.[kListener]?.watch()
+      return this
+    }
+  }[name]
+}
+
+/** Without its own listener a server does not speak HTTP: it sees the next connection before anything is read from it. */
+for (const name of ['removeListener', 'off', 'removeAllListeners']) {
+  seam[name] = {
+    [name] (event, listener) {
+      net.Server.prototype[name].apply(this, arguments)
+      if (event === 'connection' || event === undefined) this._handle?.[kListener]?.watch()
       return this
     }
   }[name]
@@ -164,18 +175,6 @@ if (kTransfer !== undefined) {
     this._handle?.[kListener]?.leave()
     return net.Server.prototype[kTransfer].call(this)
   }
-}
-
-/** Serves HTTP on a connection: `this` is the server, `socket` any Duplex. Ours are being served already. */
-function connectionListener (socket) {
-  const connection = socket[kConnection]
-  if (connection?.server === this) {
-    connection.isOffered = false
-    return
-  }
-  // A server of core's: http2 has one for clients that speak HTTP/1.
-  if (typeof this[kParserConfig] !== 'function') core._connectionListener.call(this, socket)
-  else serveStream(this, socket)
 }
 
 /** @returns {Server} */

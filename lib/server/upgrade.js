@@ -1,13 +1,12 @@
 'use strict'
 
 /**
- * Takes a server's connection out of HTTP: at Upgrade and CONNECT, and gives its stream to 'upgrade' or 'connect'; and where a
- * listener has thrown before the server has had it.
+ * Takes a server's connection out of HTTP, at Upgrade and CONNECT, and gives its stream to 'upgrade' or 'connect'.
  */
 
 const { Duplex } = require('node:stream')
 const { Buffer } = require('../host')
-const { native, headFlags, receiveBody, touch } = require('../binding')
+const { native, headFlags, receiveBody } = require('../binding')
 const { leaveMessage, surrender } = require('../connection/detach')
 const { Parser } = require('../connection/parser-facade')
 const versions = require('../core/versions')
@@ -175,26 +174,4 @@ function detach (connection, isKnown) {
   return head
 }
 
-/**
- * Leaves HTTP before it has begun: a listener has thrown that comes before the server's own. In core that has not parsed the socket
- * then, nor listened to it: it is a net.Socket, which is read until its buffer is full, and counts as the server's until it is closed.
- */
-function leaveUnbegun (connection) {
-  const { server, socket } = connection
-  if (socket.destroyed) return
-  const isRead = socket.listenerCount('data') !== connection.listenersShown('data', []).length || socket.listenerCount('readable') !== 0
-  const isPaused = socket.isPaused()
-  connection.detached = true
-  server[kConnections].leave(connection)
-  connection.stopListening()
-  // One that nobody has paused, nor listened to, does not flow.
-  socket.detached(isRead || isPaused)
-  Parser.free(socket)
-  socket._paused = undefined
-  connection.resetTimeout(socket.timeout || 0)
-  native.leaveHttp(connection.id)
-  touch()
-  if (!server.pauseOnConnect) socket.read(0)
-}
-
-module.exports = { leaveHttp, beginUpgraded, leaveUnbegun }
+module.exports = { leaveHttp, beginUpgraded }

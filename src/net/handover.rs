@@ -68,8 +68,8 @@ impl Connection {
     }
 
     /// Gives the socket away, as a descriptor that Node's event loop will own, and closes the connection without the
-    /// peer's noticing. `None` unless HTTP is over here and nothing is on its way in from the peer. What was said before is written
-    /// now; what the kernel does not take of it is given with the socket, and has to be written first.
+    /// peer's noticing. `None` unless HTTP is over here, or has not begun (paused since it was accepted), and nothing is on its way in from
+    /// the peer. What was said before is written now; what the kernel does not take of it is given with the socket, and has to be written first.
     pub(crate) fn surrender(&self) -> Option<(OwnedFd, Vec<u8>)> {
         let writes = {
             let state = self.lock();
@@ -91,10 +91,11 @@ impl Connection {
         given.into_inner()
     }
 
-    /// True if a head is held, and neither side has ended. While one is held neither thread reads: what comes from now on is the new
-    /// owner's.
+    /// True if a head is held, or nothing was read, and neither side has ended. While a head is held, or the connection is paused, neither
+    /// thread reads: what comes from now on is the new owner's.
     fn is_quiet(state: &State) -> bool {
-        state.input.mode == Mode::Held
+        let is_held = state.input.mode == Mode::Held;
+        (is_held || (state.paused && state.virgin))
             && !state.eof
             && !state.tapped
             && state.fin == Fin::None
@@ -105,7 +106,9 @@ impl Connection {
         // A descriptor of its own: dropping ours takes the socket off the reactor, and no more.
         let socket = state.transport.socket()?.try_clone().ok()?;
         let rest = state.output.take_all();
-        self.count_switch(state);
+        if state.input.mode == Mode::Held {
+            self.count_switch(state);
+        }
         state.close_noted = Some(Close::for_reason(UPGRADED));
         state.end(Ending::Now);
         Some((socket.into(), rest))

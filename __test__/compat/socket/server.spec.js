@@ -275,25 +275,27 @@ for (const method of ['GET', 'CONNECT']) {
 }
 
 for (const how of ['at once', 'in a tick', 'in a microtask', 'and resumed at once', 'and resumed in a tick', 'twice']) {
-  scenario.server(`a socket that a 'connection' listener pauses ${how}`, async (run) => {
-    const server = await run.serve({}, (request, response) => {
-      run.log('server', 'request', request.url, request.socket.isPaused(), request.socket.readableFlowing)
-      response.end('answer')
+  for (const add of ['on', 'prependListener']) {
+    scenario.server(`a socket that a 'connection' listener, by ${add}, pauses ${how}`, async (run) => {
+      const server = await run.serve({}, (request, response) => {
+        run.log('server', 'request', request.url, request.socket.isPaused(), request.socket.readableFlowing)
+        response.end('answer')
+      })
+      server[add]('connection', (socket) => {
+        for (const event of ['pause', 'resume']) socket.on(event, () => run.log('server', event))
+        if (how === 'in a tick') return process.nextTick(() => socket.pause())
+        if (how === 'in a microtask') return queueMicrotask(() => socket.pause())
+        socket.pause()
+        if (how === 'twice') socket.pause()
+        if (how === 'and resumed at once') socket.resume()
+        if (how === 'and resumed in a tick') process.nextTick(() => socket.resume())
+      })
+      const peer = await run.dial()
+      peer.send(get('/'))
+      await Promise.race([peer.until('answer'), run.sleep(60)])
+      peer.destroy()
     })
-    server.on('connection', (socket) => {
-      for (const event of ['pause', 'resume']) socket.on(event, () => run.log('server', event))
-      if (how === 'in a tick') return process.nextTick(() => socket.pause())
-      if (how === 'in a microtask') return queueMicrotask(() => socket.pause())
-      socket.pause()
-      if (how === 'twice') socket.pause()
-      if (how === 'and resumed at once') socket.resume()
-      if (how === 'and resumed in a tick') process.nextTick(() => socket.resume())
-    })
-    const peer = await run.dial()
-    peer.send(get('/'))
-    await Promise.race([peer.until('answer'), run.sleep(60)])
-    peer.destroy()
-  })
+  }
 }
 
 /** Tells where a socket's ends are. */

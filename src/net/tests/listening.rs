@@ -188,6 +188,45 @@ fn an_adopted_connection_is_held_if_its_listener_holds() {
 }
 
 #[test]
+fn a_connection_that_was_held_since_it_was_accepted_is_surrendered_with_what_the_kernel_has() {
+    let mut stage = Stage::new();
+    let listener = deaf(&stage);
+    let (mut peer, socket) = pair();
+    peer.write_all(b"no HTTP").unwrap();
+    let threads = std::slice::from_ref(&stage.thread);
+    let connection = listener.adopt(socket.into(), threads).unwrap();
+    let (socket, rest) = connection.surrender().expect("the socket");
+    assert!(rest.is_empty());
+    let mut socket = TcpStream::from(socket);
+    stage.attend(&connection);
+    assert!(matches!(stage.next(), (Event::Closed { errno: 0, .. }, _)));
+
+    let mut said = [0; 7];
+    socket.set_nonblocking(false).unwrap();
+    socket.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"no HTTP");
+    socket.write_all(b"hi").unwrap();
+    peer.read_exact(&mut said[..2]).unwrap();
+    assert_eq!(&said[..2], b"hi");
+}
+
+#[test]
+fn a_connection_from_which_something_was_read_is_not_surrendered_because_it_is_paused() {
+    let mut stage = Stage::new();
+    let listener = deaf(&stage);
+    let (mut peer, socket) = pair();
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        .unwrap();
+    let threads = std::slice::from_ref(&stage.thread);
+    let connection = listener.adopt(socket.into(), threads).unwrap();
+    connection.resume();
+    stage.attend(&connection);
+    stage.head();
+    connection.pause();
+    assert!(connection.surrender().is_none());
+}
+
+#[test]
 fn connections_of_a_shared_socket_come_to_one_of_those_who_listen() {
     let (mut one, mut two) = (Stage::new(), Stage::new());
     let (socket, address) = bound();
