@@ -15,7 +15,7 @@ use socket2::SockAddr;
 
 use super::event::BROKEN;
 use super::input::Mode;
-use super::limits::{OPENING, TAKEN_MAX, WINDOW};
+use super::limits::{TAKEN_MAX, WINDOW};
 use super::metered::Metered;
 use super::options::ServerOptions;
 use super::server_limits::{Account, ServerLimits};
@@ -45,10 +45,6 @@ pub(crate) struct Connection {
     pub(super) limits: Option<Arc<ServerLimits>>,
     /// What its events in the queue weigh.
     unread: AtomicUsize,
-    /// What they may weigh, [`OPENING`] to [`WINDOW`]. Changed by the JS thread alone.
-    window: AtomicUsize,
-    /// JavaScript has taken what filled it, and has not paused: it opens when that is so again. Of the JS thread.
-    opens: AtomicBool,
     /// Heads among them, while there are limits.
     unseen: AtomicUsize,
     /// The I/O thread is reading: what it took from the kernel may not be in the state yet.
@@ -100,8 +96,6 @@ impl Connection {
             stats,
             limits,
             unread: AtomicUsize::new(0),
-            window: AtomicUsize::new(OPENING),
-            opens: AtomicBool::new(false),
             unseen: AtomicUsize::new(0),
             reading: AtomicBool::new(false),
             asks: AtomicBool::new(false),
@@ -235,9 +229,6 @@ impl Connection {
     }
 
     pub(crate) fn pause(&self) {
-        let window = OPENING.max(self.window() / 2);
-        self.window.store(window, Ordering::Relaxed);
-        self.opens.store(false, Ordering::Relaxed);
         self.lock().paused = true;
     }
 
@@ -340,11 +331,7 @@ impl Connection {
         };
         queue.wake.subtract(weight);
         let before = self.unread.fetch_sub(weight, Ordering::Relaxed);
-        let window = self.window();
-        let has_room = before >= window && before - weight < window;
-        if has_room && self.opens.swap(true, Ordering::Relaxed) {
-            self.window.store(WINDOW.min(2 * window), Ordering::Relaxed);
-        }
+        let has_room = before >= WINDOW && before - weight < WINDOW;
         if let Some(limits) = &self.limits {
             self.unseen.fetch_sub(heads, Ordering::Relaxed);
             limits.seen(heads);
@@ -382,7 +369,7 @@ impl Connection {
 
     /// True if JavaScript has room for more events of this connection.
     pub(super) fn has_window(&self) -> bool {
-        self.has_own_window()
+        self.unread.load(Ordering::Relaxed) < WINDOW
             && self
                 .queue
                 .as_ref()
@@ -392,16 +379,7 @@ impl Connection {
     /// True if there is room for more events of this connection, or none in all, for which its driver does not wait yet. When the
     /// connection's own has room again, or what the driver waits for comes, JavaScript has it woken.
     pub(super) fn has_window_for_driver(&self, state: &State) -> bool {
-        self.has_own_window() && !state.starving
-    }
-
-    fn has_own_window(&self) -> bool {
-        self.unread.load(Ordering::Relaxed) < self.window()
-    }
-
-    /// What its events in the queue may weigh, bytes.
-    pub(super) fn window(&self) -> usize {
-        self.window.load(Ordering::Relaxed)
+        self.unread.load(Ordering::Relaxed) < WINDOW && !state.starving
     }
 
     /// True if too much waits for JavaScript in all: the connection is told when there is room.

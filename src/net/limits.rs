@@ -3,11 +3,7 @@
 /// Bytes of events, bodies and heads included, that may wait for the JS thread, a connection; reading and parsing stop
 /// above. Eight reads: with four, the two threads of an upload mostly wait for each other.
 // Small in tests, where it must fill.
-pub(crate) const WINDOW: usize = if cfg!(test) { 1024 } else { 512 * 1024 };
-
-/// How much of that there may be at first, and of a connection that JavaScript pauses: a read. It doubles while JavaScript takes what fills
-/// it and does not pause, so that a body which nothing reads holds about as much as with core.
-pub(crate) const OPENING: usize = if cfg!(test) { 512 } else { 64 * 1024 };
+pub(crate) const WINDOW: usize = if cfg!(test) { 512 } else { 512 * 1024 };
 
 /// Events that one call of [`Connection::receive`] gives at most, or a few more.
 pub(crate) const EVENTS_A_CALL: usize = 512;

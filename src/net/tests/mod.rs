@@ -18,13 +18,13 @@ use bytes::Bytes;
 use http_native_proto::{Config, OutFraming};
 use socket2::{Domain, Socket, Type};
 
-use super::batch::{READ, ReadBuffer, read_buffer};
+use super::batch::{ReadBuffer, read_buffer};
 use super::connection::{Batch, Connection, Event, EventQueue, Wake};
-use super::event::{EVENT, Syscall};
+use super::event::Syscall;
 use super::ids::Ids;
 use super::io_thread::IoThread;
 use super::lending::Received;
-use super::limits::{OPENING, WINDOW};
+use super::limits::WINDOW;
 use super::listener::Listener;
 use super::message::{Block, Body, Head, Message};
 use super::options::{Accepted, ServerOptions};
