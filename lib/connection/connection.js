@@ -6,7 +6,7 @@
  */
 
 const { process } = require('../host')
-const { native, sendFlags, connections, receive, touch, isDirty, isFollowed, hasKeptBytes } = require('../binding')
+const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes } = require('../binding')
 const pausing = require('./pause')
 const { wholeTime } = require('../core/delays')
 const { tellClosed } = require('../stats/channels')
@@ -102,7 +102,7 @@ Connection.prototype.send = function send (flags, head, lines, body, length) {
   const pending = native.send(this.id, flags, head, lines, body, length)
   if (this.keeps) pausing.meetEnd(this)
   if (corks) this.cork()
-  else if ((flags & END) !== 0) this.endCork()
+  else if ((flags & END) !== 0) this.uncork()
   touch()
   return pending
 }
@@ -128,14 +128,7 @@ Connection.prototype.cork = function cork () {
   process.nextTick(endOfTick, this)
 }
 
-/** Ends the cork. What it has held leaves in the call, as from core's stream, unless it has left by now. */
 Connection.prototype.uncork = function () {
-  if (this.corked && this.id !== -1 && isDirty()) native.writeAtOnce(this.id)
-  this.endCork()
-}
-
-/** The same, of what leaves with a write that follows, or has left with one. */
-Connection.prototype.endCork = function endCork () {
   this.corked = false
   if (this.corkCallbacks !== null) this.corkCallbacks.endCork()
 }

@@ -117,7 +117,7 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
     return false
   }
   // The stream writes: whatever corked it is over.
-  if (connection.corked) connection.endCork()
+  if (connection.corked) connection.uncork()
   if (writev) {
     for (let i = 0; i < data.length; i++) writeChunk(connection, data[i].chunk, data[i].encoding, i === data.length - 1)
   } else {
@@ -127,16 +127,9 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
   else wait(connection, callback)
 }
 
-/** Sends the parts that a message has written in this tick, too: core's message has corked the socket for them. */
-NativeSocket.prototype.uncork = function uncork () {
-  const connection = ownConnection(this)
-  if (connection !== null && connection.corked && this._writableState.corked === 0) connection.uncork()
-  else net.Socket.prototype.uncork.call(this)
-}
-
 /** @param {boolean} isLast true if it is the last of its write */
 function writeChunk (connection, chunk, encoding, isLast) {
-  if (isStandIn(connection, chunk)) return isLast ? connection.writeRaw('', false, true) : undefined
+  if (isStandIn(connection, chunk)) return
   if (typeof chunk !== 'string') return connection.writeRaw(chunk, false, isLast)
   if (encoding === 'latin1' || encoding === 'binary') return connection.writeRaw(chunk, false, isLast)
   if (!encoding || encoding === 'utf8' || encoding === 'utf-8') return connection.writeRaw(chunk, true, isLast)
