@@ -98,7 +98,7 @@ async function floodClient (module, kind, isBlocked) {
   await once(innocent, 'listening')
   const flooder = new Child('floods/flooder.js', { args: ['client', kind], deadline: DEADLINE })
   const port = await flooder.port()
-  const client = new Child('floods/client.js', { module, args: [port, innocent.address().port], deadline: DEADLINE })
+  const client = new Child('floods/client.js', { module, args: [kind, port, innocent.address().port], deadline: DEADLINE })
   await client.port()
   await flooding(client, isBlocked)
   client.kill('SIGTERM')

@@ -9,6 +9,22 @@ const { deliver, isApart, isEnd, moveTo, nextChunk, nextValue } = require('./del
 const { BEGINS, FULL, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
 const { hasFinished, runTicks, settleAll } = require('./turn')
 
+/** Bytes that are kept of all connections from which on each is read from one read ahead, and below which it is as ever again. */
+const MUCH = 16 * 1024 * 1024
+const LITTLE = MUCH / 2
+
+let keptInAll = 0
+let isNarrow = false
+
+/** Counts bytes that are kept of a connection. @param {number} size negative if they are kept no longer */
+function count (connection, size) {
+  connection.keptSize += size
+  keptInAll += size
+  if (isNarrow ? keptInAll >= LITTLE : keptInAll <= MUCH) return
+  isNarrow = !isNarrow
+  native.narrow(isNarrow)
+}
+
 /** Keeps a record that a later packet brought. @returns {boolean} false: it is to be delivered now */
 function keep (connection, records, at, values) {
   const kind = records[at]
@@ -31,7 +47,8 @@ function keep (connection, records, at, values) {
     // A socket that is read while it is paused fails at once, and drops what its buffer has (net's onStreamRead).
     const fails = connection.readsOn && syscall === SYSCALL_READ && records[at + 2] !== 0
     if (!isRead || fails || native.pending(records[at + 1]) !== 0) {
-      kept.length = connection.keptSize = 0
+      kept.length = 0
+      count(connection, -connection.keptSize)
       return false
     }
   } else if (kept.length === 0 && records[at + BEGINS] === 0) {
@@ -46,7 +63,7 @@ function keep (connection, records, at, values) {
     value = nextValue(values)
   }
   kept.push({ record, value })
-  connection.keptSize += sizeOf(value)
+  count(connection, sizeOf(value))
   if (connection.readsOn && isFull(connection)) native.pause(connection.id)
   return true
 }
@@ -90,7 +107,7 @@ function deliverKept (connection) {
   let before = null
   do {
     const { record, value } = kept.shift()
-    connection.keptSize -= sizeOf(value)
+    count(connection, -sizeOf(value))
     if (before !== null && isApart(connection, before, 0, record, 0)) runTicks()
     before = record
     const outer = moveTo(0)
@@ -131,11 +148,11 @@ function hasKeptEnd (kept) {
 function dropKept (connection) {
   const { kept } = connection
   const dropped = kept.splice(countCurrent(kept))
-  for (const { value } of dropped) connection.keptSize -= sizeOf(value)
+  for (const { value } of dropped) count(connection, -sizeOf(value))
   const last = dropped.at(-1)
   if (last?.record[0] === events.CLOSED) {
     kept.push(last)
-    connection.keptSize += sizeOf(undefined)
+    count(connection, sizeOf(undefined))
   }
   return dropped.length !== 0
 }

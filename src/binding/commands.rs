@@ -14,7 +14,7 @@ use crate::net::stats::Close;
 use http_native_proto::Row;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function<Environment>); 54] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 55] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -68,6 +68,10 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 54] = [
             environment.mark(id);
         }
         Ok(Some(scope.integer(i32::from(has_room))?))
+    }),
+    (c"narrow", |environment, scope, arguments| {
+        environment.wake.narrow(scope.bool(arguments[0])?);
+        Ok(None)
     }),
     (c"pause", |environment, scope, arguments| {
         environment.with(id(scope, arguments)?, |connection| connection.pause())?;

@@ -15,7 +15,7 @@ use socket2::SockAddr;
 
 use super::event::BROKEN;
 use super::input::Mode;
-use super::limits::{TAKEN_MAX, WINDOW};
+use super::limits::{NARROW_WINDOW, TAKEN_MAX, WINDOW};
 use super::metered::Metered;
 use super::options::ServerOptions;
 use super::server_limits::{Account, ServerLimits};
@@ -45,6 +45,8 @@ pub(crate) struct Connection {
     pub(super) limits: Option<Arc<ServerLimits>>,
     /// What its events in the queue weigh.
     unread: AtomicUsize,
+    /// The driver has read up to the narrow window, and waits for room in that.
+    is_narrowed: AtomicBool,
     /// Heads among them, while there are limits.
     unseen: AtomicUsize,
     /// The I/O thread is reading: what it took from the kernel may not be in the state yet.
@@ -96,6 +98,7 @@ impl Connection {
             stats,
             limits,
             unread: AtomicUsize::new(0),
+            is_narrowed: AtomicBool::new(false),
             unseen: AtomicUsize::new(0),
             reading: AtomicBool::new(false),
             asks: AtomicBool::new(false),
@@ -330,8 +333,10 @@ impl Connection {
             return false;
         };
         queue.wake.subtract(weight);
-        let before = self.unread.fetch_sub(weight, Ordering::Relaxed);
-        let has_room = before >= WINDOW && before - weight < WINDOW;
+        let before = self.unread.fetch_sub(weight, Ordering::SeqCst);
+        let left = before - weight;
+        let has_room =
+            before >= WINDOW && left < WINDOW || left < NARROW_WINDOW && self.ends_narrow_wait();
         if let Some(limits) = &self.limits {
             self.unseen.fetch_sub(heads, Ordering::Relaxed);
             limits.seen(heads);
@@ -344,6 +349,10 @@ impl Connection {
             self.lock().attention = true;
         }
         has_room
+    }
+
+    fn ends_narrow_wait(&self) -> bool {
+        self.is_narrowed.load(Ordering::SeqCst) && self.is_narrowed.swap(false, Ordering::SeqCst)
     }
 
     /// Notes a request whose head goes to JavaScript; `is_counted` if the sums of the server have it already.
@@ -374,6 +383,21 @@ impl Connection {
                 .queue
                 .as_ref()
                 .is_none_or(|queue| !queue.wake.is_full())
+    }
+
+    /// True if the connection may be read from, as far as JavaScript has room for what comes.
+    pub(super) fn has_room_to_read(&self) -> bool {
+        let Some(queue) = &self.queue else {
+            return true;
+        };
+        self.unread.load(Ordering::SeqCst) < queue.wake.window() && !queue.wake.is_full()
+    }
+
+    /// Has [`Self::delivered`] tell of room in the narrow window, too. The driver then asks for room once more.
+    pub(super) fn await_narrow_room(&self) {
+        if self.unread() < WINDOW {
+            self.is_narrowed.store(true, Ordering::SeqCst);
+        }
     }
 
     /// True if there is room for more events of this connection, or none in all, for which its driver does not wait yet. When the

@@ -297,13 +297,16 @@ impl Driver {
     fn may_read(&mut self) -> bool {
         let connection = &self.connection;
         let mut state = connection.lock();
-        let has_window = connection.has_window();
+        let has_room = connection.has_room_to_read();
+        if !has_room {
+            connection.await_narrow_room();
+        }
         // The last read may have filled the room, and left a rest, though there is some again by now.
         let has_rest = state.duty(true) == Duty::Parse && !connection.is_held(&state);
         #[cfg(test)]
         let has_rest = has_rest && !model::is_put_back(Fault::RestUnseen);
-        self.lacked_room |= waiting::lacks(has_window) || has_rest;
-        let may_read = state.may_read() && has_window && !connection.is_held(&state);
+        self.lacked_room |= waiting::lacks(has_room) || has_rest;
+        let may_read = state.may_read() && has_room && !connection.is_held(&state);
         if connection.limits.is_some() {
             state.metered.note_reading(may_read);
         }

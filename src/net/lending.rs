@@ -122,7 +122,7 @@ impl Connection {
     pub(crate) fn receive_lent(&self, scratch: &mut ReadBuffer, queue: &EventQueue) -> Received {
         let mut last = self.receive_once(scratch, queue);
         for _ in 1..READS_PER_TURN {
-            if last != (Received::Events { filled: true }) || !self.has_window() {
+            if last != (Received::Events { filled: true }) || !self.has_room_to_read() {
                 break;
             }
             last = match self.receive_once(scratch, queue) {

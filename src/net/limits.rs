@@ -5,6 +5,10 @@
 // Small in tests, where it must fill.
 pub(crate) const WINDOW: usize = if cfg!(test) { 512 } else { 512 * 1024 };
 
+/// How much of that there may be while more is read, when JavaScript keeps much of what paused connections have read (`narrow` of
+/// docs/BOUNDARY.md): one read, as with core. What was read is parsed, and read on before FIN goes out, up to [`WINDOW`].
+pub(crate) const NARROW_WINDOW: usize = if cfg!(test) { 128 } else { 64 * 1024 };
+
 /// Events that one call of [`Connection::receive`] gives at most, or a few more.
 pub(crate) const EVENTS_A_CALL: usize = 512;
 

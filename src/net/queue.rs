@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::batch::Batch;
 use super::event::Event;
-use super::limits::{AHEAD_OF_LOAN, WINDOW, WINDOW_IN_ALL};
+use super::limits::{AHEAD_OF_LOAN, NARROW_WINDOW, WINDOW, WINDOW_IN_ALL};
 
 /// The wake of the JS thread of one environment, and what waits for it in all queues.
 pub(crate) struct Wake<C> {
@@ -16,6 +16,8 @@ pub(crate) struct Wake<C> {
     signal: Box<dyn Fn() + Send + Sync>,
     /// What the events in all queues weigh.
     weight: AtomicUsize,
+    /// JavaScript keeps much of what paused connections have read.
+    narrow: AtomicBool,
     /// Connections that are not read from because too much waits in all.
     starved: Mutex<Vec<Arc<C>>>,
 }
@@ -27,6 +29,7 @@ impl<C> Wake<C> {
             signaled: AtomicBool::new(false),
             signal,
             weight: AtomicUsize::new(0),
+            narrow: AtomicBool::new(false),
             starved: Mutex::default(),
         }
     }
@@ -60,6 +63,20 @@ impl<C> Wake<C> {
 
     pub(super) fn is_full(&self) -> bool {
         self.weight.load(Ordering::SeqCst) >= WINDOW_IN_ALL
+    }
+
+    /// What the events of one connection may weigh while it is read from, bytes.
+    pub(super) fn window(&self) -> usize {
+        if self.narrow.load(Ordering::SeqCst) {
+            NARROW_WINDOW
+        } else {
+            WINDOW
+        }
+    }
+
+    /// Has connections read from up to [`NARROW_WINDOW`] alone, or to [`WINDOW`] again.
+    pub(crate) fn narrow(&self, is_narrow: bool) {
+        self.narrow.store(is_narrow, Ordering::SeqCst);
     }
 
     /// True if what waits would keep a loan from being heard of soon.

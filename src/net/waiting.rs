@@ -23,10 +23,10 @@ pub(super) fn lacks(has_window: bool) -> bool {
 pub(super) fn for_room(connection: &Arc<Connection>, has_lacked: bool, cx: &Context<'_>) {
     #[cfg(test)]
     model::step();
-    let lacks_room = has_lacked || !connection.has_window();
+    let lacks_room = has_lacked || !connection.has_room_to_read();
     if lacks_room && !connection.waits_for_room() {
         // There is room by now, unless it is the connection's own that is full, of which `delivered` tells.
-        if connection.has_window() {
+        if connection.has_room_to_read() {
             cx.waker().wake_by_ref();
         }
     }

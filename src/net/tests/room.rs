@@ -3,7 +3,7 @@
 use super::lending::undriven;
 use super::listening::lent;
 use super::*;
-use crate::net::limits::{READ_AHEAD, WINDOW_IN_ALL};
+use crate::net::limits::{NARROW_WINDOW, READ_AHEAD, WINDOW_IN_ALL};
 use crate::net::undriven::Acted;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
@@ -117,4 +117,27 @@ fn a_rest_that_waits_for_room_needs_a_driver() {
     connection.upgrade(false);
     assert!(!connection.flush_from_js());
     assert!(matches!(connection.act_undriven(), Acted::NeedsDriver));
+}
+
+#[test]
+fn what_waits_for_room_in_the_narrow_window_is_read_when_there_is_some_though_the_window_is_wide_again()
+ {
+    let mut stage = Stage::new();
+    stage.queue.wake.narrow(true);
+    let post = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 200\r\n\r\n";
+    let (mut peer, connection) = stage.said(&[post, &[b'x'; 100][..]].concat());
+    let head = stage.next().0.weight();
+    let (data, _) = stage.next();
+    assert!((NARROW_WINDOW..WINDOW).contains(&connection.unread()));
+    // Behind another's request the driver has come to rest.
+    let (_other, _) = stage.said(REQUEST);
+    stage.head();
+    peer.write_all(&[b'x'; 100]).unwrap();
+    stage.queue.wake.narrow(false);
+    assert!(
+        connection.delivered(head + data.weight(), 0),
+        "reading had stopped"
+    );
+    stage.attend(&connection);
+    assert!(matches!(stage.next(), (Event::Data { .. }, _)));
 }
