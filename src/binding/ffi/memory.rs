@@ -38,11 +38,20 @@ impl<W: Wakes> Releases<W> {
     fn add(&self, reference: sys::napi_ref, len: usize) {
         let (waiting, bytes) = &mut *self.lock();
         waiting.push(reference as usize);
+        let before = *bytes;
         *bytes += len;
         // Small change waits for the next event: a busy server has one soon, and an idle one has little to free.
-        if *bytes >= WAITING_BYTES || waiting.len() == WAITING {
-            *bytes = 0;
+        let is_much = before < WAITING_BYTES && *bytes >= WAITING_BYTES;
+        if is_much || waiting.len() == WAITING {
             self.wake.give();
+        }
+    }
+
+    /// Lets go of what was written if it is much: JavaScript may answer many before it has events again.
+    fn release_much(&self, scope: Scope<'_>) {
+        let is_much = self.lock().1 >= WAITING_BYTES;
+        if is_much {
+            self.release(scope);
         }
     }
 
@@ -88,6 +97,7 @@ impl<'s> Scope<'s> {
         value: Value<'s>,
         releases: &Arc<Releases<W>>,
     ) -> Outcome<Bytes> {
+        releases.release_much(self);
         let bytes = self.bytes(value)?;
         let mut reference = ptr::null_mut();
         // SAFETY: as in `i32`.
