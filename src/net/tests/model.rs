@@ -391,7 +391,7 @@ fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Orders of a test run, if ten seconds are enough.
+/// Orders of a test run, if eight seconds are enough.
 const SEEDS: u64 = 4_000;
 
 #[test]
@@ -400,7 +400,7 @@ fn whatever_the_order_all_is_written_and_all_are_told() {
     let time = if asked.is_some() {
         Duration::MAX
     } else {
-        Duration::from_secs(10)
+        Duration::from_secs(8)
     };
     let began = Instant::now();
     match explore(None, asked.unwrap_or(SEEDS), time) {
