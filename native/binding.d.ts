@@ -87,8 +87,8 @@ export interface LimitSettings {
 }
 
 /**
- * Listens on a duplicate of a bound socket, on which others may listen, too (`is_shared`), and keeps the process alive. Gives 0 or a
- * negative errno.
+ * Listens on a duplicate of a bound socket, which other listeners may have, too (`is_shared`), and keeps the process alive. Gives 0 or
+ * a negative errno.
  */
 export declare function listen(id: number, fd: number, backlog: number, isShared: boolean): number
 
@@ -106,7 +106,7 @@ export interface NativeObjects {
   waiting: number
 }
 
-/** Counts what the native part has: for tests and for those who look for a leak. */
+/** Counts what the native part has, for tests, and for an application that looks for a leak. */
 export declare function objects(): NativeObjects
 
 /** Driver two: a connection whose bytes belong to a JS stream. `role` 0 is the server's side, 1 the client's. */

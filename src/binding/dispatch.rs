@@ -12,7 +12,7 @@ use crate::net::lending::Received;
 use crate::net::poll_set::Ready;
 use crate::panics::{self, Place};
 
-/// How long one call of the event loop may dispatch, about: then others have their turn, as with a flood of one peer's.
+/// How long one call of the event loop may dispatch, about: then its other work has its turn, though a flood of one peer's goes on.
 const TURN: Duration = Duration::from_millis(10);
 
 /// Lent sockets that are read before JavaScript is told, at most: of a turn's a quarter.

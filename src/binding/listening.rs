@@ -12,8 +12,8 @@ use super::listeners::Watched;
 use crate::net::listener::Listener;
 
 impl Environment {
-    /// Listens on a bound socket. Connections of one that others listen on, too, and those of a server with limits, are accepted on the
-    /// first of the I/O threads.
+    /// Listens on a bound socket. Connections of one that other listeners have, too, and those of a server with limits, are accepted on
+    /// the first of the I/O threads.
     pub(super) fn listen(
         &self,
         scope: Scope<'_>,

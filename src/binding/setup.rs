@@ -162,8 +162,8 @@ fn listener(environment: &Environment, id: u32) -> io::Result<Arc<Listener>> {
         .ok_or_else(|| io::Error::from_raw_os_error(9))
 }
 
-/// Listens on a duplicate of a bound socket, on which others may listen, too (`is_shared`), and keeps the process alive. Gives 0 or a
-/// negative errno.
+/// Listens on a duplicate of a bound socket, which other listeners may have, too (`is_shared`), and keeps the process alive. Gives 0 or
+/// a negative errno.
 #[napi(catch_unwind)]
 pub fn listen(env: Env, id: u32, fd: i32, backlog: i32, is_shared: bool) -> Result<i32> {
     let environment = environment(env)?;
@@ -325,7 +325,7 @@ pub struct NativeObjects {
     pub waiting: u32,
 }
 
-/// Counts what the native part has: for tests and for those who look for a leak.
+/// Counts what the native part has, for tests, and for an application that looks for a leak.
 #[napi(catch_unwind)]
 pub fn objects(env: Env) -> Result<NativeObjects> {
     let environment = environment(env)?;

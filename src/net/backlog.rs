@@ -9,8 +9,8 @@ use socket2::Socket;
 
 use super::socket::is_out_of_descriptors;
 
-/// Connections that are taken off the kernel's queue when accepting ends, at most: as many as Linux lets wait (`somaxconn`). Others may
-/// listen on the same socket, and more come meanwhile.
+/// Connections that are taken off the kernel's queue when accepting ends, at most: as many as Linux lets wait (`somaxconn`). Other
+/// listeners may have the same socket, and more come meanwhile.
 const REST: usize = 4096;
 
 /// Takes the first connection, which does not block, and tells whether it is of TCP. None if none waits.

@@ -83,10 +83,7 @@ impl Connection {
 
     /// True if nothing but the limits keeps the driver from reading.
     pub(super) fn awaits_limits(&self, state: &State) -> bool {
-        self.limits.is_some()
-            && !state.metered.has_only_end
-            && state.goes_on_reading()
-            && self.is_held(state)
+        state.goes_on_reading() && self.is_held(state)
     }
 
     #[inline(never)]

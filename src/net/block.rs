@@ -6,11 +6,16 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
+use super::limits::TAKEN_MAX;
+
 /// Bytes of a block; what is longer takes several.
 const BLOCK: usize = 64 * 1024;
 
 /// Blocks, in all: 16 MiB.
 const BLOCKS: usize = 256;
+
+/// Blocks of one copy, at most: what is longer does not count as taken.
+const MOST: usize = TAKEN_MAX.div_ceil(BLOCK);
 
 /// Those that are not in use: parts of one allocation, whose pages are fresh until they are first used. The last is used again first.
 static FREE: LazyLock<Mutex<Vec<BytesMut>>> = LazyLock::new(|| {
@@ -39,31 +44,45 @@ impl Drop for Block {
     }
 }
 
-/// A copy, in blocks; `None` if there are too few.
-pub(super) fn copy(bytes: &[u8]) -> Option<Vec<Bytes>> {
+/// Pushes a copy, block by block. False, with nothing pushed, if there are too few, or more bytes than count as taken at a time.
+pub(super) fn copy(bytes: &[u8], mut push: impl FnMut(Bytes)) -> bool {
     let count = bytes.len().div_ceil(BLOCK);
-    let blocks = {
+    let mut blocks: [BytesMut; MOST] = Default::default();
+    if count > MOST {
+        return false;
+    }
+    {
         let mut free = free();
-        let left = free.len().checked_sub(count)?;
-        free.split_off(left)
-    };
-    let parts = bytes.chunks(BLOCK).zip(blocks);
-    let copies = parts.map(|(part, mut memory)| {
+        let Some(left) = free.len().checked_sub(count) else {
+            return false;
+        };
+        for (block, memory) in blocks.iter_mut().zip(free.drain(left..)) {
+            *block = memory;
+        }
+    }
+    for (part, mut memory) in bytes.chunks(BLOCK).zip(blocks) {
         memory[..part.len()].copy_from_slice(part);
-        Bytes::from_owner(Block {
+        push(Bytes::from_owner(Block {
             memory,
             len: part.len(),
-        })
-    });
-    Some(copies.collect())
+        }));
+    }
+    true
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{BLOCK, BLOCKS, Bytes, MOST, Mutex};
 
     /// One at a time: the blocks are the process's.
     static ALONE: Mutex<()> = Mutex::new(());
+
+    fn copy(bytes: &[u8]) -> Option<Vec<Bytes>> {
+        let mut copies = Vec::new();
+        let is_copied = super::copy(bytes, |copy| copies.push(copy));
+        assert!(is_copied || copies.is_empty());
+        is_copied.then_some(copies)
+    }
 
     #[test]
     fn a_block_that_is_used_again_holds_what_was_copied_last() {
@@ -95,5 +114,12 @@ mod tests {
         assert!(copies.len() <= BLOCKS / 2);
         copies.pop();
         assert!(copy(&[1; BLOCK]).is_some());
+    }
+
+    #[test]
+    fn there_is_no_copy_of_what_would_not_count_as_taken() {
+        let _alone = ALONE.lock();
+        assert!(copy(&[1; MOST * BLOCK]).is_some());
+        assert!(copy(&[1; MOST * BLOCK + 1]).is_none());
     }
 }

@@ -57,7 +57,7 @@ pub(crate) struct Connection {
     /// An I/O thread drives it, or is about to (`undriven.rs`). Changed by the JS thread alone.
     pub(super) is_driven: AtomicBool,
     /// What was said is left to the I/O thread, which has not begun to write it. Changed by either thread, without the lock: it
-    /// decides only who writes.
+    /// decides only which thread writes.
     pub(super) is_left: AtomicBool,
     state: Mutex<State>,
 }
@@ -134,7 +134,7 @@ impl Connection {
         #[cfg(test)]
         super::tests::model::step();
         // After a panic under the lock the state may be half changed; the driver of this connection closes it
-        // (see `worker::guarded`), so going on with what is there harms no other.
+        // (see `worker::ends_soundly`), so going on with what is there harms no other.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

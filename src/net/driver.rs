@@ -71,8 +71,8 @@ impl Driver {
         }
     }
 
-    /// Lets go of the socket; [`linger`] does what is left to do with it. It is closed when the callers, who may hold it, have
-    /// returned; and only then JavaScript may be told.
+    /// Lets go of the socket; [`linger`] does what is left to do with it. The callers may hold it: it is closed when they have
+    /// returned, and only then JavaScript may be told.
     fn finish(&mut self, state: MutexGuard<'_, State>) -> Finished {
         let over = self.connection.finish(state);
         let closed = over.closed(self.connection.id);
@@ -260,7 +260,7 @@ impl Driver {
     }
 
     /// Where answers that are owed, or limits, keep this from reading, sees whether the peer has hung up. Answers do so no longer then;
-    /// limits hold back what is left, but not an end behind which there is nothing: they may wait for those who have gone.
+    /// limits hold back what is left, but not an end behind which there is nothing: room may come only from the connections that end.
     fn poll_hang_up(
         &mut self,
         socket: &Registered,
@@ -279,7 +279,7 @@ impl Driver {
             return Poll::Ready(Err(self.fail(&error, Syscall::Read)));
         }
         if is_held && (has_rest || peek(socket.get_ref()) == Unread::Bytes) {
-            // Behind a reset there is no one to answer.
+            // Behind a reset no answer reaches the peer.
             return match socket.get_ref().take_error() {
                 Ok(Some(error)) => Poll::Ready(Err(self.fail(&error, Syscall::Read))),
                 Ok(None) | Err(_) => Poll::Pending,
@@ -400,7 +400,7 @@ impl Driver {
     /// Writes, carries out duties and reads until each has to wait. Ready when the connection has ended.
     fn poll_socket(&mut self, socket: &Registered, cx: &mut Context<'_>) -> Poll<Finished> {
         loop {
-            // Writing first: an answer goes out before more questions come in.
+            // Writing first: an answer goes out before more requests come in.
             let flow = {
                 let state = self.connection.lock();
                 (state.flow, state.output.is_empty())

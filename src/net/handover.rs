@@ -31,7 +31,7 @@ impl Connection {
         state.attention = true;
     }
 
-    /// Leaves HTTP before any head: the bytes are nobody's messages. For the stats that is no upgrade.
+    /// Leaves HTTP before any head: the bytes are no messages. For the stats that is no upgrade.
     pub(crate) fn leave_http(&self) {
         let mut state = self.lock();
         state.input.mode = Mode::Raw;

@@ -25,7 +25,7 @@ numbers! {
         SURPLUS = 256,
         /// Something was let through that the RFCs forbid: `takeNoted` has it.
         NOTED = 512,
-        /// Beyond a limit of the server, or a question for its health: `takeAnswer` has what JavaScript is to say in its turn.
+        /// Beyond a limit of the server, or a request for its health: `takeAnswer` has what JavaScript is to say in its turn.
         ANSWERED = 1024,
     }
 }

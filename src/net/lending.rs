@@ -178,7 +178,7 @@ impl Connection {
                     }
                 }
                 if state.duty(true) == Duty::Parse {
-                    // Others have filled it meanwhile, and only the driver waits for room.
+                    // Other connections have filled it meanwhile, and only the driver waits for room.
                     return Received::Last;
                 }
                 Received::Events {

@@ -17,15 +17,14 @@ pub(crate) const LOOK: Duration = Duration::from_millis(2);
 /// What waits for the thread.
 struct Waiting<Command> {
     commands: Vec<Command>,
-    /// The thread looks by itself; and something was put in since it did.
-    looks: bool,
+    /// Something was put in since the thread has looked by itself.
     was_put: bool,
 }
 
 /// The commands for one I/O thread.
 pub(crate) struct Mailbox<Command> {
     waiting: Mutex<Waiting<Command>>,
-    /// `looks` of what waits, to be asked without the lock.
+    /// The thread looks by itself. Changed under the lock of what waits, and asked without.
     looks: AtomicBool,
     /// How often the thread has taken commands.
     rounds: AtomicUsize,
@@ -42,7 +41,6 @@ impl<Command> Default for Mailbox<Command> {
         Self {
             waiting: Mutex::new(Waiting {
                 commands: Vec::new(),
-                looks: false,
                 was_put: false,
             }),
             looks: AtomicBool::new(false),
@@ -104,10 +102,9 @@ impl<Command> Mailbox<Command> {
             }
             waiting.commands.push(command);
             waiting.was_put = true;
-            if std::mem::replace(&mut waiting.looks, true) {
+            if self.looks.swap(true, Ordering::Relaxed) {
                 return round;
             }
-            self.looks.store(true, Ordering::Relaxed);
             self.mail.store(true, Ordering::SeqCst);
             round
         };
@@ -143,7 +140,6 @@ impl<Command> Mailbox<Command> {
         let goes_on = std::mem::take(&mut waiting.was_put);
         #[cfg(test)]
         let goes_on = goes_on && !model::is_put_back(Fault::PutUnseen);
-        waiting.looks = goes_on;
         self.looks.store(goes_on, Ordering::Relaxed);
     }
 

@@ -121,7 +121,7 @@ pub(crate) struct EventQueue<C> {
 }
 
 /// How often it may leave them there: a thread that never parks, since peers keep it busy with what makes no events, must
-/// not keep the events of others.
+/// not keep the events of other connections.
 const PASSES: usize = 64;
 
 /// Events after which the JS thread is woken though the I/O thread is still busy.

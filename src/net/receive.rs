@@ -1,6 +1,6 @@
 //! Bytes to events: what proto makes of a packet, appended to the batch.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http_native_proto as proto;
 use proto::{BodyFraming, Event as Said};
@@ -312,9 +312,7 @@ impl Connection {
                             self.body_begins(state, now);
                         }
                     }
-                    let server = self.server.as_ref();
-                    let idle = server.map_or(Duration::ZERO, |server| server.idle());
-                    state.timing.end_keep_alive(idle);
+                    state.timing.end_keep_alive(self.server.as_deref());
                     if has_body {
                         state.timing.head_complete(now);
                     } else {

@@ -54,14 +54,10 @@ impl State {
             Body::Owned(bytes) => self.output.push(bytes),
             Body::Borrowed { bytes, is_told } => {
                 let fits = self.flow != Flow::Blocked && self.untaken() + bytes.len() <= TAKEN_MAX;
-                let copies = if is_told && fits {
-                    block::copy(&bytes)
-                } else {
-                    None
-                };
-                match copies {
-                    Some(copies) => copies.into_iter().for_each(|copy| self.output.push(copy)),
-                    None => self.output.push_borrowed(bytes),
+                let is_copied =
+                    is_told && fits && block::copy(&bytes, |copy| self.output.push(copy));
+                if !is_copied {
+                    self.output.push_borrowed(bytes);
                 }
             }
         }

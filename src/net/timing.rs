@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::event::Deadline;
+use super::options::ServerOptions;
 
 pub(super) struct Timing {
     /// Idle time after which TIMEOUT is reported; zero for never.
@@ -74,11 +75,11 @@ impl Timing {
         }
     }
 
-    /// Ends the keep-alive time with the head of another request: `idle` is the ordinary time.
-    pub(super) fn end_keep_alive(&mut self, idle: Duration) {
+    /// Ends the keep-alive time with the head of another request: the ordinary time is the server's, or none.
+    pub(super) fn end_keep_alive(&mut self, server: Option<&ServerOptions>) {
         self.keep_alive_due = Duration::ZERO;
         if std::mem::take(&mut self.keep_alive_set) {
-            self.idle = idle;
+            self.idle = server.map_or(Duration::ZERO, ServerOptions::idle);
         }
     }
 

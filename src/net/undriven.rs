@@ -73,7 +73,7 @@ impl Connection {
             return Acted::NeedsDriver;
         }
         loop {
-            // For room in all, which others fill, only a driver waits.
+            // For room in all, which other connections fill, only a driver waits.
             match state.duty(self.has_window_for_driver(&state)) {
                 Duty::Rest if self.is_near(&state) => return Acted::NeedsClock,
                 Duty::Rest => {

@@ -3,6 +3,8 @@
 use super::*;
 use crate::net::undriven::Acted;
 
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+
 #[test]
 fn a_closed_listener_leaves_its_address() {
     let stage = Stage::new();
@@ -39,8 +41,6 @@ pub(super) fn lent(stage: &Stage, keep_alive: u64) -> (SocketAddr, Arc<Listener>
     listener.listen(socket, 16).unwrap();
     (address, listener)
 }
-
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 
 /// Reads a request from a lent socket, and answers it.
 fn serve_lent(stage: &mut Stage, connection: &Connection) {
@@ -141,24 +141,24 @@ fn deaf(stage: &Stage) -> Arc<Listener> {
     Arc::new(Listener::new(options, threads))
 }
 
-/// Two ends of a TCP connection.
-fn pair() -> (TcpStream, TcpStream) {
+/// A peer that has said this, and the connection of its socket, which was accepted elsewhere; it may be held.
+fn adopted(stage: &Stage, said: &[u8], holds: bool) -> (TcpStream, Arc<Connection>) {
     let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let peer = TcpStream::connect(far.local_addr().unwrap()).unwrap();
-    (peer, far.accept().unwrap().0)
+    let mut peer = TcpStream::connect(far.local_addr().unwrap()).unwrap();
+    peer.write_all(said).unwrap();
+    let (socket, _) = far.accept().unwrap();
+    let listener = deaf(stage);
+    listener.options.configure(0, 0, holds);
+    let threads = std::slice::from_ref(&stage.thread);
+    (peer, listener.adopt(socket.into(), threads).unwrap())
 }
 
 #[test]
 fn a_socket_that_somebody_else_accepted_is_a_connection_at_once() {
     let mut stage = Stage::new();
-    let listener = deaf(&stage);
-    listener.options.configure(0, 0, false);
-    let (mut peer, socket) = pair();
     // What is there before we have it is not lost.
-    peer.write_all(b"GET /early HTTP/1.1\r\nHost: here\r\n\r\n")
-        .unwrap();
-    let threads = std::slice::from_ref(&stage.thread);
-    let connection = listener.adopt(socket.into(), threads).unwrap();
+    let said = b"GET /early HTTP/1.1\r\nHost: here\r\n\r\n";
+    let (mut peer, connection) = adopted(&stage, said, false);
     let transport = connection.transport();
     let address = transport.socket().unwrap().peer_addr().unwrap();
     assert_eq!(address.as_socket(), peer.local_addr().ok());
@@ -174,12 +174,7 @@ fn a_socket_that_somebody_else_accepted_is_a_connection_at_once() {
 #[test]
 fn an_adopted_connection_is_held_if_its_listener_holds() {
     let mut stage = Stage::new();
-    let listener = deaf(&stage);
-    let (mut peer, socket) = pair();
-    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-        .unwrap();
-    let threads = std::slice::from_ref(&stage.thread);
-    let connection = listener.adopt(socket.into(), threads).unwrap();
+    let (_peer, connection) = adopted(&stage, REQUEST, true);
     assert!(connection.is_paused());
     assert_eq!(connection.bytes_read(), 0);
     connection.resume();
@@ -190,11 +185,7 @@ fn an_adopted_connection_is_held_if_its_listener_holds() {
 #[test]
 fn a_connection_that_was_held_since_it_was_accepted_is_surrendered_with_what_the_kernel_has() {
     let mut stage = Stage::new();
-    let listener = deaf(&stage);
-    let (mut peer, socket) = pair();
-    peer.write_all(b"no HTTP").unwrap();
-    let threads = std::slice::from_ref(&stage.thread);
-    let connection = listener.adopt(socket.into(), threads).unwrap();
+    let (mut peer, connection) = adopted(&stage, b"no HTTP", true);
     let (socket, rest) = connection.surrender().expect("the socket");
     assert!(rest.is_empty());
     let mut socket = TcpStream::from(socket);
@@ -213,12 +204,7 @@ fn a_connection_that_was_held_since_it_was_accepted_is_surrendered_with_what_the
 #[test]
 fn a_connection_from_which_something_was_read_is_not_surrendered_because_it_is_paused() {
     let mut stage = Stage::new();
-    let listener = deaf(&stage);
-    let (mut peer, socket) = pair();
-    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-        .unwrap();
-    let threads = std::slice::from_ref(&stage.thread);
-    let connection = listener.adopt(socket.into(), threads).unwrap();
+    let (_peer, connection) = adopted(&stage, REQUEST, true);
     connection.resume();
     stage.attend(&connection);
     stage.head();
@@ -240,8 +226,7 @@ fn connections_of_a_shared_socket_come_to_one_of_those_who_listen() {
         .map(|_| TcpStream::connect(address).unwrap())
         .collect();
     for mut peer in &peers {
-        peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-            .unwrap();
+        peer.write_all(REQUEST).unwrap();
     }
     let mut served = 0;
     let began = std::time::Instant::now();
@@ -261,8 +246,7 @@ fn a_request_that_is_there_already_comes_up_with_its_accept() {
     let (socket, address) = bound();
     socket.listen(16).unwrap();
     let mut peer = TcpStream::connect(address).unwrap();
-    peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-        .unwrap();
+    peer.write_all(REQUEST).unwrap();
     let listener = deaf(&stage);
     listener.options.configure(0, 0, false);
     listener.listen(socket, 16).unwrap();

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Progress, Random};
+use super::Progress;
+use super::random::{Often, Random};
 use crate::net::connection::Wake;
 use crate::net::limits::WINDOW_IN_ALL;
 
@@ -22,9 +23,8 @@ impl Crowd {
         }
     }
 
-    /// Tells what leaves no room, or so little that a few events of one connection fill it.
-    fn tell(&self, random: &mut Random) {
-        let weight = WINDOW_IN_ALL - random.of(&[0, 1, 150, 300]);
+    /// Tells what weighs so much.
+    fn tell(&self, weight: usize) {
         self.wake.add(weight);
         self.waits.fetch_add(weight, Ordering::SeqCst);
     }
@@ -45,14 +45,19 @@ pub(super) struct CrowdThread {
     /// It does something once in so many turns.
     pace: usize,
     has_unpublished: bool,
+    /// How often what it tells leaves no room; otherwise it wakes the JS thread, and no more.
+    fills: Often,
 }
 
 impl CrowdThread {
     pub(super) fn new(crowd: Arc<Crowd>, mut random: Random) -> Self {
+        // The more it does, the faster: nothing is over before that.
+        let (left, pace) = random.of(&[(0, 1), (0, 1), (1, 30), (2, 8), (8, 4), (32, 2)]);
         Self {
             crowd,
-            left: random.of(&[0, 0, 1, 2, 4, 8]),
-            pace: random.of(&[2, 8, 30]),
+            left,
+            pace,
+            fills: random.often(),
             random,
             has_unpublished: false,
         }
@@ -74,7 +79,13 @@ impl CrowdThread {
         } else {
             self.left -= 1;
             self.has_unpublished = true;
-            self.crowd.tell(&mut self.random);
+            let weight = if self.random.is_so(self.fills) {
+                // A few events of one connection fill what is left, or nothing is.
+                WINDOW_IN_ALL - self.random.of(&[0, 0, 1, 150, 300])
+            } else {
+                1
+            };
+            self.crowd.tell(weight);
         }
         true
     }

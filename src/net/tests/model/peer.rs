@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http_native_proto::Role;
 
-use super::{Progress, Random};
+use super::Progress;
+use super::random::Random;
 
 /// What the peer says.
 pub(super) struct Plan {
@@ -92,6 +93,8 @@ pub(super) struct Peer {
     socket: Option<UnixStream>,
     plan: Arc<Plan>,
     random: Random,
+    /// Bytes that it says at a time, one of these.
+    pieces: &'static [usize],
     said: usize,
     has_ended: bool,
     /// Turns in which it did not read.
@@ -103,10 +106,11 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(socket: UnixStream, plan: Arc<Plan>, random: Random) -> Self {
+    pub(super) fn new(socket: UnixStream, plan: Arc<Plan>, mut random: Random) -> Self {
         Self {
             socket: Some(socket),
             plan,
+            pieces: random.of(&[&[1, 30, 100, 1000], &[30, 100], &[1000]]),
             random,
             said: 0,
             has_ended: false,
@@ -145,7 +149,7 @@ impl Peer {
     fn talk(&mut self, socket: &mut UnixStream, progress: &Progress) {
         let rest = self.plan.limit().saturating_sub(self.said);
         if rest > 0 && self.random.once_in(2) {
-            let len = self.random.of(&[1, 30, 100, 1000]).min(rest);
+            let len = self.random.of(self.pieces).min(rest);
             match socket.write(&self.plan.bytes[self.said..][..len]) {
                 Ok(len) => self.said += len,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

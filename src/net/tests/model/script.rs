@@ -1,6 +1,7 @@
 //! The JS thread: a program at random, and the end of each tick as in `binding/flush.rs` and `binding/lending.rs`.
 
 mod events;
+mod flush;
 mod handover;
 mod loans;
 mod outcome;
@@ -17,10 +18,10 @@ use socket2::Socket;
 
 use super::crowd::Crowd;
 use super::peer::Plan;
-use super::{Progress, QUIET, Random, SERVER, step};
+use super::random::{Often, Random};
+use super::{Progress, QUIET, SERVER, step};
 use crate::net::batch::{ReadBuffer, read_buffer};
 use crate::net::connection::Connection;
-use crate::net::mailbox::LOOK;
 use crate::net::poll_set::PollSet;
 use crate::net::shared::{Command, Shared};
 
@@ -42,8 +43,10 @@ struct Saying {
     last: bool,
 }
 
-/// What it may do in a tick.
+/// What it may do in a tick; and two of these things, which it does also where it answers all.
 const CHOICES: usize = 20;
+const TAKE: usize = 5;
+const COMPUTE: usize = 18;
 
 /// The shortest time that is set, and one that is longer than any, in milliseconds.
 const SHORTEST: u64 = 3;
@@ -73,8 +76,14 @@ pub(super) struct Script {
     ended: End,
     /// It ends while the other thread writes, if that does.
     ends_in_flight: bool,
-    /// Ticks to wait for that.
+    /// Ticks to wait for that: output that no thread writes any more would be waited for for ever.
     patience: usize,
+    /// How often a body is said in parts.
+    splits: Often,
+    /// How often what was said is put in for the I/O thread, while the turn goes on.
+    puts: Often,
+    /// How often the I/O thread writes what a turn has said.
+    leaves: Often,
     /// Bytes that were known to count as taken when it did.
     promised: u64,
     marked: bool,
@@ -125,13 +134,17 @@ impl Script {
     ) -> Self {
         use End::{Close, Destroy, None as Open, Reset, Shutdown};
         let choices = [
-            Open, Shutdown, Shutdown, Close, Close, Destroy, Destroy, Reset,
+            Open, Open, Shutdown, Shutdown, Close, Close, Destroy, Destroy, Reset, Reset,
         ];
         let end = random.of(&choices);
-        let left = random.below(30);
+        let most = random.of(&[1, 20, 60]);
+        let left = random.below(most);
         let does = random.next() | 1;
         let ends_in_flight = matches!(end, Destroy | Reset) && random.once_in(2);
         let neglects = plan.role == Role::Server && random.once_in(6);
+        let splits = random.often();
+        let puts = random.often();
+        let leaves = random.often();
         Self {
             connection,
             socket,
@@ -149,6 +162,9 @@ impl Script {
             ended: End::None,
             ends_in_flight,
             patience: 20,
+            splits,
+            puts,
+            leaves,
             promised: 0,
             marked: false,
             put: None,
@@ -187,6 +203,7 @@ impl Script {
         self.play_on();
         // A driver that looks at its deadlines would find what it was not woken for.
         self.check_heard("before its time");
+        self.check_told("before its time");
         self.progress.pass(MINUTE);
         self.play_on();
         self.expired &= self.requests == 0;
@@ -267,20 +284,13 @@ impl Script {
 
     fn do_something(&mut self) {
         let mut choice = self.random.below(CHOICES);
-        while self.does & 1 << choice == 0 {
+        while !self.does(choice) {
             choice = self.random.below(CHOICES);
         }
         match choice {
             0..=3 => self.answer(),
             4 => self.decide(),
-            5 | 6 => {
-                let asks = self.random.once_in(2);
-                if self.connection.take(0, asks) != 0 {
-                    self.awaits_drain = true;
-                    self.asks |= asks;
-                    self.marked = true;
-                }
-            }
+            TAKE | 6 => self.take(),
             7 if !self.connection.has_room() => {
                 self.awaits_drain = true;
                 self.marked = true;
@@ -296,7 +306,7 @@ impl Script {
             }
             11 => self.ask_loan(),
             12 => self.end_loan(),
-            13 if self.random.once_in(4) => self.tap(),
+            13 if self.random.once_in(2) => self.tap(),
             14 => self.expect(),
             15 => {
                 let idle = self.random.of(&[0, SHORTEST, 20]);
@@ -313,10 +323,25 @@ impl Script {
             }
             16 => self.progress.pass(self.random.of(&[1, 2, 10])),
             17 => self.expire(5),
-            18 => self.compute(),
-            _ if self.random.once_in(8) => self.end(self.end),
+            COMPUTE => self.compute(),
+            _ if self.random.once_in(4) => self.end(self.end),
             _ => {}
         }
+    }
+
+    /// Has DRAIN told when all that was said counts as taken, if it does not yet.
+    fn take(&mut self) {
+        let asks = self.random.once_in(2);
+        if self.connection.take(0, asks) != 0 {
+            self.awaits_drain = true;
+            self.asks |= asks;
+            self.marked = true;
+        }
+    }
+
+    /// True if the program does this at all.
+    fn does(&self, choice: usize) -> bool {
+        self.does & 1 << choice != 0
     }
 
     /// Answers all that comes, and then ends the connection as was decided.
@@ -332,7 +357,18 @@ impl Script {
         if self.held.is_some() && (self.saying.is_none() || self.plan.role == Role::Server) {
             self.decide();
         } else if self.may_ask() || self.may_answer() || self.saying.is_some() {
+            if self.does(COMPUTE) && self.random.once_in(8) {
+                self.compute();
+            }
             self.answer();
+            if self.does(TAKE) && self.random.once_in(4) {
+                self.take();
+            }
+            // The end may come in the turn of the last answer.
+            let has_more = self.may_ask() || self.may_answer() || self.saying.is_some();
+            if !has_more && self.has_heard_all() && self.random.once_in(2) {
+                self.end(self.end);
+            }
         } else if self.has_heard_all() {
             // A peer that has ended its side is left, as by core's server.
             let end = if self.eof && self.end == End::None {
@@ -406,80 +442,6 @@ impl Script {
         if hears && !closes && !self.plan.drops && !self.has_peer_heard() {
             self.wrong
                 .push("destroyed, and the peer has not heard of it".to_owned());
-        }
-    }
-
-    // The end of a tick.
-
-    fn attend(&mut self) {
-        let is_put = self.is_put();
-        self.put = None;
-        let attend = (!is_put).then(|| Command::attend(&self.connection));
-        self.shared.deliver(attend.into_iter().flatten());
-    }
-
-    fn is_put(&self) -> bool {
-        let mailbox = &self.shared.mailbox;
-        self.put.is_some_and(|round| !mailbox.has_taken(round))
-    }
-
-    /// Has the I/O thread write what was just said, which it has the socket for, though the turn goes on.
-    pub(super) fn put(&mut self) {
-        if self.lent.is_none() && !self.is_put() {
-            self.put = self.shared.put(&self.connection);
-        }
-    }
-
-    /// Computes for longer than the I/O thread leaves alone what was put in.
-    fn compute(&mut self) {
-        if self.lent.is_some() || self.closed {
-            return;
-        }
-        self.put();
-        if self.put.is_none() {
-            return;
-        }
-        for says in [true, true, false, false] {
-            self.progress.pass(LOOK.as_millis() as u64);
-            let before = self.progress.now().io_turns;
-            while self.progress.now().io_turns < before + 3 {
-                if says && self.random.once_in(4) {
-                    self.answer();
-                    self.put();
-                }
-                step();
-            }
-        }
-        if self.connection.is_left_unwritten() {
-            self.wrong.push("not written in its turn".to_owned());
-        }
-    }
-
-    /// Lets connections be read from that were not because too much waited in all.
-    fn relieve(&self) {
-        for connection in self.shared.queue.wake.relieved() {
-            connection.relieve();
-            self.shared.mailbox.deliver([Command::Attend(connection)]);
-        }
-    }
-
-    fn flush(&mut self) {
-        if self.connection.is_asked_for() {
-            self.connection.flush_from_js();
-        }
-        let is_elsewhere = self.ends_in_flight || self.random.once_in(2);
-        if self.lent.is_none() && !self.shared.mailbox.is_asleep() && is_elsewhere {
-            self.attend();
-            return;
-        }
-        let done = self.connection.flush_from_js();
-        self.put = self.put.filter(|_| self.is_put());
-        if self.lent.is_some() && (!done || self.connection.is_undriven()) {
-            self.act_on_lent();
-        } else if !done {
-            self.attend();
-        } else if self.lent.is_none() && self.random.once_in(4) {
-            self.ask_loan();
         }
     }
 }

@@ -8,6 +8,17 @@ use http_native_proto::{OutFraming, Role};
 use super::{End, Saying, Script};
 use crate::net::message::{Block, Body, Head, Message};
 
+/// What bodies are made of, over and over.
+const CYCLE: &[u8; 251] = &{
+    let mut cycle = [0; 251];
+    let mut at = 0;
+    while at < 251 {
+        cycle[at] = at as u8;
+        at += 1;
+    }
+    cycle
+};
+
 impl Script {
     /// True if there is a message to begin: an answer that is owed, or the next request, whose turn it is when the one before
     /// is answered.
@@ -89,13 +100,13 @@ impl Script {
                 left: whole,
                 last: self.plan.role == Role::Server
                     && self.end == End::Close
-                    && self.random.once_in(8),
+                    && self.random.once_in(4),
             });
         }
         let Some(saying) = self.saying.take() else {
             return;
         };
-        let len = if self.random.once_in(3) {
+        let len = if self.random.is_so(self.splits) {
             saying.left / 2
         } else {
             saying.left
@@ -147,7 +158,7 @@ impl Script {
 
     /// As with load, or without.
     fn put_at_random(&mut self) {
-        if self.random.once_in(2) {
+        if self.random.is_so(self.puts) {
             self.put();
         }
     }
@@ -155,9 +166,13 @@ impl Script {
     /// Bytes to say, which tell where in the output they are.
     pub(super) fn fresh(&mut self, len: usize) -> Vec<u8> {
         let start = self.said.len();
-        let bytes = (start..start + len).map(|at| (at % 251) as u8);
-        let bytes: Vec<u8> = bytes.collect();
-        self.said.extend_from_slice(&bytes);
-        bytes
+        let end = start + len;
+        while self.said.len() < end {
+            let at = self.said.len();
+            let piece = &CYCLE[at % CYCLE.len()..];
+            self.said
+                .extend_from_slice(&piece[..piece.len().min(end - at)]);
+        }
+        self.said[start..].to_vec()
     }
 }
