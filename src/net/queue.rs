@@ -67,11 +67,15 @@ impl<C> Wake<C> {
 
     /// What the events of one connection may weigh while it is read from, bytes.
     pub(super) fn window(&self) -> usize {
-        if self.narrow.load(Ordering::SeqCst) {
+        if self.is_narrow() {
             NARROW_WINDOW
         } else {
             WINDOW
         }
+    }
+
+    pub(super) fn is_narrow(&self) -> bool {
+        self.narrow.load(Ordering::SeqCst)
     }
 
     /// Has connections read from up to [`NARROW_WINDOW`] alone, or to [`WINDOW`] again.

@@ -16,6 +16,8 @@ pub(in crate::net) enum Fault {
     RoomMadeUnseen,
     /// A read fills the room and leaves a rest, some is made, and the driver takes that for the room it had.
     RestUnseen,
+    /// The driver has read up to the narrow window, which is wide again when JavaScript makes room, and the driver is not told.
+    NarrowUnseen,
     /// CLOSED is told while the socket is still open, so that the peer has not heard of the end.
     ToldEarly,
     /// A connection is destroyed while the I/O thread writes, and the peer, which has that already, does not hear of it in the call.
@@ -63,6 +65,11 @@ fn a_poll_that_does_not_see_that_room_was_made_is_found() {
 #[test]
 fn a_rest_of_a_read_that_waits_for_room_that_was_made_is_found() {
     finds(Fault::RestUnseen, &["not parsed", "no CLOSED"]);
+}
+
+#[test]
+fn room_in_a_narrow_window_that_is_wide_again_is_found() {
+    finds(Fault::NarrowUnseen, &["not parsed", "no CLOSED"]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ struct Saying {
 }
 
 /// What it may do in a tick; and two of these things, which it does also where it answers all.
-const CHOICES: usize = 20;
+const CHOICES: usize = 21;
 const TAKE: usize = 5;
 const COMPUTE: usize = 18;
 
@@ -324,6 +324,7 @@ impl Script {
             16 => self.progress.pass(self.random.of(&[1, 2, 10])),
             17 => self.expire(5),
             COMPUTE => self.compute(),
+            19 => self.shared.queue.wake.narrow(self.random.once_in(2)),
             _ if self.random.once_in(4) => self.end(self.end),
             _ => {}
         }
