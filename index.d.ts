@@ -215,7 +215,7 @@ export const native: {
   readonly active: boolean
   /** Its `code` is listed in docs/ERRORS.md; its `cause` is what Node or the system said. */
   readonly reason: (Error & { code?: string }) | null
-  /** Counts what the native part has at the moment, for those who look for a leak; null where core serves. */
+  /** Counts what the native part has at the moment, to look for a leak; null where core serves. */
   objects(): NativeObjects | null
 }
 

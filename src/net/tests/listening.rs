@@ -154,7 +154,7 @@ fn adopted(stage: &Stage, said: &[u8], holds: bool) -> (TcpStream, Arc<Connectio
 }
 
 #[test]
-fn a_socket_that_somebody_else_accepted_is_a_connection_at_once() {
+fn a_socket_that_was_accepted_elsewhere_is_a_connection_at_once() {
     let mut stage = Stage::new();
     // What is there before we have it is not lost.
     let said = b"GET /early HTTP/1.1\r\nHost: here\r\n\r\n";
@@ -213,7 +213,7 @@ fn a_connection_from_which_something_was_read_is_not_surrendered_because_it_is_p
 }
 
 #[test]
-fn connections_of_a_shared_socket_come_to_one_of_those_who_listen() {
+fn connections_of_a_shared_socket_come_to_one_of_the_listeners() {
     let (mut one, mut two) = (Stage::new(), Stage::new());
     let (socket, address) = bound();
     for stage in [&one, &two] {

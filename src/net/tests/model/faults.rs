@@ -53,7 +53,7 @@ fn a_packet_that_overtakes_what_waits_is_found() {
 }
 
 #[test]
-fn a_keep_alive_time_that_nobody_watches_is_found() {
+fn a_keep_alive_time_that_is_not_watched_is_found() {
     finds(Fault::LateKeepAlive, &["no TIMEOUT"]);
 }
 
