@@ -14,7 +14,7 @@ use crate::net::stats::Close;
 use http_native_proto::Row;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function<Environment>); 54] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 55] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
@@ -56,6 +56,12 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 54] = [
         let is_taken = environment.with(id, |connection| connection.write_now())?;
         environment.mark(id);
         Ok(Some(scope.integer(i32::from(is_taken))?))
+    }),
+    (c"writeAtOnce", |environment, scope, arguments| {
+        let id = id(scope, arguments)?;
+        environment.write_at_once(id, 1);
+        environment.mark(id);
+        Ok(None)
     }),
     (c"taken", |environment, scope, arguments| {
         let taken = environment.with(id(scope, arguments)?, |connection| connection.taken())?;
