@@ -6,7 +6,7 @@
  */
 
 const { process } = require('../host')
-const { native, sendFlags, connections, receive, touch, isDirty, isFollowed, hasKeptBytes } = require('../binding')
+const { native, sendFlags, connections, receive, touch, flush, isDirty, isDispatching, isFollowed, hasKeptBytes } = require('../binding')
 const pausing = require('./pause')
 const { wholeTime } = require('../core/delays')
 const { tellClosed } = require('../stats/channels')
@@ -132,12 +132,18 @@ Connection.prototype.cork = function cork () {
   process.nextTick(endOfTick, this)
 }
 
-/** Ends the cork. What it has held leaves in the call, as from core's stream, unless it has left by now. */
-Connection.prototype.uncork = function () {
+/**
+ * Ends the cork. What it has held leaves in the call, as from core's stream, unless it has left by now.
+ * @param {boolean} [isTickOver] true at the end of the tick: the flush of its turn, which would be next, writes for all
+ */
+Connection.prototype.uncork = function uncork (isTickOver = false) {
   const holds = this.corked && this.id !== -1
   this.endCork()
   if (!holds) return
-  if (isDirty()) native.writeAtOnce(this.id)
+  if (isDirty()) {
+    if (isTickOver && !isDispatching()) flush()
+    else native.writeAtOnce(this.id)
+  }
   this.tellNext()
 }
 
@@ -153,7 +159,7 @@ function endOfTick (connection) {
   if (socket !== null && connection.corked && socket.writableCorked !== 0) current?.[kLeaveToCore]?.()
   const { corkedWith } = connection
   if (corkedWith === null) {
-    connection.uncork()
+    connection.uncork(true)
   } else {
     // It writes for both.
     connection.corkedWith = null
