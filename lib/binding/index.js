@@ -11,7 +11,7 @@ const { connections, limited, listeners, isSamePacket, isReadOn } = require('./d
 const { start, receive, receiveBody, takeAccepted, isFollowed } = require('./dispatch')
 const { deliverKept, hasKeptBytes, hasKeptEnd, dropKept, isFull } = require('./kept')
 const { headFlags, sendFlags } = require('./records')
-const { isDispatching, kSettle, settle, touch, flush, atClosePhase, atPendingPhase } = require('./turn')
+const { isDispatching, kSettle, settle, touch, flush, isDirty, atClosePhase, atPendingPhase } = require('./turn')
 
 /** Slot of the addon for what all copies of lib/ in an environment share: the first one's. Test runners load many. */
 const kFirst = Symbol.for('http-native: lib/binding')
@@ -33,6 +33,7 @@ module.exports = native[kFirst] ??= {
   isDispatching,
   touch,
   flush,
+  isDirty,
   receive,
   receiveBody,
   deliverKept,

@@ -74,6 +74,11 @@ function flush () {
   native.flush()
 }
 
+/** True if a command was given that no flush has passed on. */
+function isDirty () {
+  return dirty
+}
+
 /** Runs the ticks, and settles finished messages, until there are none. */
 function runTicks () {
   process._tickCallback()
@@ -154,5 +159,5 @@ function endDispatch () {
 }
 
 module.exports = {
-  kSettle, settle, settleAll, hasFinished, touch, flush, runTicks, atPendingPhase, atClosePhase, tellClosed, tellPending, isDispatching, beginDispatch, endDispatch
+  kSettle, settle, settleAll, hasFinished, touch, flush, isDirty, runTicks, atPendingPhase, atClosePhase, tellClosed, tellPending, isDispatching, beginDispatch, endDispatch
 }

@@ -6,7 +6,7 @@
  */
 
 const { process } = require('../host')
-const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes } = require('../binding')
+const { native, sendFlags, connections, receive, touch, flush, isDirty, isDispatching, isFollowed, hasKeptBytes } = require('../binding')
 const pausing = require('./pause')
 const { wholeTime } = require('../core/delays')
 const { tellClosed } = require('../stats/channels')
@@ -101,8 +101,12 @@ Connection.prototype.send = function send (flags, head, lines, body, length) {
   else if (!this.flushing && (!this.corked || (flags & END) !== 0)) flags |= AT_ONCE
   const pending = native.send(this.id, flags, head, lines, body, length)
   if (this.keeps) pausing.meetEnd(this)
-  if (corks) this.cork()
-  else if ((flags & END) !== 0) this.uncork()
+  if (corks) {
+    this.cork()
+  } else if ((flags & END) !== 0) {
+    this.endCork()
+    if (!this.flushing) this.tellNext()
+  }
   touch()
   return pending
 }
@@ -128,7 +132,23 @@ Connection.prototype.cork = function cork () {
   process.nextTick(endOfTick, this)
 }
 
-Connection.prototype.uncork = function () {
+/**
+ * Ends the cork. What it has held leaves in the call, as from core's stream, unless it has left by now.
+ * @param {boolean} [isTickOver] true at the end of the tick: the flush of its turn, which would be next, writes for all
+ */
+Connection.prototype.uncork = function uncork (isTickOver = false) {
+  const holds = this.corked && this.id !== -1
+  this.endCork()
+  if (!holds) return
+  if (isDirty()) {
+    if (isTickOver && !isDispatching()) flush()
+    else native.writeAtOnce(this.id)
+  }
+  this.tellNext()
+}
+
+/** The same, of what leaves with a write that follows, or has left with one. */
+Connection.prototype.endCork = function endCork () {
   this.corked = false
   if (this.corkCallbacks !== null) this.corkCallbacks.endCork()
 }
@@ -138,9 +158,12 @@ function endOfTick (connection) {
   // The application has corked the socket behind parts of this tick, which wait in its stream in core.
   if (socket !== null && connection.corked && socket.writableCorked !== 0) current?.[kLeaveToCore]?.()
   const { corkedWith } = connection
-  connection.uncork()
-  if (corkedWith !== null) {
+  if (corkedWith === null) {
+    connection.uncork(true)
+  } else {
+    // It writes for both.
     connection.corkedWith = null
+    connection.endCork()
     if (corkedWith[kCorked] !== 0) corkedWith.uncork()
   }
   if (connection.writesSoon) writeNow(connection)
@@ -265,6 +288,14 @@ Connection.prototype.writeSoon = function writeSoon () {
   this.writesSoon = true
   // The end of the cork writes.
   if (!this.corked) process.nextTick(writeNow, this)
+}
+
+/**
+ * Has what a write in the call has taken told in the next tick, if something waits for it: as core's stream does. Else the end of this
+ * tick would see to it, and what follows come behind later ticks.
+ */
+Connection.prototype.tellNext = function tellNext () {
+  if (this.writesSoon) writeNow(this)
 }
 
 function writeNow (connection) {

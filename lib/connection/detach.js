@@ -27,7 +27,7 @@ const { write } = net.Socket.prototype
 /** Has core send what is still to come of the message under way: through the socket, whatever handle that has. */
 function leaveMessage (connection) {
   const { corked, corkedWith, current, socket } = connection
-  connection.uncork()
+  connection.endCork()
   current?.[kLeaveToCore]?.()
   if (!corked || corkedWith !== null || current === null) return
   // Core has corked it for parts of this tick (carryThrough in lib/message/delegate.js).

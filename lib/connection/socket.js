@@ -117,19 +117,31 @@ NativeSocket.prototype._writeGeneric = function _writeGeneric (writev, data, enc
     return false
   }
   // The stream writes: whatever corked it is over.
-  if (connection.corked) connection.uncork()
+  if (connection.corked) connection.endCork()
   if (writev) {
     for (let i = 0; i < data.length; i++) writeChunk(connection, data[i].chunk, data[i].encoding, i === data.length - 1)
   } else {
     writeChunk(connection, data, encoding, true)
   }
-  if (this[kWaiting] === null && (isTaken(connection) || connection.writesAtOnce())) callback()
-  else wait(connection, callback)
+  if (this[kWaiting] === null && (isTaken(connection) || connection.writesAtOnce())) {
+    callback()
+    // Behind the 'drain' of the stream, which the callback brings about.
+    connection.tellNext()
+  } else {
+    wait(connection, callback)
+  }
+}
+
+/** Sends the parts that a message has written in this tick, too: core's message has corked the socket for them. */
+NativeSocket.prototype.uncork = function uncork () {
+  const connection = ownConnection(this)
+  if (connection !== null && connection.corked && this._writableState.corked === 0) connection.uncork()
+  else net.Socket.prototype.uncork.call(this)
 }
 
 /** @param {boolean} isLast true if it is the last of its write */
 function writeChunk (connection, chunk, encoding, isLast) {
-  if (isStandIn(connection, chunk)) return
+  if (isStandIn(connection, chunk)) return isLast ? connection.writeRaw('', false, true) : undefined
   if (typeof chunk !== 'string') return connection.writeRaw(chunk, false, isLast)
   if (encoding === 'latin1' || encoding === 'binary') return connection.writeRaw(chunk, false, isLast)
   if (!encoding || encoding === 'utf8' || encoding === 'utf-8') return connection.writeRaw(chunk, true, isLast)

@@ -26,7 +26,7 @@ function holdsPart (message, size) {
 function beginChunk (message) {
   if (message[kHeld] !== null) return
   message[kHeld] = []
-  process.nextTick(endOfTick, message)
+  process.nextTick(endChunk, message, true)
 }
 
 /** Begins the chunk to which the tick's later parts belong, with a part that is empty. */
@@ -52,10 +52,10 @@ function heldLength (message) {
   return held + held.toString(16).length + 4 + (message._headerSent || message._header === null ? 0 : message._header.length)
 }
 
-/** As core's connectionCorkNT. If the message was destroyed meanwhile, core fails its parts. */
-function endOfTick (message) {
+/** Sends what is held, when the tick is over or at an earlier uncork(). As core's connectionCorkNT. If the message was destroyed meanwhile, core fails its parts. */
+function endChunk (message, isTickOver = false) {
   if (message[kNative] === true && message[kHeld] !== null && (isLost(message) || isUnusual(message))) leaveToCore(message)
-  if (message[kNative] === true) releaseHeld(message)
+  if (message[kNative] === true) releaseHeld(message, isTickOver)
   else if (message[kCorked]) message.uncork()
 }
 
@@ -86,10 +86,10 @@ function sendHeld (message) {
 }
 
 /**
- * Sends what is held, at the end of the tick. As core's uncork(): if the kernel takes all, 'drain' comes at once, also for
+ * Sends what is held. As core's uncork(): if the kernel takes all, 'drain' comes at once, also for
  * earlier parts, and the callbacks in the next tick; else they come behind 'drain'.
  */
-function releaseHeld (message) {
+function releaseHeld (message, isTickOver) {
   if (message[kHeld] === null) return
   const awaitsDrain = message[kNeedDrain]
   message[kNeedDrain] = false
@@ -98,7 +98,7 @@ function releaseHeld (message) {
   const connection = message[kConnection]
   if (connection === null) return
   // The parts have waited: they are written even if the connection is destroyed in this tick.
-  connection.uncork()
+  connection.uncork(isTickOver)
   if (!awaitsDrain) return
   if (!connection.isTakenAtOnce()) {
     connection.notifyDrain()
@@ -109,4 +109,4 @@ function releaseHeld (message) {
   message.emit('drain')
 }
 
-module.exports = { heldLength, holdsPart, hold, holdNothing, sendHeld }
+module.exports = { heldLength, holdsPart, hold, holdNothing, sendHeld, endChunk }

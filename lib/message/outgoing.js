@@ -18,7 +18,7 @@ const { native, sendFlags } = require('../binding')
 const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket } = require('./state')
-const { holdsPart, hold, holdNothing, sendHeld } = require('./one-chunk-a-tick')
+const { holdsPart, hold, holdNothing, sendHeld, endChunk } = require('./one-chunk-a-tick')
 const { nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
 const { sendOrQueue, isGluable, isOurs, flushQueue } = require('./output-data')
 const { baseEmit, isUnheard, isUntold, endsUntold, addEndCallback, finishAnyway, finishLater, settled, drained } = require('./finish')
@@ -288,7 +288,8 @@ OutgoingMessage.prototype.uncork = function uncork () {
   if (this.finished || this[kNative] !== true) this[kSocket]?.uncork()
   if (this[kCorked] > 0) this[kCorked]--
   // Sends what was written in this tick.
-  this[kConnection]?.uncork()
+  if (this[kHeld] !== null) endChunk(this)
+  else this[kConnection]?.uncork()
 }
 
 /**

@@ -90,6 +90,7 @@ function transmitBehind (message, connection, flags, head, body, encoding, size,
   connection.flushing = (flags & BODY) !== 0 && (flags & END) !== 0
   const pending = transmit(message, flags, head, body, encoding, size, callback, isWrite)
   connection.flushing = false
+  connection.tellNext()
   return pending
 }
 
@@ -111,6 +112,7 @@ function flushQueue (message) {
   connection.flushing = true
   const pending = assemble(message, entries)
   connection.flushing = false
+  connection.tellNext()
   // In this order, in which 'drain' does not come here where it means that nothing is left.
   message._onPendingData(-size)
   message.outputSize = 0

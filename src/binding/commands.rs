@@ -57,6 +57,12 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 55] = [
         environment.mark(id);
         Ok(Some(scope.integer(i32::from(is_taken))?))
     }),
+    (c"writeAtOnce", |environment, scope, arguments| {
+        let id = id(scope, arguments)?;
+        environment.write_at_once(id, 1);
+        environment.mark(id);
+        Ok(None)
+    }),
     (c"taken", |environment, scope, arguments| {
         let taken = environment.with(id(scope, arguments)?, |connection| connection.taken())?;
         Ok(Some(scope.number(taken as f64)?))

@@ -42,18 +42,20 @@ impl Environment {
     }
 
     /// Has what was said leave now, or soon: until the flush the application may compute for long, or end the process. This thread writes
-    /// where the flush would, unless more answers are `owed` than this: those of a pipeline leave as one. Otherwise the I/O thread writes.
-    /// Gives the bytes that do not count as taken then, if this thread has written. The flush sees to the rest.
+    /// where the flush would, and what JavaScript is about to ask for, unless more answers are `owed` than this: those of a pipeline leave
+    /// as one. Otherwise the I/O thread writes. Gives the bytes that do not count as taken then, if this thread has written. The flush sees to the rest.
     pub(super) fn write_at_once(&self, id: u32, owed: u32) -> Option<usize> {
         if self.loans.includes(id) || self.loans.are_few() {
             return self.write_here(id, owed);
         }
         let known = self.known.borrow();
-        let thread = known.get(id as usize)?.as_ref()?.connection.thread()?;
+        let connection = &known.get(id as usize)?.as_ref()?.connection;
+        let thread = connection.thread()?;
+        let is_asked = connection.is_asked_for();
         drop(known);
         // To wake the thread for one connection would cost as much as writing, and reach the peer later.
         let is_first = self.marked.borrow().is_empty();
-        if is_first && !self.threads.borrow()[thread].shared.mailbox.hears() {
+        if is_asked || is_first && !self.threads.borrow()[thread].shared.mailbox.hears() {
             let written = self.write_here(id, owed);
             if written.is_some() {
                 return written;

@@ -54,10 +54,12 @@ impl Connection {
         flushed != Flushed::Driver
     }
 
-    /// The same, unless a server owes more answers than this. Gives the bytes that do not count as taken then.
+    /// The same, unless a server owes more answers than this, and JavaScript is not about to ask what was taken. Gives the bytes that
+    /// do not count as taken then.
     pub(crate) fn write_owed(&self, at_most: u32) -> Option<usize> {
         let state = self.lock();
-        if self.role == Role::Server && state.proto.outstanding() > at_most {
+        if self.role == Role::Server && state.proto.outstanding() > at_most && !self.is_asked_for()
+        {
             return None;
         }
         let (state, flushed) = self.flush(state);
