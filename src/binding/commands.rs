@@ -14,7 +14,7 @@ use crate::net::stats::Close;
 use http_native_proto::Row;
 
 /// The raw functions by name.
-pub(super) const EXPORTS: [(&CStr, Function<Environment>); 55] = [
+pub(super) const EXPORTS: [(&CStr, Function<Environment>); 56] = [
     (c"start", start),
     (c"send", send),
     (c"report", |_, scope, arguments| {
