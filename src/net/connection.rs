@@ -134,7 +134,7 @@ impl Connection {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Between two holds of the lock the other thread may do anything.
         #[cfg(test)]
-        super::tests::model::step();
+        model::step();
         // After a panic under the lock the state may be half changed; the driver of this connection closes it
         // (see `worker::ends_soundly`), so going on with what is there harms no other.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
