@@ -11,25 +11,29 @@ const versions = require('../core/versions')
 const { kConnection, kWaiting } = require('../core/symbols')
 
 /**
- * A handle with the methods that net.Socket calls.
- * @param {import('./connection').Connection} connection
+ * A handle with the methods that net.Socket calls. Core sends handles to other processes without asking what they are, and takes the
+ * first internal field of the object for libuv's handle: an ArrayBuffer's is empty, where any other object has none, and sending fails.
  */
-function Handle (connection) {
-  this.connection = connection
-  this.fd = -1
-  this.reading = false
-  this.writeQueueSize = 0
-  this.onread = undefined
-  this.isReset = false
-  this.isReferenced = true
-  /** Reports the end of our side, which is reported in the pending phase; null if it has been. */
-  this.endShutdown = null
+class Handle extends ArrayBuffer {
+  /** @param {import('./connection').Connection} connection */
+  constructor (connection) {
+    super(0)
+    this.connection = connection
+    this.fd = -1
+    this.reading = false
+    this.writeQueueSize = 0
+    this.onread = undefined
+    this.isReset = false
+    this.isReferenced = true
+    /** Reports the end of our side, which is reported in the pending phase; null if it has been. */
+    this.endShutdown = null
+  }
 }
 
 /** In HTTP mode the messages decide about reading; see kReceive in incoming.js. */
 Handle.prototype.readStart = function readStart () {
   const { connection } = this
-  // Who reads is known when 'connection' has been emitted.
+  // The reader is known when 'connection' has been emitted.
   if (connection.isOffered) return 0
   if (connection.detached) keepProcess(connection, this, true)
   if (connection.detached || connection.tapped) connection.resume()
