@@ -10,14 +10,17 @@ const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-wri
 const versions = require('../core/versions')
 const { kConnection, kWaiting } = require('../core/symbols')
 
+const NOTHING = new ArrayBuffer(0)
+
 /**
- * A handle with the methods that net.Socket calls. Core sends handles to other processes without asking what they are, and takes the
- * first internal field of the object for libuv's handle: an ArrayBuffer's is empty, where any other object has none, and sending fails.
+ * A handle with the methods that net.Socket calls. Core sends handles to other processes without asking what they are, and takes an
+ * internal field of the object for libuv's handle: a DataView's is empty, and sending fails, where most objects have none, and the
+ * process would crash.
  */
-class Handle extends ArrayBuffer {
+class Handle extends DataView {
   /** @param {import('./connection').Connection} connection */
   constructor (connection) {
-    super(0)
+    super(NOTHING)
     this.connection = connection
     this.fd = -1
     this.reading = false

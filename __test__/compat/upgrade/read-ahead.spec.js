@@ -27,8 +27,11 @@ const READERS = {
   'listens at once' (socket, take, end) {
     socket.on('data', take).on('end', end)
   },
-  'listens later' (socket, take, end) {
-    setTimeout(() => socket.on('data', take).on('end', end), 20)
+  'listens later' (socket, take, end, peer) {
+    setTimeout(() => {
+      socket.on('data', take).on('end', end)
+      peer.end()
+    }, 20)
   },
   iterates (socket, take, end) {
     const read = async () => {
@@ -59,7 +62,7 @@ for (const [way, head] of Object.entries(LEAVES)) {
         const over = new Promise((resolve) => begin(run, (req, socket, rest) => {
           given = socket.on('error', () => {})
           text += rest
-          read(socket, (chunk) => { text += chunk }, resolve)
+          read(socket, (chunk) => { text += chunk }, resolve, run.peers[0])
         }).then(([, peer]) => {
           peer.send(head)
           compute(2)
@@ -67,9 +70,8 @@ for (const [way, head] of Object.entries(LEAVES)) {
             peer.send(digit.repeat(size))
             compute(2)
           }
-          // Core's does not hear of an end that comes while nothing reads.
-          if (reader === 'listens later') setTimeout(() => peer.end(), 60)
-          else peer.end()
+          // Core does not tell of an end that comes while nothing listens.
+          if (reader !== 'listens later') peer.end()
         }))
         await over
         run.log('server', 'heard', text === [...'12345'].map((digit) => digit.repeat(size)).join(''), text.length)
