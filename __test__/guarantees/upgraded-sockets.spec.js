@@ -2,7 +2,7 @@
 
 const { test } = require('node:test')
 const assert = require('node:assert/strict')
-const { execFile } = require('node:child_process')
+const { execFile, spawn } = require('node:child_process')
 const { once } = require('node:events')
 const net = require('node:net')
 const path = require('node:path')
@@ -65,5 +65,25 @@ for (const [name, implementation] of [['core', require('node:http')], ['ours', h
     socket.on('data', (part) => parts.push(part))
     await once(socket, 'close')
     assert.deepEqual([Buffer.concat(parts).length, socket.readableEnded, socket.writableFinished], [SENT, true, true])
+  })
+}
+
+for (const keepOpen of [false, true]) {
+  test(`a socket that speaks HTTP cannot be sent to another process, and this one goes on; keepOpen: ${keepOpen}`, { timeout: 20000 }, async (t) => {
+    const child = spawn(process.execPath, ['-e', 'process.on(\'message\', () => {})'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    t.after(() => child.kill())
+    const server = http.createServer((req, res) => {
+      child.send('socket', req.socket, { keepOpen }, (error) => server.emit('sent', error))
+      res.end()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const sent = once(server, 'sent')
+    const peer = net.connect(server.address().port, '127.0.0.1')
+    t.after(() => peer.destroy())
+    peer.write('GET / HTTP/1.1\r\nHost: here\r\n\r\n')
+    assert.equal((await sent)[0].code, 'EINVAL')
+    server.closeAllConnections()
+    server.close()
   })
 }

@@ -38,6 +38,19 @@ function nextChunk (values, records, at) {
   return (flag === PART ? values[valueCursor] : nextValue(values)).subarray(records[at + 3], records[at + 4])
 }
 
+/** Gives the number of values that a record ends: a Buffer of several pieces belongs to the last. */
+function countValues (records, at) {
+  switch (records[at]) {
+    case events.REQUEST:
+    case events.RESPONSE:
+    case events.RAW: return 1
+    case events.DATA: return records[at + 2] === PART ? 0 : 1
+    case events.END: return (records[at + 2] & TRAILERS) === 0 ? 0 : 1
+    case events.PARSE_ERROR: return records[at + 4] === 0 ? 0 : 1
+    default: return 0
+  }
+}
+
 /** True if the record that is being delivered begins a packet. */
 let begins = false
 
@@ -195,5 +208,5 @@ function endsHearing (connection, records, at) {
 }
 
 module.exports = {
-  connections, limited, listeners, moveTo, nextValue, nextChunk, deliver, isApart, isEnd, isSamePacket, isReadOn, endPackets
+  connections, countValues, limited, listeners, moveTo, nextValue, nextChunk, deliver, isApart, isEnd, isSamePacket, isReadOn, endPackets
 }

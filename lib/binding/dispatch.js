@@ -7,7 +7,7 @@
 
 const native = require('../addon')
 const { process } = require('../host')
-const { connections, deliver, endPackets, isApart, isEnd, moveTo } = require('./deliver')
+const { connections, countValues, deliver, endPackets, isApart, isEnd, moveTo } = require('./deliver')
 const { keep } = require('./kept')
 const { BEGINS, MAX_FED, MAX_RECORDS, STRIDE, events } = require('./records')
 const { beginDispatch, endDispatch, flush, hasFinished, isDispatching, runTicks, settleAll, tellClosed, tellPending, touch } = require('./turn')
@@ -87,6 +87,21 @@ function isFollowed (id) {
     if (records[at + 1] === id && records[at + BEGINS] !== 0 && records[at] < events.EOF) return !isEnd(records, at)
   }
   return false
+}
+
+/**
+ * Gives what was read of a connection, and is still to be delivered, of the rest of the batch; the records are dropped when the
+ * connection has its id no longer.
+ * @returns {Buffer[]}
+ */
+function readAhead (id) {
+  const chunks = []
+  let position = 0
+  for (let at = 0; at < limit; at += STRIDE) {
+    if (at >= cursor && records[at + 1] === id && records[at] === events.RAW) chunks.push(values[position])
+    position += countValues(records, at)
+  }
+  return chunks
 }
 
 /** Takes a listener's ACCEPT records out of the rest of the batch. @returns {number[]} the connections' ids */
@@ -207,4 +222,4 @@ function start () {
   native.start(dispatch, records, values, fed, fedValues)
 }
 
-module.exports = { start, receive, receiveBody, takeAccepted, isFollowed }
+module.exports = { start, receive, receiveBody, readAhead, takeAccepted, isFollowed }

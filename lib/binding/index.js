@@ -8,8 +8,8 @@
 const native = require('../addon')
 const { process } = require('../host')
 const { connections, limited, listeners, isSamePacket, isReadOn } = require('./deliver')
-const { start, receive, receiveBody, takeAccepted, isFollowed } = require('./dispatch')
-const { deliverKept, hasKeptBytes, hasKeptEnd, dropKept, isFull } = require('./kept')
+const { start, receive, receiveBody, readAhead, takeAccepted, isFollowed } = require('./dispatch')
+const { deliverKept, takeKept, hasKeptBytes, hasKeptEnd, dropKept, isFull } = require('./kept')
 const { headFlags, sendFlags } = require('./records')
 const { isDispatching, kSettle, settle, touch, flush, isDirty, atClosePhase, atPendingPhase } = require('./turn')
 
@@ -36,7 +36,9 @@ module.exports = native[kFirst] ??= {
   isDirty,
   receive,
   receiveBody,
+  readAhead,
   deliverKept,
+  takeKept,
   hasKeptBytes,
   hasKeptEnd,
   dropKept,

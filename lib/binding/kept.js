@@ -5,8 +5,8 @@
  */
 
 const native = require('../addon')
-const { deliver, isApart, isEnd, moveTo, nextChunk, nextValue } = require('./deliver')
-const { BEGINS, FULL, STRIDE, SYSCALL_NONE, SYSCALL_READ, TRAILERS, WHOLE, events } = require('./records')
+const { countValues, deliver, isApart, isEnd, moveTo, nextChunk, nextValue } = require('./deliver')
+const { BEGINS, FULL, STRIDE, SYSCALL_NONE, SYSCALL_READ, WHOLE, events } = require('./records')
 const { hasFinished, runTicks, settleAll } = require('./turn')
 
 /** Bytes that are kept of all connections from which on each is read from one read ahead, and below which it is as ever again. */
@@ -59,7 +59,7 @@ function keep (connection, records, at, values) {
   if (kind === events.DATA) {
     value = nextChunk(values, records, at)
     record[2] = WHOLE
-  } else if (hasValue(record)) {
+  } else if (countValues(record, 0) !== 0) {
     value = nextValue(values)
   }
   kept.push({ record, value })
@@ -71,7 +71,7 @@ function keep (connection, records, at, values) {
 /** Passes over a record and its value. */
 function skip (records, at, values) {
   if (records[at] === events.DATA) nextChunk(values, records, at)
-  else if (hasValue(records.slice(at, at + STRIDE))) nextValue(values)
+  else if (countValues(records, at) !== 0) nextValue(values)
 }
 
 /** Bytes that a kept record counts as: those of its value, and its own. */
@@ -82,17 +82,6 @@ function sizeOf (value) {
 /** True if as much is kept as the socket's buffer would hold. */
 function isFull (connection) {
   return connection.keptSize >= connection.socket.readableHighWaterMark
-}
-
-/** True if a value belongs to the record. */
-function hasValue (record) {
-  switch (record[0]) {
-    case events.END: return (record[2] & TRAILERS) !== 0
-    case events.PARSE_ERROR: return record[4] !== 0
-    case events.EOF:
-    case events.CLOSED: return false
-    default: return true
-  }
 }
 
 /**
@@ -140,6 +129,11 @@ function hasKeptEnd (kept) {
   return kept.length !== 0 && kept.at(-1).record[0] === events.CLOSED
 }
 
+/** Takes the bytes that are kept, unparsed, of a connection whose socket goes to another reader. @returns {Buffer[]} */
+function takeKept (kept) {
+  return kept.splice(0).filter(({ record }) => record[0] === events.RAW).map(({ value }) => value)
+}
+
 /**
  * Drops the kept packets of a connection that was given up, but for its end, and for what is left of the packet that is being
  * delivered: core, too, parses that to its end.
@@ -157,4 +151,4 @@ function dropKept (connection) {
   return dropped.length !== 0
 }
 
-module.exports = { keep, deliverKept, hasKeptBytes, hasKeptEnd, dropKept, isFull }
+module.exports = { keep, deliverKept, takeKept, hasKeptBytes, hasKeptEnd, dropKept, isFull }

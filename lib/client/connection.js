@@ -345,8 +345,7 @@ ClientConnection.prototype.onParseError = function onParseError (kind, bytesPars
 }
 
 ClientConnection.prototype.onDrain = function onDrain () {
-  // One that has left HTTP has let go of its request, which may still have been on its way.
-  const request = this.detached ? this.current : this.request
+  const request = this.sending()
   if (this.stream === null) this.socket.drained()
   if (request !== null) request[kResource].runInAsyncScope(request[kDrained], request)
 }

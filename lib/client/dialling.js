@@ -42,26 +42,25 @@ class HandleScope extends AsyncResource {
   }
 }
 
-/**
- * @param {import('./connection').ClientConnection} connection
- */
-function DiallingHandle (connection) {
-  Handle.call(this, connection)
-  /** The id of the dial, until the connection has it, or the handle is closed; -1 for none. */
-  this.dial = -1
-  /** net's request, whose `oncomplete` tells, until that has returned, and its context. */
-  this.request = null
-  this.requestResource = null
-  /** True once the dial has ended. */
-  this.isOver = false
-  /** True once the connection has it. */
-  this.isCarried = false
-  /** What getsockname() gives where connecting has failed at once. */
-  this.unbound = null
-  /** The context of libuv's handle. */
-  this.resource = connection.context
+class DiallingHandle extends Handle {
+  /** @param {import('./connection').ClientConnection} connection */
+  constructor (connection) {
+    super(connection)
+    /** The id of the dial, until the connection has it, or the handle is closed; -1 for none. */
+    this.dial = -1
+    /** net's request, whose `oncomplete` tells, until that has returned, and its context. */
+    this.request = null
+    this.requestResource = null
+    /** True once the dial has ended. */
+    this.isOver = false
+    /** True once the connection has it. */
+    this.isCarried = false
+    /** What getsockname() gives where connecting has failed at once. */
+    this.unbound = null
+    /** The context of libuv's handle. */
+    this.resource = connection.context
+  }
 }
-Object.setPrototypeOf(DiallingHandle.prototype, Handle.prototype)
 
 /** True if a socket with these options is to dial by itself. */
 function dials (options) {

@@ -126,9 +126,14 @@ ClientTransport.prototype.failBufferedWrites = function failBufferedWrites () {
   if (this.request !== null) failBuffered(this.request)
 }
 
+/** Gives the request whose output may be on its way: a connection that has left HTTP has let go of it. */
+ClientTransport.prototype.sending = function sending () {
+  return this.detached ? this.current : this.request
+}
+
 /** Fails all other writes: the handle is closed. */
 ClientTransport.prototype.failWrites = function () {
-  const request = this.detached ? this.current : this.request
+  const request = this.sending()
   this.unsent = 0
   if (request !== null) failWaiting(request, this.taken())
 }

@@ -9,7 +9,7 @@
 const { closeSync } = require('node:fs')
 const net = require('node:net')
 const { process } = require('../host')
-const { native, connections, touch } = require('../binding')
+const { native, connections, touch, readAhead, takeKept } = require('../binding')
 const { tellTaken, failWaiting } = require('./socket-writes')
 const versions = require('../core/versions')
 const { kConnection, kLeaveToCore, kWaiting } = require('../core/symbols')
@@ -36,28 +36,29 @@ function leaveMessage (connection) {
 }
 
 /**
- * Gives the socket's descriptor to libuv, with what of the answers before the kernel has not taken yet.
+ * Gives the socket's descriptor to libuv, with what of the answers before the kernel has not taken yet. What has passed through the
+ * socket was read ahead of the parser: the rest waits in the socket for its new reader.
  * @param {import('./connection').Connection} connection whose last head asked to leave HTTP, and was not answered yet
  * @returns {boolean} false: the socket stays as it is
  */
 function surrender (connection) {
   const { id, socket } = connection
-  if (kReinitializeHandle === undefined || connection.tapped || socket.destroyed || socket.writableEnded) return false
+  if (kReinitializeHandle === undefined || socket.destroyed || socket.writableEnded) return false
   // What stands in the stream for parts of this tick would be written.
   if (connection.standIn !== null) return false
-  const read = native.bytesRead(id)
   const written = native.bytesWritten(id)
   const given = native.surrender(id)
+  touch()
   if (given === undefined) return false
-  const [fd, rest] = given
-  const { isReferenced } = socket._handle
-  const handle = handleOf(fd)
+  const [fd, rest, unread] = given
+  const { _handle: { isReferenced, becomeCores = handleOf } } = socket
+  const handle = becomeCores(fd)
   // There is no memory for another handle. The connection is as good as lost, and its events will report that.
   if (handle === null) return false
+  const chunks = [...takeKept(connection.kept ?? []), ...readAhead(id), unread]
+  countFrom(handle, native.bytesRead(id), written - rest.length)
   connections[id] = undefined
   connection.id = -1
-  touch()
-  countFrom(handle, read, written - rest.length)
   if (!isReferenced) handle.unref()
 
   socket._handle = null
@@ -67,6 +68,7 @@ function surrender (connection) {
   socket.push = net.Socket.prototype.push
   socket[kReinitializeHandle](handle)
   if (socket.timeout) socket.setTimeout(socket.timeout)
+  for (const chunk of chunks) if (chunk.length !== 0) socket.push(chunk)
   connection.takenAtEnd = written - rest.length
   if (rest.length !== 0) writeRest(connection, rest, written)
   else if (connection.current !== null || socket[kWaiting] !== null) process.nextTick(told, connection)

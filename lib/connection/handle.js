@@ -10,26 +10,33 @@ const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-wri
 const versions = require('../core/versions')
 const { kConnection, kWaiting } = require('../core/symbols')
 
+const NOTHING = new ArrayBuffer(0)
+
 /**
- * A handle with the methods that net.Socket calls.
- * @param {import('./connection').Connection} connection
+ * A handle with the methods that net.Socket calls. Core sends handles to other processes without asking what they are, and takes an
+ * internal field of the object for libuv's handle: a DataView's is empty, and sending fails, where most objects have none, and the
+ * process would crash.
  */
-function Handle (connection) {
-  this.connection = connection
-  this.fd = -1
-  this.reading = false
-  this.writeQueueSize = 0
-  this.onread = undefined
-  this.isReset = false
-  this.isReferenced = true
-  /** Reports the end of our side, which is reported in the pending phase; null if it has been. */
-  this.endShutdown = null
+class Handle extends DataView {
+  /** @param {import('./connection').Connection} connection */
+  constructor (connection) {
+    super(NOTHING)
+    this.connection = connection
+    this.fd = -1
+    this.reading = false
+    this.writeQueueSize = 0
+    this.onread = undefined
+    this.isReset = false
+    this.isReferenced = true
+    /** Reports the end of our side, which is reported in the pending phase; null if it has been. */
+    this.endShutdown = null
+  }
 }
 
 /** In HTTP mode the messages decide about reading; see kReceive in incoming.js. */
 Handle.prototype.readStart = function readStart () {
   const { connection } = this
-  // Who reads is known when 'connection' has been emitted.
+  // The reader is known when 'connection' has been emitted.
   if (connection.isOffered) return 0
   if (connection.detached) keepProcess(connection, this, true)
   if (connection.detached || connection.tapped) connection.resume()

@@ -15,7 +15,7 @@
 const net = require('node:net')
 const { constants } = require('node:os')
 const { Readable } = require('node:stream')
-const { native: { SYSCALLS } } = require('../binding')
+const { native } = require('../binding')
 const { Buffer } = require('../host')
 const { codes, systemError } = require('../core/errors')
 const { kReinitializeHandle } = require('./detach')
@@ -224,11 +224,21 @@ for (const name of ['push', 'unshift']) {
   }[name]
 }
 
+/**
+ * Removes the parser's listener with the others, as in core: the bytes are for the listeners that are added next, whose socket it is
+ * then. A client's connection gets another with its next request.
+ */
+NativeSocket.prototype.removeAllListeners = function removeAllListeners (event) {
+  const connection = ownConnection(this)
+  if ((event === undefined || event === 'data') && connection !== null && !connection.readsOn && !connection.detached) connection.isTakenOver = true
+  return net.Socket.prototype.removeAllListeners.apply(this, arguments)
+}
+
 function tap (socket) {
   const connection = ownConnection(socket)
   if (connection === null || connection.tapped || connection.detached || socket.destroyed) return
   connection.tapped = true
-  net.Socket.prototype.on.call(socket, 'data', onTapped)
+  if (!connection.isTakenOver) net.Socket.prototype.on.call(socket, 'data', onTapped)
   if (!socket.connecting) connection.tap()
   // A flow that began without bytes to come has not asked for any.
   if (socket._readableState.flowing) socket.read(0)
@@ -343,12 +353,20 @@ NativeSocket.prototype.received = function received (chunk) {
   if (this.destroyed) return
   if (chunk.length === 0) {
     // What waited to be parsed when the socket was tapped has its turn.
-    this[kConnection].receive(chunk)
+    takeWaiting(this[kConnection], chunk)
     return
   }
-  if (this.push(chunk)) return
+  // A listener may have taken the connection out of HTTP, and the socket be Node's own by now.
+  if (this.push(chunk) || isSurrendered(this)) return
   if (this._handle) this._handle.reading = false
   this[kConnection].pause()
+}
+
+/** Has what waits parsed, or gives it to those who have taken the socket from the parser. @param {Uint8Array} nothing */
+function takeWaiting (connection, nothing) {
+  if (!connection.isTakenOver) return connection.receive(nothing)
+  const waiting = connection.id === -1 ? nothing : native.takeHead(connection.id)
+  if (waiting.length !== 0) connection.socket.received(waiting)
 }
 
 /** Called when the peer sent FIN. */
@@ -392,7 +410,7 @@ NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   this._handle?.endShutdown?.()
   // A peer that resets fails the read in libuv, which looks before it writes, but for writes in the call; the handle cancels
   // the writes when it is closed.
-  if (errno !== ECONNRESET || syscall === SYSCALLS.WRITE) failWaiting(this, () => error ?? new codes.ERR_SOCKET_CLOSED())
+  if (errno !== ECONNRESET || syscall === native.SYSCALLS.WRITE) failWaiting(this, () => error ?? new codes.ERR_SOCKET_CLOSED())
   // Both sides have ended, and something is still to be read: the stream closes behind its 'end'.
   if (errno === 0 && this[kConnection].detached && this.readableLength !== 0) return this.ended()
   // The handle finds the connection closed, and brings about 'close'.

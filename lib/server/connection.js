@@ -20,7 +20,7 @@ const { beginUpgraded } = require('./upgrade')
 const { failureMembers } = require('./client-error')
 const { endMembers } = require('./close')
 const { idleMembers } = require('./idle-timeout')
-const { orderMembers, onCarrierClose } = require('./response-order')
+const { orderMembers } = require('./response-order')
 const { Parser } = require('../connection/parser-facade')
 const { leaveToCore, onDrain } = require('../message/delegate')
 const { kConnection, kReceive, kComplete, kDrained, kIncomingMessage, kConnections } = require('../core/symbols')
@@ -50,7 +50,7 @@ function ServerConnection (id, stream, server, listener) {
   this.resource = null
   /** What follows the arriving body, if the connection leaves HTTP behind it (a Switch, lib/server/upgrade.js); null if nothing. */
   this.switching = null
-  /** True while 'connection' is emitted to those who come before the server's own listener: then it counts as detached (lib/server/offer.js). */
+  /** True while 'connection' is emitted to the listeners before the server's own: then it counts as detached (lib/server/offer.js). */
   this.isOffered = false
   /** True while a connection that has left HTTP owes answers to requests from before. */
   this.isAnswering = false
@@ -118,7 +118,7 @@ ServerConnection.prototype.equip = function equip (socket) {
     socket.on('end', onSocketEnd)
     socket.on('close', onSocketClose)
   }
-  if (this.current !== null) socket.on('close', onCarrierClose)
+  if (this.current !== null) socket.on('close', this.closeListener())
   if (this.givenUp && this.id !== -1) socket.destroy()
   // Our side was ended before there was a socket to be ended.
   else if (this.outputEnded) socket._writableState.ending = socket._writableState.ended = true
@@ -141,7 +141,7 @@ ServerConnection.prototype.listenersShown = function listenersShown (event, list
   if (this.detached) return listeners
   switch (event) {
     case 'data':
-      return this.tapped ? listeners : [onSocketEvent, ...listeners]
+      return this.tapped || this.isTakenOver ? listeners : [onSocketEvent, ...listeners]
     case 'drain':
       return [onSocketEvent, ...listeners.filter((listener) => listener !== onDrain)]
     case 'timeout':

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * What a new connection is until the server's own 'connection' listener is called with its socket: a stream that nobody reads, with
+ * What a new connection is until the server's own 'connection' listener is called with its socket: a stream that nothing reads, with
  * nothing of HTTP. That listener begins HTTP. If it is not called while the event is emitted, the socket becomes Node's own, and
  * the application's; the listener may be called with it later, as with any stream.
  */
@@ -9,6 +9,7 @@
 const core = require('../core/classes')
 const { baseEmit } = require('../message/finish')
 const { surrender } = require('../connection/detach')
+const { offerHandle } = require('../connection/offered-handle')
 const { serveStream } = require('./stream')
 const { native } = require('../binding')
 const { kConnection, kConnections, kParserConfig } = require('../core/symbols')
@@ -22,7 +23,8 @@ function connectionListener (socket) {
       return
     }
     handOut(connection)
-  } else if (connection?.server === this) {
+  } else if (connection !== undefined && (connection.server === this || speaksHttp(connection))) {
+    // As in core the parser that reads from the handle goes on, and its server with it.
     return
   }
   // A server of core's: http2 has one for clients that speak HTTP/1.
@@ -30,12 +32,17 @@ function connectionListener (socket) {
   else serveStream(this, socket)
 }
 
+/** True of a server's connection whose bytes are read for its parser. */
+function speaksHttp ({ server, stream, detached }) {
+  return server !== undefined && stream === null && !detached
+}
+
 /** True if the socket's buffer has nothing that was put there: what is to be parsed comes from the connection alone. */
 function isUntouched ({ destroyed, readableLength }) {
   return destroyed || readableLength === 0
 }
 
-/** True if nobody but the server's own listener can hear of 'connection'. */
+/** True if nothing but the server's own listener can hear of 'connection'. */
 function isOwnAlone (server) {
   return server.emit === baseEmit && server._events.connection === connectionListener
 }
@@ -50,13 +57,19 @@ function hasOwn ({ _events: { connection: listeners } }) {
  * @param {boolean} isHeld true if nothing was read from it, nor is
  */
 function offer (connection, isHeld) {
-  const { server, listener: { resource } } = connection
+  const { server, listener: { handle, resource } } = connection
   const socket = connection.getSocket()
+  let endHandle = null
   if (isHeld && !hasOwn(server)) handOut(connection)
+  else if (isHeld && server.emit !== baseEmit && handle.fd >= 0 && !socket.destroyed) {
+    // One that others accept for has no class of core's.
+    endHandle = offerHandle(connection, handle.constructor, () => { if (connection.isOffered) handOut(connection) })
+  }
   try {
     if (resource === null) server.emit('connection', socket)
     else resource.runInAsyncScope(server.emit, server, 'connection', socket)
   } finally {
+    endHandle?.()
     if (connection.isOffered) {
       // What was read was parsed.
       if (isHeld) handOut(connection)

@@ -34,6 +34,11 @@ function isPatched (response) {
   return response.assignSocket !== originalAssignSocket || response.detachSocket !== originalDetachSocket
 }
 
+/** Gives the listener by which the response that has the connection hears of the socket's close. */
+members.closeListener = function closeListener () {
+  return this.left === null ? onCarrierClose : this.left.onClose
+}
+
 /** Gives the connection to a response whose turn it is. */
 members.attach = function attach (response) {
   if (this.stream !== null || isPatched(response) || response[kNative] !== true) {
@@ -41,14 +46,14 @@ members.attach = function attach (response) {
     response.assignSocket(this.getSocket())
     this.current = response
     if (this.left !== null) response[kConnection] = this
-    this.socket.on('close', this.left?.onClose ?? onCarrierClose)
+    this.socket.on('close', this.closeListener())
     return
   }
   const { socket } = this
   this.current = response
   response[kConnection] = this
   response[kSocket] = socket ?? undefined
-  socket?.on('close', onCarrierClose)
+  socket?.on('close', this.closeListener())
   if (!isQuiet(response)) response.emit('socket', this.getSocket())
   if (response.outputData.length !== 0 || response[kNeedDrain]) response._flush()
 }
@@ -134,7 +139,7 @@ members.finishExchange = function finishExchange (response) {
   }
   const { socket } = this
   if (socket !== null) {
-    socket.removeListener('close', this.left?.onClose ?? onCarrierClose)
+    socket.removeListener('close', this.closeListener())
     // A response takes its corks with it (core's `socket` setter).
     if (versions.corkMergesChunks && response[kSocket] === socket) for (let left = response[kCorked]; left > 0; left--) socket.uncork()
   }
@@ -177,7 +182,7 @@ members.dismiss = function dismiss (response) {
   this.current = null
   this.dismissed ??= []
   this.dismissed.push(response.req)
-  this.socket?.removeListener('close', onCarrierClose)
+  this.socket?.removeListener('close', this.closeListener())
 }
 
 /**
@@ -185,13 +190,13 @@ members.dismiss = function dismiss (response) {
  * connection of ours.
  */
 members.answersThrough = function answersThrough (socket) {
+  socket.removeListener('close', this.closeListener())
   this.stream = socket
   this.left = { onClose: () => this.closeResponses(), onDrain: () => this.tellDrained() }
-  socket.removeListener('close', onCarrierClose)
   if (this.current !== null) {
     // Core's messages write to a socket that has them.
     socket._httpMessage = this.current
-    socket.prependListener('close', this.left.onClose)
+    socket.prependListener('close', this.closeListener())
   }
   socket.prependListener('drain', this.left.onDrain)
 }

@@ -157,7 +157,8 @@ function detach (connection, isKnown) {
     connection.stopListening()
     socket.detached(isKnown)
     Parser.free(socket)
-    isOver = surrender(connection)
+    // A reader that has the socket already hears what was read ahead behind `head`.
+    isOver = (!isKnown || !connection.tapped) && surrender(connection)
     if (isOver) {
       if (connection.isAnswering) connection.answersThrough(socket)
     } else {

@@ -170,13 +170,16 @@ pub(super) const EXPORTS: [(&CStr, Function<Environment>); 56] = [
             Err(Failure::Broken) => None,
             given => given?,
         };
+        environment.mark(id);
         let Some((socket, rest)) = given else {
             return Ok(None);
         };
         // The event loop must not watch it twice.
         environment.end_loan(id);
-        environment.mark(id);
+        let unread = environment.take_raw(id)?;
         let given = scope.array()?;
+        let unread = scope.buffer(&unread)?;
+        scope.set(given, 2, unread)?;
         let rest = scope.buffer(&rest)?;
         scope.set(given, 1, rest)?;
         scope.set(given, 0, scope.integer(socket.into_raw_fd())?)?;

@@ -169,6 +169,22 @@ impl Environment {
         Ok(())
     }
 
+    /// Takes what was read of a connection and not told yet: it goes to another reader.
+    pub(super) fn take_raw(&self, id: u32) -> Result<Vec<u8>, Failure> {
+        let connection = self.connection(id)?;
+        let (mut bytes, mut weight) = {
+            let encoder = &mut *self.encoder.borrow_mut();
+            encoder.batch.take_raw(id, encoder.position)
+        };
+        if let Some(queue) = connection.queue() {
+            let (later, more) = queue.lock().take_raw(id, 0);
+            bytes.extend_from_slice(&later);
+            weight += more;
+        }
+        connection.delivered(weight, 0);
+        Ok(bytes)
+    }
+
     fn has_events(&self) -> bool {
         !self.encoder.borrow().is_empty()
             || self.queues.borrow().iter().any(|queue| !queue.is_empty())

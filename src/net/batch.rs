@@ -106,6 +106,25 @@ impl<C> Batch<C> {
         }
     }
 
+    /// Takes what was read of a connection and is not parsed, from the event at `position` on: it goes to another reader. Gives the
+    /// bytes, and what the events weighed.
+    pub(crate) fn take_raw(&mut self, of: u32, position: usize) -> (Vec<u8>, usize) {
+        let (mut bytes, mut weight) = (Vec::new(), 0);
+        for at in position..self.events.len() {
+            match &self.events[at] {
+                Event::Raw { id, .. } | Event::Eof { id } if *id == of => {}
+                _ => continue,
+            }
+            // The places of those behind it stay.
+            let event = std::mem::replace(&mut self.events[at], Event::Encoded);
+            weight += event.weight();
+            if let Event::Raw { payload, .. } = &event {
+                bytes.extend_from_slice(self.slice(payload));
+            }
+        }
+        (bytes, weight)
+    }
+
     /// Bytes of large payloads in this batch.
     pub(crate) fn weight(&self) -> usize {
         self.weight
@@ -162,6 +181,7 @@ impl<C> Batch<C> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::event::EVENT;
     use super::*;
 
     /// The payloads of these parts of a packet of `len` bytes.
@@ -206,6 +226,33 @@ mod tests {
         assert_eq!(batch.weight(), 0);
         read(&mut batch, &mut buffer, READ, &[READ]);
         assert_eq!(buffer.as_ptr(), address);
+    }
+
+    #[test]
+    fn what_was_read_of_a_connection_is_taken_out_of_a_batch() {
+        let mut batch = Batch::<()>::default();
+        for (id, bytes) in [(1, "a"), (1, "bc"), (2, "d"), (1, "e")] {
+            batch.packet(bytes.len(), Instant::now(), |batch| {
+                let payload = batch.payload(bytes.as_bytes());
+                batch.events.push(Event::Raw { id, payload });
+            });
+        }
+        batch.events.push(Event::Eof { id: 1 });
+        batch.events.push(Event::Drain { id: 1 });
+        let (bytes, weight) = batch.take_raw(1, 1);
+        assert_eq!(bytes, b"bce");
+        assert_eq!(weight, 2 * EVENT + bytes.len());
+        assert!(matches!(
+            batch.events[..],
+            [
+                Event::Raw { id: 1, .. },
+                Event::Encoded,
+                Event::Raw { id: 2, .. },
+                Event::Encoded,
+                Event::Encoded,
+                Event::Drain { id: 1 }
+            ]
+        ));
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub(crate) struct Connection {
     unseen: AtomicUsize,
     /// The I/O thread is reading: what it took from the kernel may not be in the state yet.
     pub(super) reading: AtomicBool,
+    /// JavaScript takes the socket: the I/O thread begins no read. Changed by the JS thread alone.
+    pub(super) is_wanted: AtomicBool,
     /// JavaScript asks by itself, at the end of its tick, whether what it waits for was taken: no DRAIN before. Changed
     /// by its thread alone, with the state locked, so that the I/O thread finds it as it was with the notice.
     pub(super) asks: AtomicBool,
@@ -103,6 +105,7 @@ impl Connection {
             is_narrowed: AtomicBool::new(false),
             unseen: AtomicUsize::new(0),
             reading: AtomicBool::new(false),
+            is_wanted: AtomicBool::new(false),
             asks: AtomicBool::new(false),
             is_driven: AtomicBool::new(true),
             is_left: AtomicBool::new(false),

@@ -186,6 +186,10 @@ impl Driver {
     fn read(&self, socket: &Socket) -> io::Result<usize> {
         self.connection.reading.store(true, Ordering::SeqCst);
         let result = SCRATCH.with_borrow_mut(|scratch| {
+            // Asked behind the note that this thread reads: one of the two threads sees the other's.
+            if self.connection.is_wanted.load(Ordering::SeqCst) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
             let len = (&*socket).read(&mut scratch[..])?;
             let mut state = self.connection.lock();
             let now = clock::now();

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
 
 use super::clock;
 use super::connection::{Batch, Connection};
@@ -68,8 +69,9 @@ impl Connection {
     }
 
     /// Gives the socket away, as a descriptor that Node's event loop will own, and closes the connection without the
-    /// peer's noticing. `None` unless HTTP is over here, or has not begun (paused since it was accepted), and nothing is on its way in from
-    /// the peer. What was said before is written now; what the kernel does not take of it is given with the socket, and has to be written first.
+    /// peer's noticing. `None` unless HTTP is over here, or has not begun (paused since it was accepted). What was said before is written
+    /// now; what the kernel does not take of it is given with the socket, and has to be written first. What a tapped connection has read
+    /// is in its queue, and comes before what the new owner reads.
     pub(crate) fn surrender(&self) -> Option<(OwnedFd, Vec<u8>)> {
         let writes = {
             let state = self.lock();
@@ -78,26 +80,32 @@ impl Connection {
         if writes {
             self.flush_last();
         }
+        self.is_wanted.store(true, Ordering::SeqCst);
         let given = Cell::new(None);
-        // The I/O thread may write what was left, as soon as the kernel takes more.
+        // The I/O thread may write what was left, as soon as the kernel takes more, and read from a tapped connection.
         clock::give_way_until(|| {
             let mut state = self.lock();
-            let is_here = !state.is_in_flight();
+            let is_here = !state.is_in_flight() && !self.reading.load(Ordering::SeqCst);
             if is_here && Self::is_quiet(&state) {
                 given.set(self.give_away(&mut state));
             }
             is_here
         });
-        given.into_inner()
+        let given = given.into_inner();
+        if given.is_none() {
+            self.is_wanted.store(false, Ordering::SeqCst);
+            self.lock().attention = true;
+        }
+        given
     }
 
     /// True if a head is held, or nothing was read, and neither side has ended. While a head is held, or the connection is paused, neither
-    /// thread reads: what comes from now on is the new owner's.
+    /// thread reads, and the I/O thread not from a tapped one that is wanted: what comes from now on is the new owner's. The end of what a
+    /// tapped one has read is behind bytes that are still to be parsed, and its new owner meets it again.
     fn is_quiet(state: &State) -> bool {
         let is_held = state.input.mode == Mode::Held;
         (is_held || (state.paused && state.virgin))
-            && !state.eof
-            && !state.tapped
+            && (!state.eof || state.tapped)
             && state.fin == Fin::None
             && state.ending == Ending::None
     }

@@ -2,7 +2,10 @@
 
 /** Sockets of a server's own that others read before HTTP, or instead of it: it begins with the server's own 'connection' listener. */
 
+const { once } = require('node:events')
+const fs = require('node:fs')
 const net = require('node:net')
+const path = require('node:path')
 const { scenario } = require('../../oracle')
 
 const LINE = 'PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n'
@@ -297,6 +300,19 @@ for (const [where, add] of Object.entries({
   })
 }
 
+scenario.server('listeners that are removed before the server\'s own listener has the socket are not the parser\'s', async (run) => {
+  const server = serverOf(run)
+  server.prependListener('connection', (socket) => socket.on('data', () => {}).removeAllListeners('data'))
+  server.on('connection', (socket) => setTimeout(() => socket.on('data', (chunk) => run.log('server', String(chunk))), 20))
+  await run.listen(server)
+  const peer = run.dial()
+  await run.sleep(40)
+  for (const target of ['/first', '/second']) {
+    peer.send(get(target))
+    await peer.until(`${target}\n`)
+  }
+})
+
 for (const event of ['data', 'readable']) {
   scenario.server(`a '${event}' listener that was there before the server's own hears nothing of what is parsed`, async (run) => {
     const server = run.server.createServer((req, res) => {
@@ -389,4 +405,81 @@ scenario.server('a server without a listener for its connections leaves them ope
   const lost = new Promise((resolve) => { run.onUncaught = resolve })
   peer.reset()
   await lost
+})
+
+/** What an `emit` that was replaced gives the socket to, in the call. */
+const GIVES = {
+  'a TLS server': (run, socket, { secure }) => secure.emit('connection', socket),
+  'a TLS socket': (run, socket, { server, emit, options }) => {
+    const tls = require('node:tls')
+    emit.call(server, 'connection', new tls.TLSSocket(socket, { isServer: true, ...options }))
+  },
+  'a server of core\'s': (run, socket, { core }) => core.emit('connection', socket),
+  'the server itself, behind TLS, by turns': (run, socket, { server, emit, secure, isSecure }) => {
+    if (isSecure()) secure.emit('connection', socket)
+    else emit.call(server, 'connection', socket)
+  }
+}
+
+for (const [recipient, give] of Object.entries(GIVES)) {
+  scenario.server(`a replaced emit gives the socket to: ${recipient}`, async (run) => {
+    const tls = require('node:tls')
+    const pem = (name) => fs.readFileSync(path.join(__dirname, '../../fixtures/https', `${name}.pem`))
+    const options = { key: pem('key'), cert: pem('cert') }
+    const handle = (req, res) => res.end(`${req.socket.encrypted === true} ${req.url}\n`)
+    const server = run.server.createServer(handle)
+    const { emit } = server
+    const secure = tls.createServer(options, (socket) => emit.call(server, 'connection', socket))
+    const core = require('node:http').createServer(handle)
+    let turn = 0
+    const isSecure = () => turn++ % 2 === 0
+    server.emit = function (event, ...values) {
+      if (event !== 'connection') return emit.call(this, event, ...values)
+      values[0].setNoDelay(true)
+      values[0].on('close', () => run.log('server', 'close'))
+      return give(run, values[0], { server, emit, secure, core, options, isSecure })
+    }
+    await run.listen(server)
+    for (let i = 0; i < 3; i++) {
+      const peer = run.dial()
+      const isTls = recipient.includes('TLS') && !(recipient.includes('turns') && i === 1)
+      if (!isTls) {
+        for (const target of ['/first', '/second']) {
+          peer.send(get(target))
+          await peer.until(`${target}\n`)
+        }
+        peer.end()
+        await peer.closed()
+        continue
+      }
+      const client = tls.connect({ socket: peer.socket, rejectUnauthorized: false })
+      await once(client, 'secureConnect')
+      for (const target of ['/first', '/second']) {
+        client.write(get(target))
+        let text = ''
+        while (!text.endsWith(`${target}\n`)) text += (await once(client, 'data'))[0]
+        run.log('client', text.slice(text.indexOf('\r\n\r\n')))
+      }
+      client.destroy()
+    }
+    await run.sleep(20)
+  })
+}
+
+scenario.server('a socket that a replaced emit ends, in the call', async (run) => {
+  const server = run.server.createServer()
+  const { emit } = server
+  server.emit = function (event, ...values) {
+    if (event !== 'connection') return emit.call(this, event, ...values)
+    values[0].on('error', (error) => run.log('server', 'error', error.code))
+    values[0].on('close', () => run.log('server', 'close'))
+    values[0].end('bye')
+    return true
+  }
+  await run.listen(server)
+  const peer = run.dial()
+  await peer.until('bye')
+  peer.end()
+  await peer.ended()
+  await run.sleep(20)
 })

@@ -168,3 +168,69 @@ for (const [what, leave] of Object.entries(LEAVES)) {
     })
   }
 }
+
+for (const [event, add] of Object.entries({
+  data: (socket, take) => socket.on('data', take),
+  readable: (socket, take) => socket.on('readable', () => { for (let chunk; (chunk = socket.read()) !== null;) take(chunk) })
+})) {
+  for (const when of ['before it is answered', 'behind its answer', 'later']) {
+    for (const first of ['GET /first HTTP/1.1\r\nHost: x\r\n\r\n', 'POST /first HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody']) {
+      const name = `a handler of ${first.slice(0, 4).trim()} takes the bytes from the parser, with '${event}', ${when}`
+      scenario.server(name, async (run) => {
+        await run.serve({}, (req, res) => {
+          run.log('server', req.url)
+          const { socket } = req
+          req.resume()
+          const takeOver = () => {
+            socket.removeAllListeners('data')
+            run.log('server', 'listeners', socket.listenerCount('data'))
+            add(socket, (chunk) => {
+              run.log('server', 'raw', String(chunk))
+              socket.write(`raw ${chunk}`)
+            })
+          }
+          if (when === 'before it is answered') {
+            takeOver()
+            socket.write('taken\n')
+          } else {
+            res.end('taken\n')
+            if (when === 'later') setTimeout(takeOver, 10)
+            else takeOver()
+          }
+          res.on('close', () => run.log('server', 'close'))
+        })
+        const peer = run.dial()
+        peer.send(first)
+        await peer.until('taken\n')
+        await run.sleep(20)
+        for (const path of ['/second', '/third']) {
+          peer.send(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+          await peer.until(`raw GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+        }
+        peer.end()
+        await peer.ended()
+      })
+    }
+  }
+}
+
+for (const which of ['the same server', 'another server']) {
+  scenario.server(`a socket that speaks HTTP is given to ${which}: its own goes on`, async (run) => {
+    const other = run.server.createServer((req, res) => res.end(`other ${req.url}\n`))
+    const server = await run.serve({}, (req, res) => {
+      if (req.url === '/first') (which === 'another server' ? other : server).emit('connection', req.socket)
+      for (const [name, message] of [['request', req], ['response', res]]) message.on('close', () => run.log('server', req.url, name, 'close'))
+      if (req.url !== '/last') res.end(`${req.url}\n`)
+    })
+    const peer = run.dial()
+    for (const path of ['/first', '/second']) {
+      peer.send(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      await peer.until(`${path}\n`)
+    }
+    peer.send('GET /last HTTP/1.1\r\nHost: x\r\n\r\n')
+    await run.sleep(20)
+    peer.end()
+    await peer.ended()
+    await run.sleep(20)
+  })
+}

@@ -13,8 +13,8 @@ const net = require('node:net')
 const path = require('node:path')
 const { Child } = require('../../child')
 
-const play = async (module, recipient, env) => {
-  const { code, stdout, stderr } = await new Child('recipients/server.js', { module, args: [recipient], env, deadline: 30000 }).ended()
+const play = async (module, recipient, env, ...how) => {
+  const { code, stdout, stderr } = await new Child('recipients/server.js', { module, args: [recipient, ...how], env, deadline: 30000 }).ended()
   return { code, stdout, stderr }
 }
 
@@ -29,6 +29,12 @@ for (const recipient of recipients) {
       assert.deepEqual(await play('ours', recipient, { HTTP_NATIVE_IO_THREADS: String(threads) }), expected)
     })
   }
+
+  test(`so does one whose bytes the application has listened to: ${recipient}`, async () => {
+    const expected = await play('core', recipient, {}, 'tapped')
+    assert.match(expected.stdout, /^over$/m)
+    assert.deepEqual(await play('ours', recipient, {}, 'tapped'), expected)
+  })
 }
 
 for (const [name, implementation] of [['core', require('node:http')], ['ours', require(process.env.OURS ?? '../../../index.js')]]) {

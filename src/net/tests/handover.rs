@@ -1,5 +1,7 @@
 //! Bytes that JavaScript wants itself: tapped connections, and sockets that are given away.
 
+use std::time::Instant;
+
 use super::*;
 
 const UPGRADE: &[u8] =
@@ -228,12 +230,11 @@ fn what_the_kernel_does_not_take_is_surrendered_with_the_socket() {
 }
 
 #[test]
-fn a_socket_that_ends_or_is_tapped_is_not_surrendered() {
-    let says: [fn(&Connection); 4] = [
+fn a_socket_that_ends_is_not_surrendered() {
+    let says: [fn(&Connection); 3] = [
         |connection| connection.shutdown(false),
         Connection::close,
         |connection| connection.destroy(false),
-        Connection::tap,
     ];
     for say in says {
         let mut stage = Stage::new();
@@ -241,6 +242,36 @@ fn a_socket_that_ends_or_is_tapped_is_not_surrendered() {
         say(&connection);
         assert!(connection.surrender().is_none());
     }
+}
+
+#[test]
+fn a_tapped_socket_is_surrendered_with_what_was_read_ahead_and_the_end_is_met_again() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = stage.tapped();
+    peer.write_all(UPGRADE).unwrap();
+    let head = stage.raw(UPGRADE.len());
+    received(&connection, Some(&head));
+    peer.write_all(b"ahead").unwrap();
+    let end = Instant::now() + PATIENCE;
+    while connection.bytes_read() < (UPGRADE.len() + 5) as u64 && Instant::now() < end {
+        std::thread::yield_now();
+    }
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    while !connection.lock().eof && Instant::now() < end {
+        std::thread::yield_now();
+    }
+    let (socket, _) = connection.surrender().expect("the socket");
+    let queue = connection.queue().unwrap();
+    let (unread, _) = queue.lock().take_raw(connection.id, 0);
+    assert_eq!(unread, b"ahead");
+    stage.attend(&connection);
+    // Behind what was taken out.
+    while !matches!(stage.next(), (Event::Closed { errno: 0, .. }, _)) {}
+    let mut socket = TcpStream::from(socket);
+    socket.set_nonblocking(false).unwrap();
+    assert_eq!(socket.read(&mut [0; 4]).unwrap(), 0);
+    socket.write_all(b"pong").unwrap();
+    peer.read_exact(&mut [0; 4]).unwrap();
 }
 
 #[test]

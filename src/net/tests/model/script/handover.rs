@@ -74,6 +74,11 @@ impl Script {
             return false;
         };
         self.ended = End::Surrender;
+        // What a tapped connection has read comes first.
+        let id = self.connection.id;
+        let (unread, weight) = self.shared.queue.lock().take_raw(id, 0);
+        self.raw.extend_from_slice(&unread);
+        self.connection.delivered(weight, 0);
         let mut socket = UnixStream::from(descriptor);
         self.owed.clear();
         let start = self.said.len();
