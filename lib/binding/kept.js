@@ -130,8 +130,10 @@ function hasKeptEnd (kept) {
 }
 
 /** Takes the bytes that are kept, unparsed, of a connection whose socket goes to another reader. @returns {Buffer[]} */
-function takeKept (kept) {
-  return kept.splice(0).filter(({ record }) => record[0] === events.RAW).map(({ value }) => value)
+function takeKept (connection) {
+  const kept = connection.kept === null ? [] : connection.kept.splice(0)
+  count(connection, -connection.keptSize)
+  return kept.filter(({ record }) => record[0] === events.RAW).map(({ value }) => value)
 }
 
 /**

@@ -55,7 +55,7 @@ function surrender (connection) {
   const handle = becomeCores(fd)
   // There is no memory for another handle. The connection is as good as lost, and its events will report that.
   if (handle === null) return false
-  const chunks = [...takeKept(connection.kept ?? []), ...readAhead(id), unread]
+  const chunks = [...takeKept(connection), ...readAhead(id), unread]
   countFrom(handle, native.bytesRead(id), written - rest.length)
   connections[id] = undefined
   connection.id = -1
