@@ -33,7 +33,7 @@ impl From<IpAddr> for Address {
 pub(super) struct Addresses(HashMap<Address, u64>);
 
 impl Addresses {
-    /// Counts one more, unless there are `max`.
+    /// Counts one more. False if there are `max`.
     pub(super) fn enter(&mut self, address: Address, max: u64) -> bool {
         let count = self.0.get(&address).copied().unwrap_or(0);
         let enters = count < max;

@@ -331,7 +331,7 @@ impl State {
         !self.has_failed() && self.flow != Flow::Blocked && len + self.output.len() <= TAKEN_MAX
     }
 
-    /// Counts everything that was said as taken from now on, if the rule allows it; otherwise nothing changes.
+    /// Counts everything that was said as taken from now on. False, and nothing changes, if the rule does not allow it.
     ///
     /// It does if there is room for it ([`State::has_room`]) and if all of it is ours: memory that JavaScript can still
     /// change does not count before it is written. What counts as taken reaches the peer though the connection
