@@ -15,7 +15,7 @@ use crate::panics::{self, Place};
 /// How long one call of the event loop may dispatch, about: then its other work is due, though a flood of one peer's goes on.
 const TURN: Duration = Duration::from_millis(10);
 
-/// Lent sockets that are read before JavaScript is told, at most: a quarter of a turn's of the loop.
+/// Lent sockets that are read before JavaScript is told: a quarter of those that are ready, but at most these.
 const AT_ONCE: usize = 4;
 
 /// What `dispatch` is called with, instead of a number of records, for a phase of the event loop.

@@ -1,4 +1,4 @@
-//! Two phases of libuv's loop: that of closed handles, and the pending one: of requests that were done at once.
+//! Two phases of libuv's loop: that of closed handles, and the pending phase, of requests that were done at once.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
