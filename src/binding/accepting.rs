@@ -73,7 +73,7 @@ impl Environment {
     }
 
     /// Has the connections driven that were accepted here, one to two times [`TRIAL`] ago, and have not ended: their deadlines are to be
-    /// watched. A socket that carries one exchange goes back, too. Younger ones are left alone: most of them end by themselves.
+    /// watched. A socket with one exchange only goes back, too. Younger ones are left alone: most of them end by themselves.
     pub(super) fn end_trials(&self, scope: Scope<'_>) {
         self.accepts_at.is_timed.set(false);
         for connection in self.undriven_of(|listener| listener.is_some()) {

@@ -1,4 +1,4 @@
-//! What the raw functions take and give.
+//! Arguments and results of the raw functions.
 
 use std::time::Duration;
 

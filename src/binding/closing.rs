@@ -1,7 +1,7 @@
 //! The end of a turn of the event loop, where libuv tells of closed handles.
 //!
 //! Core's connections are libuv's handles: that one was closed is told behind the immediates (`uv_close`), and what its
-//! peer makes of that in the next turn, even if the peer is in this process. So JavaScript has its own callbacks called
+//! peer makes of that in the loop's next turn, even if the peer is in this process. So JavaScript has its own callbacks called
 //! there, and what the I/O threads say after something was destroyed waits until then. What libuv does at once and tells
 //! later, the end of a shutdown, has a phase too.
 
@@ -26,12 +26,12 @@ pub(super) struct Closing {
     postponed: Cell<bool>,
     /// They have waited for a phase that has come.
     is_overdue: Cell<bool>,
-    /// They were told in this turn.
+    /// They were told in this turn of the loop.
     was_overdue: Cell<bool>,
     pending: Rc<PendingPhase>,
     /// Made when it is asked for first.
     behind_events: RefCell<Option<BehindEvents>>,
-    /// The pending phase is to be told behind the events of this turn.
+    /// The pending phase is to be told behind the events of this turn of the loop.
     pends_behind: Cell<bool>,
     /// CLOSED of connections that have ended on this thread.
     ended: RefCell<Vec<Event>>,
@@ -63,7 +63,7 @@ impl Closing {
         self.has_pending_callbacks.take()
     }
 
-    /// As [`Self::closes`], since immediates wait for the end of the turn.
+    /// As [`Self::closes`], since immediates wait for the end of the loop's turn.
     pub(super) fn waits_for_immediates<H: Host>(
         &self,
         scope: Scope<'_>,
@@ -84,7 +84,7 @@ impl Closing {
         self.pending.ask(scope, host)
     }
 
-    /// Has [`Host::behind_events`] called in this turn, while its events are told. False if there is no memory for that.
+    /// Has [`Host::behind_events`] called in this turn of the loop, while its events are told. False if there is no memory for that.
     pub(super) fn asks_behind<H: Host>(&self, scope: Scope<'_>, host: &H) -> bool {
         let mut behind_events = self.behind_events.borrow_mut();
         if behind_events.is_none() {
@@ -111,15 +111,15 @@ impl Closing {
         self.pends_behind.take()
     }
 
-    /// Holds CLOSED until the close phase; of a connection that JavaScript has not destroyed, until the pending phase before it: in it
-    /// JavaScript hears that its side has ended. True if it has.
+    /// Has CLOSED wait for the close phase; of a connection that JavaScript has not destroyed, for the pending phase before it: in
+    /// that JavaScript hears that its side has ended. True if it has destroyed the connection.
     pub(super) fn holds(&self, closed: Event) -> bool {
         let is_destroyed = closed.ends_destroyed();
         self.ended.borrow_mut().push(closed);
         is_destroyed
     }
 
-    /// The pending phase has been told. True if CLOSED is held.
+    /// The pending phase has been told. True if CLOSED waits.
     pub(super) fn pended(&self) -> bool {
         let mut ended = self.ended.borrow_mut();
         for event in &mut *ended {
@@ -130,7 +130,7 @@ impl Closing {
         !ended.is_empty()
     }
 
-    /// Takes the CLOSED that may be told in the close phase.
+    /// Gives, once, the CLOSED that may be told in the close phase.
     pub(super) fn take_ended(&self) -> Vec<Event> {
         let mut ended = self.ended.borrow_mut();
         ended
@@ -138,7 +138,7 @@ impl Closing {
             .collect()
     }
 
-    /// True if what was closed in this turn has not been told. It is now: what is closed from now on belongs to the next.
+    /// True if what was closed in this turn of the loop has not been told. It is now: what is closed from now on belongs to the next.
     pub(super) fn takes_early(&self) -> bool {
         self.phase.forget()
     }
@@ -152,12 +152,12 @@ impl Closing {
         postpones
     }
 
-    /// Has what is left wait for the phase.
+    /// Has the rest wait for the phase.
     pub(super) fn postpone(&self) {
         self.postponed.set(true);
     }
 
-    /// What has waited comes in the next turn, before anything that may be closed in that.
+    /// What has waited comes in the loop's next turn, before anything that may be closed in that.
     pub(super) fn owes(&self) {
         self.is_overdue.set(true);
     }
@@ -174,7 +174,7 @@ impl Closing {
         }
     }
 
-    /// True if what comes next of the same connections is the next turn's: events that had waited were told in this turn, and have led to
+    /// True if what comes next of the same connections is for the loop's next turn: events that had waited were told in this, and led to
     /// something that is told at its end.
     pub(super) fn has_caught_up(&self) -> bool {
         self.was_overdue.get() && self.tells_first()

@@ -131,7 +131,7 @@ impl Environment {
     /// Makes a client's connection of a socket that has connected. Its id stays.
     ///
     /// # Errors
-    /// The socket cannot be used, or a reactor takes no more. The dial is over, and its id free.
+    /// The socket cannot be used, or a reactor is full. The dial is over, and its id free.
     pub(super) fn carry_dialled(
         &self,
         scope: Scope<'_>,

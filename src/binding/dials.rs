@@ -22,9 +22,9 @@ pub(super) struct Dial {
 #[derive(Default)]
 pub(super) struct Dials {
     pub(super) by_id: RefCell<HashMap<u32, Dial>>,
-    /// Those of which the set has told in this turn.
+    /// Those of which the set has told in this turn of the loop.
     met: RefCell<Vec<u32>>,
-    /// The DIALLED of those that were met, on their way to JavaScript: they do not wait for what was closed in the turn.
+    /// The DIALLED of those that were met, on their way to JavaScript: they do not wait for what was closed in that.
     pub(super) told: RefCell<Encoder>,
 }
 
@@ -35,8 +35,8 @@ impl Dials {
         dials.get(&id).map(|dial| Arc::clone(&dial.socket))
     }
 
-    /// Notes a dial of which the set tells, at a look. True if there is one. It ends behind all other events of the turn: libuv begins
-    /// to watch a socket that connects when it waits, and so hears of it behind what its peer, if that is in the process, has heard.
+    /// Notes a dial of which the set tells, at a look. True if there is one. It ends behind all other events of the loop's turn: libuv
+    /// begins to watch a socket that connects when it waits, and so hears of it behind what its peer, if that is in the process, has heard.
     pub(super) fn meet(&self, id: u32, reads: bool, look: u64) -> bool {
         let mut dials = self.by_id.borrow_mut();
         let Some(dial) = dials.get_mut(&id) else {

@@ -12,10 +12,10 @@ use crate::net::lending::Received;
 use crate::net::poll_set::Ready;
 use crate::panics::{self, Place};
 
-/// How long one call of the event loop may dispatch, about: then its other work has its turn, though a flood of one peer's goes on.
+/// How long one call of the event loop may dispatch, about: then its other work is due, though a flood of one peer's goes on.
 const TURN: Duration = Duration::from_millis(10);
 
-/// Lent sockets that are read before JavaScript is told, at most: of a turn's a quarter.
+/// Lent sockets that are read before JavaScript is told: a quarter of those that are ready, but at most these.
 const AT_ONCE: usize = 4;
 
 /// What `dispatch` is called with, instead of a number of records, for a phase of the event loop.
@@ -35,7 +35,7 @@ impl Drop for Polls<'_> {
 }
 
 impl Environment {
-    /// Notes that what the event loop has found is being told, until what this gives is dropped.
+    /// Notes that what the event loop has found is being told, until what this gives is gone.
     pub(super) fn polls(&self) -> Polls<'_> {
         Polls {
             polls: &self.polls,
@@ -69,7 +69,7 @@ impl Environment {
         self.take(scope, false, self.rounds());
     }
 
-    /// Gives JavaScript what has waited for the end of the turn before, ahead of what may lead to more of the kind: else it could wait for ever.
+    /// Gives JavaScript what waited for the end of the loop's turn before, ahead of what may lead to more of that: else it could wait for ever.
     pub(super) fn take_overdue(&self, scope: Scope<'_>) {
         if self.closing.is_overdue() {
             self.take(scope, false, self.rounds());
@@ -83,8 +83,8 @@ impl Environment {
         self.take(scope, is_due, self.rounds());
     }
 
-    /// How often the queues are looked at in one go, each in turn. Twice: what came while JavaScript ran is taken along; more waits, so
-    /// that timers get their turn.
+    /// How often the queues are looked at in one go, one after another. Twice: what came while JavaScript ran is included; more waits, so
+    /// that timers are looked at between.
     fn rounds(&self) -> usize {
         2 * self.queues.borrow().len()
     }
@@ -103,7 +103,7 @@ impl Environment {
         let _ = self.drain_queues(scope, is_due, rounds);
     }
 
-    /// True if the events wait for what this turn tells at its end.
+    /// True if the events wait for what this turn of the loop tells at its end.
     fn waits(&self) -> bool {
         if self.closing.is_pending() {
             if self.has_events() {
@@ -115,7 +115,7 @@ impl Environment {
         self.closing.postpones()
     }
 
-    /// `is_due`: what waits now does not wait for what was closed in this turn.
+    /// `is_due`: what waits now does not wait for what was closed in this turn of the loop.
     fn drain_queues(&self, scope: Scope<'_>, is_due: bool, rounds: usize) -> Result<(), Failure> {
         panics::at(Place::Dispatch);
         let began = Instant::now();
@@ -190,7 +190,7 @@ impl Environment {
             || self.queues.borrow().iter().any(|queue| !queue.is_empty())
     }
 
-    /// Gives JavaScript events that do not wait for the end of the turn.
+    /// Gives JavaScript events that do not wait for the end of the loop's turn.
     pub(super) fn tell_now(
         &self,
         scope: Scope<'_>,
@@ -204,7 +204,7 @@ impl Environment {
         self.end_round(scope)
     }
 
-    /// Encodes and dispatches as many events as the records hold. False when none are left.
+    /// Encodes and dispatches as many events as there are records for. False when none are left.
     fn dispatch_some(
         &self,
         scope: Scope<'_>,
@@ -233,7 +233,7 @@ impl Environment {
         Ok(!encoder.borrow().is_empty())
     }
 
-    /// Encodes the events of one connection that were not queued (driver two, or a tapped one). Gives their number.
+    /// Encodes the events of one connection that passed no queue (driver two, or a tapped one). Gives their number.
     pub(super) fn encode_now(
         &self,
         scope: Scope<'_>,
@@ -277,13 +277,13 @@ impl Environment {
             self.tell_phase(scope, CLOSE_PHASE)?;
         }
         if is_early {
-            // No more than that: what comes now is the next turn's.
+            // No more than that: what comes now is for the loop's next turn.
             self.take(scope, false, self.queues.borrow().len());
         }
         Ok(())
     }
 
-    /// Puts the CLOSED that was held into the queues. True if there was one.
+    /// Puts the CLOSED that waited into the queues. True if there was one.
     fn queue_ended(&self) -> bool {
         let ended = self.closing.take_ended();
         let ends = !ended.is_empty();
@@ -318,7 +318,7 @@ impl Environment {
 
     /// Reads once from each lent socket that has something to read. Called by the event loop. What a few have brought is told and
     /// answered before the next are read: their peers go on meanwhile. Read all at once, two or three connections would be waited
-    /// for by turns, and take twice the time.
+    /// for alternately, and take twice the time.
     pub(super) fn receive_lent(&self, scope: Scope<'_>) {
         let _polls = self.polls();
         self.take_overdue(scope);

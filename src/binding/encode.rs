@@ -20,11 +20,11 @@ use crate::panics::{self, Place};
 pub(super) const STRIDE: usize = records::STRIDE as usize;
 
 /// Bytes of heads and trailers in one call, about, and one packet's more. Their strings live until the call is over: many that survive a
-/// collection make V8 enlarge its young generation, and keep it so.
+/// collection make V8 enlarge its young generation, which stays large.
 const FIELDS_A_CALL: usize = 128 * 1024;
 
 impl Encoder {
-    /// Encodes as many events as `words` hold, or fields fill a call; returns their number. `now` is the time, if the events have waited in a queue.
+    /// Encodes as many events as `words` or the fields of a call allow; gives their number. `now` is the time, if they have waited in a queue.
     pub(super) fn encode(
         &mut self,
         environment: &Environment,
@@ -77,7 +77,7 @@ impl Encoder {
             let (owner, (kind, id, numbers)) = match told {
                 Ok(told) => told.map(|record| (record.1, record))?,
                 Err(_) => {
-                    // A value that nothing tells of would be taken for the next one's.
+                    // A value that nothing tells of would pass for the next one's.
                     values.next = taken;
                     run = None;
                     let instead = environment.instead_of(&event, midway);

@@ -21,7 +21,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Takes the next batch when this one is done, of the queues in turn. False if there is nothing.
+    /// Fetches the next batch when this one is done, from one queue after another. False if there is nothing.
     pub(super) fn refill(&mut self, queues: &[Arc<EventQueue>]) -> bool {
         if self.is_empty() {
             self.restart();
@@ -67,7 +67,7 @@ impl Encoder {
     }
 
     /// The small pieces of a body that came in one packet and are next to each other: they cross as one Buffer, of which
-    /// each is a part, as core's are parts of the packet. `first` has been taken from the batch; `room` records are left,
+    /// each is a slice, as core's are slices of the packet. `first` is out of the batch already; `room` records are left,
     /// its own included. None for a piece by itself.
     pub(super) fn run(&self, id: u32, first: &Payload, room: usize) -> Option<Run> {
         let Payload::Batch { start, len } = *first else {
@@ -143,7 +143,7 @@ mod tests {
         encoder
     }
 
-    /// The run that begins with the first piece, as the encoder finds it when that was taken.
+    /// The run that begins with the first piece, as the encoder finds it when that is out of the batch.
     fn run(encoder: &mut Encoder, room: usize) -> Option<Range<usize>> {
         encoder.position = 1;
         encoder.packets = 1;

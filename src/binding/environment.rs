@@ -247,7 +247,7 @@ impl Environment {
         }
     }
 
-    /// Has the next flush take this connection along. There is nothing in it for one of driver two.
+    /// Has the next flush include this connection. There is nothing in it for one of driver two.
     pub(super) fn mark(&self, id: u32) {
         if let Some(Some(known)) = self.known.borrow_mut().get_mut(id as usize)
             && !known.marked
@@ -268,7 +268,7 @@ impl Environment {
         }
     }
 
-    /// Holds the process for a connection that is not referenced, while it is being made or has something to write.
+    /// Keeps the process alive for a connection that is not referenced, while it is being made or has something to write.
     pub(super) fn hold_while_working(&self, scope: Scope<'_>, id: u32) {
         let mut known = self.known.borrow_mut();
         if let Some(Some(known)) = known.get_mut(id as usize)

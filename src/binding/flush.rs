@@ -1,4 +1,4 @@
-//! The way down: what JavaScript said is handed to the I/O threads, or written here.
+//! The way down: what JavaScript said is passed on to the I/O threads, or written here.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ const STANDSTILL: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_secs(5);
 
 impl Environment {
-    /// Hands everything marked to the I/O threads, with at most one wake each.
+    /// Passes everything marked on to the I/O threads, with at most one wake each.
     pub(super) fn flush(&self, scope: Scope<'_>) {
         let marked = std::mem::take(&mut *self.marked.borrow_mut());
         for id in &marked {
@@ -34,7 +34,7 @@ impl Environment {
         } else {
             self.flush_many(scope, &marked);
         }
-        // Keeps its memory for the next turn, unless JavaScript marked more meanwhile, which it cannot.
+        // Its memory stays for the next turn, unless JavaScript marked more meanwhile, which it cannot.
         let mut empty = marked;
         empty.clear();
         *self.marked.borrow_mut() = empty;

@@ -47,7 +47,7 @@ impl Host for Environment {
                 return;
             }
         }
-        // The next turn's.
+        // The loop's next turn's.
         if self.closing.takes_pending() {
             let _ = self.closing.pends(scope, self);
         }
@@ -90,7 +90,7 @@ impl Host for Environment {
         self.flush_now();
         // Joined here, so that no signal is given afterwards.
         self.threads.borrow_mut().clear();
-        // Events that are not taken any more hold connections, which hold their queue.
+        // Events that are not fetched any more refer to connections, and those to their queue.
         for queue in self.queues.borrow_mut().drain(..) {
             queue.clear();
         }

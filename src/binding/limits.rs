@@ -76,14 +76,14 @@ pub fn stop_health(env: Env, stats: i32, is_stopping: bool) -> Result<()> {
 #[napi(object)]
 pub struct LimitAnswer {
     pub status: u32,
-    /// Names and values, by turns.
+    /// Names and values, alternately.
     pub fields: Vec<String>,
     pub body: String,
     /// All of it as bytes, latin1, with `Connection: close`, for a request that is cut off.
     pub last: String,
 }
 
-/// Takes the answer to the next request of a connection whose head has `ANSWERED`, or to the one that was cut off.
+/// Gives, once, the answer to the next request of a connection whose head has `ANSWERED`, or to the one that was cut off.
 #[napi(catch_unwind)]
 pub fn take_answer(env: Env, id: u32) -> Result<Option<LimitAnswer>> {
     let taken = environment(env)?.with(id, |connection| connection.take_answer());

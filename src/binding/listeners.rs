@@ -51,8 +51,8 @@ impl Listeners {
         place.map(|place| untold.swap_remove(place)).is_some()
     }
 
-    /// How many connections may be accepted now: one, and more as long as some wait in each turn. To learn that no more wait costs a
-    /// system call.
+    /// How many connections may be accepted now: one, and more as long as some wait in each turn of the loop. To learn that no more wait
+    /// costs a system call.
     pub(super) fn at_once(&self, listener: u32) -> u32 {
         let turn = self.turn.get();
         let mut watched = self.watched.borrow_mut();

@@ -48,7 +48,7 @@ impl Environment {
         let Some(socket) = listener.lent() else {
             return false;
         };
-        // The set of lent sockets is there from now on: that what comes first takes a descriptor is not seen later.
+        // The set of lent sockets is there from now on: that what comes first uses a descriptor is not seen later.
         if !self
             .loans
             .prepare(|set| Watch::start(scope, self, set.as_raw_fd()).ok())

@@ -15,7 +15,7 @@ use crate::net::poll_set::{PollSet, Ready};
 /// Sockets lent at a time, and asked for.
 const LOANS: usize = 1024;
 
-/// Heads that come by a connection until its socket is lent: many connections carry one exchange only.
+/// Heads that come by a connection until its socket is lent: many connections have one exchange only.
 const HEADS: u8 = 2;
 
 /// What is known of a connection's loan.
@@ -26,7 +26,7 @@ struct Slot {
     heads: u8,
     /// The loan was asked about by [`Loans::ages`].
     is_old: bool,
-    /// The socket, while it is lent. The connection may end on its I/O thread meanwhile; this keeps the descriptor open
+    /// The socket, while it is lent. The connection may end on its I/O thread meanwhile; by this the descriptor stays open
     /// until the set has let go of it.
     lent: Option<Arc<Socket>>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Loans {
     watched: RefCell<Option<Watched>>,
     pub(super) scratch: RefCell<Option<ReadBuffer>>,
     looks: Cell<u64>,
-    /// Empty between turns.
+    /// Empty between turns of the loop.
     ready: RefCell<Vec<Ready>>,
     /// Loans asked for and running; running; those of them that load decides about: of connections with more than one exchange.
     wanted: Cell<usize>,
@@ -74,7 +74,7 @@ impl Loans {
     }
 
     /// Counts a head that is on its way to JavaScript. True if the loan, with which the connection began, should end: it
-    /// carries more than one exchange, and load is not low.
+    /// has more than one exchange, and load is not low.
     pub(super) fn saw_head(&self, id: u32) -> bool {
         let (lent, is_second) = self.with(id, |slot| {
             slot.heads = slot.heads.saturating_add(1);
@@ -159,7 +159,7 @@ impl Loans {
     /// Adds something to the set, which `watch` has the event loop watch.
     ///
     /// # Errors
-    /// There is no set, or it takes no more.
+    /// There is no set, or it is full.
     fn watch(
         &self,
         watch: impl FnOnce(&PollSet) -> Option<Watch>,
@@ -177,7 +177,7 @@ impl Loans {
     /// Has the set tell when a socket has connected.
     ///
     /// # Errors
-    /// There is no set, or it takes no more.
+    /// There is no set, or it is full.
     pub(super) fn watch_dial(
         &self,
         id: u32,
@@ -187,7 +187,7 @@ impl Loans {
         self.watch(watch, |set| set.add_dial(id, socket))
     }
 
-    /// Takes a socket that has connected, or has not, out of the set.
+    /// Removes a socket that has connected, or has not, from the set.
     pub(super) fn unwatch_dial(&self, socket: &Socket) {
         if let Some(watched) = &*self.watched.borrow() {
             watched.set.remove(socket);
@@ -228,12 +228,12 @@ impl Loans {
         ready
     }
 
-    /// Keeps the memory of a list.
+    /// Has the memory of a list used again.
     pub(super) fn keep(&self, ready: Vec<Ready>) {
         self.ready.replace(ready);
     }
 
-    /// Has what is left to read of a lent socket told in the next turn. False if it cannot be.
+    /// Has what is left to read of a lent socket told in the loop's next turn. False if it cannot be.
     pub(super) fn again(&self, id: u32) -> bool {
         let slots = self.slots.borrow();
         let Some(socket) = slots.get(id as usize).and_then(|slot| slot.lent.as_ref()) else {
@@ -255,7 +255,7 @@ impl Loans {
         self.lent_from(HEADS)
     }
 
-    /// True if the connection has carried more than one exchange.
+    /// True if the connection has had more than one exchange.
     pub(super) fn is_persistent(&self, id: u32) -> bool {
         self.with(id, |slot| slot.heads >= HEADS)
     }

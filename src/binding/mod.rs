@@ -1,4 +1,4 @@
-//! Node-API: encodes events for JavaScript and turns its calls into commands.
+//! Node-API: encodes events for JavaScript and makes commands of its calls.
 //!
 //! The hot calls use `napi_sys` directly (a `#[napi]` call costs five times as much, docs/BOUNDARY.md); all
 //! `unsafe` is in [`ffi`].

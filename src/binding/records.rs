@@ -19,7 +19,7 @@ numbers! {
 }
 
 numbers! {
-    /// The kinds of events: the first word of a record. 0 carries nothing.
+    /// The kinds of events: the first word of a record. 0 is none.
     EVENTS {
         ACCEPT = 1,
         REQUEST = 2,
@@ -49,9 +49,9 @@ pub(super) mod data {
         DATA_PARTS {
             /// All of it.
             WHOLE = 0,
-            /// A part; more of the same Buffer follows.
+            /// Some of it; more of the same Buffer follows.
             PART = 1,
-            /// The last such part.
+            /// The last of it.
             LAST_PART = 2,
         }
     }

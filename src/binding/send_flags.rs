@@ -34,9 +34,9 @@ numbers! {
         REQUEST_HEAD = 512,
         /// Client, with HEAD: the method is CONNECT.
         REQUEST_CONNECT = 1024,
-        /// With END: `head` holds the trailer lines.
+        /// With END: `head` is the trailer lines.
         TRAILERS = 2048,
-        /// What is said from here on can be taken back with `discard`.
+        /// What is said from here on can be undone with `discard`.
         CORK = 4096,
         /// JavaScript does not wait for the body to be taken.
         UNTOLD = 8192,

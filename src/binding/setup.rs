@@ -190,7 +190,7 @@ pub fn adopt(env: Env, id: u32, fd: i32) -> Result<i32> {
 }
 
 /// Stops accepting; gives the ids of the connections that were accepted already and whose ACCEPT had not come yet.
-/// It never will. `takes`: those, too, that wait in the kernel's queue, and would be reset.
+/// It never will. `takes`: those, too, that wait in the kernel's backlog, and would be reset.
 #[napi(catch_unwind)]
 pub fn end_accepting(env: Env, id: u32, takes: bool) -> Result<Vec<u32>> {
     let environment = environment(env)?;
@@ -215,7 +215,7 @@ pub fn end_accepting(env: Env, id: u32, takes: bool) -> Result<Vec<u32>> {
     Ok(ids)
 }
 
-/// Descriptors of the connections that wait in the queue of a socket on which Node listens. They are the caller's.
+/// Descriptors of the connections that wait in the backlog of a socket on which Node listens. They are the caller's.
 #[napi(catch_unwind)]
 pub fn accept_waiting(fd: i32) -> Result<Vec<i32>> {
     let accepted = ffi::duplicate(fd).map_or_else(|_| Vec::new(), |socket| waiting(&socket));
@@ -310,7 +310,7 @@ pub fn configure(env: Env, id: u32, config: HttpConfig) -> Result<()> {
     Ok(())
 }
 
-/// What the native part has at the moment.
+/// What the addon has at the moment.
 #[napi(object)]
 pub struct NativeObjects {
     /// Connections in the process that anything refers to, the I/O threads included.
@@ -325,7 +325,7 @@ pub struct NativeObjects {
     pub waiting: u32,
 }
 
-/// Counts what the native part has, for tests, and for an application that looks for a leak.
+/// Counts what the addon has, for tests, and for an application that looks for a leak.
 #[napi(catch_unwind)]
 pub fn objects(env: Env) -> Result<NativeObjects> {
     let environment = environment(env)?;

@@ -49,7 +49,7 @@ pub(super) struct Blocks {
     last: Cell<Option<(Instant, u64)>>,
     /// Once there was a listener or a connection.
     pub(super) watch: RefCell<Option<LoopWatch>>,
-    /// The turn at hand, once a server has limits.
+    /// The turn of the loop at hand, once a server has limits.
     pub(super) turn: RefCell<Option<Arc<Turn>>>,
 }
 

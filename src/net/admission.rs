@@ -1,4 +1,4 @@
-//! The places that connections take of those that a server with limits has.
+//! The places that connections occupy of those that a server with limits has.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -38,7 +38,7 @@ impl Admission {
         if let Some(hit) = limits.connected() {
             return Err(hit);
         }
-        // Dropping it counts it off.
+        // Its end counts it off.
         let mut admission = Self {
             limits: Arc::clone(limits),
             address: None,
@@ -68,7 +68,7 @@ pub(super) struct Place(Arc<ServerLimits>);
 impl Place {
     pub(super) fn among(limits: &Arc<ServerLimits>) -> Option<Self> {
         let place = Self(Arc::clone(limits));
-        // Dropping it counts it off.
+        // Its end counts it off.
         (limits.leaving.fetch_add(1, Ordering::SeqCst) < LEAVING).then_some(place)
     }
 }

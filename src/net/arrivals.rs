@@ -33,7 +33,7 @@ impl From<IpAddr> for Address {
 pub(super) struct Addresses(HashMap<Address, u64>);
 
 impl Addresses {
-    /// Counts one more, unless there are `max`.
+    /// Counts one more. False if there are `max`.
     pub(super) fn enter(&mut self, address: Address, max: u64) -> bool {
         let count = self.0.get(&address).copied().unwrap_or(0);
         let enters = count < max;
@@ -53,7 +53,7 @@ impl Addresses {
     }
 }
 
-/// How many connections may still come in this second: a token bucket that holds one second's.
+/// How many connections may still come in this second: a token bucket with room for one second's.
 pub(super) struct Bucket {
     /// Connections in a second; infinite for no limit.
     rate: f64,
@@ -80,7 +80,7 @@ impl Bucket {
         (self.tokens + passed * self.rate).min(self.rate.max(1.0))
     }
 
-    /// Takes a token. False if there is none.
+    /// Uses up a token. False if there is none.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         self.tokens = self.tokens_at(now);
         self.filled = now;
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(bucket.rest(start), Duration::from_millis(500));
         assert!(!bucket.take(start + Duration::from_millis(499)));
         assert!(bucket.take(start + Duration::from_millis(500)));
-        // It holds no more than one second's.
+        // It has room for no more than one second's.
         let later = start + Duration::from_secs(60);
         assert!(bucket.take(later) && bucket.take(later) && !bucket.take(later));
         let mut closed = Bucket::new(0, start);

@@ -1,4 +1,4 @@
-//! The connections that wait in the kernel's queue of a listening socket, which must not block.
+//! The connections that wait in the backlog of a listening socket, which must not block.
 
 use std::fs::File;
 use std::io;
@@ -9,11 +9,11 @@ use socket2::Socket;
 
 use super::socket::is_out_of_descriptors;
 
-/// Connections that are taken off the kernel's queue when accepting ends, at most: as many as Linux lets wait (`somaxconn`). Other
+/// Connections that are accepted from the backlog when accepting ends, at most: as many as Linux lets wait (`somaxconn`). Other
 /// listeners may have the same socket, and more come meanwhile.
 const REST: usize = 4096;
 
-/// Takes the first connection, which does not block, and tells whether it is of TCP. None if none waits.
+/// Accepts the first connection, which does not block, and tells whether it is of TCP. None if none waits.
 ///
 /// # Errors
 /// There is no descriptor for it, and none that could be given up to turn it away; or the kernel has no memory.
@@ -23,7 +23,7 @@ pub(super) fn accept(listening: &Socket) -> io::Result<Option<(Socket, Option<So
             Ok(accepted) => return Ok(Some(accepted)),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => return Ok(None),
-                // The peer gave up while it was queued.
+                // The peer gave up while it waited.
                 io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                 // The kernel says so even if no connection is left to be accepted.
                 _ if is_out_of_descriptors(&error) && turn_away(listening) => return Ok(None),
@@ -48,7 +48,7 @@ fn accept_first(listening: &Socket) -> io::Result<(Socket, Option<SocketAddr>)> 
     Ok((accepted, peer.as_socket()))
 }
 
-/// Takes the connections that wait.
+/// Accepts the connections that wait.
 pub(crate) fn waiting(listening: &Socket) -> Vec<Socket> {
     let mut rest = Vec::new();
     while rest.len() < REST {
@@ -71,7 +71,7 @@ fn spare() -> MutexGuard<'static, Option<File>> {
     SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has the process keep a descriptor to spare.
+/// Has the process own a descriptor to spare.
 pub(super) fn keep_spare() {
     let mut spare = spare();
     if spare.is_none() {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::event::{Event, Payload};
 
-/// Bytes a read takes at most, as libuv's.
+/// Bytes of a read, at most, as libuv's.
 pub(crate) const READ: usize = 64 * 1024;
 
 /// What sockets are read into.
@@ -34,9 +34,9 @@ pub(crate) struct Batch<C> {
     pub(crate) bytes: Vec<u8>,
     /// Read buffers that payloads point into.
     buffers: Vec<ReadBuffer>,
-    /// Those of former turns, to be read into again.
+    /// Those of former batches, to be read into again.
     spare: Vec<ReadBuffer>,
-    /// The address and the length of the packet at hand, when its buffer may be kept, and whether it must be.
+    /// The address and the length of the packet at hand, when its buffer may become the batch's, and whether it must.
     at_hand: Option<(usize, usize)>,
     keeps: bool,
     /// Bytes of large payloads.
@@ -46,17 +46,17 @@ pub(crate) struct Batch<C> {
 /// Body pieces from this size on are not copied into the memory that all events share.
 const LARGE: usize = 4 * 1024;
 
-/// The read buffer of a packet from this size on is kept rather than copied from. Smaller packets would hold more
-/// memory than they fill, and many buffers in turn stay in no cache.
+/// The read buffer of a packet from this size on is the batch's rather than copied from. Smaller packets would use more
+/// memory than they fill, and many buffers one after another stay in no cache.
 const KEPT_FROM: usize = READ / 2;
 
 /// Shared memory that grew past this is given back.
 const BYTES_MAX: usize = 256 * 1024;
 
-/// Events whose places are kept for the next batch. What a burst took beyond is given back.
+/// Events whose places stay for the next batch. What a burst had beyond is given back.
 const EVENTS_KEPT: usize = 4 * 1024;
 
-/// Read buffers that a batch keeps for later.
+/// Read buffers that a batch has in reserve.
 const SPARE_MAX: usize = 8;
 
 impl<C> Default for Batch<C> {
@@ -143,7 +143,7 @@ impl<C> Batch<C> {
         }
     }
 
-    /// Gives `append` the first `len` bytes of `buffer`, which is exchanged for another if payloads are to stay in it.
+    /// Gives `append` the first `len` bytes of `buffer`, which is swapped for another if payloads are to stay in it.
     pub(super) fn read(
         &mut self,
         buffer: &mut ReadBuffer,
@@ -165,7 +165,7 @@ impl<C> Batch<C> {
         (start.position == position).then_some(*start)
     }
 
-    /// Empties the batch and keeps its memory, within bounds.
+    /// Empties the batch, whose memory stays, within bounds.
     pub(crate) fn clear(&mut self) {
         self.events.clear();
         self.events.shrink_to(EVENTS_KEPT);
@@ -184,7 +184,7 @@ mod tests {
     use super::super::event::EVENT;
     use super::*;
 
-    /// The payloads of these parts of a packet of `len` bytes.
+    /// The payloads of these slices of a packet of `len` bytes.
     fn read(
         batch: &mut Batch<()>,
         buffer: &mut ReadBuffer,

@@ -26,7 +26,7 @@ impl Connection {
         state.end(Ending::Reset);
     }
 
-    /// Takes no more of the peer, and nothing that JavaScript says.
+    /// Accepts no more of the peer, and nothing that JavaScript says.
     pub(super) fn stop_input(&self, state: &mut State) {
         state.metered.is_refused = true;
         state.metered.has_acted = true;
@@ -36,7 +36,7 @@ impl Connection {
         }
     }
 
-    /// [`Self::account`], behind what was said: the end of the connection if it holds more bytes than it may.
+    /// [`Self::account`], behind what was said: the end of the connection if it has more bytes than it may.
     #[inline]
     pub(super) fn keep_accounts(&self, state: &mut State) {
         if let (Some(limits), Some(queue)) = (&self.limits, self.queue()) {
@@ -72,7 +72,7 @@ impl Connection {
         }
     }
 
-    /// True if nothing more is taken from the peer for now: a limit was met beyond which things wait. Its end is, if nothing else waits.
+    /// True if nothing more is accepted from the peer for now: a limit was met beyond which things wait. Its end is, if nothing else waits.
     #[inline]
     pub(super) fn is_held(&self, state: &State) -> bool {
         match &self.limits {
@@ -81,7 +81,7 @@ impl Connection {
         }
     }
 
-    /// True if nothing but the limits keeps the driver from reading.
+    /// True if nothing but the limits stops the driver's reading.
     pub(super) fn awaits_limits(&self, state: &State) -> bool {
         state.goes_on_reading() && self.is_held(state)
     }

@@ -1,4 +1,4 @@
-//! Copies of what JavaScript's memory held, in blocks that are used again: fresh memory costs a page fault for each page,
+//! Copies of what is in JavaScript's memory, in blocks that are used again: fresh memory costs a page fault for each page,
 //! more than the copy itself. There are so many, and no more: copies that a rush of answers has the allocator find room for stay with
 //! the process when they are freed.
 
@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::limits::TAKEN_MAX;
 
-/// Bytes of a block; what is longer takes several.
+/// Bytes of a block; what is longer needs several.
 const BLOCK: usize = 64 * 1024;
 
 /// Blocks, in all: 16 MiB.
@@ -17,7 +17,7 @@ const BLOCKS: usize = 256;
 /// Blocks of one copy, at most: what is longer does not count as taken.
 const MOST: usize = TAKEN_MAX.div_ceil(BLOCK);
 
-/// Those that are not in use: parts of one allocation, whose pages are fresh until they are first used. The last is used again first.
+/// Those that are not in use: slices of one allocation, whose pages are fresh until they are first used. The last is used again first.
 static FREE: LazyLock<Mutex<Vec<BytesMut>>> = LazyLock::new(|| {
     let mut all = BytesMut::zeroed(BLOCKS * BLOCK);
     Mutex::new((0..BLOCKS).map(|_| all.split_to(BLOCK)).collect())

@@ -51,7 +51,7 @@ pub(crate) struct Connection {
     is_narrowed: AtomicBool,
     /// Heads among them, while there are limits.
     unseen: AtomicUsize,
-    /// The I/O thread is reading: what it took from the kernel may not be in the state yet.
+    /// The I/O thread is reading: what it read from the kernel may not be in the state yet.
     pub(super) reading: AtomicBool,
     /// JavaScript takes the socket: the I/O thread begins no read. Changed by the JS thread alone.
     pub(super) is_wanted: AtomicBool,
@@ -113,7 +113,7 @@ impl Connection {
         }
     }
 
-    /// A connection whose bytes a stream of JavaScript's carries (driver two).
+    /// A connection whose bytes belong to a stream of JavaScript's (driver two).
     pub(crate) fn over_stream(
         id: u32,
         role: proto::Role,
@@ -135,7 +135,7 @@ impl Connection {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // Between two holds of the lock the other thread may do anything.
+        // While the state is not locked the other thread may do anything.
         #[cfg(test)]
         model::step();
         // After a panic under the lock the state may be half changed; the driver of this connection closes it
@@ -185,7 +185,7 @@ impl Connection {
             _ => Notice::Taken(at),
         };
         // What no thread can have taken in time: more in one tick, or in those of this turn, than may count. A rest of earlier
-        // turns is the I/O thread's, which is behind, and whose work this thread must not take over.
+        // turns is the I/O thread's, which is behind, and whose work this thread must not do.
         let is_new = state.flow == Flow::Open && !self.is_left.load(Ordering::Relaxed);
         let said = if is_new {
             state.output.len()
@@ -198,7 +198,7 @@ impl Connection {
         at
     }
 
-    /// Leaves what was said to the I/O thread, which is about to be told.
+    /// Has the I/O thread write what was said, of which it is about to be told.
     pub(super) fn leave_to_thread(&self) {
         self.is_left.store(true, Ordering::Relaxed);
     }
@@ -228,7 +228,7 @@ impl Connection {
         self.lock().taken()
     }
 
-    /// True if something waits to be written, which holds the process. REST follows then.
+    /// True if something waits to be written, which keeps the process alive. REST follows then.
     pub(crate) fn is_working(&self) -> bool {
         let mut state = self.lock();
         let works = !state.is_over() && !state.is_written();
@@ -457,7 +457,7 @@ impl Connection {
         state.close_noted.unwrap_or_else(|| state.close_reason())
     }
 
-    /// Brings the sums of the server up to date with this connection. Called where what it holds changes, with the state
+    /// Brings the sums of the server up to date with this connection. Called where its bytes or requests change, with the state
     /// locked.
     #[inline]
     pub(super) fn account(&self, state: &mut State) {

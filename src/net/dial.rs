@@ -45,7 +45,7 @@ fn stream(domain: Domain) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// EINPROGRESS, which has no stable `ErrorKind`.
+/// True for EINPROGRESS, which has no stable `ErrorKind`.
 fn is_in_progress(error: &io::Error) -> bool {
     let number = if cfg!(target_os = "linux") { 115 } else { 36 };
     error.raw_os_error() == Some(number)

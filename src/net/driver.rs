@@ -32,7 +32,7 @@ use super::waiting;
 use crate::panics::{self, Place};
 
 thread_local! {
-    /// One read buffer an I/O thread: an idle connection holds none.
+    /// One read buffer an I/O thread: an idle connection has none.
     static SCRATCH: RefCell<ReadBuffer> = RefCell::new(read_buffer());
 }
 
@@ -44,9 +44,9 @@ pub(super) struct Driver {
     timer: Option<Pin<Box<Sleep>>>,
     timer_at: Instant,
     readiness: ReadReadiness,
-    /// Something was left in this poll, since JavaScript had no room for it.
+    /// Something was not done in this poll, since JavaScript had no room for it.
     lacked_room: bool,
-    /// In the line of connections that the limits of the server hold.
+    /// In the line of connections that wait for the limits of the server.
     place: Option<InLine>,
 }
 
@@ -71,7 +71,7 @@ impl Driver {
         }
     }
 
-    /// Lets go of the socket; [`linger`] does what is left to do with it. The callers may hold it: it is closed when they have
+    /// Lets go of the socket; [`linger`] does what is left to do with it. The callers may have it, too: it is closed when they have
     /// returned, and only then JavaScript may be told.
     fn finish(&mut self, state: MutexGuard<'_, State>) -> Finished {
         let over = self.connection.finish(state);
@@ -91,7 +91,7 @@ impl Driver {
         self.finish(state)
     }
 
-    /// Carries out duties until none is left: takes a lent socket back or lends it, parses what waited, sends FIN.
+    /// Does its duties until none is left: registers a returned socket or lends it, parses what waited, sends FIN.
     /// `Err(Finished)` once the connection has ended.
     fn act(&mut self) -> Result<(), Finished> {
         let connection = Arc::clone(&self.connection);
@@ -136,7 +136,7 @@ impl Driver {
                 }
                 Duty::Lend => {
                     self.lend(&mut state);
-                    // The caller may hold the socket on the reactor: it cannot be put back before that is let go.
+                    // The caller may have the socket on the reactor: it cannot be put back before that is let go.
                     return Ok(());
                 }
             }
@@ -152,7 +152,7 @@ impl Driver {
             && connection.is_within_limits(state)
             && !self.shared.queue.wake.is_behind()
         {
-            // Takes the socket off the reactor. What arrives in between stays readable for the event loop.
+            // Removes the socket from the reactor. What arrives in between stays readable for the event loop.
             self.socket = None;
             state.lending = Lending::Lent;
             if connection.loan_begins(state)
@@ -221,11 +221,11 @@ impl Driver {
                 break;
             }
         }
-        // Of an error the reactor tells, and more than that has its turn with what comes later.
+        // Of an error the reactor tells, and more than that is read with what comes later.
         self.connection.lock().filled = false;
     }
 
-    /// Reads until there is no more, no more is wanted, or other connections should have their turn.
+    /// Reads until there is no more, no more is wanted, or other connections should be read.
     fn poll_read(
         &mut self,
         socket: &Registered,
@@ -263,8 +263,8 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Where answers that are owed, or limits, keep this from reading, sees whether the peer has hung up. Answers do so no longer then;
-    /// limits hold back what is left, but not an end behind which there is nothing: room may come only from the connections that end.
+    /// Where answers that are owed, or limits, stop the reading, sees whether the peer has hung up. Answers do so no longer then;
+    /// limits have the rest wait, but not an end behind which there is nothing: room may come only from the connections that end.
     fn poll_hang_up(
         &mut self,
         socket: &Registered,
@@ -276,7 +276,7 @@ impl Driver {
             if !is_held && !state.awaits_answers() {
                 return Poll::Pending;
             }
-            // A packet without bytes waits where the limit was met behind the last: what it gives belongs to what was taken.
+            // A packet without bytes waits where the limit was met behind the last: what it gives belongs to what was accepted.
             (is_held, state.input.has_bytes())
         };
         if let Err(error) = ready!(self.readiness.poll_hang_up(socket, cx)) {
@@ -305,7 +305,7 @@ impl Driver {
         if !has_room {
             connection.await_narrow_room();
         }
-        // The last read may have filled the room, and left a rest, though there is some again by now.
+        // The last read may have filled the room, with a rest behind it, though there is some again by now.
         let has_rest = state.duty(true) == Duty::Parse && !connection.is_held(&state);
         #[cfg(test)]
         let has_rest = has_rest && !model::is_put_back(Fault::RestUnseen);
@@ -401,7 +401,7 @@ impl Driver {
         Some(idle.map_or(possible, |idle| idle.min(possible)))
     }
 
-    /// Writes, carries out duties and reads until each has to wait. Ready when the connection has ended.
+    /// Writes, does its duties and reads until each has to wait. Ready when the connection has ended.
     fn poll_socket(&mut self, socket: &Registered, cx: &mut Context<'_>) -> Poll<Finished> {
         loop {
             // Writing first: an answer goes out before more requests come in.
@@ -479,7 +479,7 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// A turn in line that was not used is the next one's.
+    /// A wake in line that was not used is the next one's.
     fn drop(&mut self) {
         if let (Some(place), Some(limits)) = (&self.place, &self.connection.limits)
             && !place.leave()

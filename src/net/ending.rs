@@ -99,7 +99,7 @@ impl Connection {
         if state.is_over() {
             return;
         }
-        // What waits for ever keeps a writer from going on as if all were well.
+        // Behind what waits for ever a writer does not go on as if all were well.
         let lost = state.forget_in_flight().max(1);
         state.lose(lost);
         state.end(Ending::Failed(BROKEN, Syscall::Read));

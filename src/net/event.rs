@@ -96,7 +96,7 @@ pub(crate) enum Event<C> {
         trailers: Option<Payload>,
         /// It was the end of the connection that ended the message.
         at_eof: bool,
-        /// There is something to take with `takeNoted`.
+        /// There is something to fetch with `takeNoted`.
         noted: bool,
     },
     Eof {

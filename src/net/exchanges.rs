@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::stats::{Span, Stats};
 
-/// Places for exchanges that are kept when none is under way.
+/// Places for exchanges that stay when none is under way.
 const KEPT: usize = 16;
 
 /// One exchange.

@@ -129,7 +129,7 @@ impl Connection {
         if let Some(socket) = &socket
             && ending == Ending::Reset
         {
-            // RST instead of FIN; a failure leaves the orderly close, which is all there is to do.
+            // RST instead of FIN; where that fails the close is orderly, which is all there is to do.
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
         Over {

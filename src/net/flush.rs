@@ -1,4 +1,4 @@
-//! Writes the output to the socket, on the I/O thread or on the JS thread, with the lock released meanwhile.
+//! Writes the output to the socket, on the I/O thread or on the JS thread, with the state unlocked meanwhile.
 
 use std::io;
 use std::sync::MutexGuard;
@@ -170,7 +170,7 @@ impl State {
         }
     }
 
-    /// Puts back what a write has left, before what was said meanwhile, and counts what the kernel took.
+    /// Puts back the rest of a write, before what was said meanwhile, and counts what the kernel took.
     fn landed(&mut self, mut rest: Output, result: io::Result<usize>, stats: &Stats) {
         if self.is_over() {
             // Closed under the writer by a bug of the driver's: there is nothing to put back.

@@ -1,4 +1,4 @@
-//! Bytes that JavaScript wants to see itself: those behind HTTP, all of a socket, which leaves with its descriptor, or
+//! Bytes that JavaScript wants to see itself: those behind HTTP, all of a socket, which is surrendered, or
 //! what is read from it, which then comes back to be parsed.
 
 use std::cell::Cell;
@@ -40,7 +40,7 @@ impl Connection {
         state.attention = true;
     }
 
-    /// Lets a head leave HTTP when its body is over: then the connection is held once more, for [`Self::upgrade`].
+    /// Lets a head leave HTTP when its body is over: then the head is held once more, for [`Self::upgrade`].
     /// What has come of the body is parsed. True if there is more to ask for with [`Self::receive`].
     pub(crate) fn upgrade_after_body(&self, batch: &mut Batch) -> bool {
         let mut guard = self.lock();
@@ -63,7 +63,7 @@ impl Connection {
         state.exchanges.switch(SWITCHING, &self.stats);
     }
 
-    /// Takes the bytes received behind the message that switched protocols.
+    /// Gives, once, the bytes received behind the message that switched protocols.
     pub(crate) fn take_head(&self) -> Vec<u8> {
         self.lock().input.take_rest()
     }
@@ -82,7 +82,7 @@ impl Connection {
         }
         self.is_wanted.store(true, Ordering::SeqCst);
         let given = Cell::new(None);
-        // The I/O thread may write what was left, as soon as the kernel takes more, and read from a tapped connection.
+        // The I/O thread may write the rest, as soon as the kernel takes more, and read from a tapped connection.
         clock::give_way_until(|| {
             let mut state = self.lock();
             let is_here = !state.is_in_flight() && !self.reading.load(Ordering::SeqCst);
@@ -111,7 +111,7 @@ impl Connection {
     }
 
     fn give_away(&self, state: &mut State) -> Option<(OwnedFd, Vec<u8>)> {
-        // A descriptor of its own: dropping ours takes the socket off the reactor, and no more.
+        // A descriptor of its own: the end of ours removes the socket from the reactor, and no more.
         let socket = state.transport.socket()?.try_clone().ok()?;
         let rest = state.output.take_all();
         if state.input.mode == Mode::Held {

@@ -9,7 +9,7 @@ numbers! {
         KEEP_ALIVE = 1,
         /// DATA or END will follow; without it the message is complete, and no END comes.
         BODY = 2,
-        /// Parsing is held until `upgrade(id, accept)`.
+        /// The head is held until `upgrade(id, accept)`.
         UPGRADE = 4,
         /// An Expect field is present.
         HAS_EXPECT = 8,
@@ -21,7 +21,7 @@ numbers! {
         INFORMATIONAL = 64,
         /// The body ends with the connection (RFC 9112 §6.3).
         UNTIL_CLOSE = 128,
-        /// The text holds more fields than the field count says: those beyond `maxHeadersCount`.
+        /// The text has more fields than the field count says: those beyond `maxHeadersCount`.
         SURPLUS = 256,
         /// Something was let through that the RFCs forbid: `takeNoted` has it.
         NOTED = 512,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Connection ids of one environment, reused after release: the longest unused first, since an id that is used a
+/// Connection ids of one environment, reused once they are free: the longest unused first, since an id that is used a
 /// moment too long must not hit another connection.
 #[derive(Default)]
 pub(crate) struct Ids(Mutex<(VecDeque<u32>, u32)>);

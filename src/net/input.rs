@@ -71,7 +71,7 @@ impl Input {
         });
     }
 
-    /// Takes the packet whose turn it is.
+    /// Removes the packet that is next.
     pub(super) fn take(&mut self) -> Option<Packet> {
         self.waiting.pop_front()
     }
@@ -81,7 +81,7 @@ impl Input {
         self.waiting.push_front(packet);
     }
 
-    /// Takes everything that waits: another reader goes on with the socket.
+    /// Removes everything that waits: another reader goes on with the socket.
     pub(super) fn take_rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         for packet in std::mem::take(&mut self.waiting) {

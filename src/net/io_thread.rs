@@ -22,10 +22,10 @@ use super::stats::Stats;
 use super::transport::Transport;
 use crate::panics::{self, Place};
 
-/// An I/O thread. Dropping it ends the thread and closes its sockets.
+/// An I/O thread. It ends with this, and its sockets close.
 pub(crate) struct IoThread {
     pub(crate) shared: Arc<Shared>,
-    /// To put sockets on its reactor from the JS thread. Not in `shared`, which the runtime holds.
+    /// To put sockets on its reactor from the JS thread. Not in `shared`, which the runtime refers to.
     runtime: tokio::runtime::Handle,
     thread: Option<JoinHandle<()>>,
 }
@@ -47,9 +47,9 @@ impl IoThread {
                     tokio::spawn(Arc::clone(&working).work());
                     poll_fn(|cx| Self::poll_stopped(&working, cx)).await;
                 });
-                // Drops the tasks; the sockets close with the last holder of each.
+                // Ends the tasks; the sockets close with the last owner of each.
                 working.connections().clear();
-                // Wakers hold the runtime, whose hooks hold what the wakers are in.
+                // Wakers refer to the runtime, whose hooks refer to what the wakers are in.
                 drop(runtime);
                 working.mailbox.close();
                 *working.root.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -86,7 +86,7 @@ impl IoThread {
     /// Puts a socket on the thread's reactor.
     ///
     /// # Errors
-    /// The reactor takes no more.
+    /// The reactor is full.
     pub(super) fn register(&self, socket: Arc<Socket>) -> io::Result<Registered> {
         let _reactor = self.runtime.enter();
         reactor::register(socket)
@@ -103,11 +103,11 @@ impl IoThread {
     }
 
     /// Makes a connected socket, which does not block, a client's connection of this thread, and gives the command by which the
-    /// thread begins to drive it. Delivered behind what is said in the turn, it has that written before the thread reads, as in
+    /// thread begins to drive it. Passed on behind what is said in the turn, it has that written before the thread reads, as in
     /// core, which writes in the event of the connection: of a peer that has gone the write tells, or does not know yet.
     ///
     /// # Errors
-    /// The reactor takes no more.
+    /// The reactor is full.
     pub(crate) fn carry(
         &self,
         id: u32,

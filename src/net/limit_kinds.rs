@@ -32,7 +32,7 @@ numbers! {
 numbers! {
     /// What becomes of what is beyond a limit.
     LIMIT_ACTIONS {
-        /// It is not taken before there is room.
+        /// It is not accepted before there is room.
         WAIT = 0,
         /// Its connection is closed.
         CLOSE = 1,

@@ -20,18 +20,18 @@ pub(crate) const WINDOW_IN_ALL: usize = 8 * 1024 * 1024;
 /// heard of the loan, behind them.
 pub(crate) const AHEAD_OF_LOAN: usize = 64 * 1024;
 
-/// Reads of one connection before the others get their turn.
+/// Reads of one connection before the others are read.
 pub(super) const READS_PER_TURN: u32 = 16;
 
-/// Requests of one connection that may be unanswered before parsing pauses. Core has no such limit and lets
-/// a peer that pipelines without reading queue as much as it likes up to the socket's buffers.
+/// Requests of one connection that may be unanswered before parsing stops. Core has no such limit and lets
+/// a peer that pipelines without reading say as much as it likes up to the socket's buffers.
 // Small in tests, where it must be reached.
 pub(crate) const READ_AHEAD: u32 = if cfg!(test) { 4 } else { 1024 };
 
-/// What a connection may hold beyond the kernel's buffer and yet count as taken, bytes: a writer goes on at once instead
+/// What a connection may have beyond the kernel's buffer and yet count as taken, bytes: a writer goes on at once instead
 /// of waiting for the I/O thread. The kernel's send buffer, which core fills directly, grows to megabytes.
 pub(crate) const TAKEN_MAX: usize = 256 * 1024;
 
-/// Bodies from this size on keep their own segment instead of being copied behind the head. 16 KiB is about
+/// Bodies from this size on are a segment of their own instead of being copied behind the head. 16 KiB is about
 /// where a copy starts to cost more than one more I/O vector.
 pub(crate) const SEGMENT: usize = 16 * 1024;

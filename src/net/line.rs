@@ -1,4 +1,4 @@
-//! Tasks that wait in a line until there is room: one is woken for each room that is made, and wakes the next if it leaves any.
+//! Tasks that wait in a line until there is room: one is woken for each room that is made, and wakes the next if any is left.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ impl InLine {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Leaves the line. False if it was its turn already.
+    /// Leaves the line. False if it was woken already.
     pub(super) fn leave(&self) -> bool {
         self.0.swap(false, Ordering::SeqCst)
     }

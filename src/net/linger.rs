@@ -1,7 +1,7 @@
 //! What is left of a connection when it is over for JavaScript: bytes that count as taken still reach the peer, and a
 //! peer in the middle of a message can read the answer.
 //!
-//! In core the bytes would be in the kernel's send buffer, which outlives the socket; here a part of them may still wait
+//! In core the bytes would be in the kernel's send buffer, which outlives the socket; here some of them may still wait
 //! for room in it (see `State::take`).
 
 use std::io::{self, Read};
@@ -19,7 +19,7 @@ use super::shared::Shared;
 use super::socket::send_fin;
 use super::stats::Stats;
 
-/// How long a peer that does not read is waited for. A kernel keeps the bytes of a closed socket for a minute or two.
+/// How long a peer that does not read is waited for. A kernel has the bytes of a closed socket for a minute or two.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a peer may go on with a message that was answered before its end (RFC 9112 §9.6). Core reads on until it

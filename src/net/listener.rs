@@ -49,7 +49,7 @@ pub(crate) struct Listener {
     task: Mutex<Option<Waker>>,
     /// There is a task that accepts whenever the socket is with the I/O thread.
     is_running: AtomicBool,
-    /// Connections are dealt to them in turn.
+    /// Connections are dealt to them one after another.
     threads: Vec<Arc<Shared>>,
     next: AtomicUsize,
 }
@@ -92,7 +92,7 @@ impl Listener {
         }
     }
 
-    /// True if the JS thread may accept: the server has no limits, which the I/O thread keeps.
+    /// True if the JS thread may accept: the server has no limits, which the I/O thread enforces.
     pub(crate) fn may_be_lent(&self) -> bool {
         self.options.limits.is_none()
     }
@@ -111,7 +111,7 @@ impl Listener {
     /// Ends that: this thread, the first of the I/O threads, accepts from now on.
     ///
     /// # Errors
-    /// The reactor takes no more.
+    /// The reactor is full.
     pub(crate) fn accept_on(self: &Arc<Self>, thread: &IoThread) -> io::Result<()> {
         let Some(socket) = self.lent() else {
             return Ok(());
@@ -162,7 +162,7 @@ impl Listener {
     /// can speak on it at once; no ACCEPT follows.
     ///
     /// # Errors
-    /// The socket cannot be used, the reactor takes no more, or the server's limits refuse it ([`REFUSED`]).
+    /// The socket cannot be used, the reactor is full, or the server's limits refuse it ([`REFUSED`]).
     pub(crate) fn adopt(
         &self,
         socket: Socket,
@@ -208,7 +208,7 @@ impl Listener {
         }
     }
 
-    /// Closes our listening socket, and gives what waits in its queue: the kernel would reset those connections.
+    /// Closes our listening socket, and gives what waits in its backlog: the kernel would reset those connections.
     pub(crate) fn close_behind(&self) -> Vec<Socket> {
         let rest = match &*self.slot() {
             Slot::Accepting(socket) => waiting(socket.get_ref()),
@@ -247,7 +247,7 @@ impl Listener {
         }
     }
 
-    /// Ready when the limits have room for a connection, or the listener is closed. What waits stays in the kernel's queue.
+    /// Ready when the limits have room for a connection, or the listener is closed. What waits stays in the backlog.
     fn poll_room(&self, limits: &ServerLimits, cx: &Context<'_>) -> Poll<()> {
         if self.poll_closed(cx).is_ready() || !limits.is_full() {
             return Poll::Ready(());

@@ -8,11 +8,11 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// Heads that the I/O threads bring at a time, on average, up to which sockets are lent, and heads in a turn of the event loop
-/// beyond which they are returned. The same connections bring more in a turn when they are lent.
+/// beyond which they are returned. The same connections bring more in one when they are lent.
 const FEW: u32 = 12;
 const MANY: u32 = 32;
 
-/// The average's unit, and the weight of the turns before in it.
+/// The average's unit, and the weight of the turns of the loop before in it.
 const UNIT: u32 = 64;
 const WEIGHT: u32 = 16;
 
@@ -48,11 +48,11 @@ const MANY_ACCEPTED: u32 = 24;
 /// What was counted. Lives on the JS thread.
 #[derive(Default)]
 pub(crate) struct Load {
-    /// Heads of this turn.
+    /// Heads of this turn of the loop.
     heads: Cell<u32>,
-    /// The average number of heads in a turn, in units.
+    /// The average number of heads in a turn of the loop, in units.
     average: Cell<u32>,
-    /// Connections that were accepted in this turn, and on average, in units.
+    /// Connections that were accepted in this turn of the loop, and on average, in units.
     accepted: Cell<u32>,
     average_accepted: Cell<u32>,
     /// Connections to wait for before they are accepted on the JS thread again, and the next time.
@@ -91,7 +91,7 @@ struct Ended {
 }
 
 impl Load {
-    /// What comes from now on comes in another turn.
+    /// What comes from now on comes in another turn of the loop.
     pub(crate) fn begin_turn(&self) {
         let heads = self.heads.take();
         if heads != 0 {
@@ -254,7 +254,7 @@ mod tests {
             }
         }
 
-        /// A turn that brought heads of these connections, and in which the loop waited for a part of its 1,000 µs. True
+        /// A turn of the loop that brought heads of these connections, and in which it waited for some of its 1,000 µs. True
         /// if the loans end.
         fn turn(&mut self, heads: std::ops::Range<u32>, idle_us: u64) -> bool {
             self.load.begin_turn();
@@ -312,7 +312,7 @@ mod tests {
         assert!(stage.load.are_few());
     }
 
-    /// Turns that bring so many connections each, with a head of each.
+    /// Turns of the loop that bring so many connections each, with a head of each.
     fn accept(load: &Load, turns: u32, connections: u32) {
         for _ in 0..turns {
             load.begin_turn();

@@ -1,6 +1,6 @@
 //! The one way down: commands for an I/O thread, whatever they are, and the wake that is spared while it is awake.
 //!
-//! What JavaScript says in a turn is delivered at the turn's end, with one wake. So that it does not wait as long as a handler computes,
+//! What JavaScript says in a turn is passed on at the turn's end, with one wake. So that it does not wait as long as a handler computes,
 //! it is put in when it is said, and the thread looks by itself, every [`LOOK`], for as long as anything is put in.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use std::time::Duration;
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 
-/// After what time the thread looks for what was put in and not delivered.
+/// After what time the thread looks for what was put in and not passed on.
 pub(crate) const LOOK: Duration = Duration::from_millis(2);
 
 /// What waits for the thread.
@@ -26,12 +26,12 @@ pub(crate) struct Mailbox<Command> {
     waiting: Mutex<Waiting<Command>>,
     /// The thread looks by itself. Changed under the lock of what waits, and asked without.
     looks: AtomicBool,
-    /// How often the thread has taken commands.
+    /// How often the thread has fetched commands.
     rounds: AtomicUsize,
-    /// Commands wait, and the thread is to take them as soon as it can.
+    /// Commands wait, and the thread is to fetch them as soon as it can.
     mail: AtomicBool,
     asleep: AtomicBool,
-    /// The thread has ended: what is delivered is dropped.
+    /// The thread has ended: what is passed on is dropped.
     closed: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
@@ -63,12 +63,12 @@ impl<Command> Mailbox<Command> {
         self.asleep.load(Ordering::SeqCst)
     }
 
-    /// Delivers commands, waking the thread only if it sleeps.
+    /// Passes commands on, waking the thread only if it sleeps.
     pub(crate) fn deliver(&self, commands: impl IntoIterator<Item = Command>) {
         self.deliver_all(commands, |_| {});
     }
 
-    /// Delivers commands, and what was put in; `each` sees everything that the thread has not taken by then.
+    /// Passes commands on, and what was put in; `each` sees everything that the thread has not fetched by then.
     pub(crate) fn deliver_all(
         &self,
         commands: impl IntoIterator<Item = Command>,
@@ -89,8 +89,8 @@ impl<Command> Mailbox<Command> {
         self.rouse();
     }
 
-    /// Puts a command in, to be delivered later: the thread takes it then, or when it looks by itself, or does anything else. It is woken
-    /// only if it does not look yet. Gives the round in which it takes the command ([`Mailbox::has_taken`]).
+    /// Puts a command in, to be passed on later: the thread fetches it then, or when it looks by itself, or does anything else. It is woken
+    /// only if it does not look yet. Gives the round in which it fetches the command ([`Mailbox::has_taken`]).
     pub(crate) fn put(&self, command: Command) -> usize {
         #[cfg(test)]
         model::step();
@@ -112,8 +112,8 @@ impl<Command> Mailbox<Command> {
         round
     }
 
-    /// True if what was put in for this round is taken. What is said from then on has to be put in again; what was said before is seen
-    /// by the thread, which takes commands first and carries them out then.
+    /// True if what was put in for this round is fetched. What is said from then on has to be put in again; what was said before is seen
+    /// by the thread, which fetches commands first and acts on them then.
     pub(crate) fn has_taken(&self, round: usize) -> bool {
         #[cfg(test)]
         if model::is_put_back(Fault::RoundUnseen) {
@@ -143,7 +143,7 @@ impl<Command> Mailbox<Command> {
         self.looks.store(goes_on, Ordering::Relaxed);
     }
 
-    /// Wakes the thread if it sleeps. Whichever thread clears the flag does: one wake however many deliveries.
+    /// Wakes the thread if it sleeps. Whichever thread clears the flag does: one wake however often commands come.
     fn rouse(&self) {
         #[cfg(test)]
         model::step();
@@ -163,7 +163,7 @@ impl<Command> Mailbox<Command> {
         }
     }
 
-    /// Called when the I/O thread is going to park. Commands that came meanwhile keep it awake.
+    /// Called when the I/O thread is going to park. With commands that came meanwhile it stays awake.
     pub(crate) fn fall_asleep(&self) {
         self.asleep.store(true, Ordering::SeqCst);
         #[cfg(test)]
@@ -173,14 +173,14 @@ impl<Command> Mailbox<Command> {
         }
     }
 
-    /// Has the commands taken that came meanwhile. On the I/O thread, while it has much to do and does not park.
+    /// Has the commands fetched that came meanwhile. On the I/O thread, while it has much to do and does not park.
     pub(crate) fn look(&self) {
         if self.mail.load(Ordering::Relaxed) {
             self.wake();
         }
     }
 
-    /// Drops the commands and the waker, which holds the runtime and its descriptors: the thread has ended.
+    /// Drops the commands and the waker, which refers to the runtime and its descriptors: the thread has ended.
     pub(super) fn close(&self) {
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let mut waiting = self.waiting();
@@ -192,7 +192,7 @@ impl<Command> Mailbox<Command> {
         self.asleep.store(false, Ordering::SeqCst);
     }
 
-    /// Takes the commands into `taken`, which is empty, and registers for the next ones.
+    /// Moves the commands into `taken`, which is empty, and registers for the next ones.
     pub(crate) fn take(&self, context: &Context<'_>, taken: &mut Vec<Command>) {
         {
             let mut waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);

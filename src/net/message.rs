@@ -34,7 +34,7 @@ pub(crate) struct Block<'a> {
     pub(crate) lines: u32,
 }
 
-/// What the first part of a [`Message`] is.
+/// What a [`Message`] begins with.
 pub(crate) enum Head<'a> {
     None,
     Informational(Block<'a>),
@@ -48,11 +48,11 @@ pub(crate) struct Message<'a> {
     pub(crate) request_head: bool,
     pub(crate) request_connect: bool,
     pub(crate) body: Body<'a>,
-    /// The message ends here; the block holds the trailers.
+    /// The message ends here; the block is the trailers.
     pub(crate) end: Option<Block<'a>>,
     /// With `end`: the connection closes when all is written.
     pub(crate) last: bool,
-    /// What is said from here on may be taken back: see [`super::output::Output::cork`].
+    /// What is said from here on may be undone: see [`super::output::Output::cork`].
     pub(crate) cork: bool,
     /// What was said since such a message is pending in core until the end of the tick.
     pub(crate) under_cork: bool,

@@ -10,7 +10,7 @@ use super::clock;
 use super::limit_kinds::Hit;
 use super::server_limits::Account;
 
-/// What the limits of its server have to know of a connection. Without limits it takes no memory.
+/// What the limits of its server have to know of a connection. Without limits it needs no memory.
 #[derive(Default)]
 pub(super) struct Metered(Option<Box<Meter>>);
 
@@ -74,14 +74,14 @@ pub(super) struct Meter {
     pub(super) answers: VecDeque<Answer>,
     /// Something was answered, or ended, that the driver has not looked at.
     pub(super) has_acted: bool,
-    /// The connection was held: the driver is to look again when there is room. Noted where the state is only read.
+    /// The connection had to wait: the driver is to look again when there is room. Noted where the state is only read.
     pub(super) gated: AtomicBool,
-    /// The driver does not read, since the connection is held, or JavaScript wants no more; and when it last did not.
+    /// The driver does not read, since the connection has to wait, or JavaScript wants no more; and when it last did not.
     is_unread: bool,
     unread_until: Option<Instant>,
     /// It is among the loans that are watched.
     pub(super) is_watched: bool,
-    /// The peer has hung up, and there is nothing to read before its end: no limit holds that back.
+    /// The peer has hung up, and there is nothing to read before its end: no limit has that wait.
     pub(super) has_only_end: bool,
 }
 

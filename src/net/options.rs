@@ -58,7 +58,7 @@ impl ServerOptions {
     }
 
     /// Sets the idle time between exchanges and during them, in milliseconds; 0 for no limit. With `hold` a connection is
-    /// accepted as paused: JavaScript sees it before its first byte is taken.
+    /// accepted as paused: JavaScript sees it before its first byte is read.
     pub(crate) fn configure(&self, keep_alive: u64, idle: u64, hold: bool) {
         self.keep_alive.store(keep_alive, Ordering::Relaxed);
         self.idle.store(idle, Ordering::Relaxed);
@@ -77,7 +77,7 @@ impl ServerOptions {
         Duration::from_millis(self.idle.load(Ordering::Relaxed))
     }
 
-    /// Sets the options of an accepted socket. Their failure leaves a slower or longer-lived connection, as in libuv.
+    /// Sets the options of an accepted socket. Where that fails the connection is slower or lives longer, as in libuv.
     pub(super) fn prepare(&self, socket: &Socket) {
         if self.accepted.no_delay {
             let _ = socket.set_tcp_nodelay(true);

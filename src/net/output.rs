@@ -1,4 +1,4 @@
-//! Bytes on their way out: a queue of segments that leaves in vectored writes.
+//! Bytes on their way out: segments in order, which leave in vectored writes.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -6,13 +6,13 @@ use std::io::{self, IoSlice};
 use bytes::Bytes;
 use socket2::Socket;
 
-/// I/O vectors per system call. Linux takes 1024; past a few dozen the gain is gone.
+/// I/O vectors per system call. Linux accepts 1024; past a few dozen the gain is gone.
 const VECTORS: usize = 64;
 
-/// A tail buffer up to this size is kept when it is empty, so that the next response need not allocate.
+/// A tail buffer up to this size stays when it is empty, so that the next response need not allocate.
 const KEPT: usize = 2 * 1024;
 
-/// Bytes that keep their own memory.
+/// Bytes in memory of their own.
 struct Segment {
     bytes: Bytes,
     /// It is JavaScript's memory, which may change until it is written.
@@ -31,7 +31,7 @@ pub(crate) struct Output {
     sealed: usize,
     /// Bytes at the front that count as taken already: see [`Output::accept`].
     accepted: usize,
-    /// Where the bytes begin that may be taken back: see [`Output::cork`].
+    /// Where the bytes begin that may be removed again: see [`Output::cork`].
     corked: usize,
 }
 
@@ -55,7 +55,7 @@ impl Output {
         self.accepted != 0
     }
 
-    /// True if a part of it is JavaScript's memory.
+    /// True if some of it is JavaScript's memory.
     pub(crate) fn is_borrowed(&self) -> bool {
         self.borrowed != 0
     }
@@ -66,14 +66,14 @@ impl Output {
         self.accepted = self.len();
     }
 
-    /// Takes what counts as taken; the rest is lost.
+    /// Moves out what counts as taken; the rest is lost.
     pub(crate) fn take_accepted(&mut self) -> Self {
         let mut taken = std::mem::take(self);
         taken.truncate(taken.accepted);
         taken
     }
 
-    /// From here on bytes may be taken back with [`Output::discard`], for as long as they are here: in core they would
+    /// From here on bytes may be removed with [`Output::discard`], for as long as they are here: in core they would
     /// wait in a corked stream until the end of the tick.
     pub(crate) fn cork(&mut self) {
         self.corked = self.len();
@@ -84,7 +84,7 @@ impl Output {
         self.len() - self.corked.min(self.len())
     }
 
-    /// Takes back what was appended since [`Output::cork`].
+    /// Throws away what was appended since [`Output::cork`].
     pub(crate) fn discard(&mut self) {
         self.truncate(self.corked);
     }
@@ -120,7 +120,7 @@ impl Output {
         &mut self.tail
     }
 
-    /// Appends bytes that keep their own memory.
+    /// Appends bytes in memory of their own.
     pub(crate) fn push(&mut self, bytes: Bytes) {
         self.append_segment(bytes, false);
     }
@@ -338,7 +338,7 @@ mod tests {
         assert_eq!(output.len(), 5);
         output.cork();
         output.push(Bytes::from_static(b"hijk"));
-        // A part of it has left.
+        // Some of it has left.
         output.advance(7);
         assert_eq!(output.since_cork(), 2);
         output.discard();

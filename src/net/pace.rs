@@ -1,4 +1,4 @@
-//! Whether a peer keeps up with the limits of the server: the size and the rate of its bodies, and the time that it takes.
+//! Whether a peer is within the limits of the server: the size and the rate of its bodies, and the time that it takes.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ impl Connection {
         state.metered.span = Some((now, state.bytes_read));
     }
 
-    /// Counts a part of the body. The limit that it is beyond, if it is.
+    /// Counts bytes of the body. The limit that it is beyond, if it is.
     pub(super) fn body_grows(&self, state: &mut State, len: usize) -> Option<Hit> {
         let limits = self.limits.as_ref()?;
         state.metered.began?;

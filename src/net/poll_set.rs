@@ -1,5 +1,5 @@
 //! The lent sockets, in a poll set of their own whose descriptor the JS thread's event loop watches: one call tells all that
-//! are ready in a turn.
+//! are ready in a turn of the loop.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -9,7 +9,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use socket2::Socket;
 
-/// Sockets that one look at the set tells of; more are told by the next, in the next turn.
+/// Sockets that one look at the set tells of; more are told by the next, in the loop's next turn.
 const READY: usize = 256;
 
 /// A socket that has something to read, or has connected.

@@ -1,4 +1,4 @@
-//! The one way up: everything that happened on an I/O thread, in order, until JavaScript takes it.
+//! The one way up: everything that happened on an I/O thread, in order, until JavaScript fetches it.
 //!
 //! `C` is the connection: what an ACCEPT brings and what waits for room, of which nothing is known here.
 
@@ -83,7 +83,7 @@ impl<C> Wake<C> {
         self.narrow.store(is_narrow, Ordering::SeqCst);
     }
 
-    /// True if what waits would keep a loan from being heard of soon.
+    /// True if a loan would not be heard of soon, behind what waits.
     pub(crate) fn is_behind(&self) -> bool {
         self.weight.load(Ordering::SeqCst) > AHEAD_OF_LOAN
     }
@@ -103,7 +103,7 @@ impl<C> Wake<C> {
         full
     }
 
-    /// Takes the connections that may go on, if there is room.
+    /// Gives, once, the connections that may go on, if there is room.
     pub(crate) fn relieved(&self) -> Vec<Arc<C>> {
         if self.is_full() {
             return Vec::new();
@@ -114,25 +114,25 @@ impl<C> Wake<C> {
     }
 }
 
-/// What happened on one I/O thread, or on the sockets that it lends, until the JS thread takes it.
+/// What happened on one I/O thread, or on the sockets that it lends, until the JS thread fetches it.
 pub(crate) struct EventQueue<C> {
     /// The I/O thread's place among those of its environment.
     pub(crate) thread: usize,
     batch: Mutex<Batch<C>>,
-    /// How often the I/O thread has looked at what waits and left it there.
+    /// How often the I/O thread has looked at what waits and has given no wake.
     passes: AtomicUsize,
     pub(crate) wake: Arc<Wake<C>>,
 }
 
-/// How often it may leave them there: a thread that never parks, since peers keep it busy with what makes no events, must
-/// not keep the events of other connections.
+/// How often it may give none: a thread that never parks, since peers occupy it with what makes no events, must
+/// not withhold the events of other connections.
 const PASSES: usize = 64;
 
 /// Events after which the JS thread is woken though the I/O thread is still busy.
 const EAGER: usize = 64;
 
 /// Bytes of bodies after which it is: half of what one connection may have waiting, so that reading goes on while
-/// JavaScript takes them.
+/// JavaScript fetches them.
 const EAGER_BYTES: usize = WINDOW / 2;
 
 impl<C> EventQueue<C> {
@@ -145,9 +145,9 @@ impl<C> EventQueue<C> {
         }
     }
 
-    /// The batch being filled. The guard is held shortly: the JS thread waits for it.
+    /// The batch being filled. It is locked for a short time: the JS thread waits for it.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Batch<C>> {
-        // A panic while appending leaves at worst one event incomplete in a Vec: still valid.
+        // After a panic while appending one event at worst is incomplete in a Vec: still valid.
         self.batch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -156,7 +156,7 @@ impl<C> EventQueue<C> {
         self.lock().events.push(event);
     }
 
-    /// True if there is nothing to take.
+    /// True if there is nothing to fetch.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().events.is_empty()
     }
@@ -177,7 +177,7 @@ impl<C> EventQueue<C> {
         })
     }
 
-    /// Wakes the JS thread if there is something to take and no wake is on its way.
+    /// Wakes the JS thread if there is something to fetch and no wake is on its way.
     pub(crate) fn publish(&self) {
         if !self.is_empty() {
             #[cfg(test)]
@@ -208,7 +208,7 @@ impl<C> EventQueue<C> {
         self.wake.starved().clear();
     }
 
-    /// Takes everything, leaving the emptied `batch` in its place. JS thread only.
+    /// Swaps everything for the emptied `batch`. JS thread only.
     pub(crate) fn take(&self, batch: &mut Batch<C>) {
         std::mem::swap(&mut *self.lock(), batch);
     }

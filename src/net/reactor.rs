@@ -11,18 +11,18 @@ use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 
-/// A socket whose readiness the reactor tells. The last one to let go of this takes the socket off the reactor; it stays
-/// open for its other holders, so that lending it needs no other descriptor.
+/// A socket whose readiness the reactor tells. The last one to let go of this removes the socket from the reactor; it stays
+/// open for its other owners, so that lending it needs no other descriptor.
 pub(crate) type Registered = Arc<AsyncFd<Arc<Socket>>>;
 
 /// Registers a non-blocking socket for readiness in both directions. One type for TCP and Unix sockets,
 /// accepted or carried; and the JS thread can write to it without the reactor.
 ///
 /// # Errors
-/// The reactor takes no more (epoll's limits).
+/// The reactor is full (epoll's limits).
 pub(super) fn register(socket: Arc<Socket>) -> io::Result<Registered> {
-    // SAFETY: a `Socket` owns its descriptor and names the same one until dropped, and the `AsyncFd` shares it;
-    // it is neither taken out nor changed.
+    // SAFETY: a `Socket` owns its descriptor and names the same one until its end, and the `AsyncFd` shares it;
+    // it is neither moved out nor changed.
     let registered = unsafe { AsyncFd::register(socket) };
     registered.map(Arc::new).map_err(Into::into)
 }
@@ -62,7 +62,7 @@ impl ReadReadiness {
     }
 
     /// Ready when the peer has ended its side or has gone, of a socket that is not read: all that will ever come is in the kernel's
-    /// buffer by then. What comes before is left there.
+    /// buffer by then. What comes before stays there.
     ///
     /// # Errors
     /// The reactor has ended.

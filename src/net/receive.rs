@@ -124,7 +124,7 @@ impl Connection {
                     }
                 }
                 let now = clock::now();
-                // What comes behind the end of what is taken is dropped.
+                // What comes behind the end of what is accepted is dropped.
                 if packet.is_empty() || state.metered.is_refused {
                     self.parse_waiting(&mut state, batch, now);
                 } else {
@@ -141,7 +141,7 @@ impl Connection {
         }
     }
 
-    /// Takes one packet from the socket.
+    /// Receives one packet of the socket.
     pub(super) fn receive_packet(
         &self,
         state: &mut State,
@@ -290,7 +290,7 @@ impl Connection {
                     if let Some(refused) = &refused
                         && self.answers_here(is_behind)
                     {
-                        // JavaScript does not hear of it, and so it takes no memory.
+                        // JavaScript does not hear of it, and so it needs no memory.
                         self.refuse(state, refused, input.is_empty(), batch, now);
                         self.account(state);
                         continue;

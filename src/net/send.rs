@@ -179,7 +179,7 @@ impl Connection {
         state.expect_response(head, connect);
     }
 
-    /// Says of a client's connection that has carried no request that none is under way: bytes that come are unasked.
+    /// Says of a client's connection that has had no request that none is under way: bytes that come are unasked.
     pub(crate) fn expect_nothing(&self) {
         self.lock().asked = true;
     }
@@ -231,7 +231,7 @@ impl Connection {
         }
     }
 
-    /// Takes back what was said since the last message with `cork`, unless it has left.
+    /// Throws away what was said since the last message with `cork`, unless it has left.
     pub(crate) fn discard(&self) {
         self.lock().output.discard();
     }
@@ -265,7 +265,7 @@ impl Connection {
         }
     }
 
-    /// Bytes that are promised: they count as taken, and the kernel has not got them.
+    /// Bytes that count as taken, and that the kernel has not got.
     pub(crate) fn promised(&self) -> usize {
         let state = self.lock();
         (state.said() - state.lost - state.bytes_written) as usize - state.live_untaken()

@@ -1,4 +1,4 @@
-//! What a server takes at most, as its `limits` say (docs/LIMITS.md): the settings, and how much there is of each thing at
+//! What a server accepts at most, as its `limits` say (docs/LIMITS.md): the settings, and how much there is of each thing at
 //! the moment. The threads that read ask and count here, whatever JavaScript does.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -73,7 +73,7 @@ pub(crate) struct ServerLimits {
     bucket: Mutex<Bucket>,
     /// Its lent sockets.
     pub(super) loans: Arc<WatchedLoans>,
-    /// Drivers whose connections are held.
+    /// Drivers whose connections have to wait.
     pub(super) line: Line,
     /// The task that accepts, if it waits for the end of a connection.
     acceptor: Mutex<Option<Waker>>,
@@ -166,7 +166,7 @@ impl ServerLimits {
 
     // Connections.
 
-    /// Takes one of the connections that may come in this second. What becomes of one too many, other than to wait.
+    /// Uses up one of the connections that may come in this second. What becomes of one too many, other than to wait.
     pub(super) fn beyond_rate(&self) -> Option<Hit> {
         self.max(CONNECTIONS_PER_SECOND)?;
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
@@ -232,7 +232,7 @@ impl ServerLimits {
         hit
     }
 
-    /// What becomes of a connection that holds so many bytes, other than to wait.
+    /// What becomes of a connection that has so many bytes, other than to wait.
     pub(super) fn beyond_bytes(&self, bytes: usize) -> Option<Hit> {
         // The bytes that are there are within the limit if there are as many as it says.
         self.beyond(BUFFERED_BYTES, bytes.saturating_sub(1))
@@ -242,7 +242,7 @@ impl ServerLimits {
             })
     }
 
-    /// True if nothing more is taken from a connection that holds so many bytes; `between` messages or in one.
+    /// True if nothing more is accepted from a connection that has so many bytes; `between` messages or in one.
     pub(super) fn holds(&self, bytes: usize, between: bool) -> bool {
         self.rule(BUFFERED_BYTES).waits_at(bytes)
             || self
@@ -317,7 +317,7 @@ impl ServerLimits {
         self.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// Notes whether the server takes no more connections, and closes those that it has.
+    /// Notes whether the server accepts no more connections, and closes those that it has.
     pub(crate) fn stops(&self, is_stopping: bool) {
         self.is_stopping.store(is_stopping, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What an I/O thread shares with the JS thread, and the commands that it takes from there.
+//! What an I/O thread shares with the JS thread, and the commands that it fetches from there.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -84,14 +84,14 @@ impl Shared {
         connections.values().filter(own).cloned().collect()
     }
 
-    /// Has the thread write what was said on a connection that it drives, soon if nothing is delivered before. Gives the round of
-    /// [`Mailbox::put`]; none if it does not drive the connection yet, which the delivery is to tell of.
+    /// Has the thread write what was said on a connection that it drives, soon if nothing is passed on before. Gives the round of
+    /// [`Mailbox::put`]; none if it does not drive the connection yet, which the next flush is to tell of.
     pub(crate) fn put(&self, connection: &Arc<Connection>) -> Option<usize> {
         let is_driven = connection.is_driven.load(Ordering::Relaxed);
         is_driven.then(|| self.mailbox.put(Command::Attend(Arc::clone(connection))))
     }
 
-    /// Delivers commands, and what was put in: what was said on their connections is left to the thread.
+    /// Passes commands on, and what was put in: what was said on their connections is the thread's to write.
     pub(crate) fn deliver(&self, commands: impl IntoIterator<Item = Command>) {
         self.mailbox.deliver_all(commands, |command| {
             if let Command::Attend(connection) = command {

@@ -104,7 +104,7 @@ impl Connection {
         }
     }
 
-    /// Answers a request without a body, behind which the connection is kept.
+    /// Answers a request without a body, behind which the connection stays open.
     fn answer(&self, state: &mut State, answer: &Answer) {
         let (head, lines) = answer.render_head(false);
         let block = |bytes, lines| Block { bytes, lines };
@@ -115,7 +115,7 @@ impl Connection {
             ),
             request_head: false,
             request_connect: false,
-            // proto leaves it out where the method is HEAD.
+            // proto omits it where the method is HEAD.
             body: Body::Copied(answer.body.as_bytes()),
             end: Some(block(b"", 0)),
             last: false,
@@ -169,7 +169,7 @@ impl Connection {
         state.attention = true;
     }
 
-    /// Carries out what [`Self::cut`] has left for its turn.
+    /// Does what [`Self::cut`] has put off until its turn.
     pub(super) fn end_cut(&self, state: &mut State) {
         let (Some(hit), Some(limits)) = (state.metered.pending.take(), &self.limits) else {
             return;
@@ -188,7 +188,7 @@ impl Connection {
         }
     }
 
-    /// Takes the answer to the request that comes next in its turn.
+    /// Gives, once, the answer to the request that comes next in its turn.
     pub(crate) fn take_answer(&self) -> Option<Answer> {
         self.lock().metered.answers.pop_front()
     }

@@ -13,7 +13,7 @@ pub(crate) fn errno(error: &io::Error) -> i32 {
     -error.raw_os_error().unwrap_or(5)
 }
 
-/// SO_KEEPALIVE with its initial delay; a zero delay leaves the system's.
+/// SO_KEEPALIVE with its initial delay; with a zero delay it is the system's.
 pub(crate) fn set_keep_alive(socket: &Socket, on: bool, delay: Duration) -> io::Result<()> {
     socket.set_keepalive(on)?;
     if on && !delay.is_zero() {
@@ -39,7 +39,7 @@ pub(super) enum Unread {
     Broken,
 }
 
-/// Asks the kernel, and takes nothing.
+/// Asks the kernel, and reads nothing.
 pub(super) fn peek(socket: &Socket) -> Unread {
     let mut byte = [MaybeUninit::uninit(); 1];
     match socket.peek(&mut byte) {

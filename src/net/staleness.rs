@@ -1,4 +1,4 @@
-//! What the kernel knows of a connection and no thread has read yet: whether an idle one may carry another exchange,
+//! What the kernel knows of a connection and no thread has read yet: whether an idle one may have another exchange,
 //! asked at the moment it is to be used, and whether closing one would lose something.
 
 use std::sync::atomic::Ordering;
@@ -20,8 +20,8 @@ impl Connection {
         if peek(socket) != Unread::Nothing {
             return true;
         }
-        // The kernel has nothing; but the I/O thread may just have taken it, and not have said so. In this order: what
-        // it takes is in the state before it has done reading.
+        // The kernel has nothing; but the I/O thread may just have read it, and not have said so. In this order: what
+        // it reads is in the state before it has done reading.
         if self.reading.load(Ordering::SeqCst) {
             return true;
         }

@@ -12,17 +12,17 @@
 //! | the kernel takes no more | flush | the driver: it waits for readiness; of a lent socket, the JS thread (`Lent`) |
 //! | ending, FIN, loan, return, upgrade, tap, resume, timeout | JS | the driver, by the flush that follows |
 //! | a response ended, or a request began, while input waits | JS | the driver, by the flush that follows |
-//! | JavaScript took what filled a window | JS | the driver, by the flush that follows (`delivered`) |
+//! | JavaScript has had what filled a window | JS | the driver, by the flush that follows (`delivered`) |
 //! | JavaScript made room in all | JS | the drivers that wait for it, by `Attend` (`relieve`); a flush that finds none has the driver wait |
 //! | what JavaScript waits for is taken | flush | the JS thread (`Drain`) |
 //! | FIN went out | driver | the JS thread (`Fin`), if it asked to hear of it |
 //! | a limit of the server has room again | either | the next driver in line (`line.rs`), which wakes the one behind it if room is left |
-//! | a lent socket is taken back for the limits of its server | an I/O thread | the driver, and the JS thread (`Lent`) |
-//! | nothing connects or waits to be written | flush | the JS thread (`Rest`), if it holds the process for that |
+//! | a lent socket is recalled for the limits of its server | an I/O thread | the driver, and the JS thread (`Lent`) |
+//! | nothing connects or waits to be written | flush | the JS thread (`Rest`), if that keeps the process alive |
 //!
 //! **Lock order.** A connection's state, then an event queue, then the list of connections that wait for room in it; the locks of a
 //! server's limits come last.
-//! None is held across a system call that can wait, or a call into JavaScript.
+//! None stays locked across a system call that can wait, or a call into JavaScript.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -75,7 +75,7 @@ pub(super) enum Fin {
 pub(super) enum Flow {
     /// Here.
     Open,
-    /// A thread writes `len` bytes of it with the lock released; `untaken` of them do not count as taken, and may not as long as
+    /// A thread writes `len` bytes of it with the state unlocked; `untaken` of them do not count as taken, and may not as long as
     /// some are `borrowed`: JavaScript's memory, which can still change.
     InFlight {
         len: usize,
@@ -145,7 +145,7 @@ pub(super) struct State {
     pub(super) filled: bool,
     pub(super) ending: Ending,
     pub(super) notice: Notice,
-    /// The process is held until nothing connects or waits to be written: `Rest` is to tell.
+    /// The process is kept alive until nothing connects or waits to be written: `Rest` is to tell.
     pub(super) tells_rest: bool,
     /// The connection is listed to be told when JavaScript has room for more, of all connections.
     pub(super) starving: bool,
@@ -222,18 +222,18 @@ impl State {
 
     // Input.
 
-    /// True if so many answers are owed that no more is read before one is said. What a peer has left when it hangs up is heard all
+    /// True if so many answers are owed that no more is read before one is said. What a peer has said when it hangs up is heard all
     /// the same, and then that it has: the kernel's buffer bounds it.
     fn is_far_ahead(&self) -> bool {
         self.asked && !self.hung_up && self.proto.outstanding() >= READ_AHEAD
     }
 
-    /// True if neither JavaScript nor the peer's end keeps the driver from reading: only answers that are owed, or limits, may.
+    /// True if neither JavaScript nor the peer's end stops the driver's reading: only answers that are owed, or limits, may.
     pub(super) fn goes_on_reading(&self) -> bool {
         !self.paused && !self.eof && !self.tapped && self.input.mode != Mode::Held
     }
 
-    /// True if nothing but answers that are owed keeps the driver from reading.
+    /// True if nothing but answers that are owed stops the driver's reading.
     pub(super) fn awaits_answers(&self) -> bool {
         self.goes_on_reading() && self.is_far_ahead()
     }
@@ -282,7 +282,7 @@ impl State {
         }
     }
 
-    /// True if a part of what has not left is JavaScript's memory.
+    /// True if some of what has not left is JavaScript's memory.
     fn is_borrowed(&self) -> bool {
         self.output.is_borrowed() || matches!(self.flow, Flow::InFlight { borrowed: true, .. })
     }
@@ -331,11 +331,11 @@ impl State {
         !self.has_failed() && self.flow != Flow::Blocked && len + self.output.len() <= TAKEN_MAX
     }
 
-    /// Counts everything that was said as taken from now on, if the rule allows it; otherwise nothing changes.
+    /// Counts everything that was said as taken from now on. False, and nothing changes, if the rule does not allow it.
     ///
     /// It does if there is room for it ([`State::has_room`]) and if all of it is ours: memory that JavaScript can still
-    /// change is never promised, it must have been written. What counts as taken reaches the peer though the connection
-    /// is destroyed or the process ends, as bytes in a kernel's send buffer do (`linger`). It is never taken back: when
+    /// change does not count before it is written. What counts as taken reaches the peer though the connection
+    /// is destroyed or the process ends, as bytes in a kernel's send buffer do (`linger`). That is never undone: when
     /// the socket fails, it is lost as those would be.
     pub(super) fn take(&mut self) -> bool {
         if self.untaken() == 0 {
@@ -417,7 +417,7 @@ impl State {
             return Duty::TakeBack;
         }
         if self.ending >= Ending::Now || self.has_failed() {
-            // What counts as taken may be in flight, and a part of it come back.
+            // What counts as taken may be in flight, and some of it come back.
             return if self.is_in_flight() {
                 Duty::Rest
             } else {
@@ -469,7 +469,7 @@ impl State {
             && self.is_written()
     }
 
-    /// Ends the connection: later calls find it closed. Returns the socket, to be dropped without the lock.
+    /// Ends the connection: later calls find it closed. Returns the socket, to be let go of without the lock.
     pub(super) fn close(&mut self) -> Transport {
         self.taken_at_end = self.taken();
         self.lost += (self.output.len() + self.in_flight().0) as u64;

@@ -1,6 +1,6 @@
 //! What is counted of the connections of one server, or of one agent: a block of numbers that any thread adds to, without a
 //! lock, and JavaScript reads (docs/STATS.md). What the I/O thread counts and what the JS thread counts lie apart, so that
-//! the two do not take each other's cache lines.
+//! the two do not contend for cache lines.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

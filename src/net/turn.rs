@@ -1,4 +1,4 @@
-//! How long JavaScript has held the present turn of its event loop, as other threads may ask.
+//! How long the present turn of JavaScript's event loop has lasted, as other threads may ask.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// A turn that begins now.
+    /// A turn of the loop that begins now.
     pub(crate) fn new(idle_time: IdleTime) -> Self {
         let idle = idle_time();
         Self {

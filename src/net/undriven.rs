@@ -1,5 +1,5 @@
 //! Connections that no I/O thread drives. A client's connection begins so, and a server's that the JS thread has accepted: its
-//! socket is lent to that thread from the first moment on, and in a short exchange, which that thread carries out by itself, no
+//! socket is lent to that thread from the first moment on, and in a short exchange, which that thread does by itself, no
 //! other thread is woken.
 //! What only a driver can do has the connection driven, from then on: to wait for room in the kernel's buffer, for a deadline, for
 //! JavaScript to have room, or for a peer after the end.
@@ -29,7 +29,7 @@ pub(crate) enum Acted {
     Rests,
     /// The connection has ended. The caller puts this, CLOSED, into the queue when it is time, and lets go of the socket.
     Ended(Event),
-    /// The I/O thread should drive it from now on, and leave the socket where it is.
+    /// The I/O thread should drive it from now on, and the socket stays where it is.
     NeedsClock,
     /// The I/O thread should have the connection.
     NeedsDriver,

@@ -1,4 +1,4 @@
-//! What a driver's poll leaves undone, since there is no room for what it would lead to, and what wakes the driver when there is.
+//! What a driver's poll does not do, since there is no room for what it would lead to, and what wakes the driver when there is.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use super::line::InLine;
 #[cfg(test)]
 use super::tests::model::{self, Fault};
 
-/// True if what a poll leaves undone waits for room.
+/// True if what a poll does not do waits for room.
 pub(super) fn lacks(has_window: bool) -> bool {
     #[cfg(test)]
     if model::is_put_back(Fault::RoomMadeUnseen) {
@@ -32,8 +32,8 @@ pub(super) fn for_room(connection: &Arc<Connection>, has_lacked: bool, cx: &Cont
     }
 }
 
-/// Takes a place in line if the limits of the server hold the connection; if it was its turn and there is still room, it is the next
-/// one's.
+/// Gets a place in line if the connection waits for the limits of the server; if it was woken and there is still room, the next one
+/// is woken.
 pub(super) fn for_limits(connection: &Connection, place: &mut Option<InLine>, cx: &Context<'_>) {
     let Some(limits) = &connection.limits else {
         return;

@@ -1,5 +1,5 @@
-//! The lent sockets of a server with limits. What the I/O thread has promised to do though JavaScript is busy, it does with the
-//! sockets that it has: those that are lent it takes back when JavaScript holds a turn of its event loop for long.
+//! The lent sockets of a server with limits. What the I/O thread is to do though JavaScript is busy, it does with the
+//! sockets that it has: it recalls those that are lent when a turn of JavaScript's event loop lasts long.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::turn::Turn;
 
-/// For how long JavaScript may hold a turn until lent sockets are taken back, and how often that is looked at.
+/// How long a turn of the loop may last until lent sockets are recalled, and how often that is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Looks between which nothing was read from any lent socket, until all are taken back: a server that has nothing to do is not
+/// Looks between which nothing was read from any lent socket, until all are recalled: a server that has nothing to do is not
 /// looked at.
 const QUIET_LOOKS: u32 = 10;
 
@@ -76,7 +76,7 @@ impl WatchedLoans {
         }
     }
 
-    /// Drops the loans that are over, which are all but those that are being read if it `recalls`. False if none is left: the watch is over.
+    /// Forgets the loans that are over: all but those that are being read if it `recalls`. False if none is left: the watch is over.
     fn look(&self, recalls: bool) -> bool {
         // A loan is added with its connection locked; that is locked here without the list.
         let loans = std::mem::take(&mut self.list().loans);
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn loans_are_taken_back_while_a_turn_is_long_and_when_nothing_is_read() {
-        // The clock of turns is not tokio's: this one's never waits, and is long once that clock has moved.
+        // The clock of the loop's turns is not tokio's: this one's never waits, and is long once that clock has moved.
         for waits in [false, true] {
             let turn = Turn::new(Box::new(move || if waits { u64::MAX / 2 } else { 0 }));
             let loans = WatchedLoans::new(Arc::new(turn));

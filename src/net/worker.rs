@@ -1,4 +1,4 @@
-//! The work of an I/O thread: it carries out commands, and makes the connections whose sockets it is given.
+//! The work of an I/O thread: it acts on commands, and makes the connections whose sockets it is given.
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
@@ -24,7 +24,7 @@ use super::transport::Transport;
 use crate::panics::{self, Place};
 
 impl Shared {
-    /// Takes commands as they come, until the thread is stopped.
+    /// Fetches commands as they come, until the thread is stopped.
     pub(super) async fn work(self: Arc<Self>) {
         let mut commands = Vec::new();
         let mut look: Option<Pin<Box<Sleep>>> = None;
@@ -141,7 +141,7 @@ pub(super) fn adopt(
 ) {
     panics::at(Place::Accept);
     server.prepare(&socket);
-    // A socket that cannot be registered is dropped, which closes it: the peer sees a reset.
+    // A socket that cannot be registered is let go of, which closes it: the peer sees a reset.
     let Ok(socket) = reactor::register(socket) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! How long heads, chunks and answers take: `cargo bench -p http-native-proto`, with a part of a name behind it for some of them.
+//! How long heads, chunks and answers take: `cargo bench -p http-native-proto`, with a piece of a name behind it for some of them.
 //!
 //! Times on one thread, good for comparing two versions of this crate on one machine. What a change costs in instructions,
 //! `npm run bench:check` says.

@@ -63,13 +63,13 @@ pub(crate) struct Verdict {
     pub(crate) informational: bool,
     /// A 101 that names no protocol.
     ///
-    /// Node: taken for a final response; what follows it in the same read is lost.
+    /// Node: read as a final response; what follows it in the same read is lost.
     pub(crate) dead_end: bool,
 }
 
 /// Judges a response by its head and by what it answers.
 pub(crate) fn judge(facts: &Facts, expected: Expected) -> Verdict {
-    // Node: whatever the status, the answer to CONNECT hands the connection over, a 1xx too
+    // Node: whatever the status, the answer to CONNECT leaves HTTP, a 1xx too
     // (RFC 9110 §9.3.6: only a 2xx does).
     let switch = expected.connect || framing::is_switch_response(facts);
     Verdict {

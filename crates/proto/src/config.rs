@@ -37,19 +37,19 @@ pub struct Config {
 
 /// What becomes of fields beyond the limit.
 ///
-/// Node takes fields in groups of [`GROUP`](Self::GROUP), and counts what it keeps by those. A head
-/// that is no larger than one group is kept whole in every release; what is beyond the limit
-/// is left out of the folded headers only: see [`Fields::counted`](crate::Fields::counted).
+/// Node gets fields in groups of [`GROUP`](Self::GROUP), and counts what it stores by those. A head
+/// that is no larger than one group is stored whole in every version; what is beyond the limit
+/// is missing in the folded headers only: see [`Fields::counted`](crate::Fields::counted).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Surplus {
     /// [`ErrorKind::HeaderOverflow`](crate::ErrorKind::HeaderOverflow). Node: servers since the
     /// security releases of July 2026.
     #[default]
     Refuse,
-    /// Dropped, save in a head of one group. Node: clients, and servers of release 25.
+    /// Dropped, save in a head of one group. Node: clients, and servers of version 25.
     Drop,
-    /// Groups that begin beyond the limit are dropped, and all that trailers keep counts. Node:
-    /// release 20.
+    /// Groups that begin beyond the limit are dropped, and all that is stored of trailers counts. Node:
+    /// version 20.
     DropGroups,
 }
 

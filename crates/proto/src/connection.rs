@@ -1,6 +1,6 @@
 //! The public object: bytes in, events out; commands in, bytes out.
 //!
-//! It knows nothing of sockets and keeps no clock. What it can be told and asked is here; how
+//! It knows nothing of sockets and has no clock. What it can be told and asked is here; how
 //! bytes become events is in [`crate::receive`], the sending half in [`crate::send`].
 
 use crate::client::Queue;
@@ -110,7 +110,7 @@ impl Connection {
     }
 
     /// The next input is the start of a packet: [`Error::offset`] counts from there. Needed only
-    /// after a packet was left before [`Event::NeedData`] came.
+    /// after a packet was given up before [`Event::NeedData`] came.
     pub fn begin_packet(&mut self) {
         self.packet = 0;
     }

@@ -7,7 +7,7 @@ use crate::hardening::Row;
 /// The side that broke the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// This side: a command that cannot be carried out.
+    /// This side: a command that is not possible.
     Local,
     /// The peer: its bytes are not HTTP.
     Remote,
@@ -181,10 +181,10 @@ pub(crate) fn fail_as<T>(kind: ErrorKind, row: Row, at: usize) -> Result<T, Fail
     })
 }
 
-/// A command that cannot be carried out. Nothing was written and nothing has changed.
+/// A command that is not possible. Nothing was written and nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// The rendered block holds a CR or LF that is no line end, or another number of lines than
+    /// The rendered block has a CR or LF that is no line end, or another number of lines than
     /// its renderer says, or an empty line in the wrong place: an attempt to split the message.
     BadBlock,
     /// Not now: the body of the message before is still open, or there is no message to end.

@@ -5,7 +5,7 @@ use crate::method::Method;
 
 /// Something that happened on the receiving side.
 ///
-/// The slices point into the input of the call or into the connection, whichever holds the bytes.
+/// The slices point into the input of the call or into the connection, whichever has the bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// Nothing more can be said before more bytes come. The input was consumed whole.

@@ -172,12 +172,12 @@ impl Codings {
     }
 }
 
-/// The number of TRACE, a method that no other part of the crate knows.
+/// The number of TRACE, a method that nothing else in the crate knows.
 const TRACE: u16 = 7;
 
 const CONTINUE: &[u8] = b"100-continue";
 
-/// True if core's server takes the value for 100-continue all the same: it looks for that anywhere.
+/// True if core's server reads the value as 100-continue all the same: it looks for that anywhere.
 fn resembles_continue(value: &[u8]) -> bool {
     let mut windows = value.windows(CONTINUE.len());
     windows.any(|part| part.eq_ignore_ascii_case(CONTINUE))

@@ -25,7 +25,7 @@ impl<'a> Fields<'a> {
         counted: 0,
     };
 
-    /// `text` holds `len` times `name LF value LF`.
+    /// `text` is `len` times `name LF value LF`.
     pub(crate) fn new(text: &'a [u8], len: u32) -> Self {
         Self {
             text,

@@ -1,4 +1,4 @@
-//! The receiving half of a connection: which part of a message the next byte belongs to, and what
+//! The receiving half of a connection: to what of a message the next byte belongs, and what
 //! is said of it.
 
 use crate::body::decode::Found;
@@ -130,7 +130,7 @@ impl Connection {
         *input = &whole[at..];
         if let Step::NeedData = step {
             self.packet = 0;
-            // It may be long before anything comes: idle connections hold no memory.
+            // It may be long before anything comes: idle connections use no memory.
             self.text = Vec::new();
         } else {
             self.packet += at;
@@ -316,7 +316,7 @@ impl Connection {
                             self.judge(rows, at)?;
                         }
                     }
-                    // Node: a 1xx that does not keep alive leaves no room for a final response.
+                    // Node: behind a 1xx that does not keep alive there is no final response.
                     self.receive = Receive::after_message(self.may_go_on());
                 } else {
                     self.interim = 0;

@@ -7,7 +7,7 @@ const VALUE: u8 = 2;
 /// Bytes of a request target behind its authority: `!` to `~`.
 const TARGET: u8 = 4;
 /// Bytes of an authority, `/` and `?` apart.
-// Node: `^` and the delimiters `"<>\`{|}` are refused here and taken in a path.
+// Node: `^` and the delimiters `"<>\`{|}` are refused here and accepted in a path.
 const AUTHORITY: u8 = 8;
 
 /// Bytes of a URI behind its authority (RFC 3986 §2), and `[` and `]`, which browsers do not escape in queries; not `#`.
@@ -109,7 +109,7 @@ pub(crate) fn is_authority(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & AUTHORITY != 0
 }
 
-/// True if this byte may stand in a request target, which core's parser takes more in (RFC 9112 §3.2).
+/// True if this byte may stand in a request target, which core's parser accepts more in (RFC 9112 §3.2).
 #[inline]
 pub(crate) fn is_uri(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & URI != 0
@@ -121,7 +121,7 @@ pub(crate) fn is_host_name(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & HOST_NAME != 0
 }
 
-/// White space inside a line (RFC 9110 §5.6.3).
+/// True for white space inside a line (RFC 9110 §5.6.3).
 #[inline]
 pub(crate) fn is_space(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
@@ -167,7 +167,7 @@ pub(crate) const CONNECTION: &[&[u8]] = &[b"close", b"keep-alive", b"upgrade"];
 pub(crate) const CHUNKED: &[&[u8]] = &[b"chunked"];
 
 impl Matcher {
-    /// Takes one byte. `tab` tells whether HTAB may follow a word. When the byte is a comma that
+    /// Consumes one byte. `tab` tells whether HTAB may follow a word. When the byte is a comma that
     /// ends an element that was a word, gives the word.
     #[inline]
     pub(crate) fn push(&mut self, words: &[&[u8]], tab: bool, byte: u8) -> Option<u8> {

@@ -129,7 +129,7 @@ fn offsets_count_from_the_packet() {
         (ErrorKind::InvalidHeaderValue, 1)
     );
 
-    // A packet left in the middle and followed by another needs to be told.
+    // A packet given up in the middle and followed by another needs to be told.
     let mut server = self::server();
     let mut input = GET;
     assert!(server.next_event(&mut input).is_ok());

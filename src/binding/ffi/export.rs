@@ -99,7 +99,7 @@ unsafe extern "C" fn call<H: Host>(
 
 /// Calls [`Host::tear_down`] when the environment is torn down (the end of a worker or of the process).
 pub(in crate::binding) fn on_cleanup<H: Host>(env: &Env, host: &Rc<H>) -> napi::Result<()> {
-    // SAFETY: the count taken here is given back by the hook.
+    // SAFETY: the reference counted here is given back by the hook.
     unsafe {
         napi::check_status!(sys::napi_add_env_cleanup_hook(
             env.raw(),
@@ -112,7 +112,7 @@ pub(in crate::binding) fn on_cleanup<H: Host>(env: &Env, host: &Rc<H>) -> napi::
 unsafe extern "C" fn cleanup<H: Host>(host: *mut c_void) {
     // SAFETY: `on_cleanup` made this pointer; the hook runs once.
     let host = unsafe { Rc::from_raw(host.cast::<H>()) };
-    // A panic here has nowhere to go; the threads it would leave behind end with the process.
+    // A panic here has nowhere to go; the threads that would remain end with the process.
     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| host.tear_down()));
 }
 

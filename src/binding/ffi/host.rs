@@ -53,7 +53,7 @@ pub(in crate::binding) trait Host: Sized + 'static {
     /// The time that was asked for has passed.
     fn time_is_up(&self, scope: Scope<'_>);
 
-    /// All that this turn's look at the descriptors has found was told.
+    /// All that the loop's look at the descriptors has found was told.
     fn behind_events(&self, scope: Scope<'_>);
 
     /// The watched descriptor has an error, or a bug was met: the watch is to end.
@@ -65,7 +65,7 @@ pub(in crate::binding) trait Host: Sized + 'static {
     /// Where libuv finishes requests that were done at once.
     fn pending_phase(&self, scope: Scope<'_>) -> Result<(), Failure>;
 
-    /// The same, behind the closed handles of this turn, of which not all need have been told.
+    /// The same, behind the closed handles of this turn of the loop, of which not all need have been told.
     fn next_turn(&self, scope: Scope<'_>) -> Result<(), Failure>;
 
     /// The event loop is about to wait for events: a turn of it is over. `idle` is how long it has waited in all, ns.

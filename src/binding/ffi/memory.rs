@@ -74,12 +74,12 @@ struct Kept<W: Wakes> {
     releases: Arc<Releases<W>>,
 }
 
-// SAFETY: the memory may be read from any thread; the reference is only carried, and deleted on the JS thread.
+// SAFETY: the memory may be read from any thread; the reference is only moved, and deleted on the JS thread.
 unsafe impl<W: Wakes> Send for Kept<W> {}
 
 impl<W: Wakes> AsRef<[u8]> for Kept<W> {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: the reference keeps the array, and so its memory, alive until `releases` deletes it.
+        // SAFETY: by the reference the array, and so its memory, lives until `releases` deletes it.
         unsafe { std::slice::from_raw_parts(self.data, self.len) }
     }
 }
@@ -91,7 +91,7 @@ impl<W: Wakes> Drop for Kept<W> {
 }
 
 impl<'s> Scope<'s> {
-    /// The same bytes, kept alive until dropped, on whatever thread.
+    /// The same bytes, which live until this goes, on whatever thread.
     pub(in crate::binding) fn kept<W: Wakes>(
         self,
         value: Value<'s>,
@@ -148,7 +148,7 @@ impl Records {
 
     /// The numbers, writable while no JavaScript runs.
     pub(in crate::binding) fn numbers(&mut self) -> &mut [i32] {
-        // SAFETY: `_array` keeps the memory alive; lib/binding neither transfers nor resizes it, and the JS
+        // SAFETY: by `_array` the memory lives; lib/binding neither transfers nor resizes it, and the JS
         // thread is here, not in JavaScript.
         unsafe { std::slice::from_raw_parts_mut(self.data, self.len) }
     }

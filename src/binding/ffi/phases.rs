@@ -1,4 +1,4 @@
-//! Two phases of libuv's loop: that of closed handles and that of pending requests.
+//! Two phases of libuv's loop: that of closed handles, and the pending phase, of requests that were done at once.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -33,7 +33,7 @@ impl ClosePhase {
             return Ok(());
         }
         let event_loop = event_loop(scope)?;
-        // SAFETY: a handle that was never started is closed; `reached` frees it and takes its data.
+        // SAFETY: a handle that was never started is closed; `reached` frees it and has the reference in its data.
         let handle = unsafe {
             let handle = allocate(UV_IDLE);
             // Never fails.
@@ -99,7 +99,7 @@ impl PendingPhase {
             return Ok(());
         }
         let event_loop = event_loop(scope)?;
-        // SAFETY: each handle has a reference to `self`, which the callback of its `uv_close` takes, and frees the handle.
+        // SAFETY: each handle has a reference to `self`, which the callback of its `uv_close` gives back; that frees the handle.
         // None of these calls fails.
         let (idle, check) = unsafe {
             let (idle, check, closing) = (allocate(UV_IDLE), allocate(UV_CHECK), allocate(UV_IDLE));
@@ -146,7 +146,7 @@ impl PendingPhase {
 }
 
 unsafe extern "C" fn pending<H: Host>(handle: *mut c_void) {
-    // SAFETY: `ask` set the data, whose reference stays with the handle; this one keeps it while it is reached.
+    // SAFETY: `ask` set the data, whose reference stays with the handle; by this one the phase lives while it is reached.
     let phase = unsafe {
         let phase = uv_handle_get_data(handle).cast::<PendingPhase>();
         Rc::increment_strong_count(phase);

@@ -6,7 +6,7 @@ use std::ptr;
 
 use napi::sys;
 
-/// Arguments that a raw function takes at most.
+/// Arguments of a raw function, at most.
 pub(super) const ARGUMENTS: usize = 6;
 
 /// A JS value, valid in its [`Scope`].
@@ -27,7 +27,7 @@ impl Value<'_> {
 pub(in crate::binding) enum Failure {
     /// To be thrown with this code and message.
     Throw(&'static str, &'static str),
-    /// Node-API refused: an exception is pending, or the environment is going away.
+    /// Node-API refused: an exception was thrown, or the environment is going away.
     Refused,
     /// A panic has hit the connection, which ends, and is told to have: nothing is thrown.
     Broken,
@@ -150,7 +150,7 @@ impl<'s> Scope<'s> {
         }
     }
 
-    /// The bytes of a Uint8Array. JavaScript must not be called while they are in use: it could take the memory away.
+    /// The bytes of a Uint8Array. JavaScript must not be called while they are in use: it could transfer the memory.
     pub(in crate::binding) fn bytes(self, value: Value<'s>) -> Outcome<&'s [u8]> {
         let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
         // SAFETY: out pointers outlive the call, those not wanted are null as the API allows.
@@ -289,7 +289,7 @@ impl<'s> Scope<'s> {
     pub(in crate::binding) fn call(self, function: Value<'_>, argument: Value<'_>) -> Outcome<()> {
         let this = self.global()?;
         // SAFETY: handles of this scope; one argument at the address given. Without an async context
-        // `napi_make_callback` takes the root one, which requests leave by AsyncResource.
+        // `napi_make_callback` uses the root one, which requests leave by AsyncResource.
         let status = unsafe {
             let (argc, argv, result) = (1, &raw const argument.0, ptr::null_mut());
             if self.outermost {
@@ -312,10 +312,10 @@ impl<'s> Scope<'s> {
         self.report_pending()
     }
 
-    /// Reports the pending exception as uncaught.
+    /// Reports the exception that was thrown as uncaught.
     pub(super) fn report_pending(self) -> Outcome<()> {
         let mut error = ptr::null_mut();
-        // SAFETY: an exception is pending; this takes it over.
+        // SAFETY: an exception was thrown; this gets it and clears it.
         check(unsafe { sys::napi_get_and_clear_last_exception(self.env, &mut error) })?;
         self.report(self.own(error))
     }

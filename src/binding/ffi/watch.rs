@@ -1,5 +1,5 @@
 //! libuv's watches: those on the readiness of descriptors, the set of the sockets lent to the JS thread and listening sockets, that
-//! on the end of the events of a turn, that on the turns of the loop, and that on the time.
+//! on the end of the events of a turn of the loop, that on its turns, and that on the time.
 
 use std::ffi::{c_int, c_void};
 use std::panic::AssertUnwindSafe;
@@ -122,7 +122,7 @@ impl Timer {
         }
     }
 
-    /// Has [`Host::time_is_up`] called once, after this time: sooner by as long as this turn of the event loop has taken.
+    /// Has [`Host::time_is_up`] called once, after this time: sooner by as long as this turn of the event loop has lasted.
     pub(in crate::binding) fn ask<H: Host>(&self, _: &H, time: Duration) {
         // SAFETY: not closed, by having `self`.
         unsafe { uv_timer_start(self.0, time_is_up::<H>, time.as_millis() as u64, 0) };
@@ -161,7 +161,7 @@ impl BehindEvents {
         }
     }
 
-    /// Has [`Host::behind_events`] called once, in this turn. Called while its events are told.
+    /// Has [`Host::behind_events`] called once, in this turn of the loop. Called while its events are told.
     pub(in crate::binding) fn ask<H: Host>(&self, _: &H) {
         // SAFETY: not closed, by having `self`. That it has been started before does no harm.
         unsafe { uv_check_start(self.0, behind_events::<H>) };

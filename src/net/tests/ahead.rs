@@ -110,7 +110,7 @@ fn a_peer_that_resets_is_heard_of_though_nothing_is_answered() {
     ahead.peer = TcpStream::connect(ahead.address).unwrap();
     loop {
         match ahead.stage.next().0 {
-            // What was read before the reset, and the connection that is only there to be held.
+            // What was read before the reset, and the connection that only has to be there.
             Event::Head { .. } | Event::Accept { .. } => {}
             Event::Closed { errno, syscall, .. } => {
                 assert_eq!((errno, syscall), (-104, Syscall::Read));

@@ -141,7 +141,7 @@ fn deaf(stage: &Stage) -> Arc<Listener> {
     Arc::new(Listener::new(options, threads))
 }
 
-/// A peer that has said this, and the connection of its socket, which was accepted elsewhere; it may be held.
+/// A peer that has said this, and the connection of its socket, which was accepted elsewhere; it may come paused.
 fn adopted(stage: &Stage, said: &[u8], holds: bool) -> (TcpStream, Arc<Connection>) {
     let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let mut peer = TcpStream::connect(far.local_addr().unwrap()).unwrap();

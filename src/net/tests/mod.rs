@@ -173,7 +173,7 @@ impl Stage {
     }
 }
 
-/// A socket as Node hands it over: bound, not listening.
+/// A socket as Node gives it: bound, not listening.
 fn bound() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

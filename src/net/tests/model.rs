@@ -1,7 +1,7 @@
 //! The two threads of a connection in every order: the I/O thread's commands, drivers and flushes, and a JS thread that
 //! does something at random, run as coroutines of `shuttle` on one system thread.
 //!
-//! It is the code itself that runs, not a copy: one thread gives way to another only where it is about to take the
+//! It is the code itself that runs, not a copy: one thread gives way to another only where it is about to get the
 //! connection's lock ([`step`]), and so also between a system call and what follows from it, and between the flags by
 //! which the mailbox and the event queue wake. Socket and reactor are the kernel's, a pair of Unix sockets with a small
 //! buffer, which tell their readiness at once: a seed always gives the same order. Time stands still until the script moves it
@@ -146,7 +146,7 @@ impl Progress {
 /// The listener's id.
 const SERVER: u32 = 0;
 
-/// Rounds of turns without a move after which nothing will come any more.
+/// Rounds of all threads without a move after which nothing will come any more.
 const QUIET: u64 = 12;
 
 /// The I/O thread: what tokio runs of it, and what it does before it would wait for events.
@@ -235,7 +235,7 @@ impl Connection {
     }
 }
 
-/// One order of one program. What went wrong is left in `wrong`.
+/// One order of one program. What went wrong is in `wrong` then.
 fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
     let mut random = Random(seed);
     let progress = Arc::<Progress>::default();
@@ -291,7 +291,7 @@ fn run(seed: u64, wrong: &Mutex<Vec<String>>) {
         };
         shuttle::thread::spawn(move || {
             io_thread(&runtime, &shared, &progress, recall);
-            // As at the end of an I/O thread. Here, where its tasks ran: it drops them, and closes their sockets.
+            // As at the end of an I/O thread. Here, where its tasks ran: they end, and their sockets close.
             shared.connections().clear();
             drop(runtime);
         })

@@ -17,7 +17,7 @@ impl Stage {
         self.queue.wake.add(WINDOW_IN_ALL - but);
     }
 
-    /// Takes what [`Stage::fill`] told, and has the connections attended that wait for room.
+    /// Fetches what [`Stage::fill`] told, and has the connections attended that wait for room.
     fn relieve(&self, but: usize) {
         self.queue.wake.subtract(WINDOW_IN_ALL - but);
         for connection in self.queue.wake.relieved() {
@@ -26,7 +26,7 @@ impl Stage {
         }
     }
 
-    /// Takes as many requests as may wait for an answer, and answers the first when there is no room in all.
+    /// Fetches as many requests as may wait for an answer, and answers the first when there is no room in all.
     fn answer_with_no_room(&mut self, connection: &Connection) {
         for _ in 0..READ_AHEAD {
             let weight = self.next().0.weight();

@@ -7,7 +7,7 @@
 //!                           └───── Quoted … ───┘
 //! ```
 //!
-//! Sizes are 64 bits wide. Extensions are checked and forgotten; they may take 16 KiB per chunk.
+//! Sizes are 64 bits wide. Extensions are checked and forgotten; they may have 16 KiB per chunk.
 
 use crate::config::{Leniency, Rules};
 use crate::error::{ErrorKind, Fail, fail, fail_as};

@@ -24,7 +24,7 @@ pub(crate) fn chunk_size(len: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&line[at..]);
 }
 
-/// How often a byte stands in some bytes. As written it becomes vector instructions, without the calls that memchr takes to
+/// How often a byte stands in some bytes. As written it becomes vector instructions, without the calls that memchr needs to
 /// begin with: heads are short.
 fn count_of(byte: u8, bytes: &[u8]) -> usize {
     // So many as one byte can count.

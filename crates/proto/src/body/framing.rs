@@ -27,7 +27,7 @@ pub(crate) fn of_request(facts: &Facts, leniency: Leniency) -> BodyFraming {
 
 /// True if a request has a Transfer-Encoding that says nothing about where its body ends (RFC 9112 §6.3, item 4).
 ///
-/// Node: the request is delivered all the same, and the connection fails behind its head.
+/// Node: the request is told all the same, and the connection fails behind its head.
 pub(crate) fn is_refused(facts: &Facts, leniency: Leniency) -> bool {
     facts.has(TRANSFER_ENCODING)
         && !facts.has(CHUNKED)
@@ -56,12 +56,12 @@ fn of_length(facts: &Facts) -> BodyFraming {
     }
 }
 
-/// 1xx, 204 and 304 have no body (RFC 9110 §6.4.1).
+/// True for 1xx, 204 and 304, which have no body (RFC 9110 §6.4.1).
 pub(crate) fn is_bodyless_status(status: u16) -> bool {
     matches!(status, 100..=199 | 204 | 304)
 }
 
-/// Only the end of the connection can end this response.
+/// True if only the end of the connection can end this response.
 fn needs_close(facts: &Facts) -> bool {
     if is_bodyless_status(facts.code) {
         false

@@ -1,6 +1,6 @@
-//! The fast path: heads that lie whole in the input and hold nothing out of the ordinary.
+//! The fast path: heads that lie whole in the input and have nothing out of the ordinary.
 //!
-//! httparse splits the head into tokens. It takes more than Node's parser does (bare LF as line
+//! httparse splits the head into tokens. It accepts more than Node's parser does (bare LF as line
 //! end, any token as method, `^` anywhere in a target …), so a strict layer looks at each
 //! difference; what it cannot vouch for is no error but goes to the [reference
 //! machine](super::machine), from its first byte. `None` therefore only ever means "not here".
@@ -18,7 +18,7 @@ use crate::token::{self, Matcher, is_target, trim_end};
 
 /// A head found whole.
 pub(crate) struct Found<'i> {
-    /// Bytes of input it takes, empty lines before it included.
+    /// Bytes of input it consumes, empty lines before it included.
     pub(crate) len: usize,
     pub(crate) facts: Facts,
     /// Target or reason.
@@ -114,7 +114,7 @@ fn fields<'i>(
     // `name LF value LF` is shorter than `name : value CR LF`.
     text.reserve(head.len());
     let mut size = start.len();
-    // Every line ends with CRLF: httparse takes LF alone. A line ends where the next one begins.
+    // Every line ends with CRLF: httparse accepts LF alone. A line ends where the next one begins.
     let ends = headers[1.min(headers.len())..]
         .iter()
         .map(|next| offset(head, next.name.as_bytes()))
@@ -203,7 +203,7 @@ fn note_connection(facts: &mut Facts, value: &[u8], rules: &Rules) {
     }
 }
 
-/// Nineteen digits cannot overflow; anything else is for the machine.
+/// Notes a length of nineteen digits at most, which cannot overflow. False if it is another, or not ordinary: the machine's.
 fn note_length(facts: &mut Facts, value: &[u8]) -> bool {
     let is_ordinary = !facts.has_any(CONTENT_LENGTH | TRANSFER_ENCODING)
         && (1..=19).contains(&value.len())

@@ -5,13 +5,13 @@ use crate::error::Fail;
 use crate::head::machine::{Machine, State};
 
 impl Machine {
-    /// Takes bytes up to the end of the head. Gives how many they were, or `None` if the head goes
-    /// on behind the input, which then was taken whole.
+    /// Consumes bytes up to the end of the head. Gives how many they were, or `None` if the head goes
+    /// on behind the input, which then was consumed whole.
     pub(crate) fn feed(&mut self, input: &[u8], rules: &Rules) -> Result<Option<usize>, Fail> {
         let mut at = 0;
         while self.state != State::Done {
             if at == input.len() {
-                // Limits hold for what has come, not only for what has ended.
+                // Limits apply to what has come, not only to what has ended.
                 self.count(rules, at)?;
                 return Ok(None);
             }

@@ -8,7 +8,7 @@ use crate::head::machine::{Known, Machine, State};
 use crate::token::{self, Matcher, is_space, is_token, is_value, trim_end};
 
 impl Machine {
-    /// Takes at least one byte of the fields, or none and changes the state.
+    /// Consumes at least one byte of the fields, or none and changes the state.
     pub(super) fn fields_byte(
         &mut self,
         input: &[u8],
@@ -323,12 +323,12 @@ fn allows(byte: u8, rules: &Rules) -> bool {
     }
 }
 
-/// White space behind a Content-Length.
+/// True if the byte is white space behind a Content-Length.
 fn is_length_space(byte: u8, rules: &Rules) -> bool {
     byte == b' ' || (byte == b'\t' && !rules.config.llhttp_93)
 }
 
-/// Only requests are held to the rule that chunked comes last.
+/// True if the rule that chunked comes last is enforced: only for requests.
 fn is_strict_request(rules: &Rules) -> bool {
     rules.role == Role::Server && !rules.lenient(Leniency::TRANSFER_ENCODING)
 }
@@ -338,7 +338,7 @@ fn is_connection(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"proxy-connection")
 }
 
-/// Names the grammar of Node's parser knows.
+/// True if the grammar of Node's parser knows the name.
 fn means_something(name: &[u8]) -> bool {
     is_connection(name)
         || name.eq_ignore_ascii_case(b"content-length")

@@ -112,14 +112,14 @@ pub(crate) struct Machine {
     size: usize,
     /// White space before values.
     spaces: usize,
-    /// Fields begun, and fields kept.
+    /// Fields begun, and fields stored.
     begun: u32,
     kept: u32,
     /// Length of `text` up to the last field that the limit allows.
     allowed: usize,
     /// The field being read has been counted.
     counted: bool,
-    /// Leniently: its value holds a control character.
+    /// Leniently: its value has a control character.
     pub(super) loose: bool,
     /// What was found on the way that the RFCs forbid.
     pub(crate) rows: Rows,
@@ -182,14 +182,14 @@ impl Machine {
         }
     }
 
-    /// Takes bytes of a target, reason, name or value.
+    /// Appends bytes of a target, reason, name or value.
     #[inline]
     pub(super) fn take(&mut self, bytes: &[u8]) {
         self.text.extend_from_slice(bytes);
         self.pending += bytes.len();
     }
 
-    /// Counts what was taken since the last time. `at` is where an overflow is found.
+    /// Counts what was appended since the last time. `at` is where an overflow is found.
     pub(super) fn count(&mut self, rules: &Rules, at: usize) -> Result<(), Fail> {
         if self.pending == 0 {
             return Ok(());
@@ -276,7 +276,7 @@ impl Machine {
         }
     }
 
-    /// True if a field beyond the limit is kept all the same.
+    /// True if a field beyond the limit is stored all the same.
     fn keeps_surplus(&mut self, rules: &Rules) -> bool {
         let Config {
             max_headers,

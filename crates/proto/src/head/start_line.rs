@@ -45,19 +45,19 @@ const SORTED: [u8; METHODS.len()] = {
 /// What follows the version in the HTTP/2 preface (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"\r\n\r\nSM\r\n\r\n";
 
-/// Numbers of the methods RTSP shares with HTTP or has of its own.
+/// True for the numbers of the methods RTSP shares with HTTP or has of its own.
 fn is_rtsp(method: u16) -> bool {
     // GET, POST, OPTIONS, and DESCRIBE to FLUSH.
     matches!(method, 1 | 3 | 6 | 35..=45)
 }
 
-/// Numbers of the methods HTTP does not know.
+/// True for the numbers of the methods HTTP does not know.
 fn is_rtsp_only(method: u16) -> bool {
     matches!(method, 35..=45)
 }
 
 impl Machine {
-    /// Takes at least one byte of the start line.
+    /// Consumes at least one byte of the start line.
     pub(super) fn start_line(
         &mut self,
         input: &[u8],

@@ -18,7 +18,7 @@ struct Decoded {
     /// The data of all chunks, as far as they have come.
     data: Vec<u8>,
     read: Read,
-    /// It holds nothing that the grammar of the RFC does not have, or that is beyond any limit.
+    /// It has nothing that the grammar of the RFC does not have, or that is beyond any limit.
     is_plain: bool,
 }
 
@@ -118,7 +118,7 @@ fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(is_one)
 }
 
-/// `*( ";" token [ "=" token ] )`: strings in quotes are left out, in which semicolons may stand.
+/// `*( ";" token [ "=" token ] )`: not strings in quotes, in which semicolons may stand.
 fn are_extensions(text: &[u8]) -> bool {
     let mut parts = text.split(|&byte| byte == b';');
     parts.next() == Some(b"")
@@ -128,7 +128,7 @@ fn are_extensions(text: &[u8]) -> bool {
         })
 }
 
-/// A field that says nothing about messages or connections: its name begins with `x`.
+/// True for a field that says nothing about messages or connections: its name begins with `x`.
 fn is_field(text: &[u8]) -> bool {
     let Some(at) = text.iter().position(|&byte| byte == b':') else {
         return false;

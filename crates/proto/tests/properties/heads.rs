@@ -159,7 +159,7 @@ pub(super) fn cut_anywhere(role: Role, data: &[u8]) {
 }
 
 /// True if all is the same but for the error, of which there are two: what has come of a name or value is counted where a packet
-/// ends, as Node counts it, and so a part that is too long may be told before a wrong byte of it.
+/// ends, as Node counts it, and so one that is too long may be told before a wrong byte of it.
 fn is_one_of_two(whole: &Observer, cut: &Observer) -> bool {
     const COUNTED: [ErrorKind; 2] = [
         ErrorKind::HeaderOverflow,

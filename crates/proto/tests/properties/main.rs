@@ -1,4 +1,4 @@
-//! What holds whatever bytes come: here for the cases of the tables, cut and spoiled in some ways; for any bytes,
+//! What is true whatever bytes come: here for the cases of the tables, cut and spoiled in some ways; for any bytes,
 //! `npm run fuzz:proto`.
 
 #[path = "../support/case.rs"]

@@ -1,5 +1,5 @@
-//! What holds of a connection whatever bytes come: one property for each target of `fuzz/`, which finds inputs for it; on
-//! stable, `main.rs` has it hold for the cases of the tables. A property that does not hold panics.
+//! What is true of a connection whatever bytes come: one property for each target of `fuzz/`, which finds inputs for it; on
+//! stable, `main.rs` has it tested with the cases of the tables. A property that is not true panics.
 
 mod chunked;
 mod encoded;
@@ -8,7 +8,7 @@ mod input;
 mod observer;
 mod program;
 
-/// What holds for bytes, or panics.
+/// What is true of bytes, or panics.
 pub type Property = fn(&[u8]);
 
 /// The properties, by the name of their fuzz target.

@@ -1,4 +1,4 @@
-//! Follows a connection from event to event: what must come next, what may not, and which bytes each event took. Writes
+//! Follows a connection from event to event: what must come next, what may not, and which bytes each event consumed. Writes
 //! down what was said, without where the packets were cut.
 
 use http_native_proto::{
@@ -45,7 +45,7 @@ pub(super) struct Observer {
     pub(super) error: Option<Error>,
     /// Heads that were told.
     pub(super) heads: u32,
-    /// Events in a row that took no byte.
+    /// Events in a row that consumed no byte.
     idle: u32,
 }
 

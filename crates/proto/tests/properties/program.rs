@@ -286,7 +286,7 @@ impl Player {
     fn check(&mut self) {
         self.observer.agrees(&self.connection);
         let close = self.connection.must_close();
-        // A reason is not taken back; what is no HTTP has precedence.
+        // A reason stays; what is no HTTP has precedence.
         if close != Some(CloseReason::Failed) {
             assert!(
                 self.close.is_none() || self.close == close,

@@ -119,7 +119,7 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
     seeds
 }
 
-/// The words of a dictionary: methods, the parts of lines, and line ends.
+/// The words of a dictionary: methods, the pieces of lines, and line ends.
 fn words() -> BTreeSet<Vec<u8>> {
     let mut words: BTreeSet<_> = METHODS
         .iter()

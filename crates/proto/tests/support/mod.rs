@@ -33,7 +33,7 @@ fn in_pieces(row: &Row<'_>, case: &Case) {
     assert_eq!(uncut(&got), want, "{}, byte by byte", row.name);
     for cut in 0..=wire.len() {
         let (front, back) = wire.split_at(cut);
-        // What was said of the front is not taken back.
+        // What was said of the front stays.
         let mut front_only = with_packets(case, vec![front.to_vec()]);
         front_only.eof = false;
         let said = uncut(&trace(&front_only));

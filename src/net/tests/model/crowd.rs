@@ -29,7 +29,7 @@ impl Crowd {
         self.waits.fetch_add(weight, Ordering::SeqCst);
     }
 
-    /// Takes all that it has told, on the JS thread.
+    /// Fetches all that it has told, on the JS thread.
     pub(super) fn take(&self) -> bool {
         let weight = self.waits.swap(0, Ordering::SeqCst);
         self.wake.subtract(weight);
@@ -42,10 +42,10 @@ pub(super) struct CrowdThread {
     crowd: Arc<Crowd>,
     random: Random,
     left: usize,
-    /// It does something once in so many turns.
+    /// It does something once in so many calls.
     pace: usize,
     has_unpublished: bool,
-    /// How often what it tells leaves no room; otherwise it wakes the JS thread, and no more.
+    /// How often there is no room behind what it tells; otherwise it wakes the JS thread, and no more.
     fills: Often,
 }
 

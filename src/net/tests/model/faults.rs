@@ -14,7 +14,7 @@ pub(in crate::net) enum Fault {
     LateKeepAlive,
     /// The driver lacks room, finds at the end of its poll that some was made, and takes that for the room it had.
     RoomMadeUnseen,
-    /// A read fills the room and leaves a rest, some is made, and the driver takes that for the room it had.
+    /// A read fills the room, with a rest behind it, some is made, and the driver takes that for the room it had.
     RestUnseen,
     /// The driver has read up to the narrow window, which is wide again when JavaScript makes room, and the driver is not told.
     NarrowUnseen,
@@ -26,7 +26,7 @@ pub(in crate::net) enum Fault {
     HangUpUnseen,
     /// The I/O thread stops looking for what JavaScript says in a turn that goes on, though something was put in since it has looked.
     PutUnseen,
-    /// What is said behind that which the I/O thread has taken, in the same turn, is not put in.
+    /// What is said behind that which the I/O thread has fetched, in the same turn, is not put in.
     RoundUnseen,
 }
 

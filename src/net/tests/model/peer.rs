@@ -97,7 +97,7 @@ pub(super) struct Peer {
     pieces: &'static [usize],
     said: usize,
     has_ended: bool,
-    /// Turns in which it did not read.
+    /// Calls in which it did not read.
     unread: usize,
     /// All that was read.
     pub(super) got: Vec<u8>,

@@ -17,7 +17,7 @@ impl Random {
         (self.next() % bound as u64) as usize
     }
 
-    /// Once in so many times.
+    /// True once in so many times.
     pub(super) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

@@ -216,7 +216,7 @@ impl Script {
         let mut rounds = 0;
         while rounds < QUIET {
             let before = progress.now();
-            // A turn of this thread, and then of each other.
+            // A tick of this thread, and then something of each other.
             loop {
                 self.tick();
                 step();
@@ -371,7 +371,7 @@ impl Script {
                 self.end(self.end);
             }
         } else if self.has_heard_all() {
-            // A peer that has ended its side is left, as by core's server.
+            // Behind the end of the peer's side it closes, as core's server does.
             let end = if self.eof && self.end == End::None {
                 End::Close
             } else {

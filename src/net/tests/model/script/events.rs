@@ -99,7 +99,7 @@ impl Script {
                     self.wrong.push(format!("failed with {errno}"));
                 }
                 self.closed = true;
-                // Released with the connection.
+                // The socket goes with the connection.
                 self.take_from_set();
                 if !self.has_peer_heard() {
                     self.wrong

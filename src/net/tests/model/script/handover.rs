@@ -84,7 +84,7 @@ impl Script {
         let start = self.said.len();
         let kept = start - rest.len();
         let bytes = [rest, self.fresh(10)].concat();
-        // The peer may have left no room.
+        // There may be no room: the peer need not read.
         let written = socket.write(&bytes).unwrap_or(0);
         self.said.truncate(kept + written);
         self.given = Some(socket);

@@ -44,7 +44,7 @@ impl Script {
         }
     }
 
-    /// Takes the socket out of the set. True if it was in it.
+    /// Removes the socket from the set. True if it was in it.
     pub(super) fn take_from_set(&mut self) -> bool {
         let Some(socket) = self.lent.take() else {
             return false;
