@@ -9,7 +9,7 @@ export interface AcceptOptions {
   keepAliveInitialDelay?: number
 }
 
-/** Descriptors of the connections that wait in the queue of a socket on which Node listens. They are the caller's. */
+/** Descriptors of the connections that wait in the backlog of a socket on which Node listens. They are the caller's. */
 export declare function acceptWaiting(fd: number): Array<number>
 
 /** Our end of a connection, or of a dial, or the peer's; nothing once it is closed. */
@@ -38,7 +38,7 @@ export declare function configureListener(id: number, keepAlive: number, idle: n
 
 /**
  * Stops accepting; gives the ids of the connections that were accepted already and whose ACCEPT had not come yet.
- * It never will. `takes`: those, too, that wait in the kernel's queue, and would be reset.
+ * It never will. `takes`: those, too, that wait in the kernel's backlog, and would be reset.
  */
 export declare function endAccepting(id: number, takes: boolean): Array<number>
 
@@ -67,7 +67,7 @@ export interface HttpConfig {
 /** An answer that was made here and JavaScript gives. */
 export interface LimitAnswer {
   status: number
-  /** Names and values, by turns. */
+  /** Names and values, alternately. */
   fields: Array<string>
   body: string
   /** All of it as bytes, latin1, with `Connection: close`, for a request that is cut off. */
@@ -92,7 +92,7 @@ export interface LimitSettings {
  */
 export declare function listen(id: number, fd: number, backlog: number, isShared: boolean): number
 
-/** What the native part has at the moment. */
+/** What the addon has at the moment. */
 export interface NativeObjects {
   /** Connections in the process that anything refers to, the I/O threads included. */
   connections: number
@@ -106,7 +106,7 @@ export interface NativeObjects {
   waiting: number
 }
 
-/** Counts what the native part has, for tests, and for an application that looks for a leak. */
+/** Counts what the addon has, for tests, and for an application that looks for a leak. */
 export declare function objects(): NativeObjects
 
 /** Driver two: a connection whose bytes belong to a JS stream. `role` 0 is the server's side, 1 the client's. */
@@ -130,7 +130,7 @@ export interface SocketAddress {
 /** Tells whether a server shuts down: its health says so then, and what is answered natively ends its connection. */
 export declare function stopHealth(stats: number, isStopping: boolean): void
 
-/** Takes the answer to the next request of a connection whose head has `ANSWERED`, or to the one that was cut off. */
+/** Gives, once, the answer to the next request of a connection whose head has `ANSWERED`, or to the one that was cut off. */
 export declare function takeAnswer(id: number): LimitAnswer | null
 
 /** What lib/addon.js compares with its own. */
