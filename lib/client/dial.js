@@ -23,6 +23,9 @@ const { connect: netConnect, createConnection: netCreateConnection } = net
 
 const socketChannel = diagnostics.channel('net.client.socket')
 
+/** True if core's connect() publishes there; before, net.connect() did. Its text tells: a call would connect. */
+const connectPublishes = /\bpublish\(/.test(Function.prototype.toString.call(socketConnect))
+
 /** True if core's Agent reads net.createConnection for each connection; before agents knew proxies, it was the method itself. */
 const readsNet = Agent.prototype.createConnection !== netCreateConnection
 
@@ -52,7 +55,7 @@ function connect (options, callback, { block, isProxied = false }) {
   const connection = new ClientConnection(-1, null)
   if (block !== undefined) connection.stats = block
   const socket = connection.socket = new NativeSocket(connection, options)
-  if (socketChannel.hasSubscribers) socketChannel.publish({ socket })
+  if (!connectPublishes && socketChannel.hasSubscribers) socketChannel.publish({ socket })
   if (options.timeout) socket.setTimeout(options.timeout)
   // The handle that connects, if it is libuv's, is given up; what comes after 'connect' belongs to the same context.
   connection.context = new HandleScope(options.path ? 'PIPEWRAP' : 'TCPWRAP', connection)

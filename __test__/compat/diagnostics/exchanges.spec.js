@@ -31,6 +31,25 @@ scenario('diagnostics channels publish an exchange', async (run) => {
   }
 })
 
+scenario('a channel publishes each connection of a client once', async (run) => {
+  await run.serve({}, (req, res) => res.end('ok'))
+  const seen = new Set()
+  const listener = ({ socket }) => {
+    run.log('client', 'channel', seen.has(socket), socket.connecting, socket.timeout)
+    seen.add(socket)
+  }
+  diagnostics.subscribe('net.client.socket', listener)
+  try {
+    for (const options of [{}, { timeout: 5000 }]) {
+      run.log('client', 'asks')
+      await run.exchange(options)
+    }
+    run.log('client', 'connections', seen.size)
+  } finally {
+    diagnostics.unsubscribe('net.client.socket', listener)
+  }
+})
+
 scenario('diagnostics channels publish an error', async (run) => {
   const listener = ({ request, error }) => run.log('client', 'channel', request, error)
   diagnostics.subscribe('http.client.request.error', listener)
