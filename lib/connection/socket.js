@@ -214,6 +214,12 @@ for (const name of ['on', 'addListener', 'prependListener']) {
   }[name]
 }
 
+/** Has bytes parsed that the application emits, as core's listener does. */
+NativeSocket.prototype.emit = function emit (event) {
+  if (event === 'data') tap(this)
+  return net.Socket.prototype.emit.apply(this, arguments)
+}
+
 /** Adds bytes to what is parsed. */
 for (const name of ['push', 'unshift']) {
   NativeSocket.prototype[name] = {

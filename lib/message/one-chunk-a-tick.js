@@ -37,12 +37,17 @@ function holdNothing (message) {
 /** Holds a part. @returns {boolean} as write() */
 function hold (message, chunk, encoding, size, callback) {
   beginChunk(message)
-  message[kHeld].push({ data: chunk, encoding, callback, size })
+  message[kHeld].push({ data: ofFixedLength(chunk), encoding, callback, size })
   message[kChunkedLength] += size
   if (message.writableLength < message.writableHighWaterMark) return true
   // The chunk grows as large as the tick makes it; the writer is asked to wait until it was sent.
   awaitDrain(message)
   return false
+}
+
+/** Gives the same bytes: an array over a resizable ArrayBuffer may be longer by the time. As core's write(), which makes it a Buffer. */
+function ofFixedLength (chunk) {
+  return typeof chunk === 'string' || chunk instanceof Buffer ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
 }
 
 /** Gives the size of what is held, with the chunk's frame and the head that goes with it; bytes. */

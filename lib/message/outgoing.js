@@ -215,9 +215,10 @@ function releaseCorked (message) {
   cores.OutgoingMessage.uncork.call(message)
 }
 
-/** True if core's write() refuses the part in the call: its type is wrong, or its encoding is unknown. */
+/** True if core's write() may refuse the part in the call: its type is wrong, its encoding is unknown, or its memory may be gone. */
 function isOdd (chunk, encoding) {
-  return typeof chunk === 'string' ? Boolean(encoding) && !Buffer.isEncoding(encoding) : !isUint8Array(chunk)
+  if (typeof chunk === 'string') return Boolean(encoding) && !Buffer.isEncoding(encoding)
+  return !isUint8Array(chunk) || (chunk.length === 0 && !(chunk instanceof Buffer))
 }
 
 /**

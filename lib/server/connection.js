@@ -115,6 +115,7 @@ ServerConnection.prototype.equip = function equip (socket) {
   if (server.timeout) socket.timeout = server.timeout
   if (!this.detached) {
     socket.on('error', onSocketError)
+    socket.on('timeout', onSocketTimeout)
     socket.on('end', onSocketEnd)
     socket.on('close', onSocketClose)
   }
@@ -144,7 +145,6 @@ ServerConnection.prototype.listenersShown = function listenersShown (event, list
       return this.tapped || this.isTakenOver ? listeners : [onSocketEvent, ...listeners]
     case 'drain':
       return [onSocketEvent, ...listeners.filter((listener) => listener !== onDrain)]
-    case 'timeout':
     case 'pause':
     case 'resume':
       return [onSocketEvent, ...listeners]
@@ -166,6 +166,11 @@ function onSocketEnd () {
   const connection = this[kConnection]
   if (connection.tapped) connection.receive(null)
   connection.endInput()
+}
+
+/** The socket's first 'timeout' listener. */
+function onSocketTimeout () {
+  this[kConnection].tellTimeout()
 }
 
 /** Reports an error of the socket that did not come from the connection: the socket was destroyed with it. */
@@ -257,6 +262,7 @@ ServerConnection.prototype.stopListening = function stopListening () {
   const { socket } = this
   socket.removeListener('drain', onDrain)
   socket.removeListener('error', onSocketError)
+  socket.removeListener('timeout', onSocketTimeout)
   socket.removeListener('end', onSocketEnd)
   socket.removeListener('close', onSocketClose)
 }

@@ -16,15 +16,20 @@ const versions = require('../core/versions')
 
 const members = {}
 
-/** Emits 'timeout', or destroys: the connection was idle for the time set. As core's socketOnTimeout. */
+/** The connection was idle for the time set. A socket tells its listeners, of which ours is the first, if it has not been removed. */
 members.onTimeout = function onTimeout () {
-  if (this.detached) this.socket.timedOut()
-  else if (this.stream !== null) tellTimeout.call(this)
-  else if (this.timerScope !== null) this.timerScope(() => tellTimeout.call(this))
-  else this.run(tellTimeout, this)
+  const { socket, stream } = this
+  if (this.detached) socket.timedOut()
+  else if (stream !== null) this.tellTimeout()
+  else {
+    const tell = socket === null ? () => this.tellTimeout() : () => socket.timedOut()
+    if (this.timerScope !== null) this.timerScope(tell)
+    else this.run(tell)
+  }
 }
 
-function tellTimeout () {
+/** Emits 'timeout', or destroys. As core's socketOnTimeout. */
+members.tellTimeout = function tellTimeout () {
   const { server, current, receiving, socket } = this
   let heard = false
   if (receiving !== null && isTouched(receiving)) heard = receiving.emit('timeout', this.getSocket())
@@ -35,8 +40,6 @@ function tellTimeout () {
     if (socket !== null) socket.destroy()
     else this.destroy()
   }
-  // Listeners on the socket come behind the server's.
-  if (socket !== null && this.stream === null) socket.timedOut()
 }
 
 /** Sets the idle time for the application; 'timeout' is emitted in its context, as by a timer. @param {number} ms 0 for never */

@@ -329,3 +329,34 @@ for (const sizes of [[1000, 4000, 1000, 1000, 4000, 1000, 4000, 1000, 1], [9000,
     }
   })
 }
+
+scenario.server('an array that grows behind write() was written as long as it was', async (run) => {
+  await run.serve({}, (req, res) => {
+    const array = new Uint8Array(new ArrayBuffer(4, { maxByteLength: 8 })).fill(97)
+    res.write(array)
+    array.buffer.resize(8)
+    res.write(array)
+    res.end('c')
+  })
+  const peer = run.dial()
+  peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await peer.ended()
+})
+
+for (const method of ['write', 'end']) {
+  scenario.server(`${method}() of an array whose memory was given away`, async (run) => {
+    await run.serve({}, (req, res) => {
+      const array = new Uint8Array(20).fill(97)
+      structuredClone(array.buffer, { transfer: [array.buffer] })
+      try {
+        run.log('server', 'gives', typeof res[method](array))
+      } catch (error) {
+        run.log('server', 'throws', error.name, error.message)
+      }
+      req.socket.destroy()
+    })
+    const peer = run.dial()
+    peer.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    await peer.ended()
+  })
+}
