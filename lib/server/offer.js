@@ -7,7 +7,7 @@
  */
 
 const core = require('../core/classes')
-const { baseEmit } = require('../message/finish')
+const { baseEmit } = require('../core/originals')
 const { surrender } = require('../connection/detach')
 const { serveStream } = require('./stream')
 const { native } = require('../binding')
