@@ -27,9 +27,9 @@ function load () {
   const { Agent, setGlobalProxyFromEnv } = require('./lib/client/agent')
   const { ClientRequest, get, request } = require('./lib/client/request')
   const { Server, createServer, _connectionListener } = require('./lib/server/server')
-  const { stats } = require('./lib/client/pool-stats')
   const classes = { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, ServerResponse }
   for (const [name, Class] of Object.entries(classes)) likeHost(Class, originals[name])
+  function stats () { return require('./lib/client/pool-stats').stats() }
   return { ...classes, createServer, get, request, setGlobalProxyFromEnv, _connectionListener, stats }
 }
 

@@ -9,6 +9,7 @@ const fs = require('node:fs')
 const { createRequire } = require('node:module')
 const path = require('node:path')
 const { process } = require('./host')
+const { failure, explained, missing } = require('./addon-failure')
 const { readHeader, targetOf, isCut } = require('./addon-file')
 
 /** The version of this JavaScript; the native part has its own. */
@@ -27,12 +28,6 @@ const MUSL = { x64: '/lib/ld-musl-x86_64.so.1', arm64: '/lib/ld-musl-aarch64.so.
  */
 const isBundled = typeof __filename === 'undefined' ||
   !['addon.js', 'http-native.js'].some((name) => __filename.endsWith(`${path.sep}lib${path.sep}${name}`))
-
-function failure (code, message, cause) {
-  const error = new Error(message, cause && { cause })
-  error.code = `HTTP_NATIVE_${code}`
-  return error
-}
 
 /** True if there is such a file; `ifHidden` where the permission model does not let this be known, for which fs.existsSync throws. */
 function exists (file, ifHidden = false) {
@@ -91,26 +86,6 @@ function requirePackage (target) {
 
 const isExplained = (error) => String(error.code).startsWith('HTTP_NATIVE_')
 
-/** Gives the error for a file that is there and cannot be loaded, by what Node and the system said. */
-function explained (error, file) {
-  const { code, message } = error
-  // Loaders of bundlers keep the message alone.
-  if (code === 'ERR_DLOPEN_DISABLED' || /loading addons is disabled/.test(message)) {
-    const why = process.permission === undefined ? '--no-addons' : 'the permission model without --allow-addons'
-    return failure('NOT_ALLOWED', `Addons may not be loaded here (${why}).`, error)
-  }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'ERR_ACCESS_DENIED' || /permission denied/i.test(message)) {
-    return failure('NOT_READABLE', `${error.resource || file} may not be read: ${message}`, error)
-  }
-  if (/libc\.musl-|ld-linux-/.test(message)) {
-    return failure('WRONG_TARGET', `${file} is for the other C library (glibc or musl): ${message}`, error)
-  }
-  if (/GLIBC_|symbol not found|undefined symbol/.test(message)) {
-    return failure('OLD_SYSTEM', `${file} needs a newer system library than there is: ${message}`, error)
-  }
-  return failure('NOT_LOADED', `${file} could not be loaded: ${message}`, error)
-}
-
 /** Throws for a file that was cut short, which would end the process with SIGBUS, or that is for another platform. */
 function check (file, target) {
   try {
@@ -149,23 +124,6 @@ function checkFolder (target) {
   }
 }
 
-/** Gives the error for a file that is not there, as far as the package's own folder tells why. */
-function missing (target, folder) {
-  const looked = `Looked for native/http-native.${target}.node in ${folder}, and for the package http-native-${target}`
-  const note = path.join(folder, 'native', 'not-built.txt')
-  if (exists(note)) {
-    return failure('NOT_BUILT', `The native part was not built when this package was installed from its sources: ${fs.readFileSync(note, 'utf8').trim()} ${looked}.`)
-  }
-  if (exists(path.join(folder, 'Cargo.toml'))) {
-    return failure('NOT_BUILT', `The native part was not built: this is a checkout of the sources. ${looked}.`)
-  }
-  const others = TARGETS.filter((other) => locatePackage(other) !== null)
-  if (others.length > 0) {
-    return failure('WRONG_TARGET', `The native part that was installed is for ${others.join(', ')}, and this Node needs ${target}. ${looked}.`)
-  }
-  return failure('NOT_INSTALLED', `The native part is not installed. ${looked}.`)
-}
-
 function loadBundled (target) {
   let error
   for (const from of [requireFile, requirePackage]) {
@@ -190,7 +148,7 @@ function loadFound (target) {
   if (installed === null) {
     if (exists(built, true)) check(built, target)
     checkFolder(target)
-    throw missing(target, folder)
+    throw missing(target, folder, TARGETS.filter((other) => locatePackage(other) !== null), exists)
   }
   check(installed, target)
   return requirePackage(target)

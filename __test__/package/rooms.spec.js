@@ -10,7 +10,7 @@ const path = require('node:path')
 const LIB = path.join(__dirname, '..', '..', 'lib')
 
 /** Each room may require those before it; but the client not the server. */
-const ROOMS = ['host', 'addon-file', 'addon', 'fallback', 'binding', 'core', 'stats', 'connection', 'message', 'server', 'client', 'register']
+const ROOMS = ['host', 'addon-failure', 'addon-file', 'addon', 'fallback', 'binding', 'core', 'stats', 'connection', 'message', 'server', 'client', 'register']
 
 const nameOf = (file) => path.relative(LIB, file).split(path.sep).join('/').replace(/\.js$/, '')
 

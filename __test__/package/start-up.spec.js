@@ -13,12 +13,12 @@ const { layOutMain } = require('../../scripts/targets/packages')
 const root = path.join(__dirname, '..', '..')
 
 /** Of the processor time that Node itself needs with http: a busy machine makes both longer. */
-const SHARE = 0.9
+const SHARE = 0.75
 
 /** MiB of the process's own; and with the pages of files, Node's own among them, which processes share. */
-const [OWN_MEMORY, MEMORY] = [5, 10]
+const [OWN_MEMORY, MEMORY] = [4, 10]
 
-const ROUNDS = 11
+const ROUNDS = 21
 
 /** In the process itself, when everything is loaded: milliseconds of processor time, and bytes (its own are known on Linux only). */
 const REPORT = `require('http')

@@ -11,10 +11,10 @@ const http = require('node:http')
 const { process } = require('../host')
 const core = require('../core/classes')
 const { takeMembers, addHidden } = require('../core/reflection')
-const { ofCore, kConnection, kText, kFieldsAt, kHeaders } = require('../core/symbols')
+const { kAskAgain, kConnection, kDialable, kRetryOptions, kText, kFieldsAt, kHeaders } = require('../core/symbols')
 const { isNative, dropIfStale, leaveContext, guard, unguard } = require('./pooled-socket')
-const { kDialable, connect } = require('./dial')
-const { kRetryOptions, kAskAgain, isSentAgain } = require('./retry')
+const { connect } = require('./dial')
+const { isSentAgain } = require('./retry')
 const { modeOf } = require('../connection/hardening')
 const { blockFor, count, countFailed, isAgent, statsOf } = require('./pool-stats')
 const { codes } = require('../core/errors')
@@ -26,9 +26,24 @@ const { prototype: methods } = core.Agent
 /** Agent -> core's listener of 'free', which gives the connection to a waiting request, pools it, or destroys it. */
 const kTakeBack = Symbol('kTakeBack')
 
-/** Core's slots of a request that waits: its options, and the async context that it is served in. */
-const kRequestOptions = ofCore('requestOptions')
-const kRequestAsyncResource = ofCore('requestAsyncResource')
+/** Core's slots of a request that waits: its options, and the async context that it is served in. Looked for with the first one. */
+let kRequestOptions
+let kRequestAsyncResource
+
+const { addRequest: coreAddRequest } = methods
+
+/** Has core put a request into the queue of an agent, to find them. @returns {AsyncResource} the context that core has made for it */
+function findSlots () {
+  const agent = new core.Agent({ maxSockets: 1 })
+  agent.sockets[agent.getName({ host: 'localhost', port: 80 })] = [null]
+  const request = {}
+  // Its name is given: to look at it, core compiles a pattern for three milliseconds.
+  coreAddRequest.call(agent, request, { host: 'localhost', port: 80, servername: '' })
+  const slots = Object.getOwnPropertySymbols(request)
+  kRequestOptions = slots.find(({ description }) => description === 'requestOptions')
+  kRequestAsyncResource = slots.find(({ description }) => description === 'requestAsyncResource')
+  return request[kRequestAsyncResource]
+}
 
 /** Matches in a head as the connection gives it: `name\nvalue\nname…`. No name has a `=` in it. */
 const ANNOUNCED = /keep-alive\n(timeout)=(\d+)/i
@@ -67,7 +82,7 @@ addHidden(seam, {
   /** What the agent has counted (docs/STATS.md). */
   stats () { return statsOf(this) },
 
-  hardeningCounts
+  hardeningCounts () { return hardeningCounts.call(this) }
 })
 Object.setPrototypeOf(Agent.prototype, seam)
 Object.setPrototypeOf(Agent, Object.getPrototypeOf(core.Agent))
@@ -113,7 +128,7 @@ function takeBack (socket, options) {
 /** Takes the requests out of a queue that are sent once more: each waits for the connection that is made when its own has closed. */
 function takeOutAgain ({ requests }, name) {
   const queue = requests[name]
-  const again = queue.filter(isSentAgain)
+  const again = queue.filter((request) => isSentAgain(request))
   if (again.length === queue.length) delete requests[name]
   else if (again.length !== 0) requests[name] = queue.filter((request) => !isSentAgain(request))
   return again
@@ -237,9 +252,10 @@ Agent.prototype[kAskAgain] = function (request, options) {
 
 /** Puts a request into the queue where core's listener of 'free' and removeSocket() find it. */
 function queue (agent, name, request, options, isFirst = false) {
-  request[kRequestOptions] = options
   // The request is served in the 'free' event of another; its own events belong to the context of its caller.
-  request[kRequestAsyncResource] = new AsyncResource('QueuedRequest')
+  const resource = kRequestOptions === undefined ? findSlots() : new AsyncResource('QueuedRequest')
+  request[kRequestOptions] = options
+  request[kRequestAsyncResource] = resource
   count(agent, 'queued')
   agent.requests[name] ??= []
   if (isFirst) agent.requests[name].unshift(request)

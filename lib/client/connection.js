@@ -12,10 +12,9 @@ const { native, headFlags, touch, isSamePacket } = require('../binding')
 const { ClientTransport } = require('./transport')
 const { leaveMessage, surrender } = require('../connection/detach')
 const { parseError } = require('../core/errors')
-const { kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
+const { emitError, emitClose } = require('./outcome')
 const { ALL, watch, watchAgain, hear, hush, hushAll, unhear, unwatch, hearResponseTimeout, listenersShown } = require('./socket-events')
-const { kAttempt } = require('./retry')
-const { kMode, countNoted, meet, switchError } = require('./hardening')
+const { countNoted, meet, switchError } = require('./hardening')
 const { blockFor, isAgent } = require('./pool-stats')
 const { tellOpened } = require('../stats/channels')
 const { newMessage, readResponse } = require('../message/incoming')
@@ -24,7 +23,9 @@ const { Parser } = require('../connection/parser-facade')
 const { kAsyncId } = require('./pooled-socket')
 const { parserConfig } = require('../connection/parser-options')
 const versions = require('../core/versions')
-const { kConnection, kWritableFinished, kDrained, kReceive, kComplete } = require('../core/symbols')
+const {
+  kAnsweredEarly, kAttempt, kConnection, kWritableFinished, kDrained, kMeasure, kMode, kReceive, kResource, kResponseEnded, kComplete
+} = require('../core/symbols')
 
 const { OFF } = native.HARDENING
 
@@ -201,7 +202,7 @@ function takeResponse (request, response, flags) {
   request.res = response
   response.req = request
   request[kAttempt]?.giveUp()
-  if (request[measure.kMeasure] !== undefined) {
+  if (request[kMeasure] !== undefined) {
     measure.end(request, response.statusCode, response.statusMessage, response.headers)
   }
   if (finishChannel.hasSubscribers) finishChannel.publish({ request, response })

@@ -8,40 +8,12 @@
 
 const net = require('node:net')
 const diagnostics = require('node:diagnostics_channel')
-const { Agent } = require('../core/classes')
 const { ClientConnection } = require('./connection')
+const { connectPublishes, isPatched } = require('./net-patches')
 const { HandleScope, dials, giveHandle } = require('./dialling')
 const { NativeSocket } = require('../connection/socket')
-const { own } = require('../core/symbols')
-
-/** Mark of requests that a native connection can carry, and of the options of a connection made for one. */
-const kDialable = own('kDialable')
-
-// Mocks and tracers that watch or replace connections patch one of these.
-const socketConnect = net.Socket.prototype.connect
-const { connect: netConnect, createConnection: netCreateConnection } = net
 
 const socketChannel = diagnostics.channel('net.client.socket')
-
-/** True if core's connect() publishes there; before, net.connect() did. Its text tells: a call would connect. */
-const connectPublishes = /\bpublish\(/.test(Function.prototype.toString.call(socketConnect))
-
-/** True if core's Agent reads net.createConnection for each connection; before agents knew proxies, it was the method itself. */
-const readsNet = Agent.prototype.createConnection !== netCreateConnection
-
-/** True if they were patched before this file came (lib/register/wrappers.js). */
-let wasPatched = false
-
-/** Has each connection made by the patched net. */
-function noteEarlierPatch () {
-  wasPatched = true
-}
-
-/** True if connecting was patched. @param {boolean} isProxied core asks net.connect for the way to a proxy */
-function isPatched (isProxied) {
-  if (wasPatched || net.Socket.prototype.connect !== socketConnect) return true
-  return isProxied ? net.connect !== netConnect : readsNet && net.createConnection !== netCreateConnection
-}
 
 /**
  * Makes a connection. As core's net.connect.
@@ -65,4 +37,4 @@ function connect (options, callback, { block, isProxied = false }) {
   return socket
 }
 
-module.exports = { connect, kDialable, noteEarlierPatch }
+module.exports = { connect }

@@ -6,23 +6,21 @@
  */
 
 const { AsyncResource } = require('node:async_hooks')
-const os = require('node:os')
 const { native, connections, atClosePhase, common } = require('../binding')
 const { Handle } = require('../connection/handle')
 const { kReinitializeHandle } = require('../connection/detach')
-const { kAsyncId } = require('./pooled-socket')
 const { process } = require('../host')
-
-const { errno } = os.constants
+const { errnoOf } = require('../core/errors')
+const { kAsyncId } = require('./pooled-socket')
 
 /** Errors of connect() that libuv has for want of a socket: where there is one it has an address, of zeros. */
-const SOCKETLESS = new Set([errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAFNOSUPPORT].map((number) => -number))
+const SOCKETLESS = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EAFNOSUPPORT'].map(errnoOf))
 
 /** As getsockname() gives a socket that has no address yet. */
 const UNBOUND_4 = { address: '0.0.0.0', family: 'IPv4', port: 0 }
 const UNBOUND_6 = { address: '::', family: 'IPv6', port: 0 }
 
-const CANCELED = -errno.ECANCELED
+const CANCELED = errnoOf('ECANCELED')
 
 /** The handles that dial, of all copies of lib/: what `process` lists as active (lib/binding/active-handles.js). */
 const dialling = common.dialling ??= new Set()
@@ -85,13 +83,13 @@ DiallingHandle.prototype.connect6 = function connect6 (request, address, port) {
 /** Gives the number of an IPv6 zone; -1 if there is no such. */
 function zoneOf (name) {
   if (/^\d+$/.test(name)) return Number(name)
-  return os.networkInterfaces()[name]?.find(({ scopeid }) => scopeid !== undefined)?.scopeid ?? -1
+  return require('node:os').networkInterfaces()[name]?.find(({ scopeid }) => scopeid !== undefined)?.scopeid ?? -1
 }
 
 function dial (handle, request, address, port, zone) {
-  if (zone === -1) return -errno.EINVAL
-  if (handle.isCarried) return -errno.EISCONN
-  if (handle.request !== null && !handle.isOver) return -errno.EALREADY
+  if (zone === -1) return errnoOf('EINVAL')
+  if (handle.isCarried) return errnoOf('EISCONN')
+  if (handle.request !== null && !handle.isOver) return errnoOf('EALREADY')
   if (handle.dial !== -1) hangUp(handle)
   const id = native.dial(address, port, zone)
   if (id < 0) {
@@ -180,7 +178,7 @@ for (const [name, peer] of [['getsockname', false], ['getpeername', true]]) {
   DiallingHandle.prototype[name] = function (out) {
     if (this.isCarried) return Handle.prototype[name].call(this, out)
     const found = this.dial === -1 ? (peer ? null : this.unbound) : native.address(this.dial, peer)
-    if (!found) return -errno.EBADF
+    if (!found) return errnoOf('EBADF')
     out.address = found.address
     out.family = found.family
     out.port = found.port

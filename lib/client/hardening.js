@@ -6,12 +6,12 @@
  */
 
 const { native } = require('../binding')
-const { assumed, modeOf, numberOf, Ledger } = require('../connection/hardening')
+const { modeOf, numberOf, Ledger } = require('../connection/hardening')
 const { codes, parseError } = require('../core/errors')
 const { addHidden } = require('../core/reflection')
 const { OutgoingMessage } = require('../message/outgoing')
 const { framingLines } = require('../message/head')
-const { own, kHead, kRenderHead } = require('../core/symbols')
+const { own, kHead, kMode, kRenderHead } = require('../core/symbols')
 
 const { OFF, STRICT } = native.HARDENING
 const { PARSE_ERRORS } = native
@@ -22,9 +22,6 @@ const SWITCH_UNASKED = numberOf('switch-unasked')
 const OWN_BODY_UNFRAMED = numberOf('own-body-unframed')
 const OWN_FRAMING = numberOf('own-framing')
 const OWN_TARGET_BYTE = numberOf('own-target-byte')
-
-/** Request -> its mode, a value of `native.HARDENING`; undefined for one that core has made. */
-const kMode = own('kHardening')
 
 /** Agent, or request without one -> its Ledger; undefined until there is anything to count. */
 const kLedger = own('kHardeningLedger')
@@ -40,9 +37,6 @@ const BEYOND_ASCII = /[^\r\n -~]/
 const { [kRenderHead]: render } = OutgoingMessage.prototype
 
 const FRAMING = /^(content-length|transfer-encoding):/gim
-
-/** True if requests go by another mode than OFF without an option. */
-const isHardenedByDefault = assumed !== OFF
 
 /**
  * Has a request go by its option, or its agent's, before its constructor has done anything.
@@ -71,11 +65,11 @@ function count (request, row) {
 }
 
 /**
- * A request's kRenderHead: as of other messages; gives a body its framing, and refuses to send what no server reads as it was meant.
+ * The kRenderHead of a hardened request: as of other messages; gives a body its framing, and refuses to send what no server reads as
+ * it was meant.
  * @throws ERR_HTTP_HARDENING
  */
 function renderHead (firstLine, headers) {
-  if (!isHardened(this)) return render.call(this, firstLine, headers)
   const isStrict = this[kMode] === STRICT
   const { _contentLength: before } = this
   // Of a request that ends without a body the length is known to be 0; of others it is the body's, or not known.
@@ -132,4 +126,4 @@ function hardeningCounts () {
   return this[kLedger]?.counts() ?? {}
 }
 
-module.exports = { kMode, isHardenedByDefault, harden, renderHead, countNoted, meet, switchError, hardeningCounts }
+module.exports = { harden, renderHead, countNoted, meet, switchError, hardeningCounts }

@@ -8,19 +8,7 @@ const diagnostics = require('node:diagnostics_channel')
 const { codes, connectionReset } = require('../core/errors')
 const { failEndCallbacks } = require('../message/finish')
 const { call } = require('../message/write-callbacks')
-const { own, ofCore, kCallbacks, kEndCallbacks, kNative } = require('../core/symbols')
-
-/** Request -> what destroy() was called with. Not `errored`: core leaves that alone here. */
-const kError = ofCore('kError')
-
-/** Request -> called when its response was read to the end. */
-const kResponseEnded = own('kResponseEnded')
-
-/** Request -> called at 'finish' when its response came before that. */
-const kAnsweredEarly = own('kAnsweredEarly')
-
-/** Request -> the async context that its events are emitted in. */
-const kResource = own('kResource')
+const { kCallbacks, kEndCallbacks, kError, kNative } = require('../core/symbols')
 
 const errorChannel = diagnostics.channel('http.client.request.error')
 
@@ -73,4 +61,4 @@ function failWrites (request) {
   failEndCallbacks(request, error)
 }
 
-module.exports = { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose, lose }
+module.exports = { emitError, emitClose, lose }

@@ -5,10 +5,11 @@
  * or its end, before the next exchange begins.
  */
 
-const { ofCore, kConnection } = require('../core/symbols')
+const { Server } = require('../core/originals')
+const { kConnection } = require('../core/symbols')
 
-/** Socket -> the id of its async context: core's own, to be found on any socket. */
-const kAsyncId = ofCore('async_id_symbol') ?? Symbol('async_id_symbol')
+/** Socket -> the id of its async context: net's own, to be found on any socket, and on its servers. */
+const kAsyncId = Object.getOwnPropertySymbols(new Server()).find(({ description }) => description === 'async_id_symbol') ?? Symbol('async_id_symbol')
 
 /** Socket -> what its handle calls with bytes, while the guard is in its place. */
 const kOnRead = Symbol('kOnRead')

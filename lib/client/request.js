@@ -12,11 +12,11 @@ const { native, sendFlags, flush } = require('../binding')
 const { OutgoingMessage } = require('../message/outgoing')
 const agents = require('./agent')
 const { connectionOf } = require('./connection')
-const { kError, kResource, kResponseEnded, kAnsweredEarly, emitError, emitClose } = require('./outcome')
-const { armTimeout, disarmTimeout, emitRequestTimeout } = require('./socket-events')
-const { kDialable } = require('./dial')
+const { emitError, emitClose } = require('./outcome')
+const { awaitTimeout, armTimeout, disarmTimeout } = require('./socket-events')
 const { prepare: prepareRetry, sendAgain } = require('./retry')
-const { kMode, isHardenedByDefault, harden, renderHead } = require('./hardening')
+const { harden, renderHead } = require('./hardening')
+const { assumed } = require('../connection/hardening')
 const { tellAnswered } = require('../message/delegate')
 const { sortArguments, isUrl, isPlain, hostField } = require('./options')
 const core = require('../core/classes')
@@ -24,17 +24,19 @@ const { connectionReset } = require('../core/errors')
 const { takeMembers } = require('../core/reflection')
 const measure = require('../core/performance-entries')
 const versions = require('../core/versions')
-const { ofCore, kFinished, kHeadFlags, kConnection, kNative, kNeedDrain, kRenderHead } = require('../core/symbols')
+const {
+  ofCore, kAnsweredEarly, kDialable, kError, kFinished, kHeadFlags, kConnection, kMode, kNative, kNeedDrain, kRenderHead, kResource, kResponseEnded
+} = require('../core/symbols')
 
-/** Core's slots of a request: its target, where `path` is an accessor over it; host and port, and the mark of a proxy's, where a measurement has them. */
+/** Core's slot of a request's target, where `path` is an accessor over it. */
 const kTarget = ofCore('kPath') ?? 'path'
-const kAuthority = ofCore('kAuthority')
-const kProxied = ofCore('kProxyRewrittenToAbsolute')
 
 const knowsProxies = ofCore('kProxyConfig') !== undefined
 
 /** Methods whose requests seldom have a body: none is announced unless the caller does. */
 const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT'])
+
+const { OFF } = native.HARDENING
 
 const startChannel = diagnostics.channel('http.client.request.start')
 const createdChannel = diagnostics.channel('http.client.request.created')
@@ -56,7 +58,7 @@ function ClientRequest (input, options, callback) {
   const defaultAgent = own._defaultAgent || agents.globalAgent
   const agent = own.agent === false ? agents.agentForOne(defaultAgent) : own.agent ?? defaultAgent
   const { hardening = agent?.options?.hardening } = own
-  if (hardening !== undefined || isHardenedByDefault) harden(this, hardening)
+  if (hardening !== undefined || assumed !== OFF) harden(this, hardening)
   if (isPlain(own, agent, defaultAgent)) {
     prepare(this, own, agent, own.protocol || defaultAgent.protocol, args.callback)
     agent.addRequest(this, own)
@@ -71,8 +73,13 @@ Object.setPrototypeOf(ClientRequest, OutgoingMessage)
 /** Native connections can carry it. */
 ClientRequest.prototype[kDialable] = true
 
-ClientRequest.prototype[kMode] = native.HARDENING.OFF
-ClientRequest.prototype[kRenderHead] = renderHead
+ClientRequest.prototype[kMode] = OFF
+
+const { [kRenderHead]: render } = OutgoingMessage.prototype
+
+ClientRequest.prototype[kRenderHead] = function (firstLine, headers) {
+  return (this[kMode] ?? OFF) === OFF ? render.call(this, firstLine, headers) : renderHead.call(this, firstLine, headers)
+}
 
 /** Has core's constructor take our agent for the global one. */
 function withDefaultAgent (agent, input, options, callback) {
@@ -112,7 +119,7 @@ function prepare (request, options, agent, protocol, callback) {
   request.reusedSocket = false
   request.host = host
   request.protocol = protocol
-  if (kAuthority !== undefined && measure.isObserved()) request[kAuthority] = hostField(host, port, defaultPort)
+  if (measure.isObserved()) measure.noteAuthority(request, hostField(host, port, defaultPort))
   // An agent that never uses a connection twice has no use for one that stays.
   request.shouldKeepAlive = Boolean(agent.keepAlive) || Number.isFinite(agent.maxSockets)
   request._last = !request.shouldKeepAlive
@@ -139,8 +146,7 @@ ClientRequest.prototype._finish = function _finish () {
   if (this.upgradeOrConnect) return
   OutgoingMessage.prototype._finish.call(this)
   if (measure.isObserved()) {
-    const url = this[kProxied] ? this.path : `${this.protocol}//${this[kAuthority] ?? this.host}${this.path}`
-    measure.begin(this, 'HttpClient', { method: this.method, url, headers: this.getHeaders() })
+    measure.begin(this, 'HttpClient', { method: this.method, url: measure.urlOf(this), headers: this.getHeaders() })
   }
   if (startChannel.hasSubscribers) startChannel.publish({ request: this })
 }
@@ -171,7 +177,7 @@ function takeSocket (request, socket, error) {
   connection.begin(request)
   request.socket = socket
   if (request.timeoutCb !== null || request.timeout !== undefined || request.agent?.options?.timeout) {
-    request.timeoutCb = emitRequestTimeout
+    awaitTimeout(request)
     armTimeout(connection)
   }
   // The response may be on the stream already, and the stream not writable: that of a proxy that refused. What core sends
@@ -288,7 +294,7 @@ ClientRequest.prototype.destroy = function destroy (error) {
  */
 ClientRequest.prototype.setTimeout = function setTimeout (ms, callback) {
   if (!this._ended && this.timeoutCb === null) {
-    this.timeoutCb = emitRequestTimeout
+    awaitTimeout(this)
     const connection = this.socket?.[kConnection]
     if (connection?.request === this) armTimeout(connection)
   }

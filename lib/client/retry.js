@@ -8,9 +8,8 @@
 
 const { Buffer } = require('../host')
 const { sendFlags } = require('../binding')
-const { kResource } = require('./outcome')
 const { count } = require('./pool-stats')
-const { own, kWritableFinished } = require('../core/symbols')
+const { kAskAgain, kAttempt, kResource, kRetryOptions, kWritableFinished } = require('../core/symbols')
 
 const { END } = sendFlags
 
@@ -22,15 +21,6 @@ const KEPT_MAX = 65536
 
 /** What a connection's end reports if the server closed it while it was idle. */
 const STALE_CODES = new Set(['ECONNRESET', 'EPIPE'])
-
-/** Request -> the options that its agent was asked with, if it is one that retries. */
-const kRetryOptions = own('kRetryOptions')
-
-/** Agent -> asks for another connection for a request. */
-const kAskAgain = own('kAskAgain')
-
-/** Request -> its Attempt; undefined if it is not sent again. */
-const kAttempt = own('kAttempt')
 
 class Attempt {
   /** The arguments of each send(); null if it is not, or no more, to be repeated. */
@@ -148,4 +138,4 @@ function sendAgain (connection, request) {
   return true
 }
 
-module.exports = { kRetryOptions, kAskAgain, kAttempt, isSentAgain, prepare, isToRetry, retry, sendAgain }
+module.exports = { isSentAgain, prepare, isToRetry, retry, sendAgain }

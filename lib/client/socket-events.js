@@ -7,12 +7,12 @@
  */
 
 const { setImmediate } = require('../host')
-const { kResource, emitError, lose } = require('./outcome')
+const { emitError, lose } = require('./outcome')
 const { connectionReset } = require('../core/errors')
 const { onDrain } = require('../message/delegate')
 const { countFailed } = require('./pool-stats')
 const { isToRetry, retry } = require('./retry')
-const { kConnection } = require('../core/symbols')
+const { kConnection, kResource } = require('../core/symbols')
 
 /** Values of a connection's `heard`: which listeners core has, of 'data' and 'end', and of 'drain'. */
 const NONE = 0
@@ -105,6 +105,11 @@ function unwatch (connection) {
   socket.removeListener('error', onSocketError)
   socket.removeListener('end', onSocketEnd)
   socket.removeListener('timeout', onSocketTimeout)
+}
+
+/** Has the request hear a 'timeout' of its socket, once it has one. */
+function awaitTimeout (request) {
+  request.timeoutCb = emitRequestTimeout
 }
 
 /** Makes the socket's next 'timeout' the request's. */
@@ -286,9 +291,9 @@ module.exports = {
   hushAll,
   unhear,
   unwatch,
+  awaitTimeout,
   armTimeout,
   disarmTimeout,
   hearResponseTimeout,
-  emitRequestTimeout,
   listenersShown
 }

@@ -10,15 +10,13 @@ const { native, sendFlags, connections, touch } = require('../binding')
 const { Connection } = require('../connection/connection')
 const { Handle } = require('../connection/handle')
 const { DiallingHandle } = require('./dialling')
-const { kResource } = require('./outcome')
 const { kAsyncId } = require('./pooled-socket')
-const { kAttempt } = require('./retry')
 const { systemError } = require('../core/errors')
 const { tellOpened } = require('../stats/channels')
 const { PENDING_MAX } = require('../message/finish')
 const { failCorked } = require('../message/send')
 const { failBuffered, failWaiting } = require('../message/write-callbacks')
-const { kHeadFlags, kNeedDrain } = require('../core/symbols')
+const { kAttempt, kHeadFlags, kNeedDrain, kResource } = require('../core/symbols')
 
 const { HEAD, CHUNKED, UNTIL_CLOSE } = sendFlags
 

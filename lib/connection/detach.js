@@ -6,10 +6,10 @@
  * processes and other code that asks for a socket's handle find one.
  */
 
-const { closeSync } = require('node:fs')
 const net = require('node:net')
 const { process } = require('../host')
 const { native, connections, touch, readAhead, takeKept } = require('../binding')
+const { closeSync, Socket, socketMethods } = require('../core/originals')
 const { tellTaken, failWaiting } = require('./socket-writes')
 const versions = require('../core/versions')
 const { kConnection, kLeaveToCore, kWaiting } = require('../core/symbols')
@@ -18,11 +18,11 @@ const kRead = Symbol('bytes read before')
 const kWritten = Symbol('bytes written before')
 
 /** net's slot for the method that gives a socket another handle. */
-const kReinitializeHandle = Object.getOwnPropertySymbols(net.Socket.prototype)
+const kReinitializeHandle = Object.getOwnPropertySymbols(Socket.prototype)
   .find((symbol) => symbol.description === 'kReinitializeHandle')
 
 /** Not one that was replaced. */
-const { write } = net.Socket.prototype
+const { write } = socketMethods
 
 /** Has core send what is still to come of the message under way: through the socket, whatever handle that has. */
 function leaveMessage (connection) {

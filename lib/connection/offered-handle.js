@@ -6,7 +6,7 @@
  * and gets the connection's descriptor when core asks for what only its own handles have.
  */
 
-const { closeSync } = require('node:fs')
+const { closeSync } = require('../core/originals')
 const { Handle } = require('./handle')
 
 /** The type of a handle that is no server's: core's constants of TCP and Pipe. */

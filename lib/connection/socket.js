@@ -13,11 +13,11 @@
  */
 
 const net = require('node:net')
-const { constants } = require('node:os')
 const { Readable } = require('node:stream')
 const { native } = require('../binding')
 const { Buffer } = require('../host')
-const { codes, systemError } = require('../core/errors')
+const { codes, systemError, errnoOf } = require('../core/errors')
+const { Socket, socketMethods } = require('../core/originals')
 const { kReinitializeHandle } = require('./detach')
 const { Handle, keepProcess } = require('./handle')
 const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-writes')
@@ -25,10 +25,10 @@ const { isStandIn } = require('./stand-in')
 const { isDelay } = require('../core/delays')
 const { kConnection, kWaiting } = require('../core/symbols')
 
-const ECONNRESET = -constants.errno.ECONNRESET
+const ECONNRESET = errnoOf('ECONNRESET')
 
 /** net's own methods, of which our sockets have their own: applications, mocks and tracers replace them. */
-const { setTimeout: netSetTimeout, resetAndDestroy: netResetAndDestroy } = net.Socket.prototype
+const { setTimeout: netSetTimeout, resetAndDestroy: netResetAndDestroy } = socketMethods
 
 /**
  * Without a handle among its options it is to connect, by net's methods; the connection carries it when it has (`carried`). Stacks show
@@ -39,12 +39,12 @@ const { setTimeout: netSetTimeout, resetAndDestroy: netResetAndDestroy } = net.S
 const NativeSocket = Object(function (connection, options) {
   this[kConnection] = connection
   this[kWaiting] = null
-  net.Socket.call(this, options)
+  Socket.call(this, options)
 })
-Object.setPrototypeOf(NativeSocket.prototype, net.Socket.prototype)
-Object.setPrototypeOf(NativeSocket, net.Socket)
+Object.setPrototypeOf(NativeSocket.prototype, Socket.prototype)
+Object.setPrototypeOf(NativeSocket, Socket)
 // Applications see a Socket.
-Object.defineProperty(NativeSocket.prototype, 'constructor', { value: net.Socket, writable: true, configurable: true })
+Object.defineProperty(NativeSocket.prototype, 'constructor', { value: Socket, writable: true, configurable: true })
 
 /**
  * Makes a socket for a connection that is up, or was.

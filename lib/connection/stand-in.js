@@ -6,12 +6,12 @@
  * lengths, results of later writes, 'drain' and the order of callbacks are core's.
  */
 
-const net = require('node:net')
 const { native } = require('../binding')
 const { Buffer } = require('../host')
+const { socketMethods } = require('../core/originals')
 
 /** Not one that was replaced. */
-const { write } = net.Socket.prototype
+const { write } = socketMethods
 
 /**
  * Puts a stand-in for what the connection has sent in this tick into its socket's stream, which is corked and can still be written to.

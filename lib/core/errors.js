@@ -8,7 +8,7 @@
 const { getSystemErrorMap, getSystemErrorName, inspect } = require('node:util')
 const { HARDENING_ROWS: rows, PARSE_ERRORS: parseErrors, SYSCALLS } = require('../addon')
 
-/** Gives the prototype that makes `String(error)` and the stack name the code. */
+/** Gives the prototype that makes `String(error)` and the stack name the code. Most processes need none. */
 function shapeOf (Base) {
   return Object.create(Base.prototype, {
     constructor: { value: Base, writable: true, configurable: true },
@@ -25,10 +25,10 @@ function shapeOf (Base) {
  * @param {(...args) => string} render gives the message
  */
 function define (code, render, Base = Error) {
-  const shape = shapeOf(Base)
+  let shape
   return function make (...args) {
     const error = new Base(render(...args))
-    Object.setPrototypeOf(error, shape)
+    Object.setPrototypeOf(error, (shape ??= shapeOf(Base)))
     // The header line of a stack is fixed when it is captured: the name carries the code for that moment only.
     Object.defineProperty(error, 'name', { value: `${Base.name} [${code}]`, configurable: true, enumerable: false })
     Error.captureStackTrace(error, make)
@@ -106,8 +106,11 @@ function callbackError (bytes) {
   return wordParseError(['HPE_CB_HEADERS_COMPLETE', 'User callback error'], 0, bytes)
 }
 
-/** The names of system calls by their numbers. */
-const names = Object.fromEntries(Object.entries(SYSCALLS).map(([name, number]) => [number, name.toLowerCase()]))
+/** Gives the name of a system call. */
+function nameOf (syscall) {
+  const [name] = Object.entries(SYSCALLS).find(([, number]) => number === syscall)
+  return name.toLowerCase()
+}
 
 /**
  * Makes the error for a failed system call.
@@ -121,7 +124,7 @@ function systemError (errno, syscall) {
   } catch {
     code = 'UNKNOWN'
   }
-  const call = syscall === SYSCALLS.NONE ? 'read' : names[syscall]
+  const call = syscall === SYSCALLS.NONE ? 'read' : nameOf(syscall)
   const error = new Error(`${call} ${code}`)
   Error.captureStackTrace(error, systemError)
   error.errno = errno
@@ -130,10 +133,15 @@ function systemError (errno, syscall) {
   return error
 }
 
+/** Gives the number of an error, negative, as libuv has it. `os` has them as well, and seldom anything else needs that. */
+function errnoOf (code) {
+  const [errno] = [...getSystemErrorMap()].find(([, [name]]) => name === code)
+  return errno
+}
+
 /** Makes the error of a write whose handle is closed: libuv cancels it. */
 function canceledWrite () {
-  const [errno] = [...getSystemErrorMap()].find(([, [name]]) => name === 'ECANCELED')
-  return systemError(errno, SYSCALLS.WRITE)
+  return systemError(errnoOf('ECANCELED'), SYSCALLS.WRITE)
 }
 
 /** As core's validateObject: an array is no object. @throws ERR_INVALID_ARG_TYPE */
@@ -141,4 +149,4 @@ function checkObject (value, name) {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new codes.ERR_INVALID_ARG_TYPE(name, 'of type object', value)
 }
 
-module.exports = { codes, checkObject, connectionReset, parseError, callbackError, systemError, canceledWrite }
+module.exports = { codes, checkObject, connectionReset, parseError, callbackError, systemError, canceledWrite, errnoOf }

@@ -28,11 +28,16 @@ function isSentByCore (message) {
   return message[kNative] !== true
 }
 
-/** Makes a method that is ours or, if `isTheirs(this)`, core's. */
+/** Makes a method that is ours or, if `isTheirs(this)`, core's. Its name and length are still to be made core's (lib/core/reflection.js). */
 function defer (ours, theirs, isTheirs) {
-  const method = function () {
+  return function () {
     return (isTheirs(this) ? theirs : ours).apply(this, arguments)
   }
+}
+
+/** The same for accessors, which have their names by themselves. */
+function deferAccessor (ours, theirs, isTheirs) {
+  const method = defer(ours, theirs, isTheirs)
   Object.defineProperty(method, 'name', { value: ours.name, configurable: true })
   Object.defineProperty(method, 'length', { value: ours.length, configurable: true })
   return method
@@ -44,7 +49,7 @@ function deferMember (ours, theirs, isTheirs) {
     return { ...ours, value: defer(ours.value, theirs.value, isTheirs) }
   }
   if (ours.get !== undefined && theirs.get !== undefined) {
-    return { ...ours, get: defer(ours.get, theirs.get, isTheirs), set: ours.set && theirs.set && defer(ours.set, theirs.set, isTheirs) }
+    return { ...ours, get: deferAccessor(ours.get, theirs.get, isTheirs), set: ours.set && theirs.set && deferAccessor(ours.set, theirs.set, isTheirs) }
   }
   return undefined
 }

@@ -5,10 +5,9 @@
  * of core's ServerResponse that ends a measurement does both, on whatever it is called.
  */
 
-const { ServerResponse } = require('./classes')
-const { own } = require('./symbols')
-
-const finish = ServerResponse.prototype._finish
+const { Agent, ClientRequest } = require('./classes')
+const { finishResponse: finish } = require('./originals')
+const { kMeasure } = require('./symbols')
 
 /** Core's symbols that the method reads; the first is the measurement. */
 const asked = ask()
@@ -19,9 +18,6 @@ function now () {
   const { performance } = require('node:perf_hooks')
   return Object.getPrototypeOf(performance).now.call(performance)
 }
-
-/** Request or response -> its measurement, if there is one. */
-const kMeasure = own('kMeasure')
 
 function ask () {
   const symbols = []
@@ -87,4 +83,37 @@ function end (message, statusCode, statusMessage, headers) {
   finish.call(subject)
 }
 
-module.exports = { kMeasure, isObserved, begin, end }
+/** Core's slots of a request for what a measurement shows of it: host and port, and the mark of a proxy's; once they were looked for. */
+let slots
+
+/** Finds them in a request of core's. Its constructor is left before it announces the request on a diagnostics channel. */
+function findSlots () {
+  let request
+  const agent = new Agent({ maxSockets: 1, proxyEnv: {} })
+  agent.addRequest = (made) => {
+    request = made
+    throw agent
+  }
+  try {
+    Reflect.construct(ClientRequest, [{ agent }])
+  } catch (reason) {
+    if (reason !== agent) throw reason
+  }
+  const symbols = Object.getOwnPropertySymbols(request)
+  return ['kAuthority', 'kProxyRewrittenToAbsolute'].map((name) => symbols.find(({ description }) => description === name))
+}
+
+/** Notes what a measurement of the request will show as the origin. @param {string} authority host and port */
+function noteAuthority (request, authority) {
+  slots ??= findSlots()
+  if (slots[0] !== undefined) request[slots[0]] = authority
+}
+
+/** Gives the url that a measurement of a request shows. */
+function urlOf (request) {
+  slots ??= findSlots()
+  const [kAuthority, kProxied] = slots
+  return request[kProxied] ? request.path : `${request.protocol}//${request[kAuthority] ?? request.host}${request.path}`
+}
+
+module.exports = { isObserved, begin, end, noteAuthority, urlOf }

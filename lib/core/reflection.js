@@ -23,7 +23,7 @@ function likeHost (Class, Host) {
     const ours = Object.getOwnPropertyDescriptor(prototype, key)
     const theirs = Object.getOwnPropertyDescriptor(host, key)
     if (ours === undefined || key === 'constructor' || ('value' in ours) !== ('value' in theirs)) continue
-    if (typeof ours.value === 'function' && typeof theirs.value === 'function') likeFunction(ours.value, theirs.value)
+    if (typeof ours.value === 'function' && typeof theirs.value === 'function' && ours.value !== theirs.value) likeFunction(ours.value, theirs.value)
     const { enumerable, configurable } = theirs
     if (ours.enumerable !== enumerable || ours.configurable !== configurable) {
       Object.defineProperty(prototype, key, { enumerable, configurable })

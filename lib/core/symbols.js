@@ -8,44 +8,29 @@
  * and `require('_http_outgoing')` and `require('_http_server')` export a few.
  */
 
-const { clearInterval } = require('../host')
+const { kUniqueHeaders } = require('node:_http_outgoing')
 const { common, kSettle } = require('../binding')
-const { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server } = require('./classes')
-
-const SWEEP = 'http.server.connectionsCheckingInterval'
+const { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Server, storeHTTPOptions } = require('./classes')
 
 /** Core's symbols, as they were found first; and by their descriptions. */
 const borrowed = (common.borrowed ??= borrow())
 const byDescription = new Map(borrowed.toReversed().map((symbol) => [symbol.description, symbol]))
 
-/** Finds the symbols of core's messages, servers and agents. */
+/**
+ * Finds the symbols of core's messages, servers and agents. Of a server and a request there is as much as has them: to make a whole one,
+ * core compiles its largest functions.
+ */
 function borrow () {
-  const listening = new Server()
-  listening.emit('listening')
-  const agent = new Agent({ maxSockets: 1, proxyEnv: {} })
-  const request = waitingRequest(agent)
-  request.destroy()
-  const found = [new OutgoingMessage(), new IncomingMessage(), request, listening, agent].flatMap(Object.getOwnPropertySymbols)
-  clearInterval(listening[found.find(({ description }) => description === SWEEP)])
-  return found
-}
-
-/** Makes a request that waits for a connection. Its constructor is left before it announces the request on a diagnostics channel. */
-function waitingRequest (agent) {
-  let request
-  agent.sockets[agent.getName({ host: 'localhost', port: 80 })] = [null]
-  agent.addRequest = (made, options) => {
-    request = made
-    Agent.prototype.addRequest.call(agent, made, options)
-    throw agent
-  }
-  try {
-    // Its name is given: to look at it, core compiles a pattern for three milliseconds.
-    Reflect.construct(ClientRequest, [{ agent, servername: '' }])
-  } catch (reason) {
-    if (reason !== agent) throw reason
-  }
-  return request
+  const server = {}
+  storeHTTPOptions.call(server, {})
+  const asked = []
+  Server.prototype.closeAllConnections.call(new Proxy({}, { get (object, key) { asked.push(key) } }))
+  const request = {}
+  ClientRequest.prototype.destroy.call(request)
+  const target = Object.getOwnPropertyDescriptor(ClientRequest.prototype, 'path')
+  target?.set?.call(request, '/')
+  const found = [new OutgoingMessage(), new IncomingMessage(), request, server, new Agent({ proxyEnv: {} })].flatMap(Object.getOwnPropertySymbols)
+  return [...found, ...asked.filter((key) => typeof key === 'symbol'), kUniqueHeaders]
 }
 
 /** Gives core's symbol of this description; undefined if this Node has none. */
@@ -172,5 +157,31 @@ module.exports = {
   /** Message -> the body is complete. */
   kComplete: own('kComplete'),
   /** Message -> detaches its signal from the socket: the exchange is over. */
-  kDetachSignal: own('kDetachSignal')
+  kDetachSignal: own('kDetachSignal'),
+
+  /** Request or response -> its measurement, if there is one. */
+  kMeasure: own('kMeasure'),
+
+  // ClientRequest, and its agent.
+  /** Request -> what destroy() was called with. Not `errored`: core leaves that alone here. */
+  kError: ofCore('kError'),
+  /** Request -> called when its response was read to the end. */
+  kResponseEnded: own('kResponseEnded'),
+  /** Request -> called at 'finish' when its response came before that. */
+  kAnsweredEarly: own('kAnsweredEarly'),
+  /** Request -> the async context that its events are emitted in. */
+  kResource: own('kResource'),
+  /** Mark of requests that a native connection can carry, and of the options of a connection made for one. */
+  kDialable: own('kDialable'),
+  /** Request -> its mode of hardening, a value of `native.HARDENING`; undefined for one that core has made. */
+  kMode: own('kHardening'),
+  /** Request -> the options that its agent was asked with, if it is one that retries. */
+  kRetryOptions: own('kRetryOptions'),
+  /** Agent -> asks for another connection for a request. */
+  kAskAgain: own('kAskAgain'),
+  /** Request -> its Attempt (lib/client/retry.js); undefined if it is not sent again. */
+  kAttempt: own('kAttempt'),
+
+  /** Message -> makes another of its class, as our constructor leaves it. */
+  kFresh: own('kFresh')
 }

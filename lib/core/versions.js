@@ -26,11 +26,15 @@ function isBefore (version, major, minor) {
   return itsMajor < major || (itsMajor === major && itsMinor < minor)
 }
 
+/** Core's methods as they are before an application replaces them: some flags are found when they are read first. */
+const { _dump, _destroy } = IncomingMessage.prototype
+const { write, _storeHeader } = OutgoingMessage.prototype
+
 /** True if core's _dump reads a complete message instead of making it flow. */
 function endsAtOnce () {
   let flows = false
   const message = { complete: true, destroyed: false, readableLength: 0, removeAllListeners () {}, read () {}, resume () { flows = true } }
-  IncomingMessage.prototype._dump.call(message)
+  _dump.call(message)
   return !flows
 }
 
@@ -54,7 +58,7 @@ function corksMessage () {
   }
   const message = { _header: 'x', _hasBody: true, cork, socket: { writableCorked: 0, cork } }
   try {
-    OutgoingMessage.prototype.write.call(message, 'x')
+    write.call(message, 'x')
   } catch {
     return corked === message
   }
@@ -71,7 +75,7 @@ function countsSocketCorks () {
 function completesAtOnce () {
   let completes = false
   const message = { complete: true, readableEnded: true, aborted: false, socket: null, listenerCount: () => 0 }
-  IncomingMessage.prototype._destroy.call(message, null, () => { completes = true })
+  _destroy.call(message, null, () => { completes = true })
   return completes
 }
 
@@ -80,15 +84,16 @@ function namesWholeRequests () {
   const message = new OutgoingMessage()
   message._keepAliveTimeout = 1000
   message._maxRequestsPerSocket = 1.5
-  message._storeHeader('', null)
+  _storeHeader.call(message, '', null)
   return !message._header.includes('max=1.5')
 }
-
-const tickMergesChunks = corksMessage()
 
 /** What core's servers take for options, with their presets. */
 const serverOptions = {}
 storeHTTPOptions.call(serverOptions, {})
+
+/** What was found so far of the flags that are not looked for at once. */
+const found = { tickMergesChunks: undefined, writeShowsCork: undefined, wholeRequestsPerSocket: undefined, dumpEndsAtOnce: undefined, destroyCompletesAtOnce: undefined }
 
 module.exports = Object.freeze({
   /** The permission model guards the network too. */
@@ -109,10 +114,6 @@ module.exports = Object.freeze({
   endCallbackGetsError: ofCore('kEndCallbacks') !== undefined,
   /** cork() gathers body parts in the message and sends them as one chunk. */
   corkMergesChunks: ofCore('kChunkedBuffer') !== undefined,
-  /** All that is written in one tick becomes one chunk. */
-  tickMergesChunks,
-  /** writableCorked shows that writes are held until the end of the tick. */
-  writeShowsCork: tickMergesChunks || countsSocketCorks(),
   /** 'drain' of a response comes when nothing waits anywhere; before, whenever the connection looked. */
   drainedMeansEmpty: has(26, { 24: 21, 25: Infinity }),
   /** A lost connection closes every response in the queue, not only the current one. */
@@ -131,8 +132,6 @@ module.exports = Object.freeze({
   checksKeepAlive: 'keepAliveTimeoutBuffer' in serverOptions,
   /** setDefaultHeaders and the "created" diagnostics channels. */
   createdChannels: has(22),
-  /** Keep-Alive names a whole number of requests, whatever maxRequestsPerSocket is. */
-  wholeRequestsPerSocket: namesWholeRequests(),
   /** A socket names its request as soon as it is promised to it, not only when the exchange begins. */
   promiseNamesRequest: has(25, { 24: 21 }),
   /** The httpValidation option. */
@@ -143,8 +142,17 @@ module.exports = Object.freeze({
   optimizeEmptyRequests: '_dumpAndCloseReadable' in IncomingMessage.prototype,
   /** writeEarlyHints checks names and values. */
   validatesHints: refusesBreaks(),
+
+  // Found when they are read first: the methods that tell are compiled then.
+
+  /** All that is written in one tick becomes one chunk. */
+  get tickMergesChunks () { return (found.tickMergesChunks ??= corksMessage()) },
+  /** writableCorked shows that writes are held until the end of the tick. */
+  get writeShowsCork () { return (found.writeShowsCork ??= this.tickMergesChunks || countsSocketCorks()) },
+  /** Keep-Alive names a whole number of requests, whatever maxRequestsPerSocket is. */
+  get wholeRequestsPerSocket () { return (found.wholeRequestsPerSocket ??= namesWholeRequests()) },
   /** Discarding a complete message ends it at once, without making it flow. */
-  dumpEndsAtOnce: endsAtOnce(),
+  get dumpEndsAtOnce () { return (found.dumpEndsAtOnce ??= endsAtOnce()) },
   /** Destroying a complete message needs no extra tick. */
-  destroyCompletesAtOnce: completesAtOnce()
+  get destroyCompletesAtOnce () { return (found.destroyCompletesAtOnce ??= completesAtOnce()) }
 })

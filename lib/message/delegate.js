@@ -10,37 +10,38 @@
  * is over (`tellAnswered`) and, for a request, that its response is to come (`expect`).
  */
 
-const net = require('node:net')
 const { Stream } = require('node:stream')
 const { native, touch } = require('../binding')
 const { cores } = require('../core/messages')
+const { socketMethods } = require('../core/originals')
 const { Scope } = require('../core/scope')
 const { putStandIn } = require('../connection/stand-in')
 const { finishAnyway } = require('./finish')
 const { ended } = require('./output-data')
-const { nop } = require('./send')
+const { nop, tellFinished } = require('./listeners')
 const versions = require('../core/versions')
-const { kChunkedBuffer, kConnection, kCorked, kFinished, kHeld, kNative, kNeedDrain, kSocket, kTurn } = require('../core/symbols')
+const { kChunkedBuffer, kConnection, kCorked, kFresh, kHeld, kNative, kNeedDrain, kSocket, kTurn } = require('../core/symbols')
 
-/** A message of core's, with the slots that core's constructor sets; and those of them that ours does not. */
+/** A message of core's, with the slots that core's constructor sets; and those of them that ours does not, once they are known. */
 const pristine = new cores.OutgoingMessage.constructor()
-let slots = []
+let slots
 
 /** Finds the slots that our constructor does not set. @param {object} fresh a message that it has just made */
 function compareSlots (fresh) {
   const streams = Object.getOwnPropertySymbols(new Stream())
-  slots = Object.getOwnPropertySymbols(pristine).filter((slot) => {
+  return Object.getOwnPropertySymbols(pristine).filter((slot) => {
     return !streams.includes(slot) && !Object.hasOwn(fresh, slot) && fresh[slot] !== pristine[slot]
   })
 }
 
-const { write: socketWrite } = net.Socket.prototype
+const { write: socketWrite } = socketMethods
 
 /** Makes a message core's. Does nothing if it is already, or if its end is with the connection. */
 function leaveToCore (message) {
   if (message[kNative] !== true || (message.finished && message[kConnection] !== null && message.outputData.length === 0)) return
   message[kNative] = false
   if (message[kTurn] === null) message[kTurn] = new Scope('HTTPTURN')
+  slots ??= compareSlots(message[kFresh]())
   // What it has or inherits already keeps its hidden class.
   for (const slot of slots) if (!Object.hasOwn(message, slot)) message[slot] = pristine[slot]
   let isEnded = false
@@ -101,11 +102,6 @@ function onDrain () {
   if (message && message[kNative] === false) connection.tellDrained(message)
 }
 
-/** Ends the exchange of a message that core sent; our own messages call kFinished themselves. */
-function tellFinished () {
-  if (this[kNative] !== true) this[kFinished]()
-}
-
 /** Tells the native side that core has begun to send a message, for the stats. */
 function tellBegun (message) {
   const { statusCode } = message
@@ -140,4 +136,4 @@ function isUnusual (message) {
   return connection !== null && !carriesPlainly(connection)
 }
 
-module.exports = { compareSlots, leaveToCore, hearDrain, isUnusual, onDrain, tellAnswered, tellBegun, tellFinished }
+module.exports = { leaveToCore, hearDrain, isUnusual, onDrain, tellAnswered, tellBegun }

@@ -4,10 +4,10 @@
  * The end of an outgoing message: the callbacks of end(), and 'finish' once the transport has taken all.
  */
 
-const { EventEmitter } = require('node:events')
 const { process } = require('../host')
 const { settle, isDispatching } = require('../binding')
 const { codes } = require('../core/errors')
+const { baseEmit } = require('../core/originals')
 const { isTaken, isWaiting, whenTaken, tellTaken } = require('./write-callbacks')
 const { isTouched } = require('./incoming')
 const { isLost, tellDue } = require('./send')
@@ -21,8 +21,6 @@ const {
  * A decision of lib/ alone: the native side counts, and tells whether there is room for more.
  */
 const PENDING_MAX = 64 * 1024
-
-const baseEmit = EventEmitter.prototype.emit
 
 /** True if no listener can tell whether an event was emitted. */
 function isQuiet (message) {
@@ -206,5 +204,5 @@ function fail (message, error) {
 }
 
 module.exports = {
-  PENDING_MAX, baseEmit, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
+  PENDING_MAX, isQuiet, isUnheard, isUntold, endsUntold, addEndCallback, failEndCallbacks, finishAnyway, finishLater, settled, drained
 }

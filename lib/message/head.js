@@ -6,10 +6,10 @@
  * RFC 9112 §2–§6; where core differs from the RFC, core wins.
  */
 
-const { validateHeaderName, validateHeaderValue } = require('node:http')
 const { Buffer } = require('../host')
 const { sendFlags } = require('../binding')
 const { cores } = require('../core/messages')
+const { validateHeaderName, validateHeaderValue } = require('../core/originals')
 const { lowerToken, isBeyondVchar, utcDate } = require('./syntax')
 const versions = require('../core/versions')
 const { kOutHeaders, kUniqueHeaders, kHead, kLines, kFraming, kBeyondAscii } = require('../core/symbols')

@@ -395,7 +395,11 @@ function answer (message, error, callback) {
   else callback(error)
 }
 
-if (versions.distinctHasPrototype) IncomingMessage.prototype._addHeaderLineDistinct = addDistinct
+if (versions.distinctHasPrototype) {
+  IncomingMessage.prototype._addHeaderLineDistinct = function _addHeaderLineDistinct (name, value, into) {
+    addDistinct(name, value, into)
+  }
+}
 
 deferToCore(IncomingMessage.prototype, 'IncomingMessage', ['_read', '_dump', '_destroy'])
 

@@ -7,7 +7,7 @@
  */
 
 const { EventEmitter } = require('node:events')
-const { kListenersShown } = require('../core/symbols')
+const { kFinished, kListenersShown, kNative } = require('../core/symbols')
 
 const { listeners } = EventEmitter.prototype
 
@@ -37,4 +37,12 @@ function quiet (prototype) {
   })
 }
 
-module.exports = { quiet }
+/** Stands where a callback could be. */
+function nop () {}
+
+/** Ends the exchange of a message that core sent; our own messages call kFinished themselves. A listener of 'finish'. */
+function tellFinished () {
+  if (this[kNative] !== true) this[kFinished]()
+}
+
+module.exports = { quiet, nop, tellFinished }

@@ -19,18 +19,19 @@ const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket } = require('./state')
 const { holdsPart, hold, holdNothing, sendHeld, endChunk } = require('./one-chunk-a-tick')
-const { nop, isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
+const { isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
 const { sendOrQueue, isGluable, isOurs, flushQueue } = require('./output-data')
-const { baseEmit, isUnheard, isUntold, endsUntold, addEndCallback, finishAnyway, finishLater, settled, drained } = require('./finish')
-const { compareSlots, isUnusual, leaveToCore, tellBegun } = require('./delegate')
+const { isUnheard, isUntold, endsUntold, addEndCallback, finishAnyway, finishLater, settled, drained } = require('./finish')
+const { isUnusual, leaveToCore, tellBegun } = require('./delegate')
 const { cores, isCores, deferToCore } = require('../core/messages')
-const { quiet } = require('./listeners')
+const { baseEmit } = require('../core/originals')
+const { nop, quiet } = require('./listeners')
 const versions = require('../core/versions')
 const {
   kConnection, kSettle, kOutHeaders, kNeedDrain, kCorked, kErrored, kBytesWritten, kHighWaterMark,
   kRejectNonStandardBodyWrites, kHeld, kChunkedLength, kSocket, kWritableFinished, kEndCallbacks,
   kFlushError, kUniqueHeaders, kHead, kLines, kFraming, kBeyondAscii, kHeadFlags, kLastFlags, kNative, kDrained, kFinished, kCallbacks, kDrainScope, kAwaitsRoom,
-  kChunkedBuffer, kLeaveToCore, kRenderHead, ofCore
+  kChunkedBuffer, kFresh, kLeaveToCore, kRenderHead, ofCore
 } = require('../core/symbols')
 
 /** Core's answer to whether field values are checked leniently, of which it asks itself once for a message. */
@@ -117,9 +118,10 @@ Object.defineProperty(versions.socketIsData ? shared : OutgoingMessage.prototype
 OutgoingMessage.prototype[kHeadFlags] = 0
 OutgoingMessage.prototype[kLastFlags] = 0
 OutgoingMessage.prototype[kFinished] = nop
-OutgoingMessage.prototype[kSettle] = settled
-OutgoingMessage.prototype[kDrained] = drained
+OutgoingMessage.prototype[kSettle] = function () { settled.call(this) }
+OutgoingMessage.prototype[kDrained] = function () { drained.call(this) }
 OutgoingMessage.prototype[kLeaveToCore] = function () { leaveToCore(this) }
+OutgoingMessage.prototype[kFresh] = () => new OutgoingMessage()
 OutgoingMessage.prototype[kUniqueHeaders] = null
 OutgoingMessage.prototype[kFlushError] = null
 
@@ -357,7 +359,7 @@ OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
     finishLater(this, this[kConnection], pending)
     this._finish()
   } else if (isSent) {
-    process.nextTick(finishAnyway, this)
+    process.nextTick(() => finishAnyway(this))
   }
   return this
 }
@@ -426,7 +428,5 @@ deferToCore(OutgoingMessage.prototype, 'OutgoingMessage', [
   'setHeader', 'appendHeader', 'getHeader', 'hasHeader', 'setTimeout', 'socket',
   'write', 'end', 'cork', 'uncork', '_storeHeader', '_send', '_writeRaw', '_flush', '_finish'
 ], ['writableFinished', 'writableLength', 'writableCorked', '_flushOutput'])
-
-compareSlots(new OutgoingMessage())
 
 module.exports = { OutgoingMessage }

@@ -6,7 +6,8 @@
  */
 
 const { sendFlags } = require('../binding')
-const { CRLF, nop, sizeOf, transmit } = require('./send')
+const { nop } = require('./listeners')
+const { CRLF, sizeOf, transmit } = require('./send')
 const { Scope } = require('../core/scope')
 const versions = require('../core/versions')
 const { kConnection, kTurn } = require('../core/symbols')

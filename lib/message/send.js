@@ -19,8 +19,6 @@ const { HEAD, BODY, END, CHUNKED, UNTIL_CLOSE, NO_BODY, TRAILERS, HEAD_UTF8, BOD
 
 const CRLF = Buffer.from('\r\n')
 
-function nop () {}
-
 /** Gives the number of CRLFs in the head; counted anew if `_header` was replaced. */
 function headLines (message, head) {
   return message[kHead] === head ? message[kLines] : countLines(head)
@@ -292,7 +290,6 @@ function stillWaits (message) {
 
 module.exports = {
   CRLF,
-  nop,
   isLost,
   transmit,
   tellDue,

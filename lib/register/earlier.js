@@ -8,9 +8,8 @@
  */
 
 const core = require('../core/classes')
-const { kIncomingMessage, kServerResponse } = require('../core/symbols')
+const { kError, kIncomingMessage, kServerResponse } = require('../core/symbols')
 const { Agent, listen, takeBack } = require('../client/agent')
-const { kError } = require('../client/outcome')
 const { ClientRequest } = require('../client/request')
 const { Server, deriveWith } = require('../server/server')
 const { IncomingMessage } = require('../message/incoming')

@@ -10,7 +10,7 @@
 
 const net = require('node:net')
 const { process } = require('../host')
-const { noteEarlierPatch } = require('../client/dial')
+const { noteEarlierPatch } = require('../client/net-patches')
 
 /** Core's files with the functions that its http exports. */
 const FILES = ['http', '_http_agent', '_http_client', '_http_incoming', '_http_outgoing', '_http_server', 'internal/errors', 'internal/util', 'net']

@@ -10,7 +10,7 @@ const { Buffer } = require('../host')
 const { Connection } = require('../connection/connection')
 const { isSamePacket } = require('../binding')
 const { codes, callbackError, parseError } = require('../core/errors')
-const { baseEmit } = require('../message/finish')
+const { baseEmit } = require('../core/originals')
 const { hasBegun } = require('./close')
 const { kComplete, kCorked } = require('../core/symbols')
 

@@ -93,6 +93,7 @@ function settingsOf (limits) {
 /**
  * Gives the settings for servers that have none of their own: `HTTP_NATIVE_LIMITS=requests=1000,connections=5000:answer` and
  * `HTTP_NATIVE_HEALTH_PATH=/health`.
+ * @param {object} environment
  */
 function fromEnvironment ({ HTTP_NATIVE_LIMITS: text = '', HTTP_NATIVE_HEALTH_PATH: healthPath }) {
   const limits = { healthPath }
@@ -114,8 +115,6 @@ function fromEnvironment ({ HTTP_NATIVE_LIMITS: text = '', HTTP_NATIVE_HEALTH_PA
 function numberIn (text) {
   return text.trim() === '' ? NaN : Number(text)
 }
-
-const assumed = fromEnvironment(process.env)
 
 /** The limits of one server. */
 class Limits {
@@ -180,9 +179,10 @@ class Limits {
 /**
  * Gives the limits of a server.
  * @param {unknown} option of createServer; undefined for what the environment says
+ * @param {object|null} assumed what that is
  * @returns {Limits|null}
  */
-function limitsOf (server, option) {
+function limitsOf (server, option, assumed) {
   const settings = option === undefined ? assumed : settingsOf(option)
   return settings === null ? null : new Limits(server, settings)
 }
@@ -221,4 +221,4 @@ members.onCut = function onCut () {
   }
 }
 
-module.exports = { limitsOf, answerInTurn, limitMembers: members }
+module.exports = { fromEnvironment, limitsOf, answerInTurn, limitMembers: members }

@@ -10,12 +10,12 @@
 const { AsyncResource } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
 const { isIP } = require('node:net')
-const { constants: { errno: { ECONNREFUSED } } } = require('node:os')
 const { native, connections, listeners, takeAccepted, touch } = require('../binding')
 const { Connection } = require('../connection/connection')
 const { ServerConnection } = require('./connection')
 const { classFor } = require('./hardening')
 const { isOwnAlone, offer } = require('./offer')
+const { errnoOf } = require('../core/errors')
 const versions = require('../core/versions')
 const { differ } = require('../connection/parser-options')
 const { faultOf, keepAliveTime } = require('./idle-timeout')
@@ -290,7 +290,7 @@ Listener.prototype.adopt = function adopt (error, client) {
       return
     }
     // The limits let it not in, and have answered it if they do.
-    if (id === -ECONNREFUSED) {
+    if (id === errnoOf('ECONNREFUSED')) {
       client.close()
       return
     }

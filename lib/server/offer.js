@@ -7,7 +7,7 @@
  */
 
 const core = require('../core/classes')
-const { baseEmit } = require('../message/finish')
+const { baseEmit } = require('../core/originals')
 const { surrender } = require('../connection/detach')
 const { offerHandle } = require('../connection/offered-handle')
 const { serveStream } = require('./stream')

@@ -6,13 +6,13 @@ const { STATUS_CODES, validateHeaderValue } = require('node:http')
 const diagnostics = require('node:diagnostics_channel')
 const { sendFlags } = require('../binding')
 const { OutgoingMessage } = require('../message/outgoing')
-const { tellFinished } = require('../message/delegate')
+const { tellFinished } = require('../message/listeners')
 const { ownSocket } = require('../message/state')
 const { isBeyondVchar } = require('../message/syntax')
 const { cores, isCores, deferToCore } = require('../core/messages')
 const measure = require('../core/performance-entries')
 const versions = require('../core/versions')
-const { kConnection, kFinished, kLastFlags, kListenersShown, kOutHeaders, kBeyondAscii } = require('../core/symbols')
+const { kConnection, kFinished, kLastFlags, kListenersShown, kOutHeaders, kBeyondAscii, kMeasure } = require('../core/symbols')
 
 const createdChannel = diagnostics.channel('http.server.response.created')
 
@@ -54,7 +54,7 @@ ServerResponse.prototype[kLastFlags] = sendFlags.LAST
 
 ServerResponse.prototype._finish = function _finish () {
   if (isCores(this)) return cores.ServerResponse._finish.apply(this, arguments)
-  if (this[measure.kMeasure] !== undefined) {
+  if (this[kMeasure] !== undefined) {
     measure.end(this, this.statusCode, this.statusMessage, this.getHeaders())
   }
   OutgoingMessage.prototype._finish.call(this)

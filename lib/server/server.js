@@ -18,13 +18,16 @@ const { IncomingMessage } = require('../message/incoming')
 const { rebase } = require('../core/messages')
 const { takeMembers, addHidden } = require('../core/reflection')
 const { parserConfig } = require('../connection/parser-options')
-const { limitsOf } = require('./limits')
+const { fromEnvironment, limitsOf } = require('./limits')
 const { assumed, modeOf, Ledger } = require('../connection/hardening')
 const { native } = require('../binding')
 const versions = require('../core/versions')
 const { kConnections, kIncomingMessage, kServerResponse, kListener, kParserConfig } = require('../core/symbols')
 
 const { OFF } = native.HARDENING
+
+/** What is taken at most by servers that have no option for it; null for no limits. */
+const assumedLimits = process.env.HTTP_NATIVE_LIMITS || process.env.HTTP_NATIVE_HEALTH_PATH ? fromEnvironment(process.env) : null
 
 /**
  * A server: core's constructor makes it, and the seam makes it ours.
@@ -91,7 +94,7 @@ addHidden(seam, additions)
 function configure (server, options) {
   const { hardening, limits } = options ?? {}
   if (hardening !== undefined) server[kConnections].hardening = hardeningOf(server, modeOf(hardening))
-  if (limits !== undefined) server[kConnections].limits = limitsOf(server, limits)
+  if (limits !== undefined) server[kConnections].limits = limitsOf(server, limits, null)
 }
 
 function hardeningOf (server, mode) {
@@ -124,7 +127,7 @@ function adopt (server) {
   if (server[kConnections] !== undefined) return
   server[kConnections] = new ConnectionsList(server)
   server[kConnections].hardening = hardeningOf(server, assumed)
-  server[kConnections].limits = limitsOf(server, undefined)
+  server[kConnections].limits = assumedLimits === null ? null : limitsOf(server, undefined, assumedLimits)
   observer?.(server)
   const { [kIncomingMessage]: Request, [kServerResponse]: Response } = server
   server[kIncomingMessage] = Request === core.IncomingMessage ? IncomingMessage : derived(Request)
