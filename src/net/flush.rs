@@ -79,10 +79,16 @@ impl Connection {
     }
 
     /// Writes what was asked for ([`Connection::take`]), on the JS thread. True if what JavaScript waits for is taken
-    /// then; no DRAIN follows in that case. The I/O thread must attend to the rest.
+    /// then, or was by an earlier write, whatever became of the connection since; no DRAIN follows in that case. The I/O thread must
+    /// attend to the rest.
     pub(crate) fn write_now(&self) -> bool {
         let state = self.lock();
-        self.asks.swap(false, Ordering::Relaxed) && self.write_out(state).0.meets_notice()
+        if !self.asks.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        let (mut state, _) = self.write_out(state);
+        let was_met = std::mem::take(&mut state.was_met);
+        state.meets_notice() || was_met
     }
 
     /// Writes the output, and pushes the events that JavaScript waits for.
@@ -134,8 +140,14 @@ impl Connection {
         let Some(queue) = self.queue() else {
             return;
         };
-        if !self.asks.load(Ordering::Relaxed) && state.meets_notice() {
-            queue.push(Event::Drain { id: self.id });
+        let asks = self.asks.load(Ordering::Relaxed);
+        if state.meets_notice() {
+            // JavaScript that asks hears it then: the connection may have failed by that time.
+            if asks {
+                state.was_met = true;
+            } else {
+                queue.push(Event::Drain { id: self.id });
+            }
         }
         if state.meets_rest() {
             queue.push(Event::Rest { id: self.id });

@@ -145,6 +145,8 @@ pub(super) struct State {
     pub(super) filled: bool,
     pub(super) ending: Ending,
     pub(super) notice: Notice,
+    /// What JavaScript is about to ask for was taken.
+    pub(super) was_met: bool,
     /// The process is kept alive until nothing connects or waits to be written: `Rest` is to tell.
     pub(super) tells_rest: bool,
     /// The connection is listed to be told when JavaScript has room for more, of all connections.
@@ -201,6 +203,7 @@ impl State {
             filled: false,
             ending: Ending::None,
             notice: Notice::None,
+            was_met: false,
             tells_rest: false,
             starving: false,
             attention: false,

@@ -3,7 +3,7 @@
 use super::lending::undriven;
 use super::listening::lent;
 use super::*;
-use crate::net::limits::{NARROW_WINDOW, READ_AHEAD, WINDOW_IN_ALL};
+use crate::net::limits::{NARROW_WINDOW, READ_AHEAD, TAKEN_MAX, WINDOW_IN_ALL};
 use crate::net::undriven::Acted;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
@@ -140,4 +140,32 @@ fn what_waits_for_room_in_the_narrow_window_is_read_when_there_is_some_though_th
     );
     stage.attend(&connection);
     assert!(matches!(stage.next(), (Event::Data { .. }, _)));
+}
+
+#[test]
+fn what_was_taken_before_the_connection_failed_is_told_when_javascript_asks() {
+    let mut stage = Stage::new();
+    let (mut peer, connection) = stage.said(REQUEST);
+    stage.head();
+    let body = vec![b'x'; 2 * TAKEN_MAX];
+    let reader = std::thread::spawn(move || {
+        let mut answer = vec![0; 2 * TAKEN_MAX];
+        peer.read_exact(&mut answer).unwrap();
+        peer
+    });
+    let body = Body::Owned(body.into());
+    connection
+        .send(response(HEAD, 3, 2 * TAKEN_MAX, body, false))
+        .unwrap();
+    assert_ne!(connection.take(0, true), 0);
+    while connection.write_owed(1) != Some(0) {
+        connection.unblock();
+    }
+    connection.reset();
+    assert!(
+        connection.write_now(),
+        "JavaScript waits for what was taken"
+    );
+    drop(connection);
+    let _ = reader.join();
 }

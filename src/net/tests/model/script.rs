@@ -113,6 +113,8 @@ pub(super) struct Script {
     expired: bool,
     asks: bool,
     awaits_drain: bool,
+    /// Of what it has said.
+    awaits_taken: bool,
     awaits_rest: bool,
     awaits_lent: bool,
     /// While it is lent.
@@ -184,6 +186,7 @@ impl Script {
             expired: false,
             asks: false,
             awaits_drain: false,
+            awaits_taken: false,
             awaits_rest: false,
             awaits_lent: false,
             lent: None,
@@ -245,10 +248,16 @@ impl Script {
             self.leave_given();
         }
         if self.asks && !self.closed {
+            if self.random.once_in(2) {
+                // An earlier write of the tick.
+                self.connection.write_owed(1);
+                step();
+            }
             self.asks = false;
             self.marked = true;
             if self.connection.write_now() {
                 self.awaits_drain = false;
+                self.awaits_taken = false;
             }
         }
         if std::mem::take(&mut self.marked) && !self.closed {
@@ -335,6 +344,7 @@ impl Script {
         let asks = self.random.once_in(2);
         if self.connection.take(0, asks) != 0 {
             self.awaits_drain = true;
+            self.awaits_taken = true;
             self.asks |= asks;
             self.marked = true;
         }

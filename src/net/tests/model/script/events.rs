@@ -90,13 +90,21 @@ impl Script {
             Event::Expired { .. } => self.expired = true,
             Event::ParseError { .. } if self.plan.drops => {}
             Event::ParseError { .. } => self.wrong.push("a message is cut".to_owned()),
-            Event::Drain { .. } => self.awaits_drain = false,
+            Event::Drain { .. } => {
+                self.awaits_drain = false;
+                self.awaits_taken = false;
+            }
             Event::Rest { .. } => self.awaits_rest = false,
             Event::Lent { .. } => self.answer_loan(),
             Event::Eof { .. } => self.eof = true,
             Event::Closed { errno, .. } => {
                 if *errno != 0 && !self.plan.drops {
                     self.wrong.push(format!("failed with {errno}"));
+                }
+                let gave_up = matches!(self.ended, End::Destroy | End::Reset | End::Surrender);
+                if self.awaits_taken && !gave_up && self.connection.pending() == 0 {
+                    self.wrong
+                        .push("CLOSED, and nothing told that all was taken".to_owned());
                 }
                 self.closed = true;
                 // The socket goes with the connection.
