@@ -56,7 +56,7 @@ function Connection (id, stream) {
   this.detached = false
   /** True if the bytes pass through the socket, which has listeners for them (lib/connection/socket.js). */
   this.tapped = false
-  /** True if they pass through it once it has other listeners, and not to the parser: that's has been removed. */
+  /** True if they pass through it once it has other listeners, and not to the parser, whose listener has been removed. */
   this.isTakenOver = false
   /** Bytes that are pending less the characters that core would count for them. */
   this.surplus = 0

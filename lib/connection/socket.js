@@ -368,7 +368,7 @@ NativeSocket.prototype.received = function received (chunk) {
   this[kConnection].pause()
 }
 
-/** Has what waits parsed, or gives it to those who have taken the socket from the parser. @param {Uint8Array} nothing */
+/** Has what waits parsed, or gives it to the listeners that have taken the socket from the parser. @param {Uint8Array} nothing */
 function takeWaiting (connection, nothing) {
   if (!connection.isTakenOver) return connection.receive(nothing)
   const waiting = connection.id === -1 ? nothing : native.takeHead(connection.id)

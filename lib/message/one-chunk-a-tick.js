@@ -45,7 +45,7 @@ function hold (message, chunk, encoding, size, callback) {
   return false
 }
 
-/** Gives the same bytes: an array over a resizable ArrayBuffer may be longer by the time. As core's write(), which makes it a Buffer. */
+/** Gives the same bytes as they are now: an array over a resizable ArrayBuffer may grow before it is sent. As core's write(), which makes it a Buffer. */
 function ofFixedLength (chunk) {
   return typeof chunk === 'string' || chunk instanceof Buffer ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
 }
