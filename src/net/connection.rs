@@ -23,7 +23,7 @@ use super::state::{Flow, Notice, State};
 use super::stats::{self, Close, Stats, Timeout};
 #[cfg(test)]
 use super::tests::model::{self, Fault};
-use super::transport::Transport;
+use super::transport::{Lending, Transport};
 use super::{batch, clock, event, queue};
 use crate::panics::{self, Place};
 
@@ -246,7 +246,8 @@ impl Connection {
 
     pub(crate) fn resume(&self) {
         let mut state = self.lock();
-        state.attention |= state.paused;
+        // What waits is a duty, whichever thread has the socket; reading on is for the one that has it.
+        state.attention |= state.paused && state.lending != Lending::Lent;
         state.paused = false;
     }
 
@@ -396,6 +397,14 @@ impl Connection {
             return true;
         };
         self.unread.load(Ordering::SeqCst) < queue.wake.window() && !queue.wake.is_full()
+    }
+
+    /// True if JavaScript has room for one read more, and for the end of its message: a packet of which a part waits needs the driver.
+    pub(super) fn has_ample_room(&self) -> bool {
+        let Some(queue) = &self.queue else {
+            return true;
+        };
+        self.unread.load(Ordering::SeqCst) <= queue.wake.window() / 2 && !queue.wake.is_full()
     }
 
     /// Has [`Self::delivered`] tell of room in the narrow window, if the connection has that. The driver then asks for room once more: it may

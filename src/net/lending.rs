@@ -122,7 +122,7 @@ impl Connection {
     pub(crate) fn receive_lent(&self, scratch: &mut ReadBuffer, queue: &EventQueue) -> Received {
         let mut last = self.receive_once(scratch, queue);
         for _ in 1..READS_PER_TURN {
-            if last != (Received::Events { filled: true }) || !self.has_room_to_read() {
+            if last != (Received::Events { filled: true }) || !self.has_ample_room() {
                 break;
             }
             last = match self.receive_once(scratch, queue) {
@@ -139,7 +139,7 @@ impl Connection {
         let state = self.lock();
         if state.lending != Lending::Lent
             || !state.is_plain()
-            || !self.has_window()
+            || !self.has_room_to_read()
             || !self.is_within_limits(&state)
         {
             return Received::Return;

@@ -30,7 +30,8 @@ const BUSY: u64 = 90;
 const WORSE: u64 = 95;
 
 /// Heads to wait after a trial before the next: it has shown which thread should have the sockets. Twice as many each time that
-/// the next shows the same.
+/// the next shows the same. And half as many before the first: rates rise while V8 compiles what a process does first. A span counts as
+/// [`SPAN`] heads at least, since a few large bodies can fill one.
 const PATIENCE: u32 = 16 * SPAN;
 const PATIENCE_MAX: u32 = 32 * PATIENCE;
 
@@ -46,7 +47,6 @@ const FEW_ACCEPTED: u32 = 8;
 const MANY_ACCEPTED: u32 = 24;
 
 /// What was counted. Lives on the JS thread.
-#[derive(Default)]
 pub(crate) struct Load {
     /// Heads of this turn of the loop.
     heads: Cell<u32>,
@@ -90,6 +90,28 @@ struct Ended {
     rate: u64,
 }
 
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            heads: Cell::default(),
+            average: Cell::default(),
+            accepted: Cell::default(),
+            average_accepted: Cell::default(),
+            accepted_elsewhere: Cell::default(),
+            next_accepted_elsewhere: Cell::default(),
+            strikes: Cell::default(),
+            cooldown: Cell::default(),
+            next_cooldown: Cell::default(),
+            span: Cell::default(),
+            busy: Cell::default(),
+            on_trial: Cell::default(),
+            patience: Cell::new(PATIENCE / 2),
+            next_patience: Cell::default(),
+            freed: Cell::default(),
+        }
+    }
+}
+
 impl Load {
     /// What comes from now on comes in another turn of the loop.
     pub(crate) fn begin_turn(&self) {
@@ -113,13 +135,18 @@ impl Load {
         let mut span = self.span.get();
         span.heads += 1;
         self.span.set(span);
-        self.cooldown.set(self.cooldown.get().saturating_sub(1));
-        self.patience.set(self.patience.get().saturating_sub(1));
+        self.wait(1);
         match lent {
             None => {}
             Some(true) => self.strikes.set(self.strikes.get().saturating_sub(1)),
             Some(false) => self.strikes.set(self.strikes.get() + 1),
         }
+    }
+
+    /// Counts heads, or what stands for them, off what there is to wait for.
+    fn wait(&self, heads: u32) {
+        self.cooldown.set(self.cooldown.get().saturating_sub(heads));
+        self.patience.set(self.patience.get().saturating_sub(heads));
     }
 
     /// Counts a connection of which JavaScript is told, whichever thread has accepted it.
@@ -157,7 +184,9 @@ impl Load {
 
     /// True if sockets should be lent.
     pub(crate) fn are_few(&self) -> bool {
-        self.average.get() <= FEW * UNIT && !self.busy.get() && self.cooldown.get() == 0
+        // That JavaScript is busy says nothing as long as a trial has shown what becomes of that, or none was due.
+        let is_busy = self.busy.get() && self.patience.get() == 0;
+        self.average.get() <= FEW * UNIT && !is_busy && self.cooldown.get() == 0
     }
 
     /// True if the loans, if any is running (`lends`), should end: too much comes at a time, or most of it from elsewhere, or
@@ -196,6 +225,7 @@ impl Load {
         if !lasts(SPAN_TIME, SPAN) && !lasts(QUIET_SPAN_TIME, QUIET_SPAN) {
             return None;
         }
+        self.wait(SPAN.saturating_sub(span.heads));
         let idle = idle();
         self.span.set(Span {
             heads: 0,
@@ -215,10 +245,14 @@ impl Load {
     fn judge(&self, ended: &Ended) {
         self.busy.set(ended.busy);
         let before = self.on_trial.take();
-        if before == 0 || ended.busy {
+        if before == 0 {
             return;
         }
-        let freed = ended.rate >= before / 100 * WORSE;
+        let freed = ended.rate * 100 >= before * WORSE;
+        if freed && ended.busy {
+            // Neither thread has time to spare.
+            return;
+        }
         if self.freed.replace(freed) != freed {
             self.next_patience.set(PATIENCE);
         }
@@ -354,7 +388,7 @@ mod tests {
     #[test]
     fn the_io_threads_keep_the_sockets_while_javascript_is_busy() {
         let mut stage = Stage::new(8);
-        assert!(stage.ends_in(200, 0..8, 0).is_some());
+        assert!(stage.ends_in(PATIENCE / 8, 0..8, 0).is_some());
         for _ in 0..1000 {
             stage.turn(0..8, 10);
             assert!(!stage.load.are_few());
@@ -393,6 +427,44 @@ mod tests {
             let returns = stage.lends_in(1000, 0..5, 600);
             assert!(returns.is_some_and(|turns| turns < 200), "{returns:?}");
         }
+    }
+
+    #[test]
+    fn the_io_threads_do_not_keep_the_sockets_if_javascript_is_as_busy_and_less_comes() {
+        let mut stage = Stage::new(8);
+        stage.ends_in(PATIENCE / 8, 0..8, 0).unwrap();
+        let returns = stage.lends_in(200, 0..5, 0);
+        assert!(returns.is_some(), "they cost more than they free");
+        // And do for as long as there is no reason to try again.
+        stage.lent = 8;
+        assert_eq!(stage.ends_in(PATIENCE / 16, 0..8, 0), None);
+    }
+
+    #[test]
+    fn a_trial_of_a_few_large_bodies_shows_the_same() {
+        let mut stage = Stage::new(1);
+        let mut ends = false;
+        // One in 20 ms, and then one in 30.
+        for turn in 0..20_000 {
+            ends = stage.turn(0..u32::from(turn % 20 == 0), 0);
+            if ends {
+                break;
+            }
+        }
+        assert!(ends && !stage.load.are_few());
+        for turn in 0..1000 {
+            stage.turn(0..u32::from(turn % 30 == 0), 0);
+        }
+        assert!(stage.load.are_few());
+    }
+
+    #[test]
+    fn spans_of_few_heads_count_as_many() {
+        let mut stage = Stage::new(1);
+        let turns = stage.ends_in(PATIENCE, 0..1, 0).unwrap();
+        let spans = turns / QUIET_SPAN_TIME.as_millis() as u32;
+        // The first ends as soon as it has heads enough.
+        assert_eq!(spans + 1, PATIENCE / SPAN / 2);
     }
 
     #[test]

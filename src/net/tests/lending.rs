@@ -1,6 +1,7 @@
 //! Sockets that the JS thread has for a while.
 
 use super::*;
+use crate::net::batch::READ;
 use crate::net::transport::Lending;
 use crate::net::undriven::Acted;
 use crate::net::watched_loans::Loan;
@@ -67,6 +68,59 @@ fn a_lent_socket_is_taken_back_but_not_while_it_is_read() {
     peer.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
         .unwrap();
     assert_eq!(stage.head(), b"/Host\nhere");
+}
+
+#[test]
+fn a_lent_socket_is_read_on_while_there_is_room_for_what_that_brings() {
+    let mut stage = Stage::new();
+    let (address, _listener) = stage.listen(0);
+    let mut peer = TcpStream::connect(address).unwrap();
+    let connection = stage.lent();
+
+    // More than half of the window, at the end of a read that is as long as it can be. The next would fill it in the middle of a message.
+    let head = [
+        b"GET / HTTP/1.1\r\nHost: here\r\nA: ".to_vec(),
+        vec![b'x'; 161],
+    ]
+    .concat();
+    let head = [head, b"\r\n\r\n".to_vec()].concat();
+    let blank = b"\r\n".repeat((READ - head.len()) / 2);
+    assert_eq!(blank.len() + head.len(), READ);
+    peer.write_all(&[blank, head.clone(), head].concat())
+        .unwrap();
+    let mut scratch = read_buffer();
+    let socket = connection.lent().unwrap();
+    let mut waiting = vec![std::mem::MaybeUninit::uninit(); READ];
+    while socket.peek(&mut waiting).unwrap_or(0) < READ {
+        std::thread::yield_now();
+    }
+    let received = connection.receive_lent(&mut scratch, &stage.queue);
+    assert_eq!(received, Received::Events { filled: true });
+    let unread = connection.unread();
+    assert!((WINDOW / 2..WINDOW).contains(&unread), "{unread}");
+    assert_eq!(connection.lock().lending, Lending::Lent);
+}
+
+#[test]
+fn a_lent_socket_stays_where_it_is_when_javascript_pauses_and_resumes() {
+    let mut stage = Stage::new();
+    let (address, _listener) = stage.listen(0);
+    let mut peer = TcpStream::connect(address).unwrap();
+    let connection = stage.lent();
+
+    peer.write_all(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nbo")
+        .unwrap();
+    let mut scratch = read_buffer();
+    stage.receive_lent(&connection, &mut scratch);
+    connection.pause();
+    connection.resume();
+    connection
+        .send(response(HEAD, 3, 2, Body::Copied(b"ok"), false))
+        .unwrap();
+    assert!(connection.flush_from_js(), "nothing is left for a driver");
+    peer.write_all(b"dy").unwrap();
+    stage.receive_lent(&connection, &mut scratch);
+    assert_eq!(connection.lock().lending, Lending::Lent);
 }
 
 #[test]
