@@ -15,14 +15,14 @@ use socket2::SockAddr;
 
 use super::event::BROKEN;
 use super::input::Mode;
-use super::limits::{NARROW_WINDOW, TAKEN_MAX, WINDOW};
+use super::limits::TAKEN_MAX;
 use super::metered::Metered;
 use super::options::ServerOptions;
 use super::server_limits::{Account, ServerLimits};
 use super::state::{Flow, Notice, State};
 use super::stats::{self, Close, Stats, Timeout};
 #[cfg(test)]
-use super::tests::model::{self, Fault};
+use super::tests::model;
 use super::transport::{Lending, Transport};
 use super::{batch, clock, event, queue};
 use crate::panics::{self, Place};
@@ -45,12 +45,12 @@ pub(crate) struct Connection {
     pub(super) stats: Arc<Stats>,
     /// Of its server, if that has limits.
     pub(super) limits: Option<Arc<ServerLimits>>,
-    /// What its events in the queue weigh.
-    unread: AtomicUsize,
+    /// What its events in the queue weigh (`room.rs`).
+    pub(super) unread: AtomicUsize,
     /// The driver has read up to the narrow window, and waits for room in that.
-    is_narrowed: AtomicBool,
+    pub(super) is_narrowed: AtomicBool,
     /// Heads among them, while there are limits.
-    unseen: AtomicUsize,
+    pub(super) unseen: AtomicUsize,
     /// The I/O thread is reading: what it read from the kernel may not be in the state yet.
     pub(super) reading: AtomicBool,
     /// JavaScript takes the socket: the I/O thread begins no read. Changed by the JS thread alone.
@@ -316,131 +316,9 @@ impl Connection {
         self.lock().transport.clone()
     }
 
-    // The event queue.
-
-    /// True if bytes that were read wait for JavaScript to look at them. That a FIN came too early is no byte.
-    pub(crate) fn is_unheard(&self) -> bool {
-        let end = if self.lock().eof { event::EVENT } else { 0 };
-        self.unread.load(Ordering::Relaxed) > end
-    }
-
-    /// Counts events of this weight that go into the queue.
-    pub(super) fn queued(&self, weight: usize) {
-        if let Some(queue) = &self.queue {
-            self.unread.fetch_add(weight, Ordering::Relaxed);
-            queue.wake.add(weight);
-        }
-    }
-
-    /// Counts events of this weight off, with as many heads among them: they reached JavaScript. True if reading had stopped
-    /// for them and may go on.
-    pub(crate) fn delivered(&self, weight: usize, heads: usize) -> bool {
-        let Some(queue) = &self.queue else {
-            return false;
-        };
-        queue.wake.subtract(weight);
-        let before = self.unread.fetch_sub(weight, Ordering::SeqCst);
-        let left = before - weight;
-        let has_room =
-            before >= WINDOW && left < WINDOW || left < NARROW_WINDOW && self.ends_narrow_wait();
-        if let Some(limits) = &self.limits {
-            self.unseen.fetch_sub(heads, Ordering::Relaxed);
-            limits.seen(heads);
-            let mut state = self.lock();
-            self.account(&mut state);
-            state.attention |= has_room;
-            return has_room || state.attention;
-        }
-        if has_room {
-            self.lock().attention = true;
-        }
-        has_room
-    }
-
-    fn ends_narrow_wait(&self) -> bool {
-        self.is_narrowed.load(Ordering::SeqCst) && self.is_narrowed.swap(false, Ordering::SeqCst)
-    }
-
-    /// Notes a request whose head goes to JavaScript; `is_counted` if the sums of the server have it already.
-    pub(super) fn head_queued(&self, state: &mut State, is_counted: bool) {
-        let Some(limits) = &self.limits else {
-            return;
-        };
-        if is_counted {
-            state.metered.account.requests += 1;
-        }
-        if self.queue.is_some() {
-            self.unseen.fetch_add(1, Ordering::Relaxed);
-            if !is_counted {
-                limits.refused_arrived();
-            }
-        }
-    }
-
     /// What its events in the queue weigh, bytes.
     pub(super) fn unread(&self) -> usize {
         self.unread.load(Ordering::Relaxed)
-    }
-
-    /// True if JavaScript has room for more events of this connection.
-    pub(super) fn has_window(&self) -> bool {
-        self.unread.load(Ordering::Relaxed) < WINDOW
-            && self
-                .queue
-                .as_ref()
-                .is_none_or(|queue| !queue.wake.is_full())
-    }
-
-    /// True if the connection may be read from, as far as JavaScript has room for what comes.
-    pub(super) fn has_room_to_read(&self) -> bool {
-        let Some(queue) = &self.queue else {
-            return true;
-        };
-        self.unread.load(Ordering::SeqCst) < queue.wake.window() && !queue.wake.is_full()
-    }
-
-    /// True if JavaScript has room for one read more, and for the end of its message: a packet of which a part waits needs the driver.
-    pub(super) fn has_ample_room(&self) -> bool {
-        let Some(queue) = &self.queue else {
-            return true;
-        };
-        self.unread.load(Ordering::SeqCst) <= queue.wake.window() / 2 && !queue.wake.is_full()
-    }
-
-    /// Has [`Self::delivered`] tell of room in the narrow window, if the connection has that. The driver then asks for room once more: it may
-    /// be wide by now.
-    pub(super) fn await_narrow_room(&self) {
-        #[cfg(test)]
-        if model::is_put_back(Fault::NarrowUnseen) {
-            return;
-        }
-        let queue = self.queue.as_ref();
-        if queue.is_some_and(|queue| queue.wake.is_narrow()) {
-            self.is_narrowed.store(true, Ordering::SeqCst);
-        }
-    }
-
-    /// True if there is room for more events of this connection, or none in all, for which its driver does not wait yet. When the
-    /// connection's own has room again, or what the driver waits for comes, JavaScript has it woken.
-    pub(super) fn has_window_for_driver(&self, state: &State) -> bool {
-        self.unread.load(Ordering::Relaxed) < WINDOW && !state.starving
-    }
-
-    /// True if too much waits for JavaScript in all: the connection is told when there is room.
-    pub(super) fn waits_for_room(self: &Arc<Self>) -> bool {
-        let Some(queue) = &self.queue else {
-            return false;
-        };
-        let mut state = self.lock();
-        state.starving = state.starving || queue.wake.wait_for_room(self);
-        state.starving
-    }
-
-    /// Lets reading go on: there is room for its events again. The caller has the I/O thread attend.
-    pub(crate) fn relieve(&self) {
-        let mut state = self.lock();
-        state.starving = false;
-        state.attention = true;
     }
 
     // The stats.

@@ -45,6 +45,7 @@ pub(crate) mod poll_set;
 mod queue;
 mod reactor;
 mod receive;
+mod room;
 mod send;
 pub(crate) mod server_limits;
 pub(crate) mod shared;
