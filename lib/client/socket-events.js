@@ -169,7 +169,7 @@ function onSocketEnd () {
   else endUntilClose(connection)
   if (request === null) return
   if (isToRetry(connection)) retry(connection)
-  else if (request.res === null && !connection.failed) {
+  else if (request.res === null && !this._hadError) {
     connection.failed = true
     this._hadError = true
     request[kResource].runInAsyncScope(emitError, null, request, connectionReset('socket hang up'))

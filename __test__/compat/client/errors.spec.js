@@ -7,6 +7,7 @@
 
 const { once } = require('node:events')
 const net = require('node:net')
+const tls = require('node:tls')
 const { scenario } = require('../../oracle')
 
 /** Arguments that `request` refuses, or takes. */
@@ -116,6 +117,26 @@ scenario.client('the server closes at once', async (run) => {
   request.end()
   await run.closed(request)
 })
+
+// TLS has an 'end' listener of its own, before the request's, which fails the socket. What it sends is never the same.
+for (const [how, leave] of [
+  ['ends', (peer) => peer.end()],
+  ['is destroyed', (peer) => peer.destroy()],
+  ['ends behind the first bytes', (peer) => peer.once('data', () => peer.end())]
+]) {
+  scenario.client(`a peer that ${how} before the handshake of TLS is over`, async (run) => {
+    const server = net.createServer((peer) => leave(peer.on('error', () => {})))
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address()
+    const request = run.client.request({
+      createConnection: () => tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
+    })
+    run.watch('client', request, ['socket', 'error', 'close', 'response'])
+    request.end()
+    await run.closed(request)
+    server.close()
+  })
+}
 
 scenario.client('the server closes in the middle of an upload', async (run) => {
   await run.origin(async (peer) => {
