@@ -174,6 +174,10 @@ ClientConnection.prototype.freeParser = function freeParser () {
 
 ClientConnection.prototype.listenersShown = listenersShown
 
+ClientConnection.prototype.losesParser = function losesParser () {
+  return !this.detached && (this.tapped || this.heard === ALL)
+}
+
 ClientConnection.prototype.onResponse = function onResponse (flags, status, version, reasonLength, fieldCount, text) {
   const { request } = this
   // A response that no request asked for would be taken for the next request's (response queue poisoning).

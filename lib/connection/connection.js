@@ -213,6 +213,11 @@ Connection.prototype.runForSocket = function runForSocket (method, a, b) {
  */
 Connection.prototype.readsOn = false
 
+/** True if the parser gets no more bytes once the socket's listeners of bytes are removed. */
+Connection.prototype.losesParser = function losesParser () {
+  return !this.detached
+}
+
 /** True on a Unix socket or a Windows pipe. */
 Connection.prototype.isPipe = function isPipe () {
   return this.id !== -1 && this.stream === null && native.isPipe(this.id) === 1

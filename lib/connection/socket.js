@@ -235,9 +235,31 @@ for (const name of ['push', 'unshift']) {
  * then. A client's connection gets another with its next request.
  */
 NativeSocket.prototype.removeAllListeners = function removeAllListeners (event) {
-  const connection = ownConnection(this)
-  if ((event === undefined || event === 'data') && connection !== null && !connection.readsOn && !connection.detached) connection.isTakenOver = true
-  return net.Socket.prototype.removeAllListeners.apply(this, arguments)
+  const loses = (event === undefined || event === 'data') && ownConnection(this)?.losesParser() === true
+  if (loses) showParser(this)
+  const result = net.Socket.prototype.removeAllListeners.apply(this, arguments)
+  if (loses) this[kConnection].isTakenOver = true
+  return result
+}
+
+for (const name of ['removeListener', 'off']) {
+  NativeSocket.prototype[name] = {
+    [name] (event, listener) {
+      const loses = event === 'data' && listener === onTapped && ownConnection(this)?.losesParser() === true
+      if (loses) showParser(this)
+      net.Socket.prototype[name].call(this, event, listener)
+      if (loses) this[kConnection].isTakenOver = true
+      return this
+    }
+  }[name]
+}
+
+/**
+ * Adds the parser's listener, to be removed: a client's socket reads on then, though nobody listens. A server's parser reads by itself
+ * until somebody does.
+ */
+function showParser (socket) {
+  if (socket[kConnection].readsOn) tap(socket)
 }
 
 function tap (socket) {
@@ -250,7 +272,15 @@ function tap (socket) {
   if (socket._readableState.flowing) socket.read(0)
 }
 
-/** Gives the bytes to the parser. */
+/** Has the parser get the bytes again, whose listener had been removed: another exchange begins. */
+NativeSocket.prototype.regainParser = function regainParser () {
+  const connection = this[kConnection]
+  connection.isTakenOver = false
+  if (!connection.tapped) return
+  if (!net.Socket.prototype.listeners.call(this, 'data').includes(onTapped)) net.Socket.prototype.on.call(this, 'data', onTapped)
+}
+
+/** Gives the bytes to the parser. Shown as its listener also where the bytes do not pass through the socket. */
 function onTapped (chunk) {
   this[kConnection].receive(chunk)
 }
@@ -423,4 +453,4 @@ NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   if (!this.destroyed) this.destroy(error)
 }
 
-module.exports = { NativeSocket, acceptedSocket }
+module.exports = { NativeSocket, acceptedSocket, onTapped }
