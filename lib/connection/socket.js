@@ -214,10 +214,27 @@ for (const name of ['on', 'addListener', 'prependListener']) {
   }[name]
 }
 
-/** Has bytes parsed that the application emits, as core's listener does. */
-NativeSocket.prototype.emit = function emit (event) {
-  if (event === 'data') tap(this)
+/** Has the parser hear what the application emits, as core's listeners do: bytes, and an end before the connection's own. */
+function emit (event) {
+  if (event === 'data' || (event === 'end' && !this._readableState.ended)) tap(this)
   return net.Socket.prototype.emit.apply(this, arguments)
+}
+
+Object.defineProperty(NativeSocket.prototype, 'emit', {
+  get () { return emit },
+  set (value) {
+    Object.defineProperty(this, 'emit', { value, writable: true, enumerable: true, configurable: true })
+    showBytes(this)
+  },
+  configurable: true
+})
+
+/**
+ * Has the bytes pass through a client's socket if its `emit` was replaced, which sees them in core. (Of a server's, core's parser reads
+ * them from the handle.)
+ */
+function showBytes (socket) {
+  if (socket.emit !== emit && ownConnection(socket)?.readsOn === true) tap(socket)
 }
 
 /** Adds bytes to what is parsed. */
@@ -453,4 +470,4 @@ NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   if (!this.destroyed) this.destroy(error)
 }
 
-module.exports = { NativeSocket, acceptedSocket, onTapped }
+module.exports = { NativeSocket, acceptedSocket, onTapped, showBytes }

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Applications that remove the listeners by which core hears of its sockets, or emit what these hear. */
+/** Applications that remove the listeners by which core hears of its sockets. */
 
 const { scenario } = require('../../oracle')
 const { connections } = require('../../oracle/connections')
@@ -56,40 +56,6 @@ scenario.server('listeners of a timeout are called in their order', async (run) 
   peer.send(GET)
   await peer.until('answer')
   peer.end()
-})
-
-for (const when of ['connection', 'request']) {
-  scenario.server(`bytes that are emitted at '${when}' are parsed`, async (run) => {
-    const emitted = `GET /emitted HTTP/1.1\r\nHost: x\r\n${when === 'request' ? 'Connection: close\r\n' : ''}\r\n`
-    const server = await run.serve({}, (req, res) => {
-      run.log('server', 'request', req.url)
-      if (when === 'request' && req.url === '/') req.socket.emit('data', Buffer.from(emitted))
-      res.end(req.url)
-    })
-    if (when === 'connection') server.on('connection', (socket) => setImmediate(() => socket.emit('data', Buffer.from(emitted))))
-    const peer = run.dial()
-    if (when === 'request') peer.send(GET)
-    await peer.until('/emitted')
-    if (when === 'connection') {
-      peer.send(GET.replace('/', '/later'))
-      await peer.until('/later')
-    }
-    peer.end()
-    await peer.ended()
-  })
-}
-
-scenario.client('an answer that is emitted is parsed', async (run) => {
-  await run.origin(async () => {})
-  const request = run.request({ agent: false })
-  request.on('socket', (socket) => socket.once('connect', () => setImmediate(() => {
-    socket.emit('data', Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'))
-  })))
-  request.on('response', (response) => {
-    response.on('data', (chunk) => run.log('client', 'data', String(chunk))).on('end', () => run.log('client', 'end'))
-  })
-  request.end()
-  await run.closed(request)
 })
 
 const TAKES = {
