@@ -18,9 +18,9 @@ const { native, sendFlags } = require('../binding')
 const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
 const { stateMembers, carrier, ownSocket, socketCorks } = require('./state')
-const { holdsPart, hold, holdNothing, sendHeld, endChunk } = require('./one-chunk-a-tick')
+const { holdsPart, hold, holdNothing, sendHeld, endChunk, failIfGone } = require('./one-chunk-a-tick')
 const { isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
-const { sendOrQueue, isGluable, isOurs, flushQueue } = require('./output-data')
+const { sendOrQueue, isGluable, isGone, isOurs, memoryGone, flushQueue } = require('./output-data')
 const { isUnheard, isUntold, endsUntold, addEndCallback, finishAnyway, finishLater, settled, drained } = require('./finish')
 const { isUnusual, leaveToCore, tellBegun } = require('./delegate')
 const { cores, isCores, deferToCore } = require('../core/messages')
@@ -319,6 +319,7 @@ function uncorkSocket (message) {
  */
 OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   if (this.finished) return complain(this, 'end', arguments)
+  if (this[kNative] === true && this[kHeld] !== null) failIfGone(this)
   if (becomesCores(this)) {
     if (leavesChunksBehind(this)) releaseCorked(this)
     return cores.OutgoingMessage.end.apply(this, arguments)
@@ -387,6 +388,7 @@ OutgoingMessage.prototype._finish = function _finish () {
 
 /** Sends what is queued: the message has got a transport. As core's _flush. */
 OutgoingMessage.prototype._flush = function _flush () {
+  if (this[kNative] === true && isGone(this)) this.destroy(memoryGone())
   if (this[kNative] === true && (isUnusual(this) || !isOurs(this))) leaveToCore(this)
   if (this[kNative] !== true) return cores.OutgoingMessage._flush.call(this)
   if (this[kConnection] === null) return
