@@ -457,6 +457,8 @@ NativeSocket.prototype.timedOut = function timedOut () {
  * @param {number} syscall as in docs/BOUNDARY.md
  */
 NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
+  // Its handle is closed, and tells of writes where libuv does, which may be later.
+  if (this.destroyed && this._handle === null) return
   const error = errno === 0 ? undefined : systemError(errno, syscall)
   tellTaken(this, takenBy(this[kConnection]))
   // Our side has ended before the connection has, also where the pending phase, which tells of that, comes later.
