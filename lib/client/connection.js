@@ -11,6 +11,7 @@ const diagnostics = require('node:diagnostics_channel')
 const { native, headFlags, touch, isSamePacket } = require('../binding')
 const { ClientTransport } = require('./transport')
 const { leaveMessage, surrender } = require('../connection/detach')
+const { showBytes } = require('../connection/socket')
 const { parseError } = require('../core/errors')
 const { emitError, emitClose } = require('./outcome')
 const { ALL, watch, watchAgain, hear, hush, hushAll, unhear, unwatch, hearResponseTimeout, listenersShown } = require('./socket-events')
@@ -173,6 +174,15 @@ ClientConnection.prototype.freeParser = function freeParser () {
 }
 
 ClientConnection.prototype.listenersShown = listenersShown
+
+/** Lets an `emit` that stands in the place of the socket's own see its bytes. */
+ClientConnection.prototype.heedEmit = function heedEmit () {
+  if (this.stream === null) showBytes(this.socket)
+}
+
+ClientConnection.prototype.losesParser = function losesParser () {
+  return !this.detached && (this.tapped || this.heard === ALL)
+}
 
 ClientConnection.prototype.onResponse = function onResponse (flags, status, version, reasonLength, fieldCount, text) {
   const { request } = this

@@ -185,6 +185,7 @@ function takeSocket (request, socket, error) {
   if (connection.stream !== null || request[kNative] !== true) connection.expect(request)
   prepareRetry(connection, request)
   request.emit('socket', socket)
+  connection.heedEmit()
   if (!socket.writable) return
   if (sendAgain(connection, request)) return
   connection.flushing = true

@@ -9,6 +9,7 @@
 const { setImmediate } = require('../host')
 const { emitError, lose } = require('./outcome')
 const { connectionReset } = require('../core/errors')
+const { onTapped } = require('../connection/socket')
 const { onDrain } = require('../message/delegate')
 const { countFailed } = require('./pool-stats')
 const { isToRetry, retry } = require('./retry')
@@ -56,7 +57,10 @@ function putLast (socket, event, listener) {
 function hear (connection) {
   const { socket } = connection
   connection.heard = ALL
-  if (connection.stream === null) return
+  if (connection.stream === null) {
+    if (connection.isTakenOver) socket.regainParser()
+    return
+  }
   socket.on('data', onStreamData)
   socket.on('end', onSocketEnd)
   socket.on('drain', onDrain)
@@ -263,7 +267,7 @@ function listenersShown (event, listeners) {
     case 'end':
       return heard === ALL ? listeners : put(listeners, onSocketEnd)
     case 'data':
-      return heard === ALL && !this.tapped ? [...listeners, onStreamData] : listeners
+      return heard === ALL && !this.tapped ? [...listeners, onTapped] : listeners
     case 'drain':
       listeners = listeners.filter((listener) => listener !== onDrain)
       return heard !== NONE ? [...listeners, onDrain] : listeners

@@ -5,16 +5,14 @@
  * Knows nothing of server or client; both extend it and answer the `on…` calls.
  */
 
-const { process } = require('../host')
-const { native, sendFlags, connections, receive, touch, flush, isDirty, isDispatching, isFollowed, hasKeptBytes } = require('../binding')
+const { native, sendFlags, connections, receive, touch, isFollowed, hasKeptBytes } = require('../binding')
 const pausing = require('./pause')
+const { outputMembers } = require('./output')
 const { wholeTime } = require('../core/delays')
 const { tellClosed } = require('../stats/channels')
-const { kConnection, kCorked, kLeaveToCore } = require('../core/symbols')
+const { kConnection } = require('../core/symbols')
 
 const { BODY, END, CORK, UNDER_CORK, AT_ONCE } = sendFlags
-
-const { TAKEN_MAX } = native.LIMITS
 
 const NOTHING = new Uint8Array(0)
 
@@ -91,6 +89,8 @@ function Connection (id, stream) {
   if (stream !== null) stream[kConnection] = this
 }
 
+Object.assign(Connection.prototype, outputMembers)
+
 /**
  * Sends a message or a part of one; see docs/BOUNDARY.md for the flags. Not on a stream: there core writes.
  * @returns {number} bytes that the kernel has not taken yet
@@ -126,61 +126,6 @@ Connection.prototype.writeRaw = function writeRaw (chunk, utf8, atOnce = false) 
   return pending
 }
 
-/** Holds what is sent from now on until the end of this tick; if the connection is given up before, it is not sent. */
-Connection.prototype.cork = function cork () {
-  if (this.corked) return
-  this.corked = true
-  this.corks++
-  process.nextTick(endOfTick, this)
-}
-
-/**
- * Ends the cork. What it has held leaves in the call, as from core's stream, unless it has left by now.
- * @param {boolean} [isTickOver] true at the end of the tick: the flush of its turn, which would be next, writes for all
- */
-Connection.prototype.uncork = function uncork (isTickOver = false) {
-  const holds = this.corked && this.id !== -1
-  this.endCork()
-  if (!holds) return
-  if (isDirty()) {
-    if (isTickOver && !isDispatching()) flush()
-    else native.writeAtOnce(this.id)
-  }
-  this.tellNext()
-}
-
-/** The same, of what leaves with a write that follows, or has left with one. */
-Connection.prototype.endCork = function endCork () {
-  this.corked = false
-  if (this.corkCallbacks !== null) this.corkCallbacks.endCork()
-}
-
-function endOfTick (connection) {
-  const { socket, current } = connection
-  // The application has corked the socket behind parts of this tick, which wait in its stream in core.
-  if (socket !== null && connection.corked && socket.writableCorked !== 0) current?.[kLeaveToCore]?.()
-  const { corkedWith } = connection
-  if (corkedWith === null) {
-    connection.uncork(true)
-  } else {
-    // It writes for both.
-    connection.corkedWith = null
-    connection.endCork()
-    if (corkedWith[kCorked] !== 0) corkedWith.uncork()
-  }
-  if (connection.writesSoon) writeNow(connection)
-}
-
-/** Drops what is corked: the connection is given up. */
-Connection.prototype.discard = function discard () {
-  if (!this.corked || this.id === -1) return
-  // A stream drops its buffer a tick after it was destroyed: until then dropped bytes count as pending.
-  if (this.discarded === 0) process.nextTick(() => { this.discarded = 0 })
-  this.cutAt = this.corks
-  this.discarded += Math.max(0, native.waiting(this.id, true) - this.stoodFor)
-  native.discard(this.id)
-}
-
 /** Gives the socket. */
 Connection.prototype.getSocket = function getSocket () {
   return this.socket
@@ -213,170 +158,14 @@ Connection.prototype.runForSocket = function runForSocket (method, a, b) {
  */
 Connection.prototype.readsOn = false
 
+/** True if the parser gets no more bytes once the socket's listeners of bytes are removed. */
+Connection.prototype.losesParser = function losesParser () {
+  return !this.detached
+}
+
 /** True on a Unix socket or a Windows pipe. */
 Connection.prototype.isPipe = function isPipe () {
   return this.id !== -1 && this.stream === null && native.isPipe(this.id) === 1
-}
-
-/** Gives the bytes that the kernel has not taken yet. */
-Connection.prototype.pending = function pending () {
-  return this.id === -1 ? this.unsent : native.pending(this.id)
-}
-
-/**
- * Counts a part that is about to be sent by its characters: a net.Socket's stream keeps strings as they are, and counts
- * their length, for as long as they wait.
- */
-Connection.prototype.countAs = function countAs (characters, bytes) {
-  this.surplus += bytes - characters
-}
-
-/** Clears what was counted otherwise, once it has left. Called before more is sent. */
-Connection.prototype.clearSurplus = function clearSurplus () {
-  if (this.pending() === 0 && native.waiting(this.id, this.corked) === 0) this.surplus = 0
-}
-
-/**
- * Gives the pending bytes as core shows them (`writableLength`). A little that was left to the I/O thread counts as gone
- * if the kernel has room, as for 'finish'; what waits for the end of its tick does not, as in core.
- */
-Connection.prototype.shownPending = function shownPending () {
-  if (this.stream !== null) return 0
-  if (this.discarded !== 0) return this.discarded
-  const pending = Math.max(0, this.pending() - this.stoodFor)
-  if (this.id === -1 || this.detached || pending >= TAKEN_MAX) return this.counted(pending)
-  return this.counted(Math.max(0, native.waiting(this.id, this.corked) - this.stoodFor))
-}
-
-/** True if a message's 'drain' may come although it holds parts by itself. As core's client's ondrain. */
-Connection.prototype.mayDrain = function mayDrain () {
-  return true
-}
-
-/** True if parts of this tick wait for its end in core, although a thread may have written them by now. */
-Connection.prototype.isGathering = function isGathering () {
-  return this.corked && this.id !== -1
-}
-
-/** Gives a number of pending bytes as the stream of a net.Socket counts them. */
-Connection.prototype.counted = function counted (bytes) {
-  return bytes === 0 || this.surplus >= bytes ? bytes : bytes - this.surplus
-}
-
-function drained (connection) {
-  if (connection.id !== -1) connection.onDrain()
-}
-
-/** Bytes, of all ever sent, that must have left before all counts as taken, of a connection whose socket is core's by now; 0 if all has. */
-Connection.prototype.restAt = 0
-
-/**
- * Asks whether all that was sent counts as taken. If it does not, `onDrain` follows once it does.
- * @returns {number} 0 if it is taken; else the bytes, of all ever sent, that must be taken before
- */
-Connection.prototype.takes = function takes () {
-  if (this.id === -1) return this.restAt
-  const at = native.takes(this.id, 0, true)
-  if (at !== 0) this.writeSoon()
-  return at
-}
-
-/**
- * Writes on this thread at the end of this tick, as core does, so that what the kernel takes at once counts at once. Called
- * when not all counts as taken and something waits for that.
- */
-Connection.prototype.writeSoon = function writeSoon () {
-  if (this.writesSoon) return
-  this.writesSoon = true
-  // The end of the cork writes.
-  if (!this.corked) process.nextTick(writeNow, this)
-}
-
-/**
- * Has what a write in the call has taken told in the next tick, if something waits for it: as core's stream does. Else the end of this
- * tick would see to it, and what follows come behind later ticks.
- */
-Connection.prototype.tellNext = function tellNext () {
-  if (this.writesSoon) writeNow(this)
-}
-
-function writeNow (connection) {
-  connection.writesSoon = false
-  if (connection.id === -1) return
-  if (native.writeNow(connection.id) === 1) process.nextTick(written, connection, native.taken(connection.id))
-  touch()
-}
-
-/** Tells what a write on this thread has taken, although the connection was given up behind it. */
-function written (connection, taken) {
-  if (connection.givenUp) connection.tellWritten(taken)
-  else drained(connection)
-}
-
-/** Calls the callbacks of what was taken before the connection was given up. @param {number} taken bytes, of all ever sent */
-Connection.prototype.tellWritten = function tellWritten (taken) {
-  drained(this)
-}
-
-/** Writes now what does not count as taken. True if all does then. */
-Connection.prototype.isTakenAtOnce = function isTakenAtOnce () {
-  if (this.id === -1 || this.stream !== null) return false
-  if (native.takes(this.id, 0, true) === 0) return true
-  touch()
-  const isTaken = native.writeNow(this.id) === 1
-  // No DRAIN follows for callbacks that wait for this.
-  if (isTaken) process.nextTick(written, this, native.taken(this.id))
-  return isTaken
-}
-
-/** Writes now, for a write of the socket, as core's is made. True if all that was sent is taken by that. */
-Connection.prototype.writesAtOnce = function writesAtOnce () {
-  if (this.id === -1 || this.corked) return false
-  const isTaken = native.writeNow(this.id) === 1
-  // No DRAIN follows for what waits for parts before this write.
-  if (isTaken) process.nextTick(drained, this)
-  touch()
-  return isTaken
-}
-
-/** Writes now what waits and does not count as taken. */
-Connection.prototype.writeWaiting = function writeWaiting () {
-  if (this.id === -1 || this.stream !== null || this.corked) return
-  if (native.takes(this.id, 0, true) !== 0) writeNow(this)
-}
-
-/** Gives the bytes, of all ever sent, that count as taken; Infinity if all do. */
-Connection.prototype.taken = function taken () {
-  if (this.id === -1) return this.takenAtEnd
-  // What was taken back is not waited for any more, and was not taken.
-  if (this.givenUp) return native.taken(this.id)
-  return native.takes(this.id, 0, false) === 0 ? Infinity : native.taken(this.id)
-}
-
-/** True if there is room for more, whether what waits is taken or not. If false, `onDrain` follows once there is. */
-Connection.prototype.hasRoom = function hasRoom () {
-  if (this.id === -1) return true
-  const has = native.hasRoom(this.id) === 1
-  if (!has) touch()
-  return has
-}
-
-/** Calls back in the tick behind the end of this one: corked parts are sent at its end, and taken in the next. */
-function uncorkedNext (connection) {
-  process.nextTick(drained, connection)
-}
-
-/** Asks for one `onDrain` when everything sent so far was taken. */
-Connection.prototype.notifyDrain = function notifyDrain () {
-  if (this.id === -1) return
-  if (native.takes(this.id, 0, true) === 0) {
-    // It comes before the callbacks of the same parts.
-    if (this.corkCallbacks !== null) this.corkCallbacks.drains = true
-    else process.nextTick(this.corked ? uncorkedNext : drained, this)
-  } else {
-    this.writeSoon()
-  }
-  touch()
 }
 
 /** Stops reading from the transport. */

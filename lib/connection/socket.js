@@ -214,10 +214,27 @@ for (const name of ['on', 'addListener', 'prependListener']) {
   }[name]
 }
 
-/** Has bytes parsed that the application emits, as core's listener does. */
-NativeSocket.prototype.emit = function emit (event) {
-  if (event === 'data') tap(this)
+/** Has the parser hear what the application emits, as core's listeners do: bytes, and an end before the connection's own. */
+function emit (event) {
+  if (event === 'data' || (event === 'end' && !this._readableState.ended)) tap(this)
   return net.Socket.prototype.emit.apply(this, arguments)
+}
+
+Object.defineProperty(NativeSocket.prototype, 'emit', {
+  get () { return emit },
+  set (value) {
+    Object.defineProperty(this, 'emit', { value, writable: true, enumerable: true, configurable: true })
+    showBytes(this)
+  },
+  configurable: true
+})
+
+/**
+ * Has the bytes pass through a client's socket if its `emit` was replaced, which sees them in core. (Of a server's, core's parser reads
+ * them from the handle.)
+ */
+function showBytes (socket) {
+  if (socket.emit !== emit && ownConnection(socket)?.readsOn === true) tap(socket)
 }
 
 /** Adds bytes to what is parsed. */
@@ -235,9 +252,31 @@ for (const name of ['push', 'unshift']) {
  * then. A client's connection gets another with its next request.
  */
 NativeSocket.prototype.removeAllListeners = function removeAllListeners (event) {
-  const connection = ownConnection(this)
-  if ((event === undefined || event === 'data') && connection !== null && !connection.readsOn && !connection.detached) connection.isTakenOver = true
-  return net.Socket.prototype.removeAllListeners.apply(this, arguments)
+  const loses = (event === undefined || event === 'data') && ownConnection(this)?.losesParser() === true
+  if (loses) showParser(this)
+  const result = net.Socket.prototype.removeAllListeners.apply(this, arguments)
+  if (loses) this[kConnection].isTakenOver = true
+  return result
+}
+
+for (const name of ['removeListener', 'off']) {
+  NativeSocket.prototype[name] = {
+    [name] (event, listener) {
+      const loses = event === 'data' && listener === onTapped && ownConnection(this)?.losesParser() === true
+      if (loses) showParser(this)
+      net.Socket.prototype[name].call(this, event, listener)
+      if (loses) this[kConnection].isTakenOver = true
+      return this
+    }
+  }[name]
+}
+
+/**
+ * Adds the parser's listener, to be removed: a client's socket reads on then, though nobody listens. A server's parser reads by itself
+ * until somebody does.
+ */
+function showParser (socket) {
+  if (socket[kConnection].readsOn) tap(socket)
 }
 
 function tap (socket) {
@@ -250,7 +289,15 @@ function tap (socket) {
   if (socket._readableState.flowing) socket.read(0)
 }
 
-/** Gives the bytes to the parser. */
+/** Has the parser get the bytes again, whose listener had been removed: another exchange begins. */
+NativeSocket.prototype.regainParser = function regainParser () {
+  const connection = this[kConnection]
+  connection.isTakenOver = false
+  if (!connection.tapped) return
+  if (!net.Socket.prototype.listeners.call(this, 'data').includes(onTapped)) net.Socket.prototype.on.call(this, 'data', onTapped)
+}
+
+/** Gives the bytes to the parser. Shown as its listener also where the bytes do not pass through the socket. */
 function onTapped (chunk) {
   this[kConnection].receive(chunk)
 }
@@ -410,6 +457,8 @@ NativeSocket.prototype.timedOut = function timedOut () {
  * @param {number} syscall as in docs/BOUNDARY.md
  */
 NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
+  // Its handle is closed, and tells of writes where libuv does, which may be later.
+  if (this.destroyed && this._handle === null) return
   const error = errno === 0 ? undefined : systemError(errno, syscall)
   tellTaken(this, takenBy(this[kConnection]))
   // Our side has ended before the connection has, also where the pending phase, which tells of that, comes later.
@@ -423,4 +472,4 @@ NativeSocket.prototype.disconnected = function disconnected (errno, syscall) {
   if (!this.destroyed) this.destroy(error)
 }
 
-module.exports = { NativeSocket, acceptedSocket }
+module.exports = { NativeSocket, acceptedSocket, onTapped, showBytes }

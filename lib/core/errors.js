@@ -56,6 +56,7 @@ const codes = {
   ERR_HTTP_SOCKET_ENCODING: define('ERR_HTTP_SOCKET_ENCODING', () => 'Changing the socket encoding is not allowed per RFC7230 Section 3.'),
   ERR_INVALID_ARG_TYPE: define('ERR_INVALID_ARG_TYPE', (name, expected, value) => `The "${name}" ${kindOf(name)} must be ${expected}. Received ${received(value)}`, TypeError),
   ERR_INVALID_ARG_VALUE: define('ERR_INVALID_ARG_VALUE', (name, reason, value) => `The ${kindOf(name)} '${name}' ${reason}. Received ${inspect(value)}`, TypeError),
+  ERR_INVALID_STATE: define('ERR_INVALID_STATE', (what) => `Invalid state: ${what}`),
   ERR_OUT_OF_RANGE: define('ERR_OUT_OF_RANGE', (name, range, value) => `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value)}`, RangeError),
   ERR_SERVER_NOT_RUNNING: define('ERR_SERVER_NOT_RUNNING', () => 'Server is not running.'),
   ERR_SOCKET_CLOSED: define('ERR_SOCKET_CLOSED', () => 'Socket is closed'),

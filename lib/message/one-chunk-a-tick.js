@@ -6,7 +6,7 @@
 
 const { Buffer, process } = require('../host')
 const { sendFlags } = require('../binding')
-const { sendOrQueue } = require('./output-data')
+const { memoryGone, sendOrQueue } = require('./output-data')
 const { leaveToCore, isUnusual } = require('./delegate')
 const { awaitDrain, isLost, takeHeadFlag } = require('./send')
 const versions = require('../core/versions')
@@ -57,8 +57,19 @@ function heldLength (message) {
   return held + held.toString(16).length + 4 + (message._headerSent || message._header === null ? 0 : message._header.length)
 }
 
+/** True if the memory of a part was given away, or made smaller, since it was written. */
+function isGone ({ data, size }) {
+  return typeof data !== 'string' && data.byteLength !== size
+}
+
+/** Destroys the message if the memory of a held part is gone: core sends the size of the chunk, and less than that. */
+function failIfGone (message) {
+  if (message[kHeld].some(isGone)) message.destroy(memoryGone())
+}
+
 /** Sends what is held, when the tick is over or at an earlier uncork(). As core's connectionCorkNT. If the message was destroyed meanwhile, core fails its parts. */
 function endChunk (message, isTickOver = false) {
+  if (message[kNative] === true && message[kHeld] !== null) failIfGone(message)
   if (message[kNative] === true && message[kHeld] !== null && (isLost(message) || isUnusual(message))) leaveToCore(message)
   if (message[kNative] === true) releaseHeld(message, isTickOver)
   else if (message[kCorked]) message.uncork()
@@ -114,4 +125,4 @@ function releaseHeld (message, isTickOver) {
   message.emit('drain')
 }
 
-module.exports = { heldLength, holdsPart, hold, holdNothing, sendHeld, endChunk }
+module.exports = { heldLength, holdsPart, hold, holdNothing, sendHeld, endChunk, failIfGone }

@@ -17,10 +17,10 @@ const { Buffer, process } = require('../host')
 const { native, sendFlags } = require('../binding')
 const { storeHead } = require('./head')
 const { headerMethods } = require('./header-store')
-const { stateMembers, carrier, ownSocket } = require('./state')
-const { holdsPart, hold, holdNothing, sendHeld, endChunk } = require('./one-chunk-a-tick')
+const { stateMembers, carrier, ownSocket, socketCorks } = require('./state')
+const { holdsPart, hold, holdNothing, sendHeld, endChunk, failIfGone } = require('./one-chunk-a-tick')
 const { isUtf8, awaitOthers, noteBackpressure, stillWaits, takeHeadFlag, sizeOf } = require('./send')
-const { sendOrQueue, isGluable, isOurs, flushQueue } = require('./output-data')
+const { sendOrQueue, isGluable, isGone, isOurs, memoryGone, flushQueue } = require('./output-data')
 const { isUnheard, isUntold, endsUntold, addEndCallback, finishAnyway, finishLater, settled, drained } = require('./finish')
 const { isUnusual, leaveToCore, tellBegun } = require('./delegate')
 const { cores, isCores, deferToCore } = require('../core/messages')
@@ -287,12 +287,27 @@ OutgoingMessage.prototype.uncork = function uncork () {
   if (this[kNative] !== true && (isCores(this) || this[kCorked] !== 0 || !versions.corkMergesChunks)) {
     return cores.OutgoingMessage.uncork.call(this)
   }
+  if (this[kNative] === true && !this.finished && this[kHeld] === null && socketCorks(this) !== 0) return uncorkSocket(this)
   // Core's uncork() without a cork() counts below zero, and gathers what is written later (docs/COMPATIBILITY.md).
   if (this.finished || this[kNative] !== true) this[kSocket]?.uncork()
   if (this[kCorked] > 0) this[kCorked]--
   // Sends what was written in this tick.
   if (this[kHeld] !== null) endChunk(this)
   else this[kConnection]?.uncork()
+}
+
+/**
+ * Ends a cork of the socket, which the application has corked: behind parts of this tick perhaps, which wait for its end, unless this
+ * ends the cork that was theirs.
+ */
+function uncorkSocket (message) {
+  const connection = message[kConnection]
+  if (versions.tickMergesChunks && connection.corked) {
+    leaveToCore(message)
+    cores.OutgoingMessage.uncork.call(message)
+  } else {
+    connection.socket.uncork()
+  }
 }
 
 /**
@@ -304,6 +319,7 @@ OutgoingMessage.prototype.uncork = function uncork () {
  */
 OutgoingMessage.prototype.end = function end (chunk, encoding, callback) {
   if (this.finished) return complain(this, 'end', arguments)
+  if (this[kNative] === true && this[kHeld] !== null) failIfGone(this)
   if (becomesCores(this)) {
     if (leavesChunksBehind(this)) releaseCorked(this)
     return cores.OutgoingMessage.end.apply(this, arguments)
@@ -372,6 +388,7 @@ OutgoingMessage.prototype._finish = function _finish () {
 
 /** Sends what is queued: the message has got a transport. As core's _flush. */
 OutgoingMessage.prototype._flush = function _flush () {
+  if (this[kNative] === true && isGone(this)) this.destroy(memoryGone())
   if (this[kNative] === true && (isUnusual(this) || !isOurs(this))) leaveToCore(this)
   if (this[kNative] !== true) return cores.OutgoingMessage._flush.call(this)
   if (this[kConnection] === null) return

@@ -8,6 +8,7 @@
 const { sendFlags } = require('../binding')
 const { nop } = require('./listeners')
 const { CRLF, sizeOf, transmit } = require('./send')
+const { codes } = require('../core/errors')
 const { Scope } = require('../core/scope')
 const versions = require('../core/versions')
 const { kConnection, kTurn } = require('../core/symbols')
@@ -95,6 +96,16 @@ function transmitBehind (message, connection, flags, head, body, encoding, size,
   return pending
 }
 
+/** True if the memory of a part that waits was given away since it was written: none that is queued is empty. */
+function isGone ({ outputData }) {
+  return outputData.some(({ data, flags }) => (flags & BODY) !== 0 && data.length === 0)
+}
+
+/** Gives the error with which a message is destroyed whose parts have lost their memory. */
+function memoryGone () {
+  return new codes.ERR_INVALID_STATE('The memory of a chunk that was written has been given away')
+}
+
 /** True if all entries are `sendOrQueue`'s: the array is public. */
 function isOurs (message) {
   return message.outputData.every(({ flags }) => flags !== undefined)
@@ -162,4 +173,4 @@ function headOf (message, data) {
   return data === head || data.startsWith(head) ? head : data.slice(0, data.indexOf('\r\n\r\n') + 4)
 }
 
-module.exports = { ended, sendOrQueue, isGluable, isOurs, flushQueue }
+module.exports = { ended, sendOrQueue, isGluable, isGone, isOurs, memoryGone, flushQueue }

@@ -32,10 +32,16 @@ getter('writableLength', function () {
 })
 
 getter('writableCorked', function () {
-  if (!versions.writeShowsCork || this.finished) return 0
+  if (!versions.writeShowsCork) return 0
   // There, writes cork until the end of their tick. The connection corks ours for as long.
-  return this[kHeld] || this[kConnection]?.corked ? 1 : 0
+  const own = !this.finished && (this[kHeld] || this[kConnection]?.corked) ? 1 : 0
+  return versions.tickMergesChunks ? own : own + socketCorks(this)
 })
+
+/** Gives how often the socket of a carried message is corked, by the application or core's messages. */
+function socketCorks (message) {
+  return message[kConnection]?.socket?.writableCorked ?? 0
+}
 
 /** Core's accessor, where `socket` is one: its setter corks the new socket. */
 const cored = Object.getOwnPropertyDescriptor(cores.OutgoingMessage, 'socket')
@@ -79,4 +85,4 @@ function shownBytes (message) {
   return message[kConnection]?.shownPending() ?? 0
 }
 
-module.exports = { stateMembers: members, carrier, ownSocket }
+module.exports = { stateMembers: members, carrier, ownSocket, socketCorks }

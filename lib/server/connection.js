@@ -13,7 +13,7 @@ const { Connection } = require('../connection/connection')
 const { IncomingMessage, newMessage, readRequest, isTouched } = require('../message/incoming')
 const { ServerResponse } = require('./response')
 const { rebase } = require('../core/messages')
-const { acceptedSocket } = require('../connection/socket')
+const { acceptedSocket, onTapped } = require('../connection/socket')
 const { limitMembers } = require('./limits')
 const { exchange, newResource } = require('./exchange')
 const { beginUpgraded } = require('./upgrade')
@@ -142,7 +142,7 @@ ServerConnection.prototype.listenersShown = function listenersShown (event, list
   if (this.detached) return listeners
   switch (event) {
     case 'data':
-      return this.tapped || this.isTakenOver ? listeners : [onSocketEvent, ...listeners]
+      return this.tapped || this.isTakenOver ? listeners : [onTapped, ...listeners]
     case 'drain':
       return [onSocketEvent, ...listeners.filter((listener) => listener !== onDrain)]
     case 'pause':

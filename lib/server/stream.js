@@ -151,13 +151,25 @@ function onStreamError (error) {
 /** True if core's parser would read from the stream's handle by itself: its callbacks run ticks then. */
 StreamConnection.prototype.consumes = function consumes () {
   const { stream } = this
-  return stream._handle?.isStreamBase === true && stream.listenerCount('data') === 1
+  return stream._handle?.isStreamBase === true && stream.listenerCount('data') <= 1
 }
 
-/** True if bytes that were read need not pass through the stream: it would hand them on to the connection alone, at once. */
+/**
+ * True if bytes that were read need not pass through the stream: it would hand them on to the connection alone, at once. So it is if the
+ * application has removed that listener and has not added another: core's parser reads on from the handle.
+ */
 StreamConnection.prototype.takesDirectly = function takesDirectly () {
   const { stream } = this
-  return !this.detached && stream._events.data === onStreamData && stream.readableFlowing === true && stream.readableLength === 0
+  const { _events: { data, readable } } = stream
+  if (data !== onStreamData) {
+    if (!this.isTakenOver && (data !== undefined || readable !== undefined)) this.isTakenOver = data === undefined || !isAmong(onStreamData, data)
+    if (data !== undefined || this.isTakenOver) return false
+  }
+  return !this.detached && stream.readableFlowing === true && stream.readableLength === 0
+}
+
+function isAmong (listener, listeners) {
+  return Array.isArray(listeners) && listeners.includes(listener)
 }
 
 function onStreamTimeout () {

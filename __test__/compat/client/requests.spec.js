@@ -293,3 +293,42 @@ scenario.client('listeners of a request that are async and fail, with captured r
   }
   EventEmitter.captureRejections = false
 })
+
+const QUEUED = {
+  cork: (request) => request.cork(),
+  uncork: (request) => request.uncork(),
+  write: (request) => request.write('text'),
+  'write a Buffer': (request) => request.write(Buffer.from('bytes')),
+  'write, with a callback': (request) => request.write('text', () => {}),
+  flushHeaders: (request) => request.flushHeaders()
+}
+
+for (const steps of [
+  ['cork', 'write', 'uncork'],
+  ['cork', 'write', 'write a Buffer', 'uncork'],
+  ['cork', 'write, with a callback', 'write', 'uncork', 'write'],
+  ['cork', 'cork', 'write', 'uncork', 'write', 'uncork'],
+  ['flushHeaders', 'cork', 'write', 'uncork'],
+  ['write', 'cork', 'write', 'write', 'uncork'],
+  ['cork', 'write', 'flushHeaders', 'write']
+]) {
+  for (const length of [undefined, 100]) {
+    scenario.client(`what waits for a socket after ${steps.join(', ')}${length === undefined ? '' : ' with a Content-Length'}`, async (run) => {
+      await run.origin(async () => {})
+      const request = run.request({ method: 'POST', agent: false, headers: length === undefined ? {} : { 'Content-Length': length } })
+      request.on('error', () => {})
+      const log = (step) => {
+        const entries = request.outputData.map(({ data, encoding, callback }) => [run.masked(String(data)), typeof data, encoding, typeof callback])
+        run.log('request', step, JSON.stringify(entries), request.outputSize, request.writableLength, request.writableCorked)
+      }
+      for (const step of steps) {
+        QUEUED[step](request)
+        log(step)
+      }
+      request.end()
+      log('end')
+      request.destroy()
+      await run.closed(request)
+    })
+  }
+}

@@ -4,6 +4,8 @@
 
 const { Readable, finished, pipeline } = require('node:stream')
 const { scenario } = require('../../oracle')
+const { overAll } = require('../../oracle/transports')
+const versions = require('../../../lib/core/versions')
 
 const STATE = ['statusCode', 'statusMessage', 'headersSent', 'writableEnded', 'writableFinished', 'writableNeedDrain', 'writableLength',
   'writableHighWaterMark', 'writableCorked', 'writableObjectMode', 'errored', 'closed', 'destroyed', 'finished', 'writable', 'sendDate',
@@ -121,6 +123,75 @@ scenario.server('flushHeaders sends the head before any body', async (run) => {
   release()
   await peer.ended()
 })
+
+/** True if core's message keeps its later writes until the end behind an uncork() without a cork() (docs/COMPATIBILITY.md). */
+const { tickMergesChunks: KEEPS_LATER_WRITES } = versions
+
+const CORKS = {
+  'cork the socket': ({ socket }) => socket.cork(),
+  'uncork the socket': ({ socket }) => socket.uncork(),
+  uncork: ({ message }) => message.uncork(),
+  flushHeaders: ({ message }) => message.flushHeaders(),
+  write: ({ message, say }) => message.write('part', () => say('written')),
+  end: ({ message, say }) => message.end('end.', () => say('ended'))
+}
+
+const UNCORKED = [
+  ['cork the socket', 'uncork', '…', 'end'],
+  ['cork the socket', 'uncork', 'end'],
+  ['cork the socket', 'cork the socket', 'uncork', '…', 'end'],
+  ['cork the socket', 'uncork', 'write', '…', 'write', '…', 'end'],
+  ['cork the socket', '…', 'uncork', 'write', '…', 'end'],
+  ['cork the socket', '…', 'uncork', '…', 'write', 'write', '…', 'end'],
+  ['cork the socket', 'cork the socket', 'uncork', 'write', '…', 'uncork', '…', 'end'],
+  ['cork the socket', 'cork the socket', 'uncork', 'write', '…', 'uncork the socket', '…', 'end'],
+  ['cork the socket', 'flushHeaders', 'uncork', '…', 'write', '…', 'end'],
+  ['write', '…', 'cork the socket', 'uncork', 'write', '…', 'write', '…', 'end'],
+  ['write', 'cork the socket', 'uncork', '…', 'write', '…', 'end'],
+  ['write', 'cork the socket', 'uncork', 'uncork', '…', 'end']
+].filter((steps) => !KEEPS_LATER_WRITES || !steps.includes('write', steps.indexOf('uncork')))
+
+/** Takes the steps, each "…" a while, on a message of so many bytes. */
+async function corkAndWrite (run, message, steps) {
+  const { socket } = message
+  const say = (what) => run.log('message', what)
+  for (const step of steps) {
+    if (step === '…') {
+      await run.sleep(10)
+      run.log('message', '…')
+    } else {
+      CORKS[step]({ message, socket, say })
+      // From Node 22 on core counts below zero.
+      run.log('message', step, Math.max(0, message.writableCorked), message.writableLength)
+    }
+  }
+}
+
+for (const steps of UNCORKED) {
+  const length = steps.filter((step) => step === 'write' || step === 'end').length * 4
+  overAll(`a response's uncork() ends the socket's cork: ${steps.join(', ')}`, async (run, dial) => {
+    const server = run.server.createServer((req, res) => {
+      res.setHeader('Content-Length', length)
+      corkAndWrite(run, res, steps)
+    })
+    const peer = await dial(server)
+    peer.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    await peer.ended()
+  })
+  scenario.client(`a request's uncork() ends the socket's cork: ${steps.join(', ')}`, async (run) => {
+    await run.origin(async (peer) => {
+      await peer.until('end.')
+      peer.send('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+    })
+    const request = run.request({ method: 'POST', agent: false, headers: { 'Content-Length': length } })
+    request.on('response', (response) => response.resume())
+    await run.once(request, 'socket')
+    if (request.socket.connecting) await run.once(request.socket, 'connect')
+    await run.sleep(5)
+    await corkAndWrite(run, request, steps)
+    await run.closed(request)
+  })
+}
 
 scenario.server('cork and uncork gather writes', (run) => answer(run, (req, res) => {
   res.cork()

@@ -1,7 +1,8 @@
 'use strict'
 
-/** Applications that read the bytes of a socket beside its parser, or write between its responses. */
+/** Applications that read the bytes of a socket beside its parser, write between its responses, or end it. */
 
+const net = require('node:net')
 const { scenario } = require('../../oracle')
 
 scenario.server('a data listener on the socket of a request sees the raw bytes of what follows', async (run) => {
@@ -233,4 +234,52 @@ for (const which of ['the same server', 'another server']) {
     await peer.ended()
     await run.sleep(20)
   })
+}
+
+/** Ticks between end() and destroy(), and ms for which JavaScript is busy then. */
+const DELAYS = [[0, 0], [1, 0], [2, 0], [1, 3], [2, 3]]
+
+/** Ends a socket, destroys it some ticks later, and logs what is called back, and before or behind the immediates. */
+function endAndDestroy (run, socket, size, ticks, busy) {
+  const destroy = () => {
+    if (ticks-- > 0) return process.nextTick(destroy)
+    run.log('socket', 'destroy')
+    socket.destroy()
+    const end = performance.now() + busy
+    while (performance.now() < end);
+  }
+  socket.on('error', (error) => run.log('socket', 'error', error.code))
+  const closed = run.once(socket, 'close')
+  if (size !== 0) socket.write(Buffer.alloc(size), (error) => run.log('socket', 'written', error?.code))
+  socket.end((error) => run.log('socket', 'ended', error?.code))
+  setImmediate(() => run.log('socket', 'immediate'))
+  destroy()
+  return closed
+}
+
+for (const [ticks, busy] of DELAYS) {
+  // Bytes: none, few that the kernel takes, and more than that.
+  for (const size of [0, 10, 8e6]) {
+    const name = `end() of a socket with ${size} bytes on their way, destroyed ${ticks} ticks later${busy === 0 ? '' : ' by code that goes on'}`
+    scenario.server(`the callback of ${name}, by a server`, async (run) => {
+      let tell
+      const closed = new Promise((resolve) => { tell = resolve })
+      await run.serve({}, ({ socket }) => tell(endAndDestroy(run, socket, size, ticks, busy)))
+      // What it gets of those bytes depends on how fast it reads.
+      net.connect(run.port, '127.0.0.1').on('error', () => {}).end('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+      await closed
+    })
+    scenario.client(`the callback of ${name}, by a client`, async (run) => {
+      const server = net.createServer((socket) => socket.on('error', () => {}).resume())
+      await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+      run.servers.push(server)
+      run.port = server.address().port
+      const request = run.request({ agent: false })
+      request.on('error', () => {}).end()
+      const [socket] = await run.once(request, 'socket')
+      if (socket.connecting) await run.once(socket, 'connect')
+      await run.sleep(5)
+      await endAndDestroy(run, socket, size, ticks, busy)
+    })
+  }
 }
