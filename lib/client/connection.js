@@ -25,7 +25,7 @@ const { kAsyncId } = require('./pooled-socket')
 const { parserConfig } = require('../connection/parser-options')
 const versions = require('../core/versions')
 const {
-  kAnsweredEarly, kAttempt, kConnection, kWritableFinished, kDrained, kMeasure, kMode, kReceive, kResource, kResponseEnded, kComplete
+  kAnsweredEarly, kAttempt, kConnection, kWritableFinished, kDrained, kMeasure, kMode, kReceive, kRequest, kResource, kResponseEnded, kComplete
 } = require('../core/symbols')
 
 const { OFF } = native.HARDENING
@@ -210,7 +210,7 @@ function takeResponse (request, response, flags) {
   }
   if ((flags & headFlags.KEEP_ALIVE) === 0 && !request.upgradeOrConnect) request.shouldKeepAlive = false
   request.res = response
-  response.req = request
+  response.req = response[kRequest] = request
   request[kAttempt]?.giveUp()
   if (request[kMeasure] !== undefined) {
     measure.end(request, response.statusCode, response.statusMessage, response.headers)
@@ -235,7 +235,7 @@ function takeResponse (request, response, flags) {
 }
 
 function onResponseEnd () {
-  this.req[kResponseEnded](this)
+  this[kRequest][kResponseEnded](this)
 }
 
 /** Emits 'continue' and 'information' for a 1xx block. */

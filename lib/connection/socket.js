@@ -272,8 +272,8 @@ for (const name of ['removeListener', 'off']) {
 }
 
 /**
- * Adds the parser's listener, to be removed: a client's socket reads on then, though nobody listens. A server's parser reads by itself
- * until somebody does.
+ * Adds the parser's listener, to be removed: a client's socket reads on then, though nothing listens. A server's parser reads by itself
+ * until something does.
  */
 function showParser (socket) {
   if (socket[kConnection].readsOn) tap(socket)

@@ -166,6 +166,8 @@ module.exports = {
   /** Request -> what destroy() was called with. Not `errored`: core leaves that alone here. */
   kError: ofCore('kError'),
   /** Request -> called when its response was read to the end. */
+  /** Response, of either side -> the request that it answers: `req` is the application's to replace. */
+  kRequest: own('kRequest'),
   kResponseEnded: own('kResponseEnded'),
   /** Request -> called at 'finish' when its response came before that. */
   kAnsweredEarly: own('kAnsweredEarly'),

@@ -13,7 +13,7 @@ const { isTouched } = require('./incoming')
 const { isLost, tellDue } = require('./send')
 const versions = require('../core/versions')
 const {
-  kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kHeld, kNative, kNeedDrain, kSettle, kSocket, kWritableFinished
+  kAwaitsRoom, kCallbacks, kConnection, kDrainScope, kEndCallbacks, kErrored, kFinished, kFlushError, kHeld, kNative, kNeedDrain, kRequest, kSettle, kSocket, kWritableFinished
 } = require('../core/symbols')
 
 /**
@@ -34,7 +34,7 @@ function isUntold (message) {
 
 /** True if nothing waits for what becomes of the message, or of its request. */
 function isUnheard (message) {
-  return isUntold(message) && (message.req === undefined || !isTouched(message.req))
+  return isUntold(message) && (message[kRequest] === undefined || !isTouched(message[kRequest]))
 }
 
 /** Adds a callback of end(). */
@@ -45,7 +45,7 @@ function addEndCallback (message, callback) {
 }
 
 /** True if the end of the message can be seen in its request: a response's end discards what is unread of that. */
-function discardsSeen ({ req }) {
+function discardsSeen ({ [kRequest]: req }) {
   return req !== undefined && isTouched(req) && !req._consuming
 }
 

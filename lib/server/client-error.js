@@ -12,7 +12,7 @@ const { isSamePacket } = require('../binding')
 const { codes, callbackError, parseError } = require('../core/errors')
 const { baseEmit } = require('../core/originals')
 const { hasBegun } = require('./close')
-const { kComplete, kCorked } = require('../core/symbols')
+const { kComplete, kCorked, kRequest } = require('../core/symbols')
 
 /** Answers to a client's error where 'clientError' has no listener; as core's socketOnError sends. */
 const ANSWERS = {
@@ -45,7 +45,7 @@ members.onParseError = function onParseError (kind, bytesParsed, rawPacket) {
 
 /** Notes that a listener threw at a request; the process may survive it (uncaughtException). */
 members.threw = function threw (request) {
-  const response = this.current?.req === request ? this.current : this.queue?.at(-1)
+  const response = this.current?.[kRequest] === request ? this.current : this.queue?.at(-1)
   // On a stream the rest of the packet is lost.
   const isCut = this.stream !== null
   if (!isCut && isAnswered(request, response)) return
@@ -53,7 +53,7 @@ members.threw = function threw (request) {
 }
 
 function isAnswered (request, response) {
-  return response?.req === request && (response.finished || response.headersSent)
+  return response?.[kRequest] === request && (response.finished || response.headersSent)
 }
 
 /**

@@ -14,7 +14,7 @@ const { failBuffered, failWaiting, tellTaken } = require('../message/write-callb
 const { closeResponse } = require('./response')
 const versions = require('../core/versions')
 const { process, setTimeout, clearTimeout } = require('../host')
-const { kChunkedBuffer, kConnections, kHeld, kWritableFinished } = require('../core/symbols')
+const { kChunkedBuffer, kConnections, kHeld, kWritableFinished, kRequest } = require('../core/symbols')
 
 /** Milliseconds for which the bytes that a client still sends are read and dropped, as of native connections (src/net/linger.rs). */
 const LINGER = 1000
@@ -57,9 +57,9 @@ members.endOutput = function endOutput () {
 members.abort = function abort () {
   const { current, queue, dismissed } = this
   if (dismissed !== null) for (const request of dismissed) abortRequest(request)
-  if (current !== null) abortRequest(current.req)
+  if (current !== null) abortRequest(current[kRequest])
   if (queue === null) return
-  for (const { req } of queue) abortRequest(req)
+  for (const response of queue) abortRequest(response[kRequest])
   if (!versions.closesQueuedResponses || this.detached) return
   this.queue = null
   for (const response of queue) response.destroy(connectionReset('aborted'))
@@ -219,7 +219,7 @@ members.idleness = function idleness () {
 
 /** True if a response that has ended, but has not finished, is all that is left of the exchanges, or that can be sent. */
 members.isEnding = function isEnding (response) {
-  return response.req.complete && this.receiving === null && !(this.hasNext(response) && this.isWritable())
+  return response[kRequest].complete && this.receiving === null && !(this.hasNext(response) && this.isWritable())
 }
 
 /** True if a response has its turn behind this one: not if either was destroyed, for what is behind that waits for ever. */

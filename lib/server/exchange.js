@@ -14,7 +14,7 @@ const { answerInTurn } = require('./limits')
 const { leaveHttp } = require('./upgrade')
 const measure = require('../core/performance-entries')
 const versions = require('../core/versions')
-const { kUniqueHeaders, kServerResponse, kOptimizeEmptyRequests, kConnections } = require('../core/symbols')
+const { kUniqueHeaders, kServerResponse, kOptimizeEmptyRequests, kConnections, kRequest } = require('../core/symbols')
 
 const { ANSWERED, KEEP_ALIVE, UPGRADE, HAS_EXPECT, HAS_HOST, FRAMED } = headFlags
 
@@ -65,6 +65,7 @@ function exchange (request, flags) {
     highWaterMark: this.highWaterMark,
     rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites
   })
+  if (response[kRequest] !== request) response[kRequest] = request
   if (measure.isObserved()) {
     measure.begin(response, 'HttpRequest', { method: request.method, url: request.url, headers: request.headers })
   }

@@ -10,7 +10,7 @@ const { answerTo, isHeard } = require('./client-error')
 const { hasBegun } = require('./close')
 const { numberOf } = require('../connection/hardening')
 const { parseError } = require('../core/errors')
-const { kConnections } = require('../core/symbols')
+const { kConnections, kRequest } = require('../core/symbols')
 
 const { NOTED, UPGRADE } = headFlags
 const { METHODS, PARSE_ERRORS } = native
@@ -119,7 +119,7 @@ members.onExpired = function onExpired (which) {
 
 /** True if requests before the one that is arriving have no whole answer yet. */
 function isBehindOthers ({ current, receiving }) {
-  return current !== null && current.req !== receiving
+  return current !== null && current[kRequest] !== receiving
 }
 
 /** Codes like the parser's of what it does not find in bytes: the client's end, and an exception of a listener. */

@@ -12,6 +12,7 @@ const { isTouched } = require('../message/incoming')
 const { isQuiet } = require('../message/finish')
 const { isHeard } = require('./client-error')
 const { isDelay } = require('../core/delays')
+const { kRequest } = require('../core/symbols')
 const versions = require('../core/versions')
 
 const members = {}
@@ -33,7 +34,7 @@ members.tellTimeout = function tellTimeout () {
   const { server, current, receiving, socket } = this
   let heard = false
   if (receiving !== null && isTouched(receiving)) heard = receiving.emit('timeout', this.getSocket())
-  else if (receiving === null && current !== null && !current.req.complete) heard = current.req.emit('timeout', this.getSocket())
+  else if (receiving === null && current !== null && !current[kRequest].complete) heard = current[kRequest].emit('timeout', this.getSocket())
   if (current !== null && !isQuiet(current)) heard = current.emit('timeout', this.getSocket()) || heard
   if (isHeard(server, 'timeout')) heard = server.emit('timeout', this.getSocket()) || heard
   if (!heard) {

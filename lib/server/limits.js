@@ -8,6 +8,7 @@
 const { native, headFlags, limited } = require('../binding')
 const { process, setTimeout } = require('../host')
 const { codes, checkObject } = require('../core/errors')
+const { kRequest } = require('../core/symbols')
 const { hasBegun } = require('./close')
 const { read } = require('../stats/block')
 const { limitNames: names } = require('../stats/reasons')
@@ -213,7 +214,7 @@ members.onCut = function onCut () {
   const answer = native.takeAnswer(this.id)
   const { current } = this
   this.failed = true
-  if (answer !== null && this.isWritable() && current !== null && current.req === this.receiving && !hasBegun(current)) {
+  if (answer !== null && this.isWritable() && current !== null && current[kRequest] === this.receiving && !hasBegun(current)) {
     this.answerRaw(answer.last)
     this.endBehindAnswer()
   } else {

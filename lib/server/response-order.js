@@ -14,7 +14,7 @@ const { baseEmit } = require('../core/originals')
 const { isQuiet } = require('../message/finish')
 const { tellAnswered } = require('../message/delegate')
 const versions = require('../core/versions')
-const { kConnection, kConnections, kCorked, kNative, kSocket, kNeedDrain, kDetachSignal, kTurn } = require('../core/symbols')
+const { kConnection, kConnections, kCorked, kNative, kSocket, kNeedDrain, kDetachSignal, kTurn, kRequest } = require('../core/symbols')
 
 const finishChannel = diagnostics.channel('http.server.response.finish')
 
@@ -123,7 +123,7 @@ members.slacken = function slacken () {
 members.finishExchange = function finishExchange (response) {
   if (response !== this.current) return
   if (response[kNative] !== true) tellAnswered(this, response.statusCode | 0)
-  const request = response.req
+  const request = response[kRequest]
   this.server[kConnections].shutdown?.answered(this)
   if (finishChannel.hasSubscribers) {
     finishChannel.publish({ request, response, socket: this.getSocket(), server: this.server })
@@ -182,7 +182,7 @@ function isAboutToFlow (request) {
 members.dismiss = function dismiss (response) {
   this.current = null
   this.dismissed ??= []
-  this.dismissed.push(response.req)
+  this.dismissed.push(response[kRequest])
   this.socket?.removeListener('close', this.closeListener())
 }
 

@@ -12,7 +12,7 @@ const { isBeyondVchar } = require('../message/syntax')
 const { cores, isCores, deferToCore } = require('../core/messages')
 const measure = require('../core/performance-entries')
 const versions = require('../core/versions')
-const { kConnection, kFinished, kLastFlags, kListenersShown, kOutHeaders, kBeyondAscii, kMeasure } = require('../core/symbols')
+const { kConnection, kFinished, kLastFlags, kListenersShown, kOutHeaders, kBeyondAscii, kMeasure, kRequest } = require('../core/symbols')
 
 const createdChannel = diagnostics.channel('http.server.response.created')
 
@@ -33,7 +33,7 @@ function believesHeaders () {
 function ServerResponse (request, options) {
   OutgoingMessage.call(this, options)
   if (versions.socketIsData && !request[kConnection]) ownSocket(this)
-  this.req = request
+  this.req = this[kRequest] = request
   this.sendDate = true
   this._sent100 = false
   this._expect_continue = false
