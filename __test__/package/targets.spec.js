@@ -95,6 +95,20 @@ async function install (t, ...args) {
 
 const installedIn = (project) => fs.readdirSync(path.join(project, 'node_modules')).filter((name) => name.startsWith('http-native'))
 
+/** LC_BUILD_VERSION of Mach-O. */
+const BUILD_VERSION = 0x32
+
+/** The oldest macOS that a library says it needs, as '10.15'. */
+function macosOf (file) {
+  const bytes = fs.readFileSync(file)
+  let at = 32
+  for (let left = bytes.readUInt32LE(16); left > 0; left--) {
+    if (bytes.readUInt32LE(at) === BUILD_VERSION) return `${bytes.readUInt16LE(at + 14)}.${bytes[at + 13]}`
+    at += bytes.readUInt32LE(at + 4)
+  }
+  return null
+}
+
 const isHere = ({ os: platform, cpu, libc }) => platform === process.platform && cpu === process.arch &&
   (libc === undefined || (libc === 'glibc') === (process.report.getReport().header.glibcVersionRuntime !== undefined))
 
@@ -132,7 +146,9 @@ for (const target of targets) {
     const needed = [...text.matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor))
     if (target.libc === 'musl') assert.deepEqual(needed, [])
     // A build for this machine alone may need what this machine has.
-    if (target.libc === 'glibc' && path.dirname(file) !== path.join(root, 'native')) {
+    if (path.dirname(file) === path.join(root, 'native')) return
+    if (target.os === 'darwin') assert.equal(macosOf(file), target.macos)
+    if (target.libc === 'glibc') {
       assert.ok(Math.max(...needed) <= Number(GLIBC.split('.')[1]), `GLIBC_2.${Math.max(...needed)}`)
     }
   })

@@ -51,6 +51,26 @@ function flagsFor ({ libc, os }) {
   return os === 'darwin' ? '-C link-arg=-undefined -C link-arg=dynamic_lookup' : ''
 }
 
+/**
+ * Gives the Python that cargo-zigbuild is to start zig by: one that adds the oldest macOS to what zig is to build for. Without it
+ * the file says that it needs one of the newest, and cargo-zigbuild passes on neither rustc's own option nor a second target.
+ */
+function pythonFor (macos) {
+  const file = path.join(cache, `python-macos-${macos}`)
+  fs.mkdirSync(cache, { recursive: true })
+  fs.writeFileSync(file, `#!/bin/sh
+for arg do
+  shift
+  case $arg in
+    *-macos-none) arg=\${arg%-none}.${macos}-none ;;
+  esac
+  set -- "$@" "$arg"
+done
+exec python3 "$@"
+`, { mode: 0o755 })
+  return file
+}
+
 /** @returns {string} the file that was built; throws an Error that says what is missing */
 function build (target) {
   const zigbuild = findZigbuild()
@@ -69,8 +89,11 @@ function build (target) {
     RUSTC: compiler.rustc,
     RUSTFLAGS: flagsFor(target)
   }
-  // Debian's llvm-strip does not know all of it, and the file is hardly smaller for it.
-  if (os === 'darwin') env.CARGO_PROFILE_RELEASE_STRIP = 'none'
+  if (os === 'darwin') {
+    env.CARGO_ZIGBUILD_PYTHON_PATH = pythonFor(target.macos)
+    // Debian's llvm-strip does not know all of it, and the file is hardly smaller for it.
+    env.CARGO_PROFILE_RELEASE_STRIP = 'none'
+  }
   const args = ['zigbuild', '--release', '--lib', '--target', libc === 'glibc' ? `${triple}.${GLIBC}` : triple]
   if (compiler.std) {
     // Building the standard library is not stable yet.
