@@ -310,7 +310,7 @@ for (const steps of [
   ['cork', 'cork', 'write', 'uncork', 'write', 'uncork'],
   ['flushHeaders', 'cork', 'write', 'uncork'],
   ['write', 'cork', 'write', 'write', 'uncork'],
-  ['cork', 'write', 'flushHeaders', 'write']
+  ['cork', 'write', 'flushHeaders', 'write', 'uncork']
 ]) {
   for (const length of [undefined, 100]) {
     scenario.client(`what waits for a socket after ${steps.join(', ')}${length === undefined ? '' : ' with a Content-Length'}`, async (run) => {
