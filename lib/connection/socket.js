@@ -23,7 +23,7 @@ const { Handle, keepProcess } = require('./handle')
 const { isTaken, wait, takenBy, tellTaken, failWaiting } = require('./socket-writes')
 const { isStandIn } = require('./stand-in')
 const { isDelay } = require('../core/delays')
-const { kConnection, kWaiting } = require('../core/symbols')
+const { kConnection, kRequest, kWaiting } = require('../core/symbols')
 
 const ECONNRESET = errnoOf('ECONNRESET')
 
@@ -89,8 +89,13 @@ function isSurrendered (socket) {
 Object.defineProperty(NativeSocket.prototype, '_httpMessage', {
   get () { return ownConnection(this)?.current },
   set (message) {
-    if (isSurrendered(this)) Object.defineProperty(this, '_httpMessage', { value: message, writable: true, enumerable: true, configurable: true })
-    else this[kConnection].current = message
+    if (isSurrendered(this)) {
+      Object.defineProperty(this, '_httpMessage', { value: message, writable: true, enumerable: true, configurable: true })
+      return
+    }
+    this[kConnection].current = message
+    // A response that core's assignSocket() brings was not made for an exchange of ours.
+    if (message?.req !== undefined) message[kRequest] ??= message.req
   },
   enumerable: true,
   configurable: true

@@ -60,7 +60,8 @@ function waitForRest (message, connection, callbacks) {
  */
 function tellTaken (message, taken, gathering = -1) {
   const waiting = message[kCallbacks]
-  if (waiting === null) return
+  // A message that core has made has none.
+  if (!waiting) return
   let count = 0
   while (count < waiting.length && waiting[count].at <= taken && waiting[count].write !== gathering) count++
   if (count === 0) return
@@ -91,7 +92,7 @@ function call (entries, error, isOwn) {
  */
 function failBuffered (message) {
   const waiting = message[kCallbacks]
-  if (waiting === null || waiting.length === 0) return
+  if (!waiting || waiting.length === 0) return
   const { write } = waiting[0]
   // What was corked has not been given to the handle.
   const first = message[kConnection]?.cutAt === write ? 0 : waiting.findIndex((entry) => entry.write !== write)
@@ -106,7 +107,7 @@ function failWaiting (message, taken) {
   tellTaken(message, taken)
   failBuffered(message)
   const waiting = message[kCallbacks]
-  if (waiting === null || waiting.length === 0) return
+  if (!waiting || waiting.length === 0) return
   call(waiting.splice(0), versions.closedHandleTellsWrites ? canceledWrite() : null, true)
 }
 

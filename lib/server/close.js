@@ -66,7 +66,8 @@ members.abort = function abort () {
 }
 
 function abortRequest (request) {
-  if (!request.destroyed) request.destroy(connectionReset('aborted'))
+  // What the application has set as `_httpMessage` may answer none.
+  if (request?.destroyed === false) request.destroy(connectionReset('aborted'))
 }
 
 members.onClosed = function onClosed (errno, syscall) {

@@ -34,7 +34,7 @@ members.tellTimeout = function tellTimeout () {
   const { server, current, receiving, socket } = this
   let heard = false
   if (receiving !== null && isTouched(receiving)) heard = receiving.emit('timeout', this.getSocket())
-  else if (receiving === null && current !== null && !current[kRequest].complete) heard = current[kRequest].emit('timeout', this.getSocket())
+  else if (receiving === null && current?.[kRequest]?.complete === false) heard = current[kRequest].emit('timeout', this.getSocket())
   if (current !== null && !isQuiet(current)) heard = current.emit('timeout', this.getSocket()) || heard
   if (isHeard(server, 'timeout')) heard = server.emit('timeout', this.getSocket()) || heard
   if (!heard) {

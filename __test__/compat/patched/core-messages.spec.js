@@ -98,3 +98,35 @@ scenario.module('members of messages do not throw on a bare prototype, nor on an
     }
   }
 })
+
+/** How an exchange ends whose response is not whole. */
+const ENDS = {
+  'whose client leaves' (run, peer) { peer.socket.destroy() },
+  'whose server closes' (run, peer, server) { server.closeAllConnections() },
+  'that takes too long' () {}
+}
+
+for (const [how, end] of Object.entries(ENDS)) {
+  scenario.server(`an exchange ${how}, with a response of core's in the place of its own`, async (run) => {
+    let closed
+    const server = run.server.createServer((req, res) => {
+      const { socket } = req
+      closed = new Promise((resolve) => { req.on('close', resolve) })
+      run.watch('exchange', req, ['aborted', 'error', 'close'])
+      res.detachSocket(socket)
+      const other = new core.ServerResponse(req)
+      run.watch('exchange', other, ['finish', 'error', 'close'])
+      other.assignSocket(socket)
+      other.write('part')
+    })
+    if (how === 'that takes too long') server.timeout = 50
+    await run.listen(server)
+    const peer = await run.dial()
+    peer.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await peer.until('part')
+    end(run, peer, server)
+    await closed
+    peer.socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  })
+}
